@@ -1,0 +1,1 @@
+//! Face: HTTP on loopback. Health, readiness, metrics.

@@ -1,0 +1,1 @@
+//! Tool: typed expressions compiled to flat programs, and their evaluation. Knows no text and no operators.

@@ -1,0 +1,1 @@
+//! Ground: shapes on the earth. Positions, geodesic measures, cells, polygons, fences and their index. Knows no events.

@@ -1,0 +1,1 @@
+//! Edges: sources and sinks. Bytes and offsets; knows no rules.

@@ -1,0 +1,1 @@
+//! Half: the language. Rule files, the DSL's grammar, its checks and its diagnostics. Ends at a checked plan; runs nothing.

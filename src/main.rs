@@ -1,0 +1,2 @@
+//! The `geocep` binary: arguments to `cli`, and its exit code back.
+fn main() {}

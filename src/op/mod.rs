@@ -1,0 +1,1 @@
+//! Half: the kernels. Windows, aggregates, pattern automata, fences passed through. Knows no text.

@@ -1,0 +1,1 @@
+//! Driver: configuration, threads, clock, wiring. Decides nothing that a result depends on.

@@ -1,0 +1,1 @@
+//! Tool: seeded movers that make event streams. Shared by `geocep simulate`, benches and tests.

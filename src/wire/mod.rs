@@ -1,0 +1,1 @@
+//! Tool: bytes to events and alerts to bytes. Pure: no file, no socket.
