@@ -66,7 +66,7 @@ impl Fleet {
                 .with("sog", Field::rounded(s.speed * 3600.0 / 1852.0, 1))
                 .with("cog", Field::Fixed { units: bearing_tenths(s.leg.0, s.leg.1), places: 1 })
                 .with("kind", Field::Word(kind));
-            if s.number % NAME_EACH == 0 { record.with("name", name.clone()) } else { record }
+            if s.number.is_multiple_of(NAME_EACH) { record.with("name", name.clone()) } else { record }
         };
         self.feeds.push(Box::new(Reporter {
             track: pilot.track(),

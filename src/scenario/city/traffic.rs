@@ -16,9 +16,8 @@ const DRIVERS: u64 = 20;
 /// Vehicles that keep to every limit, and one that doesn't.
 pub(super) fn vehicles(setting: Setting, fleet: &mut Fleet, notes: &mut Notes) {
     for n in 0..WANDERERS {
-        let draw = Draw::new(setting.seed, "city.wander", n);
         // Stays within 1.8 km of the middle, where the limit is 30 km/h, and under 28 km/h.
-        fleet.add(wander(setting, draw, 1250.0, (14.0, 27.0)), 60_000);
+        fleet.add(wander(setting, ("city.wander", n), 1250.0, (14.0, 27.0)), 60_000);
     }
     across_north(fleet, notes, 15.0, 74.0);
     across_north(fleet, notes, 32.0, 44.0);
@@ -43,46 +42,40 @@ fn across_north(fleet: &mut Fleet, notes: &mut Notes, start: f64, speed: f64) {
 }
 
 /// From one random place to the next in a square around the middle, with short halts.
-fn wander(setting: Setting, mut draw: Draw, reach: f64, speeds: (f64, f64)) -> Track {
-    let mut place = move || CENTRE.off(draw.between(-reach, reach), draw.between(-reach, reach));
-    let mut pace = Draw::new(setting.seed, "city.pace", place().x.to_bits());
-    let mut pilot = Pilot::new(START, place());
+fn wander(setting: Setting, (label, number): (&str, u64), reach: f64, speeds: (f64, f64)) -> Track {
+    let mut draw = Draw::new(setting.seed, label, number);
+    let mut pilot = Pilot::new(START, within(reach, &mut draw));
     while pilot.now() < setting.until {
-        pilot.status(if pace.below(2) == 0 { "free" } else { "ride" });
-        pilot.go(place(), kmh(pace.between(speeds.0, speeds.1)));
-        pilot.stay(minutes(pace.between(0.1, 1.5)));
+        pilot.status(if draw.below(2) == 0 { "free" } else { "ride" });
+        pilot.go(within(reach, &mut draw), kmh(draw.between(speeds.0, speeds.1)));
+        pilot.stay(minutes(draw.between(0.1, 1.5)));
     }
     pilot.track()
 }
 
-/// Drivers who offer rides: they keep to the centre, so the south is short of them when the surge comes.
-pub(super) fn drivers(setting: Setting) -> Vec<Box<dyn Feed>> {
-    let driver = |n| -> Box<dyn Feed> {
-        let id = Field::text(&format!("d{:02}", n + 1));
-        Box::new(Reporter {
-            track: wander(setting, Draw::new(setting.seed, "city.driver", n), 3000.0, (15.0, 35.0)),
-            habit: Habit { every: 120_000, blur: 6.0, share: 0.0, creep: 0.0, silent: Vec::new() },
-            plane: TOWN,
-            draw: Draw::new(setting.seed, "city.drivers", n),
-            until: setting.until,
-            write: move |s: Sample| Record::new(s.t).with("driver", id.clone()).at(s.position),
-        })
-    };
-    let mut feeds: Vec<Box<dyn Feed>> = (0..DRIVERS).map(driver).collect();
-    feeds.push(stand(setting));
-    feeds
+/// A random place in the square that reaches so many metres each way from the middle.
+fn within(reach: f64, draw: &mut Draw) -> Spot {
+    CENTRE.off(draw.between(-reach, reach), draw.between(-reach, reach))
 }
 
-/// One driver stands in the south all day: some supply, far too little.
-fn stand(setting: Setting) -> Box<dyn Feed> {
+/// Drivers who offer rides: they keep to the centre, so the south is short of them when the surge comes.
+pub(super) fn drivers(setting: Setting) -> Vec<Box<dyn Feed>> {
+    let mut tracks: Vec<Track> =
+        (0..DRIVERS).map(|n| wander(setting, ("city.driver", n), 3000.0, (15.0, 35.0))).collect();
+    // One driver stands in the south all day: some supply there, far too little.
     let mut pilot = Pilot::new(START, km(0.6, -5.6));
     pilot.stay_until(setting.until);
-    let id = Field::text(&format!("d{:02}", DRIVERS + 1));
+    tracks.push(pilot.track());
+    tracks.into_iter().zip(0..).map(|(track, n)| driver(setting, track, n)).collect()
+}
+
+fn driver(setting: Setting, track: Track, n: u64) -> Box<dyn Feed> {
+    let id = Field::text(&format!("d{:02}", n + 1));
     Box::new(Reporter {
-        track: pilot.track(),
+        track,
         habit: Habit { every: 120_000, blur: 6.0, share: 0.0, creep: 0.0, silent: Vec::new() },
         plane: TOWN,
-        draw: Draw::new(setting.seed, "city.drivers", DRIVERS),
+        draw: Draw::new(setting.seed, "city.drivers", n),
         until: setting.until,
         write: move |s: Sample| Record::new(s.t).with("driver", id.clone()).at(s.position),
     })
