@@ -19,7 +19,7 @@ enum Visit {
     Rides,
     /// Waits 50 minutes: longer than any match of 45 minutes.
     Stays,
-    /// Circles in the fence for 25 minutes, never slower than 10 km/h.
+    /// Circles in the fence for half an hour, never slower than 10 km/h.
     Circles,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn script(setting: Setting, fleet: &mut Fleet, notes: &mut Notes) {
             Visit::Leaves => notes.decoy("queue_abandoned", &id, span, "left after some 12 minutes"),
             Visit::Rides => notes.decoy("queue_abandoned", &id, span, "got a ride within 17 minutes"),
             Visit::Stays => notes.decoy("queue_abandoned", &id, span, "left after more than 45 minutes"),
-            Visit::Circles => notes.decoy("queue_abandoned", &id, span, "was inside for 25 minutes but never slow"),
+            Visit::Circles => notes.decoy("queue_abandoned", &id, span, "was inside for half an hour but never slow"),
         }
     }
 }
