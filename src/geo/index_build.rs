@@ -49,9 +49,10 @@ struct Content {
     inside: Vec<u32>,
 }
 
-/// A node whose children are still to be made.
+/// A cell that has too much to test.
 struct Pending {
-    node: usize,
+    /// Its word in its parent; none for the root.
+    slot: Option<usize>,
     level: u32,
     column: u32,
     row: u32,
@@ -82,7 +83,7 @@ pub(super) fn build(fences: &[Fence]) -> Index {
     if !builder.items.is_empty() {
         let content = builder.everything();
         builder.pending_words = content.words();
-        queue.push_back(Pending { node: builder.add_node(), level: 1, column: 0, row: 0, content });
+        queue.push_back(Pending { slot: None, level: 1, column: 0, row: 0, content });
     }
     while let Some(pending) = queue.pop_front() {
         builder.pending_words -= pending.content.words();
@@ -159,43 +160,37 @@ impl Builder {
         content
     }
 
-    fn add_node(&mut self) -> usize {
-        let number = self.index.nodes.len() / NODE_WORDS;
-        self.index.nodes.resize(self.index.nodes.len() + NODE_WORDS, 0);
-        number
-    }
-
+    /// Makes a node of the cell, or a leaf if its children would take more memory than there is.
     fn split(&mut self, pending: &Pending, queue: &mut VecDeque<Pending>) {
-        for row in 0..SIDE {
-            let children = self.split_row(pending, row);
-            for (column, content) in children.into_iter().enumerate() {
-                let child = Pending {
-                    node: 0,
-                    level: pending.level + 1,
-                    column: pending.column * SIDE as u32 + column as u32,
-                    row: pending.row * SIDE as u32 + row as u32,
-                    content,
-                };
-                let slot = pending.node * NODE_WORDS + 1 + row * SIDE + column;
-                self.index.nodes[slot] = self.place(child, queue);
+        let rows: [_; SIDE] = std::array::from_fn(|row| self.split_row(pending, row));
+        let words: usize = rows.iter().flatten().map(Content::words).sum();
+        let fits = self.index.lists.len() + self.pending_words + words <= self.most_words;
+        if let (Some(slot), false) = (pending.slot, fits) {
+            self.index.nodes[slot] = self.add_list(&pending.content);
+            return;
+        }
+        let start = self.index.nodes.len();
+        self.index.nodes.resize(start + NODE_WORDS, 0);
+        self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+        if let Some(slot) = pending.slot {
+            self.index.nodes[slot] = NODE | (start / NODE_WORDS) as u32;
+        }
+        for (cell, content) in rows.into_iter().flatten().enumerate() {
+            let slot = start + 1 + cell;
+            let words = content.words();
+            if words <= LEAF_WORDS || pending.level >= self.index.levels {
+                self.index.nodes[slot] = self.add_list(&content);
+                continue;
             }
+            self.pending_words += words;
+            queue.push_back(Pending {
+                slot: Some(slot),
+                level: pending.level + 1,
+                column: pending.column * SIDE as u32 + (cell % SIDE) as u32,
+                row: pending.row * SIDE as u32 + (cell / SIDE) as u32,
+                content,
+            });
         }
-    }
-
-    /// Makes a node or a leaf of a child; its word in the parent.
-    fn place(&mut self, mut child: Pending, queue: &mut VecDeque<Pending>) -> u32 {
-        let words = child.content.words();
-        let room = self.index.lists.len() + self.pending_words < self.most_words;
-        if words <= LEAF_WORDS || child.level > self.index.levels || !room {
-            return self.add_list(&child.content);
-        }
-        child.node = self.add_node();
-        let inside = std::mem::take(&mut child.content.inside);
-        self.index.nodes[child.node * NODE_WORDS] = self.add_plain_list(inside);
-        self.pending_words += words;
-        let word = NODE | child.node as u32;
-        queue.push_back(child);
-        word
     }
 
     fn split_row(&self, pending: &Pending, row: usize) -> [Content; SIDE] {
