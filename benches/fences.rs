@@ -110,7 +110,7 @@ fn main() {
         "set", "fences", "overlap", "ns/ping", "Mpings/s", "walk ns", "shapes ms", "index ms", "index B/f", "all B/f"
     );
     let mut random = Random(1);
-    for count in [10, 100, 1_000, 10_000, 100_000] {
+    for count in [10, 100, 1_000, 10_000] {
         let start = Instant::now();
         let fences = fences(count, &mut random);
         measure("stars", fences, start.elapsed().as_secs_f64() * 1e3, &mut random);
