@@ -90,7 +90,7 @@ impl FenceSet {
     /// The answer is that of [`Shape::contains`] for each fence; the cost doesn't depend on how many there are elsewhere.
     #[inline]
     pub fn locate(&self, position: Position, found: &mut Vec<FenceIx>) {
-        self.index.locate(position, found);
+        self.index.locate(&self.fences, position, found);
     }
 
     /// Whether one fence contains the position. A number that isn't in the set contains nothing.

@@ -5,22 +5,26 @@
 //! test there:
 //!
 //! ```text
-//! nodes   65 words of 32 bits each: own list, then 64 children: NODE | number of a node, or a list, or 0 for nothing
+//! nodes   1 + N words of 32 bits each: own list, then the children: NODE | number of a node, or a list, or 0 for nothing
 //! lists   words of 64 bits:  count, then entries by ascending fence
-//! entry   fence | flags                          no TEST flag: the whole cell is inside
-//!         if TEST: toggles | edges << 32, then the toggles (1 word each), then the edges (4 words each)
+//! entry   fence | flags | edges << 34            no TEST flag: the whole cell is inside
+//!         if TEST: the edges, 1 word each
+//! edge    four 16-bit coordinates in the leaf's own grid: lower end x, y, upper end x, y
 //! ```
 //!
-//! A ray to the east from a point of the leaf meets edges (a) that pass through the leaf: these are kept, copied, and tested
-//! exactly; (b) that lie east of it: of these it only matters at which latitudes their number turns odd or even. The turns
-//! of neighbouring edges cancel at their common vertex, so nearly always just the parity at the leaf's south is left (the
-//! BASE flag), and otherwise a latitude or two (the toggles); (c) west of it: dropped. So the answer is exactly
-//! [`Shape::contains`](super::Shape::contains), mostly from one to three edges.
+//! A ray to the east from a point of the leaf meets edges (a) that pass through the leaf: these are kept; (b) that lie east
+//! of it: of these it only matters at which latitudes their number turns odd or even. The turns of neighbouring edges cancel
+//! at their common vertex, so nearly always just the parity at the leaf's south is left (the BASE flag), and otherwise a
+//! latitude or two, kept as vertical edges east of the leaf; (c) west of it: dropped.
 //!
-//! Invariant: a test reads nothing but its leaf. Cost: some levels of the tree, a leaf; its entries.
+//! The kept edges are cut to the leaf and rounded to a grid of 2¹⁴ per side. A point so near to one that rounding could
+//! matter, some 0.1 % of them, is tested exactly against the whole shape. So the answer always is that of
+//! [`Shape::contains`](super::Shape::contains), mostly for one to three edges of 8 bytes each.
+//!
+//! Cost: some levels of the tree, a leaf; what they list.
 
 use super::Position;
-use super::edge::{Edge, test_point};
+use super::edge::test_point;
 use super::fence::{Fence, FenceIx};
 use super::index_build::build;
 
@@ -35,8 +39,13 @@ pub(super) const NODE: u32 = 1 << 31;
 pub(super) const TEST: u64 = 1 << 32;
 /// The number of edges east of the leaf's south is odd.
 pub(super) const BASE: u64 = 1 << 33;
-/// The edges are in the frame that starts at 180°.
-pub(super) const SHIFTED: u64 = 1 << 34;
+/// Where the number of an entry's edges starts.
+pub(super) const COUNT_SHIFT: u32 = 34;
+
+/// log₂ of the units per side of the fences' bounding box. A double has 53 bits.
+pub(super) const UNIT_BITS: u32 = 40;
+/// log₂ of the steps of a leaf's own grid per side.
+pub(super) const STEP_BITS: u32 = 14;
 
 /// The index of a fence set. Immutable.
 #[derive(Debug, Clone)]
@@ -45,11 +54,9 @@ pub(super) struct Index {
     pub(super) south: f64,
     pub(super) east: f64,
     pub(super) north: f64,
-    /// Cells of the deepest level per degree.
-    pub(super) cells_per_lon: f64,
-    pub(super) cells_per_lat: f64,
-    /// Levels of the tree; the deepest has 2^(3 · levels) cells per side.
-    pub(super) levels: u32,
+    /// Units per degree.
+    pub(super) units_per_lon: f64,
+    pub(super) units_per_lat: f64,
     pub(super) nodes: Vec<u32>,
     pub(super) lists: Vec<u64>,
     /// Whether a fence may be listed twice for one place: one of several polygons, or across the antimeridian.
@@ -61,33 +68,40 @@ impl Index {
         build(fences)
     }
 
+    /// `fences` are those that the index was built for.
     #[inline]
-    pub(super) fn locate(&self, position: Position, found: &mut Vec<FenceIx>) {
+    pub(super) fn locate(&self, fences: &[Fence], position: Position, found: &mut Vec<FenceIx>) {
         found.clear();
         let (x, y) = test_point(position);
         if !(x >= self.west && x <= self.east && y >= self.south && y <= self.north) {
             return;
         }
-        let last = (1u32 << (SIDE_BITS * self.levels)) - 1;
-        let column = (((x - self.west) * self.cells_per_lon) as u32).min(last);
-        let row = (((y - self.south) * self.cells_per_lat) as u32).min(last);
+        let last = (1u64 << UNIT_BITS) - 1;
+        let column = (((x - self.west) * self.units_per_lon) as u64).min(last);
+        let row = (((y - self.south) * self.units_per_lat) as u64).min(last);
         let mask = (1 << SIDE_BITS) - 1;
-        let mut depth = SIDE_BITS * (self.levels - 1);
+        let mut shift = UNIT_BITS;
         let mut node = 0;
         let mut lists_with_hits = 0;
         loop {
+            shift -= SIDE_BITS;
             let words = &self.nodes[node * NODE_WORDS..(node + 1) * NODE_WORDS];
+            let child = words[1 + (((row >> shift & mask) << SIDE_BITS) | (column >> shift & mask)) as usize];
             if words[0] != 0 {
-                lists_with_hits += u32::from(self.scan(words[0], x, y, found));
+                // What contains a whole node needs no test.
+                let list = words[0] as usize;
+                let entries = &self.lists[list + 1..][..self.lists[list] as usize];
+                found.extend(entries.iter().map(|&entry| FenceIx(entry as u32)));
+                lists_with_hits += 1;
             }
-            let child = words[1 + (((row >> depth & mask) << SIDE_BITS) | (column >> depth & mask)) as usize];
             if child & NODE != 0 {
                 node = (child & !NODE) as usize;
-                depth -= SIDE_BITS;
                 continue;
             }
             if child != 0 {
-                lists_with_hits += u32::from(self.scan(child, x, y, found));
+                let step = |units: u64| (units >> (shift - STEP_BITS) & ((1 << STEP_BITS) - 1)) as i64;
+                let exactly = |fence: u32| contains_exactly(fences, fence, position);
+                lists_with_hits += u32::from(self.scan(child, step(column), step(row), found, exactly));
             }
             break;
         }
@@ -99,34 +113,27 @@ impl Index {
         }
     }
 
-    /// Adds the fences of one list that hold the point; says whether there was one.
+    /// Adds the fences of a leaf's list that hold a point, given in the leaf's grid; says whether there was one.
     #[inline]
-    fn scan(&self, list: u32, x: f64, y: f64, found: &mut Vec<FenceIx>) -> bool {
+    fn scan(&self, list: u32, x: i64, y: i64, found: &mut Vec<FenceIx>, exactly: impl Fn(u32) -> bool) -> bool {
         let before = found.len();
         let words = &self.lists[list as usize..];
+        // The middle of the point's square, in half steps: odd, while edges are even.
+        let (x, y) = (2 * x + 1, 2 * y + 1);
         let mut at = 1;
         for _ in 0..words[0] {
             let entry = words[at];
-            at += 1;
-            let inside = if entry & TEST == 0 {
-                true
-            } else {
-                let toggles = words[at] as u32 as usize;
-                let edges = (words[at] >> 32) as usize;
-                at += 1;
-                let mut inside = entry & BASE != 0;
-                for toggle in &words[at..at + toggles] {
-                    inside ^= f64::from_bits(*toggle) <= y;
-                }
-                at += toggles;
-                let x = if entry & SHIFTED != 0 { x + 360.0 } else { x };
-                for edge in words[at..at + 4 * edges].chunks_exact(4) {
-                    let [x_lo, y_lo, x_hi, y_hi] = [edge[0], edge[1], edge[2], edge[3]].map(f64::from_bits);
-                    inside ^= Edge { x_lo, y_lo, x_hi, y_hi }.counts(x, y);
-                }
-                at += 4 * edges;
-                inside
-            };
+            let edges = &words[at + 1..][..(entry >> COUNT_SHIFT) as usize];
+            at += 1 + edges.len();
+            let (mut inside, mut unsure) = ((entry & TEST == 0) | (entry & BASE != 0), false);
+            for &edge in edges {
+                let sides = Side::of(edge, x, y);
+                inside ^= sides.counts;
+                unsure |= sides.unsure;
+            }
+            if unsure {
+                inside = exactly(entry as u32);
+            }
             if inside {
                 found.push(FenceIx(entry as u32));
             }
@@ -136,6 +143,36 @@ impl Index {
 
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.nodes) + size_of_val(&*self.lists)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn contains_exactly(fences: &[Fence], fence: u32, position: Position) -> bool {
+    fences.get(fence as usize).is_some_and(|fence| fence.shape.contains(position))
+}
+
+/// Where a point is, seen from a rounded edge.
+struct Side {
+    /// The ray to the east crosses the edge.
+    counts: bool,
+    /// Rounding may have decided.
+    unsure: bool,
+}
+
+impl Side {
+    /// Point and edge are each off by at most a half step (and a hundredth) per coordinate, and all numbers here are in
+    /// half steps. So an end's latitude is sure if it differs by more than 2.1, and the side if the determinant is over
+    /// 2.1 · (|dx| + |dy|): moving the point by that much in both directions would not change its sign.
+    #[inline]
+    fn of(edge: u64, x: i64, y: i64) -> Self {
+        let [x_lo, y_lo, x_hi, y_hi] = [0, 16, 32, 48].map(|shift| 2 * i64::from((edge >> shift) as u16 as i16));
+        let (dx, dy) = (x_hi - x_lo, y_hi - y_lo);
+        let determinant = dx * (y - y_lo) - dy * (x - x_lo);
+        let beside = (y_lo < y) & (y < y_hi);
+        let at_end = ((y - y_lo).abs() <= 2) | ((y - y_hi).abs() <= 2);
+        let at_line = beside & (determinant.abs() <= 3 * (dx.abs() + dy));
+        Self { counts: beside & (determinant > 0), unsure: at_end | at_line }
     }
 }
 

@@ -125,7 +125,7 @@ pub enum ShapeError {
         place: Place,
     },
     /// A hole that is not inside of its polygon's shell.
-    #[error("the hole at `{place}` is outside of its polygon")]
+    #[error("the hole at `{place}` is not inside of its polygon")]
     HoleOutside {
         /// The hole.
         place: Place,
@@ -210,7 +210,7 @@ impl Shape {
     /// Planar, even-odd, in degrees as written: no projection, no tolerance, exact for the doubles that it is given. Borders
     /// are half open: a position on a western or southern border is in, on an eastern or northern one it is out (at a corner
     /// both rules apply: the point just north-east of it decides). So a position on the border that two tiling polygons share
-    /// is in exactly one of them. Longitude 180 counts as −180; the north pole is in the shapes that reach it.
+    /// is in exactly one of them. Coordinates below 1e-100 degrees count as 0. Longitude 180 counts as −180; the north pole is in the shapes that reach it.
     pub fn contains(&self, position: Position) -> bool {
         let (x, y) = test_point(position);
         self.parts.iter().any(|part| part.contains(x, y) || part.contains(x + 360.0, y))
@@ -282,6 +282,7 @@ impl Part {
         let (written_shell, written_holes) = rings.split_first().ok_or(ShapeError::NoRing { place: place(None) })?;
         let shell = Ring::new(written_shell.as_ref(), place(Some(0)))?;
         let mut area = shell.doubled_area().abs();
+        let mut flat = (area == 0.0).then_some(0);
         let (west, east) = (shell.west, shell.east);
         let mut vertices = shell.vertices;
         let mut ring_ends = vec![vertices.len() as u32];
@@ -294,6 +295,9 @@ impl Part {
                 return Err(ShapeError::HoleOutside { place: place(Some(i + 1)) });
             }
             area -= hole.doubled_area().abs();
+            if hole.doubled_area() == 0.0 {
+                flat = flat.or(Some(i + 1));
+            }
             vertices.extend_from_slice(&hole.vertices);
             ring_ends.push(vertices.len() as u32);
         }
@@ -312,6 +316,9 @@ impl Part {
         };
         part.make_bands();
         part.check_crossings(place(None))?;
+        if let Some(ring) = flat {
+            return Err(ShapeError::NoArea { place: place(Some(ring)) });
+        }
         part.check_holes(place(None))?;
         if area <= 0.0 {
             return Err(ShapeError::NoArea { place: place(Some(0)) });
