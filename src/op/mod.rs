@@ -1,1 +1,5 @@
 //! Half: the kernels. Windows, aggregates, pattern automata, fences passed through. Knows no text.
+
+pub mod aggregate;
+pub mod through;
+pub mod window;
