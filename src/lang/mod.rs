@@ -1,1 +1,4 @@
 //! Half: the language. Rule files, the DSL's grammar, its checks and its diagnostics. Ends at a checked plan; runs nothing.
+
+pub mod ast;
+pub mod span;
