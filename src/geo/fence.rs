@@ -98,7 +98,7 @@ impl FenceSet {
 
     /// Locates many positions: calls `each` with the index of each position, in order, and the fences that contain it,
     /// ascending. `found` is lent as a buffer. Where fences are so many that they don't fit the processor's caches this is
-    /// some three times as fast as [`locate`](Self::locate) for each.
+    /// about twice as fast as [`locate`](Self::locate) for each.
     pub fn locate_each(&self, positions: &[Position], found: &mut Vec<FenceIx>, each: impl FnMut(usize, &[FenceIx])) {
         self.index.locate_each(&self.fences, positions, found, each);
     }

@@ -18,7 +18,7 @@
 //! latitude or two, kept as vertical edges east of the leaf; (c) west of it: dropped.
 //!
 //! The kept edges are cut to the leaf and rounded to a grid of 2¹⁴ per side. A point so near to one that rounding could
-//! matter, some 0.1 % of them, is tested exactly against the whole shape. So the answer always is that of
+//! matter, well under one in a hundred, is tested exactly against the whole shape. So the answer always is that of
 //! [`Shape::contains`](super::Shape::contains), mostly for one to three edges of 8 bytes each.
 //!
 //! Cost: some levels of the tree, a leaf; what they list.
@@ -64,7 +64,7 @@ pub(super) struct Index {
 }
 
 /// Positions that are located side by side.
-const ABREAST: usize = 16;
+const ABREAST: usize = 32;
 
 /// How far a position's look-up has come.
 #[derive(Clone, Copy)]

@@ -262,7 +262,7 @@ impl Part {
 
     fn check_crossings(&self, place: Place) -> Result<(), ShapeError> {
         let bands = self.band_starts.windows(2).map(|pair| &self.band_edges[pair[0] as usize..pair[1] as usize]);
-        match crossing::find(&self.vertices, bands) {
+        match crossing::find(&self.vertices, bands, |edge| self.vertex_after(edge)) {
             None => Ok(()),
             Some(found) => Err(ShapeError::SelfCrossing {
                 first: self.place_of(found.first, place),
@@ -288,6 +288,14 @@ impl Part {
             }
         }
         Ok(())
+    }
+
+    /// The vertex after the end of an edge: where that closes its ring, the ring's second.
+    fn vertex_after(&self, edge: u32) -> Vertex {
+        let ring = self.ring_ends.partition_point(|&end| end <= edge);
+        let start = if ring == 0 { 0 } else { self.ring_ends[ring - 1] };
+        let closes = edge + 2 == self.ring_ends[ring];
+        self.vertices[if closes { start + 1 } else { edge + 2 } as usize]
     }
 
     fn place_of(&self, vertex: usize, place: Place) -> Place {
