@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo bench --bench fences`; further arguments are GeoJSON files to measure as well. Stars of 20 to 200
 //! vertices, placed evenly at random over Europe, so large that a place is in about three; positions at random, the same
-//! number for each set, and a second pass over a walk whose steps are short, as a vehicle's are. The fastest of five rounds.
+//! number for each set, and a second pass over the positions of a fleet whose vehicles move in short steps. The fastest of five rounds.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its results and may stop at a mistake")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench needs a clock and files")]
@@ -14,6 +14,7 @@ use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape};
 use geocep::wire::fences::{FenceOptions, read_fences};
 
 const POSITIONS: usize = 1_000_000;
+const FLEET: usize = 5_000;
 const OVERLAP: f64 = 3.0;
 const AREA: [f64; 4] = [-10.0, 36.0, 30.0, 60.0];
 
@@ -55,6 +56,11 @@ fn fences(count: usize, random: &mut Random) -> Vec<Fence> {
     (0..count).map(fence).collect()
 }
 
+fn bounds(fences: &[Fence]) -> [f64; 4] {
+    let corners = fences.iter().flat_map(|fence| fence.shape.rings().flatten().flatten());
+    corners.fold([180.0, 90.0, -180.0, -90.0], |b, &[x, y]| [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)])
+}
+
 fn nanoseconds(set: &FenceSet, positions: &[Position]) -> (f64, f64) {
     let mut found: Vec<FenceIx> = Vec::new();
     let mut best = f64::INFINITY;
@@ -71,34 +77,48 @@ fn nanoseconds(set: &FenceSet, positions: &[Position]) -> (f64, f64) {
     (best, hits as f64 / positions.len() as f64)
 }
 
-fn measure(name: &str, fences: Vec<Fence>, shapes_ms: f64, random: &mut Random) {
-    let corners = fences.iter().flat_map(|fence| fence.shape.rings().flatten().flatten());
-    let [west, south, east, north] = corners
-        .fold([180.0f64, 90.0, -180.0, -90.0], |b, &[x, y]| [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)]);
+/// As many positions at once as a batch of events may have.
+fn nanoseconds_abreast(set: &FenceSet, positions: &[Position]) -> f64 {
+    let mut found: Vec<FenceIx> = Vec::new();
+    let round = || {
+        let start = Instant::now();
+        let mut hits = 0;
+        for batch in positions.chunks(256) {
+            set.locate_each(black_box(batch), &mut found, |_, fences| hits += fences.len());
+        }
+        black_box(hits);
+        start.elapsed().as_nanos() as f64 / positions.len() as f64
+    };
+    std::iter::repeat_with(round).take(5).fold(f64::INFINITY, f64::min)
+}
+
+fn measure(name: &str, fences: Vec<Fence>, [west, south, east, north]: [f64; 4], shapes_ms: f64, random: &mut Random) {
     let start = Instant::now();
     let set = FenceSet::new(fences).unwrap();
     let index_ms = start.elapsed().as_secs_f64() * 1e3;
     let anywhere: Vec<Position> = (0..POSITIONS)
         .map(|_| Position::new(random.between(west, east), random.between(south, north)).unwrap())
         .collect();
-    let mut at = [(west + east) / 2.0, (south + north) / 2.0];
+    // A fleet whose vehicles report in turn, each at most a ten-thousandth of the area from where it was.
+    let mut fleet: Vec<Position> = anywhere[..FLEET].to_vec();
     let step = (east - west) * 1e-4;
     let walk: Vec<Position> = (0..POSITIONS)
-        .map(|_| {
-            at = [
-                (at[0] + random.between(-step, step)).clamp(west, east),
-                (at[1] + random.between(-step, step)).clamp(south, north),
-            ];
-            Position::new(at[0], at[1]).unwrap()
+        .map(|i| {
+            let at = fleet[i % FLEET];
+            let lon = (at.lon() + random.between(-step, step)).clamp(west, east);
+            let lat = (at.lat() + random.between(-step, step)).clamp(south, north);
+            fleet[i % FLEET] = Position::new(lon, lat).unwrap();
+            fleet[i % FLEET]
         })
         .collect();
     let (random_ns, overlap) = nanoseconds(&set, &anywhere);
-    let (walk_ns, _) = nanoseconds(&set, &walk);
+    let (fleet_ns, _) = nanoseconds(&set, &walk);
+    let (random_many_ns, fleet_many_ns) = (nanoseconds_abreast(&set, &anywhere), nanoseconds_abreast(&set, &walk));
     let per_fence = |bytes: usize| bytes / set.len();
     println!(
-        "{name:>10} {:>8} {overlap:>8.2} {random_ns:>10.1} {:>12.2} {walk_ns:>8.1} {shapes_ms:>10.1} {index_ms:>9.1} {:>12} {:>12}",
+        "{name:>10} {:>8} {overlap:>8.2} {random_ns:>9.1} {random_many_ns:>9.1} {fleet_ns:>9.1} {fleet_many_ns:>9.1} {:>9.2} {shapes_ms:>10.1} {index_ms:>9.1} {:>12} {:>12}",
         set.len(),
-        1e3 / random_ns,
+        1e3 / fleet_ns,
         per_fence(set.index_bytes()),
         per_fence(set.bytes()),
     );
@@ -106,20 +126,35 @@ fn measure(name: &str, fences: Vec<Fence>, shapes_ms: f64, random: &mut Random) 
 
 fn main() {
     println!(
-        "{:>10} {:>8} {:>8} {:>10} {:>12} {:>8} {:>10} {:>9} {:>12} {:>12}",
-        "set", "fences", "overlap", "ns/ping", "Mpings/s", "walk ns", "shapes ms", "index ms", "index B/f", "all B/f"
+        "{:>10} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9} {:>12} {:>12}",
+        "set",
+        "fences",
+        "overlap",
+        "random ns",
+        "in batch",
+        "fleet ns",
+        "in batch",
+        "Mpings/s",
+        "shapes ms",
+        "index ms",
+        "index B/f",
+        "all B/f"
     );
     let mut random = Random(1);
     for count in [10, 100, 1_000, 10_000] {
         let start = Instant::now();
         let fences = fences(count, &mut random);
-        measure("stars", fences, start.elapsed().as_secs_f64() * 1e3, &mut random);
+        measure("stars", fences, AREA, start.elapsed().as_secs_f64() * 1e3, &mut random);
     }
     for path in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         let bytes = std::fs::read(&path).unwrap();
         let start = Instant::now();
         match read_fences(&bytes, &FenceOptions::default()) {
-            Ok(read) => measure("file", read.fences, start.elapsed().as_secs_f64() * 1e3, &mut random),
+            Ok(read) => {
+                let shapes_ms = start.elapsed().as_secs_f64() * 1e3;
+                let bounds = bounds(&read.fences);
+                measure("file", read.fences, bounds, shapes_ms, &mut random);
+            }
             Err(errors) => errors.iter().for_each(|error| println!("{path}: {error}")),
         }
     }

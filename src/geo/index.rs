@@ -1,11 +1,11 @@
 //! Which fences hold a position, at a cost that doesn't grow with the number of fences.
 //!
-//! A tree of 8 × 8 cells per level over the fences' bounding box. A cell lists the fences that wholly contain it, at the
+//! A tree of 4 × 4 cells per level over the fences' bounding box. A cell lists the fences that wholly contain it, at the
 //! highest level where they do; a leaf also lists the fences whose border passes through it, each with only what is left to
 //! test there:
 //!
 //! ```text
-//! nodes   1 + N words of 32 bits each: own list, then the children: NODE | number of a node, or a list, or 0 for nothing
+//! nodes   17 words of 32 bits each: own list, then 16 children: NODE | number of a node, or a list, or 0 for nothing
 //! lists   words of 64 bits:  count, then entries by ascending fence
 //! entry   fence | flags | edges << 34            no TEST flag: the whole cell is inside
 //!         if TEST: the edges, 1 word each
@@ -18,7 +18,7 @@
 //! latitude or two, kept as vertical edges east of the leaf; (c) west of it: dropped.
 //!
 //! The kept edges are cut to the leaf and rounded to a grid of 2¹⁴ per side. A point so near to one that rounding could
-//! matter, some 0.1 % of them, is tested exactly against the whole shape. So the answer always is that of
+//! matter, well under one in a hundred, is tested exactly against the whole shape. So the answer always is that of
 //! [`Shape::contains`](super::Shape::contains), mostly for one to three edges of 8 bytes each.
 //!
 //! Cost: some levels of the tree, a leaf; what they list.
@@ -29,7 +29,7 @@ use super::fence::{Fence, FenceIx};
 use super::index_build::build;
 
 /// log₂ of the cells of a node per side.
-pub(super) const SIDE_BITS: u32 = 3;
+pub(super) const SIDE_BITS: u32 = 2;
 /// Words of a node: its own list, and its children.
 pub(super) const NODE_WORDS: usize = 1 + (1 << (2 * SIDE_BITS));
 /// Marks a child that is a node, not a list.
@@ -63,6 +63,21 @@ pub(super) struct Index {
     pub(super) repeats: bool,
 }
 
+/// Positions that are located side by side.
+const ABREAST: usize = 32;
+
+/// How far a position's look-up has come.
+#[derive(Clone, Copy)]
+struct Way {
+    column: u64,
+    row: u64,
+    /// Bits of the units below the level.
+    shift: u32,
+    /// A node, a list, or 0 for nothing: list 0 is empty.
+    child: u32,
+    own_lists: bool,
+}
+
 impl Index {
     pub(super) fn new(fences: &[Fence]) -> Self {
         build(fences)
@@ -72,40 +87,19 @@ impl Index {
     #[inline]
     pub(super) fn locate(&self, fences: &[Fence], position: Position, found: &mut Vec<FenceIx>) {
         found.clear();
-        let (x, y) = test_point(position);
-        if !(x >= self.west && x <= self.east && y >= self.south && y <= self.north) {
-            return;
-        }
-        let last = (1u64 << UNIT_BITS) - 1;
-        let column = (((x - self.west) * self.units_per_lon) as u64).min(last);
-        let row = (((y - self.south) * self.units_per_lat) as u64).min(last);
-        let mask = (1 << SIDE_BITS) - 1;
-        let mut shift = UNIT_BITS;
-        let mut node = 0;
-        let mut lists_with_hits = 0;
-        loop {
-            shift -= SIDE_BITS;
-            let words = &self.nodes[node * NODE_WORDS..(node + 1) * NODE_WORDS];
-            let child = words[1 + (((row >> shift & mask) << SIDE_BITS) | (column >> shift & mask)) as usize];
-            if words[0] != 0 {
+        let mut way = self.start(position);
+        let mut own_lists = 0;
+        while way.child & NODE != 0 {
+            let own = self.descend(&mut way);
+            if own != 0 {
                 // What contains a whole node needs no test.
-                let list = words[0] as usize;
-                let entries = &self.lists[list + 1..][..self.lists[list] as usize];
+                let entries = &self.lists[own as usize + 1..][..self.lists[own as usize] as usize];
                 found.extend(entries.iter().map(|&entry| FenceIx(entry as u32)));
-                lists_with_hits += 1;
+                own_lists += 1;
             }
-            if child & NODE != 0 {
-                node = (child & !NODE) as usize;
-                continue;
-            }
-            if child != 0 {
-                let step = |units: u64| (units >> (shift - STEP_BITS) & ((1 << STEP_BITS) - 1)) as i64;
-                let exactly = |fence: u32| contains_exactly(fences, fence, position);
-                lists_with_hits += u32::from(self.scan(child, step(column), step(row), found, exactly));
-            }
-            break;
         }
-        if lists_with_hits > 1 {
+        self.scan(fences, &way, position, found);
+        if own_lists > 0 {
             found.sort_unstable();
         }
         if self.repeats {
@@ -113,13 +107,70 @@ impl Index {
         }
     }
 
-    /// Adds the fences of a leaf's list that hold a point, given in the leaf's grid; says whether there was one.
+    /// Locates many positions, a few at a time side by side, so that they wait for memory together.
+    pub(super) fn locate_each(
+        &self,
+        fences: &[Fence],
+        positions: &[Position],
+        found: &mut Vec<FenceIx>,
+        mut each: impl FnMut(usize, &[FenceIx]),
+    ) {
+        let mut ways = [Way { column: 0, row: 0, shift: UNIT_BITS, child: 0, own_lists: false }; ABREAST];
+        for (chunk, positions) in positions.chunks(ABREAST).enumerate() {
+            let ways = &mut ways[..positions.len()];
+            for (way, &position) in ways.iter_mut().zip(positions) {
+                *way = self.start(position);
+            }
+            while ways.iter().any(|way| way.child & NODE != 0) {
+                for way in ways.iter_mut().filter(|way| way.child & NODE != 0) {
+                    way.own_lists |= self.descend(way) != 0;
+                }
+            }
+            // Has the lists under way before the first is needed.
+            std::hint::black_box(ways.iter().fold(0, |sum, way| sum ^ self.lists[way.child as usize]));
+            for (i, (way, &position)) in ways.iter().zip(positions).enumerate() {
+                if way.own_lists {
+                    self.locate(fences, position, found);
+                } else {
+                    found.clear();
+                    self.scan(fences, way, position, found);
+                    if self.repeats {
+                        found.dedup();
+                    }
+                }
+                each(chunk * ABREAST + i, found);
+            }
+        }
+    }
+
     #[inline]
-    fn scan(&self, list: u32, x: i64, y: i64, found: &mut Vec<FenceIx>, exactly: impl Fn(u32) -> bool) -> bool {
-        let before = found.len();
-        let words = &self.lists[list as usize..];
-        // The middle of the point's square, in half steps: odd, while edges are even.
-        let (x, y) = (2 * x + 1, 2 * y + 1);
+    fn start(&self, position: Position) -> Way {
+        let (x, y) = test_point(position);
+        let within = x >= self.west && x <= self.east && y >= self.south && y <= self.north;
+        let last = (1u64 << UNIT_BITS) - 1;
+        let column = (((x - self.west) * self.units_per_lon) as u64).min(last);
+        let row = (((y - self.south) * self.units_per_lat) as u64).min(last);
+        Way { column, row, shift: UNIT_BITS, child: if within { NODE } else { 0 }, own_lists: false }
+    }
+
+    /// From a node to its child; the node's own list.
+    #[inline]
+    fn descend(&self, way: &mut Way) -> u32 {
+        let mask = (1 << SIDE_BITS) - 1;
+        way.shift -= SIDE_BITS;
+        let words = &self.nodes[(way.child & !NODE) as usize * NODE_WORDS..][..NODE_WORDS];
+        way.child =
+            words[1 + (((way.row >> way.shift & mask) << SIDE_BITS) | (way.column >> way.shift & mask)) as usize];
+        words[0]
+    }
+
+    /// Adds the fences of a leaf's list that hold a position.
+    #[inline]
+    fn scan(&self, fences: &[Fence], way: &Way, position: Position, found: &mut Vec<FenceIx>) {
+        let words = &self.lists[way.child as usize..];
+        // The middle of the point's square in the leaf's grid, in half steps: odd, while edges are even.
+        let half_steps = |units: u64| 2 * (units >> (way.shift - STEP_BITS) & ((1 << STEP_BITS) - 1)) as i64 + 1;
+        let (x, y) = (half_steps(way.column), half_steps(way.row));
         let mut at = 1;
         for _ in 0..words[0] {
             let entry = words[at];
@@ -127,18 +178,17 @@ impl Index {
             at += 1 + edges.len();
             let (mut inside, mut unsure) = ((entry & TEST == 0) | (entry & BASE != 0), false);
             for &edge in edges {
-                let sides = Side::of(edge, x, y);
-                inside ^= sides.counts;
-                unsure |= sides.unsure;
+                let side = Side::of(edge, x, y);
+                inside ^= side.counts;
+                unsure |= side.unsure;
             }
             if unsure {
-                inside = exactly(entry as u32);
+                inside = contains_exactly(fences, entry as u32, position);
             }
-            if inside {
-                found.push(FenceIx(entry as u32));
-            }
+            // Taken back rather than not added: the processor can't guess which.
+            found.push(FenceIx(entry as u32));
+            found.truncate(found.len() - usize::from(!inside));
         }
-        found.len() > before
     }
 
     pub(super) fn bytes(&self) -> usize {

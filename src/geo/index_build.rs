@@ -10,15 +10,18 @@ use rustc_hash::FxBuildHasher;
 
 use super::edge::Edge;
 use super::fence::Fence;
-use super::index::{BASE, COUNT_SHIFT, Index, NODE, NODE_WORDS, SIDE_BITS, STEP_BITS, TEST, UNIT_BITS};
+use super::index::{BASE, COUNT_SHIFT, Index, NODE, NODE_WORDS, SIDE_BITS, TEST, UNIT_BITS};
+use super::leaf_grid::{LeafGrid, Rect};
 
 const SIDE: usize = 1 << SIDE_BITS;
 const SLACK_DEG: f64 = 1e-9;
 /// A cell is not split below this size.
 const SMALLEST_CELL_DEG: f64 = 1e-7;
-const MOST_LEVELS: u32 = 8;
+const MOST_LEVELS: u32 = 12;
 /// A leaf with no more words than this to test is not split.
-const LEAF_WORDS: usize = 12;
+const LEAF_WORDS: usize = 20;
+/// So many fences that contain a node are listed in its leaves instead, where a look-up finds them at no further cost.
+const MOST_HANDED_DOWN: usize = 8;
 /// Splitting stops when the lists have so many words per edge, and some for a start.
 const WORDS_PER_EDGE: usize = 8;
 const WORDS_AT_LEAST: usize = 1 << 16;
@@ -69,15 +72,6 @@ struct Builder {
     most_words: usize,
     /// Lists of fences without a test, to be shared by the leaves that have the same.
     known: HashMap<Vec<u32>, u32, FxBuildHasher>,
-}
-
-/// A cell's place, in degrees.
-#[derive(Clone, Copy)]
-struct Rect {
-    west: f64,
-    south: f64,
-    width: f64,
-    height: f64,
 }
 
 /// An edge that lies east of the columns before `columns`: its ends, as far as they are in the row.
@@ -181,11 +175,20 @@ impl Builder {
         }
         let start = self.index.nodes.len();
         self.index.nodes.resize(start + NODE_WORDS, 0);
-        self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+        let handed_down = if pending.content.inside.len() <= MOST_HANDED_DOWN {
+            pending.content.inside.as_slice()
+        } else {
+            self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+            &[]
+        };
         if let Some(slot) = pending.slot {
             self.index.nodes[slot] = NODE | (start / NODE_WORDS) as u32;
         }
-        for (cell, content) in rows.into_iter().flatten().enumerate() {
+        for (cell, mut content) in rows.into_iter().flatten().enumerate() {
+            if !handed_down.is_empty() {
+                content.inside.extend_from_slice(handed_down);
+                content.inside.sort_unstable();
+            }
             let slot = start + 1 + cell;
             let column = pending.column * SIDE as u32 + (cell % SIDE) as u32;
             let row = pending.row * SIDE as u32 + (cell / SIDE) as u32;
@@ -287,9 +290,9 @@ impl Builder {
             let entry = lists.len();
             lists.push(0);
             let frame = if item.shifted { 360.0 } else { 0.0 };
-            let grid = LeafGrid { west: rect.west + frame, ..LeafGrid::new(rect) };
+            let grid = LeafGrid::new(rect, frame);
             for &toggle in &content.toggles[toggles_start..live.toggles_end] {
-                lists.push(grid.east_of(grid.y(toggle), LeafGrid::HIGH));
+                lists.push(grid.toggle(toggle));
             }
             for &number in &content.edges[edges_start..live.edges_end] {
                 grid.cut(self.edges[number as usize], lists);
@@ -315,89 +318,6 @@ impl Builder {
         self.known.insert(fences, start);
         start
     }
-}
-
-/// The grid of a leaf: 0 … 2¹⁴ per side; edges are kept a quarter of that beyond it.
-struct LeafGrid {
-    west: f64,
-    south: f64,
-    steps_per_lon: f64,
-    steps_per_lat: f64,
-}
-
-impl LeafGrid {
-    const STEPS: f64 = (1 << STEP_BITS) as f64;
-    const LOW: f64 = -Self::STEPS / 4.0;
-    const HIGH: f64 = Self::STEPS * 1.25;
-
-    fn new(rect: Rect) -> Self {
-        let (steps_per_lon, steps_per_lat) = (Self::STEPS / rect.width, Self::STEPS / rect.height);
-        Self { west: rect.west, south: rect.south, steps_per_lon, steps_per_lat }
-    }
-
-    fn x(&self, lon: f64) -> f64 {
-        (lon - self.west) * self.steps_per_lon
-    }
-
-    fn y(&self, lat: f64) -> f64 {
-        (lat - self.south) * self.steps_per_lat
-    }
-
-    /// A vertical edge east of the leaf.
-    fn east_of(&self, y_lo: f64, y_hi: f64) -> u64 {
-        word(Self::HIGH, y_lo, Self::HIGH, y_hi)
-    }
-
-    /// Adds an edge as far as it is near the leaf. What goes beyond in the west never counts; what goes beyond in the east
-    /// counts at its latitudes and becomes vertical.
-    fn cut(&self, edge: Edge, words: &mut Vec<u64>) {
-        let mut y_lo = self.y(edge.y_lo).max(Self::LOW);
-        let mut y_hi = self.y(edge.y_hi).min(Self::HIGH);
-        if y_lo >= y_hi {
-            return;
-        }
-        // The ends on the true edge: a long edge's slope doesn't suffer from the cut.
-        let x_at = |y: f64| {
-            let lat = self.south + y / self.steps_per_lat;
-            self.x(edge.x_at(lat.clamp(edge.y_lo, edge.y_hi)))
-        };
-        let (mut x_lo, mut x_hi) = (x_at(y_lo), x_at(y_hi));
-        // The latitude at which it passes a longitude that lies between its ends.
-        let (x0, y0, per_x) = (x_lo, y_lo, (y_hi - y_lo) / (x_hi - x_lo));
-        let y_where = |x: f64| y0 + (x - x0) * per_x;
-        let lower_first = x_lo <= x_hi;
-        if x_lo.max(x_hi) < Self::LOW {
-            return;
-        }
-        if x_lo.min(x_hi) > Self::HIGH {
-            words.push(self.east_of(y_lo, y_hi));
-            return;
-        }
-        if x_lo.max(x_hi) > Self::HIGH {
-            let y = y_where(Self::HIGH).clamp(y_lo, y_hi);
-            if lower_first {
-                words.push(self.east_of(y, y_hi));
-                (x_hi, y_hi) = (Self::HIGH, y);
-            } else {
-                words.push(self.east_of(y_lo, y));
-                (x_lo, y_lo) = (Self::HIGH, y);
-            }
-        }
-        if x_lo.min(x_hi) < Self::LOW {
-            let y = y_where(Self::LOW).clamp(y_lo, y_hi);
-            if lower_first {
-                (x_lo, y_lo) = (Self::LOW, y);
-            } else {
-                (x_hi, y_hi) = (Self::LOW, y);
-            }
-        }
-        words.push(word(x_lo, y_lo, x_hi, y_hi));
-    }
-}
-
-/// Coordinates rounded to steps.
-fn word(x_lo: f64, y_lo: f64, x_hi: f64, y_hi: f64) -> u64 {
-    [x_lo, y_lo, x_hi, y_hi].into_iter().rev().fold(0, |word, v| word << 16 | u64::from(v.round() as i16 as u16))
 }
 
 /// Moves the values that occur an odd number of times, once each and ascending.

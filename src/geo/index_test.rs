@@ -72,6 +72,8 @@ fn check(set: &FenceSet, lon: f64, lat: f64, found: &mut Vec<FenceIx>) {
     set.locate(place, found);
     let model: Vec<FenceIx> = set.iter().filter(|(_, fence)| fence.shape.contains(place)).map(|(ix, _)| ix).collect();
     assert_eq!(*found, model, "at {lon} {lat}");
+    set.locate_each(&[place, place], found, |_, found| assert_eq!(found, model, "in a batch at {lon} {lat}"));
+    set.locate(place, found);
 }
 
 proptest! {
@@ -87,6 +89,14 @@ proptest! {
         let mut found = Vec::new();
         for &(x, y) in &places {
             check(&set, wrap(lon + x), y, &mut found);
+        }
+        // On the borders of the index's cells, and as near as doubles allow.
+        let index = set.index();
+        for k in 0..64u32 {
+            let x = index.west + (index.east - index.west) * f64::from(k) / 64.0;
+            let y = index.south + (index.north - index.south) * f64::from(k * 37 % 64) / 64.0;
+            check(&set, x, y, &mut found);
+            check(&set, x.next_down().max(-180.0), y.next_up(), &mut found);
         }
         for ring in shapes.iter().flatten().flatten() {
             for (i, pair) in ring.windows(2).enumerate() {

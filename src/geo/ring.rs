@@ -9,7 +9,7 @@
 
 use super::Position;
 use super::edge::{Vertex, not_tiny};
-use super::shape::{Place, ShapeError};
+use super::shape_error::{Place, ShapeError};
 
 /// A closed ring (last vertex = first) whose west end is in [−180, 180).
 #[derive(Debug, Clone)]

@@ -117,6 +117,19 @@ fn crossing_edges_are_named_with_the_place_where_they_cross() {
 }
 
 #[test]
+fn a_ring_that_goes_through_an_edge_at_a_vertex_crosses_it() {
+    // The vertex (2, 0) lies on the first edge; the second ring starts there, so that the way on is past its closing.
+    let ring = vec![[0.0, 0.0], [4.0, 0.0], [4.0, 2.0], [2.0, 0.0], [1.0, -2.0], [0.0, -2.0], [0.0, 0.0]];
+    assert!(error(std::slice::from_ref(&ring)).ends_with("cross at [2.0, 0.0]"));
+    let mut turned: Vec<_> = ring[3..6].iter().chain(&ring[..4]).copied().collect();
+    assert!(error(&[turned.clone()]).ends_with("cross at [2.0, 0.0]"));
+    // Going back to the side that it came from is only a touch.
+    turned[1] = [1.0, 2.0];
+    turned[2] = [0.0, 2.0];
+    Shape::polygon(&[turned]).unwrap();
+}
+
+#[test]
 fn rings_that_only_touch_are_fine() {
     // A ring that touches itself in a vertex, a hole that touches the shell, an edge run back and forth.
     let pinched = vec![[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [2.0, 2.0], [0.0, 2.0], [1.0, 1.0], [0.0, 0.0]];

@@ -64,7 +64,7 @@ pub enum FenceFileError {
         /// Its id, if it has a usable one.
         id: Option<String>,
         /// What is wrong.
-        reason: FeatureReason,
+        reason: Box<FeatureReason>,
     },
 }
 
@@ -156,7 +156,7 @@ pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, V
             }
         }
         read.fences.extend(fence);
-        let error = |reason| FenceFileError::Feature { index, id: known.clone(), reason };
+        let error = |reason| FenceFileError::Feature { index, id: known.clone(), reason: Box::new(reason) };
         read.skipped.extend(reasons.into_iter().map(error));
     }
     if read.skipped.is_empty() || options.lenient { Ok(read) } else { Err(read.skipped) }
