@@ -1,1 +1,3 @@
 //! Tool: bytes to events and alerts to bytes. Pure: no file, no socket.
+
+pub mod yaml;
