@@ -135,6 +135,8 @@ impl Reader {
                 );
                 return None;
             }
+            // Said before, with the unknown key.
+            (None, None) if is_misspelt(entries, "alert") || is_misspelt(entries, "stream") => return None,
             (None, None) => {
                 let range = self.outline.key_place(path);
                 self.report(
@@ -301,7 +303,7 @@ impl Reader {
     /// The value of a key that must be there.
     fn needed<'v>(&mut self, entries: &'v [(String, Yaml)], path: &Path, key: &str, what: &str) -> Option<&'v Yaml> {
         let value = find(entries, key);
-        if value.is_none() {
+        if value.is_none() && !is_misspelt(entries, key) {
             let range = self.outline.key_place(path);
             self.report(
                 FileDiagnostic::new(Code::MissingKey, range, format!("{what} has no `{key}`"))
@@ -356,6 +358,11 @@ impl Reader {
 
 fn find<'v>(entries: &'v [(String, Yaml)], key: &str) -> Option<&'v Yaml> {
     entries.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+}
+
+/// Whether some key that isn't known looks like this one.
+fn is_misspelt(entries: &[(String, Yaml)], key: &str) -> bool {
+    entries.iter().any(|(k, _)| !RULE_KEYS.contains(&k.as_str()) && nearest(k, [key]).is_some())
 }
 
 /// Whether the scanner and the library read the same text, line breaks at the end apart.
