@@ -82,7 +82,7 @@ pub enum ExprKind {
     Unary {
         /// The operator.
         op: Spanned<UnaryOp>,
-        /// What it acts on; never a number literal under a minus.
+        /// What it acts on. A minus straight before a number belongs to the number, and makes no such node.
         operand: Box<Expr>,
     },
     /// `a + b`, `a AND b`, `a = b`. Comparisons don't chain.

@@ -376,7 +376,8 @@ pub(super) fn close<'a>(i: Tokens<'a>, open: Span, what: &str) -> Result<Tokens<
     i.fail::<()>(diagnostic).map(|(i, ())| i)
 }
 
-fn unquoted(text: &str) -> String {
+/// What a text's quotes hold.
+pub(super) fn unquoted(text: &str) -> String {
     let inside = text.strip_prefix(['\'', '"']).unwrap_or(text);
     let inside = inside.strip_suffix(['\'', '"']).unwrap_or(inside);
     inside.replace("''", "'")

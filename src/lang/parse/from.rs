@@ -12,6 +12,9 @@ use crate::lang::ast::{
     JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Source, ThroughClause, UnnestClause,
 };
 
+/// Words that go on with `NEAR` and `JOIN` after a source.
+const NEAR_WORDS: &[&str] = &["LEAVE", "EVERY", "MAX", "ON"];
+
 /// `stream [[AS] alias]`.
 pub(super) fn source(start: Tokens<'_>) -> Parsed<'_, Source> {
     let (mut i, stream) = name("a stream's name")(start)?;
@@ -35,7 +38,20 @@ fn is_alias(i: Tokens<'_>) -> bool {
             && !is_reserved(token.text)
             && clause_here(i).is_none()
             && clause_misspelt(i).is_none()
-            && !["LEAVE", "EVERY", "MAX", "ON"].iter().any(part))
+            && !NEAR_WORDS.iter().any(part)
+            && goes_on(i.next()))
+}
+
+/// Whether the clause can go on here: else the word before begins no clause, rather than being an alias.
+fn goes_on(i: Tokens<'_>) -> bool {
+    let token = i.peek();
+    match token.kind {
+        Kind::End | Kind::Sign(Sign::Comma) => true,
+        Kind::Word => {
+            clause_here(i).is_some() || clause_misspelt(i).is_some() || NEAR_WORDS.iter().any(|w| token.is_word(w))
+        }
+        _ => false,
+    }
 }
 
 /// The sources after the word `FROM`.

@@ -8,7 +8,7 @@ use nom::{
 };
 
 use super::{
-    NESTING_MAX,
+    DIAGNOSTICS_MAX, NESTING_MAX,
     clause::is_reserved,
     token::{Kind, Sign, Token},
 };
@@ -73,6 +73,7 @@ impl<'a> Shared<'a> {
         let mut all = self.log.into_inner();
         all.sort_by_key(|d| (d.span, d.code));
         all.dedup_by_key(|d| (d.span, d.code));
+        all.truncate(DIAGNOSTICS_MAX);
         all
     }
 

@@ -100,7 +100,8 @@ fn unit(i: Tokens<'_>) -> Parsed<'_, Spanned<String>> {
     loop {
         let (slash, below) = (i.peek(), i.ahead(1));
         let adjacent = slash.span.start == span.end && below.span.start == slash.span.end;
-        let called = matches!(i.ahead(2).kind, Kind::Sign(Sign::Open | Sign::Dot));
+        let after = i.ahead(2);
+        let called = matches!(after.kind, Kind::Sign(Sign::Open | Sign::Dot)) && after.span.start == below.span.end;
         if !(slash.is_sign(Sign::Slash) && below.kind == Kind::Word && adjacent) || called {
             break;
         }

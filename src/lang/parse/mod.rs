@@ -26,6 +26,9 @@ pub(in crate::lang) use clause::needs_back_ticks;
 /// The longest text of one expression, in bytes.
 pub const TEXT_MAX_BYTES: usize = 64 * 1024;
 
+/// The most diagnostics that one text gives: the first ones.
+pub const DIAGNOSTICS_MAX: usize = 50;
+
 /// How deep parentheses, calls, cases and groups may nest.
 pub const NESTING_MAX: u32 = 64;
 

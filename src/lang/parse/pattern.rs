@@ -140,6 +140,10 @@ pub(super) fn definitions(mut i: Tokens<'_>) -> Parsed<'_, Vec<Definition>> {
                     i = i.next();
                     continue;
                 }
+                if i.is_word("AS") && i.before().is_some_and(|t| t.kind == Kind::Word) {
+                    // `x > 2 b AS …`: what was read as the unit of a number is the next variable.
+                    i = i.at_index(i.index() - 1);
+                }
                 if !is_definition(i) {
                     return Ok((i, all));
                 }

@@ -36,18 +36,26 @@ pub(super) fn next_clause<'a>(start: Tokens<'a>, mistake: Mistake) -> Tokens<'a>
     i
 }
 
-/// After a mistake in a definition that began at `start`: the next `, name AS` or `name AS`, or the next clause.
+/// After a mistake in a definition that began at `start`: the next `, name AS`, `name AS`, a comma outside of
+/// parentheses, or the next clause.
 pub(super) fn next_definition<'a>(start: Tokens<'a>, mistake: Mistake) -> Resume<'a> {
     let mut i = report(start, mistake);
     if i.index() == start.index() && !is_clause(i) && !i.is_end() {
         i = i.next();
     }
+    let mut depth = depth_between(start, i);
     loop {
         if i.is_end() || is_clause(i) {
             return Resume::Clause(i);
         }
         if is_definition(i) && i.index() > start.index() {
             return Resume::Entry(i);
+        }
+        match i.peek().kind {
+            Kind::Sign(Sign::Open) => depth += 1,
+            Kind::Sign(Sign::Close) => depth -= 1,
+            Kind::Sign(Sign::Comma) if depth <= 0 => return Resume::Entry(i.next()),
+            _ => {}
         }
         i = i.next();
     }
@@ -76,6 +84,19 @@ pub(super) fn next_measure<'a>(start: Tokens<'a>, mistake: Mistake) -> Resume<'a
     }
 }
 
+/// How many parentheses are open at `end` that were not at `start`.
+fn depth_between<'a>(start: Tokens<'a>, end: Tokens<'a>) -> i32 {
+    let mut depth = 0;
+    for at in start.index()..end.index() {
+        match start.at_index(at).peek().kind {
+            Kind::Sign(Sign::Open) => depth += 1,
+            Kind::Sign(Sign::Close) => depth -= 1,
+            _ => {}
+        }
+    }
+    depth
+}
+
 /// Whether a definition begins here.
 pub(super) fn is_definition(i: Tokens<'_>) -> bool {
     let name = |n| matches!(i.ahead(n).kind, Kind::Word | Kind::Quoted);
@@ -93,7 +114,7 @@ fn follows_name(i: Tokens<'_>) -> bool {
 fn is_clause(i: Tokens<'_>) -> bool {
     let Some(before) = i.before() else { return clause_here(i).is_some() };
     // A field of that name, `FILTER (WHERE`, `name FROM stream AS`, and a step's bound inside the pattern.
-    if before.is_sign(Sign::Dot) || (i.is_word("WHERE") && before.is_sign(Sign::Open)) {
+    if before.is_sign(Sign::Dot) || before.is_word("AS") || (i.is_word("WHERE") && before.is_sign(Sign::Open)) {
         return false;
     }
     if i.is_word("FROM") && i.ahead(2).is_word("AS") {

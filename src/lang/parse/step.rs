@@ -4,7 +4,7 @@ use super::{
     clause::{STEP_WORDS, clause_for_sure, clause_here, clause_misspelt, is_reserved},
     expr::expression,
     input::{Parsed, Tokens, name},
-    literal::duration,
+    literal::{duration, must_quantity},
     pattern::group,
     token::{Kind, Sign, Token},
 };
@@ -198,7 +198,7 @@ fn bound<'a>(
     if start.ahead(1).is_word("UNBOUNDED") || (step.negated.is_some() && !in_group) {
         return Ok(None);
     }
-    let (i, duration) = duration(start.next())?;
+    let (i, duration) = must_quantity("a duration such as `45 min`, or `UNBOUNDED`")(start.next())?;
     if i.is_word("OF") {
         let (i, _) = super::input::must_words(&["OF", "PREVIOUS"])(i)?;
         return Ok(Some((i, StepBound { duration, of_previous: true, span: i.span_from(start.span()) })));

@@ -224,7 +224,9 @@ fn hostile_text_is_read_in_linear_time() {
         let text = piece.repeat(TEXT_MAX_BYTES / piece.len());
         let cpu = timed(|| parse_query(&text));
         assert!(cpu < limit, "{piece}: {cpu:?}");
-        let cpu = timed(|| parse_query(&format!("FROM p PATTERN a DEFINE {}", &text[..TEXT_MAX_BYTES / 2])));
+        let cpu = timed(|| {
+            parse_query(&format!("FROM p PATTERN a DEFINE {}", &text[..text.floor_char_boundary(TEXT_MAX_BYTES / 2)]))
+        });
         assert!(cpu < limit, "DEFINE {piece}: {cpu:?}");
     }
 }
@@ -263,7 +265,10 @@ fn diagnostics_are_as_recorded() {
         ("until_without_parentheses", "FROM p PATTERN a+ UNTIL x > 3 `b` -> c"),
         ("too_deep", "FROM p WHERE ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((x"),
         ("empty", "  -- nothing\n"),
-        ("definitions", "FROM p PATTERN a -> b -> c DEFINE a AS x > , b y = 1, c AS z = 2 d AS w,\nMEASURES a.x AS x"),
+        (
+            "definitions",
+            "FROM p PATTERN a -> b -> c DEFINE a AS x > , b y = 1, c AS z = 2 d AS w, e AS (v,\nMEASURES a.x AS x",
+        ),
         ("keyword_as_name", "FROM p MEASURES count(a) AS where, x AS `from`"),
         ("foreign_operators", "FROM p WHERE a && !b || c"),
         ("window", "FROM p WINDOW TUMBLNG 5 min"),
@@ -302,7 +307,8 @@ fn check_any(text: &str) {
     for d in diagnostics {
         assert!(d.span.start <= d.span.end && d.span.end as usize <= text.len(), "{text}: {d:?}");
         let range = d.span.range();
-        render(&FileDiagnostic::placed(d, range), "rule", text, Style::Plain);
+        let shown = render(&FileDiagnostic::placed(d, range), "rule", text, Style::Plain);
+        assert!(shown.contains("rule:"));
     }
     if let Some(query) = query {
         let canonical = print_query(&query);

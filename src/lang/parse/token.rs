@@ -10,6 +10,7 @@ use nom::{
     sequence::{pair, preceded},
 };
 
+use super::input::shortened;
 use crate::lang::{
     diag::{Code, Diagnostic},
     span::Span,
@@ -152,7 +153,9 @@ fn token(text: &str) -> IResult<&str, Kind, ()> {
 fn word(text: &str) -> IResult<&str, Kind, ()> {
     let first = take_while1(|c: char| c.is_ascii_alphabetic() || c == '_');
     let more = take_while(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    value(Kind::Word, pair(first, more)).parse(text)
+    let (rest, kind) = value(Kind::Word, pair(first, more)).parse(text)?;
+    // A word with letters of another script is one mistake, not a word and the rest of it.
+    if rest.starts_with(char::is_alphabetic) { Err(nom::Err::Error(())) } else { Ok((rest, kind)) }
 }
 
 fn number(text: &str) -> IResult<&str, Kind, ()> {
@@ -241,6 +244,10 @@ fn mistake(rest: &str) -> Mistake<'_> {
             let end = line[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(line_end, |at| at + 1);
             Mistake::Name(&rest[end..])
         }
+        _ if first.is_alphabetic() || first == '_' => {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            Mistake::Name(&rest[end..])
+        }
         _ => Mistake::Nothing(&rest[second..]),
     }
 }
@@ -262,6 +269,11 @@ fn complaint(kind: Option<Kind>, piece: &str, span: Span) -> Option<Diagnostic> 
             Diagnostic::new(Code::UnclosedText, span, "a text without its closing quote")
                 .with_label("expected `'` before the end of the line")
                 .with_help("a quote inside a text is written twice: `'it''s'`"),
+        ),
+        Some(Kind::Quoted) if !piece.starts_with('`') => Some(
+            Diagnostic::new(Code::UnknownCharacter, span, format!("`{}` is no word of the language", shortened(piece)))
+                .with_label("letters other than a to z")
+                .with_help("a name with such letters stands in back-ticks"),
         ),
         Some(Kind::Quoted) if piece == "``" => Some(
             Diagnostic::new(Code::UnclosedText, span, "an empty name")
@@ -330,6 +342,7 @@ mod tests {
             ("a = \"b\"", Code::UnknownCharacter),
             ("a €€ b", Code::UnknownCharacter),
             ("a;", Code::UnknownCharacter),
+            ("a = spëëd", Code::UnknownCharacter),
         ] {
             let codes: Vec<Code> = tokenize(text).1.iter().map(|d| d.code).collect();
             assert_eq!(codes, [code], "{text}");

@@ -3,7 +3,7 @@
 use nom::{Parser, combinator::opt};
 
 use super::{
-    expr::{close, expression},
+    expr::{close, expression, unquoted},
     input::{Parsed, Tokens, list, must_word, name, shortened, sign},
     literal::{count, duration, must_number},
     token::{Kind, Sign},
@@ -143,6 +143,5 @@ fn zone(i: Tokens<'_>) -> Parsed<'_, Spanned<String>> {
     if token.kind != Kind::Text {
         return i.unexpected("a time zone's name such as `'Europe/Paris'`");
     }
-    let text = token.text.trim_matches('\'').replace("''", "'");
-    Ok((i.next(), Spanned::new(text, token.span)))
+    Ok((i.next(), Spanned::new(unquoted(token.text), token.span)))
 }

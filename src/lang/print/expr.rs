@@ -133,7 +133,23 @@ impl Printer {
         if call.distinct.is_some() {
             self.put("DISTINCT");
         }
-        self.list(&call.args, Self::expr);
+        let mut args = Printer::default();
+        args.list(&call.args, Self::expr);
+        // `DISTINCT -x` would be a difference.
+        let difference = call.distinct.is_some() && args.text.starts_with('-');
+        if let (true, Some((first, rest))) = (difference, call.args.split_first()) {
+            args = Printer::default();
+            args.put("(");
+            args.expr(first);
+            args.glue(")");
+            for arg in rest {
+                args.glue(",");
+                args.expr(arg);
+            }
+        }
+        if !args.text.is_empty() {
+            self.put(&args.text);
+        }
         self.glue(")");
         if let Some(condition) = &call.filter {
             self.put("FILTER (");

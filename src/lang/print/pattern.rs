@@ -69,19 +69,25 @@ impl Printer {
     }
 
     pub(super) fn sequence(&mut self, sequence: &Sequence) {
+        let mut unit_due = false;
         for step in &sequence.steps {
             match step.connector.map(|c| c.value) {
                 Some(Connector::Relaxed) => self.put("->"),
                 Some(Connector::Any) => self.put("->>"),
                 Some(Connector::Strict) | None => {}
             }
-            self.step(step);
+            let side_by_side = step.connector.is_some_and(|c| c.value == Connector::Strict);
+            self.step(step, unit_due && side_by_side);
+            let last = step.within.as_ref().filter(|w| !w.of_previous).map(|w| &w.duration);
+            unit_due = last.or(step.absent_for.as_ref()).is_some_and(|d| d.unit.is_none());
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    /// A step; a name that would be read as the unit of the number before it stands in back-ticks.
+    fn step(&mut self, step: &Step, after_number: bool) {
         let mut term = Printer::default();
         match &step.term {
+            Term::Variable(name) if after_number => term.put(&format!("`{}`", name.text)),
             Term::Variable(name) => term.name(name),
             Term::Group(group) => {
                 term.glue("(");
