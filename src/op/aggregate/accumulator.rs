@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn ints() -> impl Strategy<Value = Vec<Value>> {
-        let int = prop_oneof![3 => (-20i64..20), 1 => any::<i64>()].prop_map(Value::Int);
+        let int = prop_oneof![3 => -20i64..20, 1 => any::<i64>()].prop_map(Value::Int);
         prop::collection::vec(prop_oneof![5 => int, 1 => Just(Value::Null)], 0..80)
     }
 

@@ -56,6 +56,11 @@ impl KeyState {
         self.open.is_empty()
     }
 
+    /// How many windows are open, one that waits empty included.
+    pub fn open_windows(&self) -> usize {
+        self.open.len()
+    }
+
     /// The key's offset, once an event made it known.
     pub fn offset_ms(&self) -> Option<TimeMs> {
         (self.offset_ms != UNKNOWN).then_some(self.offset_ms)

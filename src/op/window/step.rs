@@ -238,7 +238,7 @@ impl Program {
         }
     }
 
-    /// What it does, in a line for people: `tumbling 5 min, each key shifted by up to 5 min; count, sum`.
+    /// What it does, a line for people: `tumbling 5 min, each key shifted by up to 5 min; count, sum`.
     pub fn explain(&self) -> String {
         let mut text = self.assigner.describe();
         // Writing to a string can't fail.
@@ -255,6 +255,7 @@ impl Program {
         if self.having.is_some() {
             text.push_str("; having");
         }
+        text.push('\n');
         text
     }
 

@@ -347,8 +347,8 @@ fn a_plan_that_cannot_be_is_refused() {
 
 #[test]
 fn explain_says_size_shift_and_aggregates() {
-    assert_eq!(program(Jitter::Aligned, 300_000).explain(), "tumbling 5 min; count, sum");
-    assert_eq!(program(drawn(), 300_000).explain(), "tumbling 5 min, each key shifted by up to 5 min; count, sum");
+    assert_eq!(program(Jitter::Aligned, 300_000).explain(), "tumbling 5 min; count, sum\n");
+    assert_eq!(program(drawn(), 300_000).explain(), "tumbling 5 min, each key shifted by up to 5 min; count, sum\n");
 }
 
 /// A million keys of two shapes, and their offsets in five-minute windows.
