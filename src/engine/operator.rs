@@ -157,16 +157,10 @@ impl<K: Kernel> KeyedOperator<K> {
         };
         let mut passages = std::mem::take(&mut passing.scratch);
         if let Some(entry) = passing.entities.entry(place) {
-            let env = Env {
-                event,
-                extra: &[],
-                previous: None,
-                computed: (&[], &[]),
-                key: entity,
-                bound: &Nothing,
-                world: &self.world,
-            };
-            passing.program.step(&mut entry.state, &env, position, &mut |passage| passages.push(passage.clone()));
+            let passages = &mut passages;
+            passing.program.step(&mut entry.state, &self.world, event.time_ms(), position, &mut |passage| {
+                passages.push(passage.clone());
+            });
             if entry.state.is_idle() {
                 passing.entities.remove(place);
             }

@@ -109,11 +109,6 @@ impl KeyState {
         Ok(Self { offset_ms, open })
     }
 
-    /// How many windows are open, an empty one that waits to be said included.
-    pub fn open_windows(&self) -> usize {
-        self.open.len()
-    }
-
     /// The offset, drawn by `draw` at first.
     #[inline]
     pub(super) fn offset_or(&mut self, draw: impl FnOnce() -> TimeMs) -> TimeMs {
