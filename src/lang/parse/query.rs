@@ -72,7 +72,8 @@ fn no_clause(i: Tokens<'_>) -> Diagnostic {
             i.surprise("the next clause, or the end").with_help("there is no `(` that this one closes")
         }
         Kind::Word if i.index() == 0 => {
-            let help = nearest_clause(token.text).map_or_else(
+            let near = ours_for(token.text).or_else(|| nearest_clause(token.text));
+            let help = near.map_or_else(
                 || "a rule begins with the streams that it reads: `FROM pings`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
