@@ -39,7 +39,7 @@ pub(super) fn humane(out: &mut String, value: &Value, ty: Type, names: &dyn Name
             let (lon, lat) = (rounded(position.lon(), 6), rounded(position.lat(), 6));
             out.push_str(&format!("{lon}, {lat}"));
         }
-        Value::Cell(cell) => out.push_str(&format!("{:x}", cell.number())),
+        Value::Cell(cell) => out.push_str(&cell.to_string()),
         Value::Fence(fence) => out.push_str(names.fence_id(*fence).unwrap_or("unknown")),
         Value::Fences(fences) => {
             let ids: Vec<&str> = fence_refs(fences).filter_map(|fence| names.fence_id(fence)).collect();

@@ -2,7 +2,6 @@
 
 use super::json_out::{Comma, float};
 use crate::geo::{Cell, Position};
-use h3o::CellIndex;
 
 type Place = (f64, f64);
 
@@ -101,8 +100,7 @@ fn unrepeated(mut line: Vec<Place>) -> Vec<Place> {
 
 /// A cell's boundary: a polygon, several where it crosses the antimeridian. A cell that holds a pole is cut along it.
 pub(super) fn write_cell(out: &mut Vec<u8>, cell: Cell) -> bool {
-    let Ok(index) = CellIndex::try_from(cell.number()) else { return false };
-    let ring: Vec<Place> = index.boundary().iter().map(|place| (place.lng(), place.lat())).collect();
+    let ring: Vec<Place> = cell.boundary().iter().map(|place| (place.lon(), place.lat())).collect();
     let parts = cut_ring(&ring);
     if parts.is_empty() {
         return false;
@@ -186,12 +184,12 @@ fn clip_ring(ring: &[Place], keep: impl Fn(f64) -> bool, edge: f64) -> Vec<Place
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geo::Resolution;
 
-    fn cell(lon: f64, lat: f64, resolution: u8) -> String {
-        let place = h3o::LatLng::new(lat, lon).unwrap();
-        let number = place.to_cell(resolution.try_into().unwrap()).into();
+    fn cell(lon: f64, lat: f64, resolution: i64) -> String {
+        let cell = Cell::at(Position::new(lon, lat).unwrap(), Resolution::new(resolution).unwrap());
         let mut out = Vec::new();
-        assert!(write_cell(&mut out, Cell::new(number).unwrap()));
+        assert!(write_cell(&mut out, cell));
         String::from_utf8(out).unwrap()
     }
 

@@ -58,7 +58,7 @@ pub(super) fn value(out: &mut Vec<u8>, value: &Value, names: &dyn Names) {
             write_position(out, *position);
             out.push(b'}');
         }
-        Value::Cell(cell) => text(out, &format!("{:x}", cell.number())),
+        Value::Cell(cell) => text(out, &cell.to_string()),
         Value::Fence(_) | Value::Fences(_) | Value::List(_) => list(out, value, names),
     }
 }

@@ -4,6 +4,9 @@
 //! is none. On the way out: [`AlertEncoder`] writes a GeoJSON feature per line, [`dead_letter`] and [`late_event`] what
 //! became no event or came too late.
 
+pub mod fences;
+pub mod yaml;
+
 mod alert;
 mod alert_id;
 mod annotation;

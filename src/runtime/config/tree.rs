@@ -1,12 +1,20 @@
 //! The YAML tree before it is typed: reading it, and `--set a.b.c=value` on it.
 
 use super::ConfigError;
+use crate::wire::yaml::{self, YamlError};
 use serde_yaml::{Mapping, Value};
 
 /// The tree of a text; an empty one is an empty mapping.
 pub(super) fn parse(text: &str) -> Result<Value, ConfigError> {
-    let tree: Value = serde_yaml::from_str(text).map_err(|error| ConfigError::Yaml(error.to_string()))?;
+    let tree: Value = yaml::parse(text).map_err(|error| ConfigError::Yaml(said(&error)))?;
     Ok(if tree.is_null() { Value::Mapping(Mapping::new()) } else { tree })
+}
+
+fn said(error: &YamlError) -> String {
+    match error.place {
+        Some((line, column)) => format!("line {line}, column {column}: {}", error.message),
+        None => error.message.clone(),
+    }
 }
 
 /// Sets one place, making the mappings on the way to it. The value is read as YAML, so that `false`, `3` and `[a, b]` are
@@ -14,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Value, ConfigError> {
 pub(super) fn set(tree: &mut Value, text: &str) -> Result<(), ConfigError> {
     let wrong = |why: &str| ConfigError::Override { text: text.to_owned(), why: why.to_owned() };
     let (path, value) = text.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE"))?;
-    let value: Value = serde_yaml::from_str(value).map_err(|error| wrong(&error.to_string()))?;
+    let value: Value = yaml::parse(value).map_err(|error| wrong(&error.message))?;
     let mut at = tree;
     for key in path.split('.') {
         if key.is_empty() {
