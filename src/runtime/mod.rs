@@ -1,1 +1,3 @@
 //! Driver: configuration, threads, clock, wiring. Decides nothing that a result depends on.
+
+pub mod config;
