@@ -4,12 +4,13 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 7 faces | [`cli`], [`api`] |
-//! | 6 driver | [`runtime`] |
-//! | 5 edges | [`io`] |
+//! | 8 faces | [`cli`], [`api`] |
+//! | 7 driver | [`runtime`] |
+//! | 6 edges | [`io`] |
 //! | | the border: below it no thread, file, socket, clock or unseeded randomness |
-//! | 4 machine | [`engine`] |
-//! | 3 halves | [`lang`], [`op`] |
+//! | 5 machine | [`engine`] |
+//! | 4 halves | [`lang`], [`op`]: they don't see each other |
+//! | 3 meaning | [`plan`] |
 //! | 2 tools | [`expr`], [`time`], [`wire`], [`scenario`] |
 //! | 1 words | [`model`] |
 //! | 0 ground | [`geo`] |
@@ -22,6 +23,8 @@ pub mod expr;
 pub mod scenario;
 pub mod time;
 pub mod wire;
+
+pub mod plan;
 
 pub mod lang;
 pub mod op;

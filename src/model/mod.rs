@@ -1,1 +1,26 @@
-//! Words: the values that cross rooms. Time, units, values, schemas, events, keys, ids, alerts, rejects, and how state is written.
+//! Words: the values that cross rooms. Time, units, types, values, schemas, events, keys, outputs, rejects, and how state
+//! is written. No logic of the machine lives here; a word that only one room uses belongs to that room.
+
+mod codec;
+mod emission;
+mod event;
+mod key;
+mod reject;
+mod schema;
+mod text;
+mod time;
+mod types;
+mod unit;
+mod value;
+
+pub use codec::{DecodeError, Reader, Writer};
+pub use emission::{Clock, Emission, EmissionKind, Taken};
+pub use event::{Batch, EventId, EventRef, Header, StreamId};
+pub use key::{Key, KeyGroup};
+pub use reject::{Reject, RejectReason};
+pub use schema::{Field, Schema};
+pub use text::Text;
+pub use time::{TimeMs, format_duration, format_time, parse_time};
+pub use types::Type;
+pub use unit::{Dimension, TIME_UNITS, Unit};
+pub use value::{FenceRef, Fences, Value};

@@ -1,0 +1,346 @@
+//! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
+
+use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId};
+use crate::model::{Fences, Value};
+use smallvec::SmallVec;
+use std::cmp::Ordering;
+
+impl Expr {
+    /// The value.
+    pub fn value(&self, env: &Env<'_>) -> Value {
+        self.eval(self.root, env)
+    }
+
+    /// Whether it is true; unknown is not.
+    pub fn is_true(&self, env: &Env<'_>) -> bool {
+        self.truth(self.root, env) == Some(true)
+    }
+
+    /// The value as a number.
+    pub fn number(&self, env: &Env<'_>) -> Option<f64> {
+        self.float(self.root, env)
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// The value where it stands somewhere already, without a copy.
+    fn peek<'v>(&'v self, id: NodeId, env: &Env<'v>) -> Option<&'v Value> {
+        match self.node(id)? {
+            Node::Const(value) => Some(value),
+            Node::Field(slot) => env.event.values.get(usize::from(*slot)),
+            Node::Extra(slot) => env.extra.get(usize::from(*slot)),
+            Node::Prev(slot) => env.previous.and_then(|previous| previous.values.get(usize::from(*slot))),
+            Node::Computed(ix) => {
+                let (exprs, results) = env.computed;
+                let (expr, result) = (exprs.get(usize::from(*ix))?, results.get(usize::from(*ix))?);
+                Some(result.get_or_init(|| expr.value(env)))
+            }
+            Node::Var(var, slot) => env.bound_value(var.var, var.pick, *slot),
+            _ => None,
+        }
+    }
+
+    fn truth(&self, id: NodeId, env: &Env<'_>) -> Option<bool> {
+        match self.node(id)? {
+            Node::CompareFloat(op, a, b) => {
+                let (a, b) = (self.float(*a, env)?, self.float(*b, env)?);
+                Some(match op {
+                    Compare::Eq => a == b,
+                    Compare::Ne => a != b,
+                    Compare::Lt => a < b,
+                    Compare::Le => a <= b,
+                    Compare::Gt => a > b,
+                    Compare::Ge => a >= b,
+                })
+            }
+            Node::CompareInt(op, a, b) => Some(op.holds(self.int(*a, env)?.cmp(&self.int(*b, env)?))),
+            Node::CompareValue(op, a, b) => {
+                let order = match (self.peek(*a, env), self.peek(*b, env)) {
+                    (Some(a), Some(b)) => a.compare(b),
+                    _ => self.eval(*a, env).compare(&self.eval(*b, env)),
+                };
+                order.map(|order| op.holds(order))
+            }
+            Node::Not(inner) => self.truth(*inner, env).map(|truth| !truth),
+            Node::And(all) => {
+                let mut result = Some(true);
+                for &id in all {
+                    match self.truth(id, env) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Node::Or(any) => {
+                let mut result = Some(false);
+                for &id in any {
+                    match self.truth(id, env) {
+                        Some(true) => return Some(true),
+                        Some(false) => {}
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Node::IsNull(inner) => Some(match self.peek(*inner, env) {
+                Some(value) => value.is_null(),
+                None => self.eval(*inner, env).is_null(),
+            }),
+            Node::In(item, list) => {
+                let item = self.eval(*item, env);
+                if item.is_null() {
+                    return None;
+                }
+                Some(list.iter().any(|value| item.compare(value) == Some(Ordering::Equal)))
+            }
+            Node::Like(item, pattern) => match self.eval(*item, env) {
+                Value::Text(text) => Some(like(&text, pattern)),
+                _ => None,
+            },
+            Node::HasFence(fences, None) => match self.peek(*fences, env) {
+                Some(Value::Fences(fences)) => Some(!fences.as_slice().is_empty()),
+                Some(_) => None,
+                None => match self.eval(*fences, env) {
+                    Value::Fences(fences) => Some(!fences.as_slice().is_empty()),
+                    _ => None,
+                },
+            },
+            Node::HasFence(fences, Some(fence)) => match (self.eval(*fences, env), self.eval(*fence, env)) {
+                (Value::Fences(fences), Value::Fence(fence)) => {
+                    Some(fences.set() == fence.set && fences.as_slice().binary_search(&fence.fence.0).is_ok())
+                }
+                _ => None,
+            },
+            _ => match self.eval(id, env) {
+                Value::Bool(truth) => Some(truth),
+                _ => None,
+            },
+        }
+    }
+
+    fn float(&self, id: NodeId, env: &Env<'_>) -> Option<f64> {
+        match self.node(id)? {
+            Node::Const(value) => value.number(),
+            Node::Field(slot) => env.event.values.get(usize::from(*slot))?.number(),
+            Node::Arith(op, ArithKind::Float, a, b) => {
+                let (a, b) = (self.float(*a, env)?, self.float(*b, env)?);
+                let result = match op {
+                    Arith::Add => a + b,
+                    Arith::Sub => a - b,
+                    Arith::Mul => a * b,
+                    Arith::Div => a / b,
+                    Arith::Rem => a % b,
+                };
+                result.is_finite().then_some(result)
+            }
+            Node::Scale(inner, factor) => {
+                let result = self.float(*inner, env)? * factor;
+                result.is_finite().then_some(result)
+            }
+            _ => match self.peek(id, env) {
+                Some(value) => value.number(),
+                None => self.eval(id, env).number(),
+            },
+        }
+    }
+
+    fn int(&self, id: NodeId, env: &Env<'_>) -> Option<i64> {
+        let of = |value: &Value| match value {
+            Value::Int(x) | Value::Time(x) | Value::Duration(x) => Some(*x),
+            _ => None,
+        };
+        match self.node(id)? {
+            Node::Time => Some(env.event.header.time_ms),
+            Node::PrevTime => env.previous.map(|previous| previous.time_ms),
+            Node::VarTime(var) => env.bound.time_ms(*var),
+            Node::SpanStart => env.bound.span().map(|span| span.0),
+            Node::SpanEnd => env.bound.span().map(|span| span.1),
+            Node::Arith(op, ArithKind::Int | ArithKind::Time | ArithKind::Duration, a, b) => {
+                let (a, b) = (self.int(*a, env)?, self.int(*b, env)?);
+                match op {
+                    Arith::Add => a.checked_add(b),
+                    Arith::Sub => a.checked_sub(b),
+                    Arith::Mul => a.checked_mul(b),
+                    Arith::Div => a.checked_div(b),
+                    Arith::Rem => a.checked_rem(b),
+                }
+            }
+            _ => match self.peek(id, env) {
+                Some(value) => of(value),
+                None => of(&self.eval(id, env)),
+            },
+        }
+    }
+
+    fn eval(&self, id: NodeId, env: &Env<'_>) -> Value {
+        let Some(node) = self.node(id) else { return Value::Null };
+        match node {
+            Node::Const(_) | Node::Field(_) | Node::Extra(_) | Node::Prev(_) | Node::Computed(_) | Node::Var(..) => {
+                self.peek(id, env).cloned().unwrap_or_default()
+            }
+            Node::Time | Node::PrevTime | Node::VarTime(_) | Node::SpanStart | Node::SpanEnd => {
+                self.int(id, env).map_or(Value::Null, Value::Time)
+            }
+            Node::Aggregate(ix) => env.bound.aggregate(*ix),
+            Node::KeyPart(ix) => env.key.values().into_iter().nth(usize::from(*ix)).unwrap_or_default(),
+            Node::Not(_)
+            | Node::And(_)
+            | Node::Or(_)
+            | Node::CompareFloat(..)
+            | Node::CompareInt(..)
+            | Node::CompareValue(..)
+            | Node::IsNull(_)
+            | Node::In(..)
+            | Node::Like(..)
+            | Node::HasFence(..) => self.truth(id, env).into(),
+            Node::Arith(op, kind, a, b) => match kind {
+                ArithKind::Int => self.int(id, env).into(),
+                ArithKind::Time => self.int(id, env).map_or(Value::Null, Value::Time),
+                ArithKind::Duration => self.int(id, env).map_or(Value::Null, Value::Duration),
+                ArithKind::Float => self.float(id, env).into(),
+                ArithKind::Any => any_arith(*op, &self.eval(*a, env), &self.eval(*b, env)),
+            },
+            Node::Neg(inner) => match self.eval(*inner, env) {
+                Value::Int(x) => x.checked_neg().into(),
+                Value::Duration(x) => x.checked_neg().map_or(Value::Null, Value::Duration),
+                Value::Float(x) => Value::Float(-x),
+                _ => Value::Null,
+            },
+            Node::Scale(..) => self.float(id, env).into(),
+            Node::Case(arms, otherwise) => {
+                let arm = arms.iter().find(|(condition, _)| self.truth(*condition, env) == Some(true));
+                self.eval(arm.map_or(*otherwise, |(_, result)| *result), env)
+            }
+            Node::Locate(set, position) => match self.eval(*position, env) {
+                Value::Point(position) => Value::Fences(env.world.locate(*set, position)),
+                _ => Value::Null,
+            },
+            Node::FencesMinus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
+                (Value::Fences(a), Value::Fences(b)) => Value::Fences(a.minus(Some(&b))),
+                (Value::Fences(a), _) => Value::Fences(a),
+                _ => Value::Null,
+            },
+            Node::LowestFence(fences) => match self.eval(*fences, env) {
+                Value::Fences(fences) => fences.lowest().map_or(Value::Null, Value::Fence),
+                _ => Value::Null,
+            },
+            Node::FenceProperty(fence, name) => match self.eval(*fence, env) {
+                Value::Fence(fence) => env.world.fence_property(fence, name),
+                _ => Value::Null,
+            },
+            Node::FenceId(fence) => match self.eval(*fence, env) {
+                Value::Fence(fence) => env.world.fence_id(fence).map_or(Value::Null, Value::text),
+                Value::Fences(fences) => fence_ids(&fences, env),
+                other => other,
+            },
+            Node::Call(function, args) => {
+                let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
+                (function.eval)(&args)
+            }
+        }
+    }
+}
+
+impl Compare {
+    /// Whether the comparison holds for this order of its sides.
+    pub fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Eq => order.is_eq(),
+            Self::Ne => order.is_ne(),
+            Self::Lt => order.is_lt(),
+            Self::Le => order.is_le(),
+            Self::Gt => order.is_gt(),
+            Self::Ge => order.is_ge(),
+        }
+    }
+}
+
+fn fence_ids(fences: &Fences, env: &Env<'_>) -> Value {
+    let set = fences.set();
+    let ids = fences.as_slice().iter().map(|&ix| {
+        let fence = crate::model::FenceRef { set, fence: crate::geo::FenceIx(ix) };
+        env.world.fence_id(fence).map_or(Value::Null, Value::text)
+    });
+    Value::List(ids.collect::<Vec<_>>().into())
+}
+
+/// Arithmetic on values whose types nobody declared.
+fn any_arith(op: Arith, a: &Value, b: &Value) -> Value {
+    if let (Value::Int(a), Value::Int(b)) = (a, b)
+        && op != Arith::Div
+    {
+        return match op {
+            Arith::Add => a.checked_add(*b),
+            Arith::Sub => a.checked_sub(*b),
+            Arith::Mul => a.checked_mul(*b),
+            Arith::Div | Arith::Rem => a.checked_rem(*b),
+        }
+        .into();
+    }
+    let (Some(a), Some(b)) = (a.number(), b.number()) else { return Value::Null };
+    Value::from(match op {
+        Arith::Add => a + b,
+        Arith::Sub => a - b,
+        Arith::Mul => a * b,
+        Arith::Div => a / b,
+        Arith::Rem => a % b,
+    })
+}
+
+/// SQL LIKE in time linear in the product of both lengths at worst: on a mismatch only the last `%` is tried again.
+fn like(text: &str, pattern: &str) -> bool {
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (mut at, mut in_pattern) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while at < text.len() {
+        let (wanted, width) = match pattern.get(in_pattern) {
+            Some('\\') => (pattern.get(in_pattern + 1), 2),
+            other => (other, 1),
+        };
+        let literal = width == 2;
+        match wanted {
+            Some('%') if !literal => {
+                retry = Some((at, in_pattern + 1));
+                in_pattern += 1;
+                continue;
+            }
+            Some('_') if !literal => {}
+            Some(wanted) if text.get(at) == Some(wanted) => {}
+            _ => {
+                let Some((from, after)) = retry else { return false };
+                retry = Some((from + 1, after));
+                (at, in_pattern) = (from + 1, after);
+                continue;
+            }
+        }
+        at += 1;
+        in_pattern += width;
+    }
+    pattern.get(in_pattern..).is_none_or(|rest| rest.iter().all(|&c| c == '%'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_follows_sql() {
+        for (text, pattern, expected) in [
+            ("harbour", "har%", true),
+            ("harbour", "%bou_", true),
+            ("harbour", "h_r", false),
+            ("100%", "100\\%", true),
+            ("100x", "100\\%", false),
+            ("", "%", true),
+            ("", "_", false),
+            ("aaab", "%aab", true),
+            ("é", "_", true),
+        ] {
+            assert_eq!(like(text, pattern), expected, "{text} LIKE {pattern}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Text.
+
+use super::{Function, Param, Returns};
+use crate::model::{Type, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "lower",
+        params: &[Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Text),
+        doc: "The text in lower case.",
+        example: ("lower('AbC')", "'abc'"),
+        eval: |args| match args {
+            [Value::Text(text)] => Value::Text(text.to_lowercase().into()),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "upper",
+        params: &[Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Text),
+        doc: "The text in upper case.",
+        example: ("upper('AbC')", "'ABC'"),
+        eval: |args| match args {
+            [Value::Text(text)] => Value::Text(text.to_uppercase().into()),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "starts_with",
+        params: &[Param::Is(Type::Text), Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Bool),
+        doc: "Whether the first text begins with the second.",
+        example: ("starts_with('harbour', 'har')", "TRUE"),
+        eval: |args| both(args, |text, part| text.starts_with(part)),
+    },
+    Function {
+        name: "ends_with",
+        params: &[Param::Is(Type::Text), Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Bool),
+        doc: "Whether the first text ends with the second.",
+        example: ("ends_with('harbour', 'our')", "TRUE"),
+        eval: |args| both(args, |text, part| text.ends_with(part)),
+    },
+    Function {
+        name: "contains",
+        params: &[Param::Is(Type::Text), Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Bool),
+        doc: "Whether the second text occurs in the first.",
+        example: ("contains('harbour', 'arbo')", "TRUE"),
+        eval: |args| both(args, |text, part| text.contains(part)),
+    },
+];
+
+fn both(args: &[Value], test: fn(&str, &str) -> bool) -> Value {
+    match args {
+        [Value::Text(text), Value::Text(part)] => Value::Bool(test(text, part)),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,188 @@
+//! The compiled form of an expression: nodes in one flat vector, children before parents.
+
+use super::func::Function;
+use crate::model::{Type, Value};
+use smallvec::SmallVec;
+
+/// The place of a node in its expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// Which of a variable's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pick {
+    /// The n-th from the first, 0 the first.
+    First(u16),
+    /// The n-th from the last, 0 the last.
+    Last(u16),
+}
+
+/// An event of a match: a variable and which of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Var {
+    /// The variable's index in the pattern, or [`Var::ANY`].
+    pub var: u16,
+    /// Which of its events.
+    pub pick: Pick,
+}
+
+impl Var {
+    /// Any variable: `Last(0)` of it is the match's last event.
+    pub const ANY: u16 = u16::MAX;
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compare {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+/// An arithmetic operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arith {
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`: by zero is null; of ints is a float.
+    Div,
+    /// `%`: the remainder has the sign of the dividend; by zero is null.
+    Rem,
+}
+
+/// In what an arithmetic operation computes, and what its result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ArithKind {
+    /// Whole numbers; out of 64 bits is null.
+    Int,
+    /// Doubles; not finite is null.
+    Float,
+    /// Milliseconds; the result is an instant.
+    Time,
+    /// Milliseconds; the result is a span.
+    Duration,
+    /// Not known before run time: ints if both are, else doubles.
+    Any,
+}
+
+/// One node. Children are nodes before it in the same expression.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// A constant.
+    Const(Value),
+    /// A slot of the event under test.
+    Field(u16),
+    /// The time of the event under test.
+    Time,
+    /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell.
+    Extra(u16),
+    /// What is kept of the partition's previous event.
+    Prev(u16),
+    /// The time of the partition's previous event.
+    PrevTime,
+    /// A subexpression that the rule shares: evaluated at most once per event.
+    Computed(u16),
+    /// A kept value of an event of the match.
+    Var(Var, u16),
+    /// The time of an event of the match.
+    VarTime(Var),
+    /// The result so far of an aggregate over a variable or window.
+    Aggregate(u16),
+    /// A component of the partition's key.
+    KeyPart(u16),
+    /// The match's first time or the window's start.
+    SpanStart,
+    /// The match's last time or the window's end.
+    SpanEnd,
+    /// Three-valued not.
+    Not(NodeId),
+    /// Three-valued and.
+    And(SmallVec<[NodeId; 4]>),
+    /// Three-valued or.
+    Or(SmallVec<[NodeId; 4]>),
+    /// Comparison as doubles.
+    CompareFloat(Compare, NodeId, NodeId),
+    /// Comparison as 64-bit integers: ints, times, durations.
+    CompareInt(Compare, NodeId, NodeId),
+    /// Comparison of values of one kind; unknown for unlike kinds.
+    CompareValue(Compare, NodeId, NodeId),
+    /// Arithmetic.
+    Arith(Arith, ArithKind, NodeId, NodeId),
+    /// Sign changed.
+    Neg(NodeId),
+    /// Number as a double times a constant: a change of unit, or an int made a float (times 1).
+    Scale(NodeId, f64),
+    /// Whether it is null: never unknown.
+    IsNull(NodeId),
+    /// Whether it equals one of these.
+    In(NodeId, Vec<Value>),
+    /// SQL LIKE with `%` and `_`, backslash escapes.
+    Like(NodeId, String),
+    /// The first arm whose condition is true, else the last.
+    Case(Vec<(NodeId, NodeId)>, NodeId),
+    /// The fences of a set that contain a position.
+    Locate(u16, NodeId),
+    /// Fences of the first that are not in the second; with the second null, all of the first.
+    FencesMinus(NodeId, NodeId),
+    /// Whether there is a fence; with an id, whether that fence is among them.
+    HasFence(NodeId, Option<NodeId>),
+    /// The fence with the lowest id, or null.
+    LowestFence(NodeId),
+    /// A property of a fence.
+    FenceProperty(NodeId, String),
+    /// A fence's id as text.
+    FenceId(NodeId),
+    /// A function of the library.
+    Call(&'static Function, SmallVec<[NodeId; 3]>),
+}
+
+/// A compiled expression.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub(super) nodes: Vec<Node>,
+    pub(super) root: NodeId,
+    pub(super) ty: Type,
+}
+
+impl Expr {
+    /// A constant.
+    pub fn constant(value: Value, ty: Type) -> Self {
+        Self { nodes: vec![Node::Const(value)], root: NodeId(0), ty }
+    }
+
+    /// The type of its values.
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Its nodes, children before parents.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node whose value is the expression's.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// The constant that it is, if it is one.
+    pub fn as_const(&self) -> Option<&Value> {
+        match self.nodes.get(self.root.0 as usize) {
+            Some(Node::Const(value)) => Some(value),
+            _ => None,
+        }
+    }
+}

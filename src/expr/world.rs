@@ -1,0 +1,58 @@
+//! What expressions and kernels look up beside the events: geofence sets.
+
+use crate::{
+    geo::{FenceSet, Position},
+    model::{FenceRef, Fences, Value},
+};
+use std::sync::Arc;
+
+/// The reference data of a running program: immutable, shared by all shards, replaced as a whole when fences change.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    sets: Vec<(String, Arc<FenceSet>)>,
+}
+
+impl World {
+    /// A world of these named fence sets; the index of a set is its place here.
+    pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
+        Self { sets }
+    }
+
+    /// The named sets, in index order.
+    pub fn sets(&self) -> &[(String, Arc<FenceSet>)] {
+        &self.sets
+    }
+
+    /// The index of a named set.
+    pub fn set_named(&self, name: &str) -> Option<u16> {
+        self.sets.iter().position(|(set, _)| set == name).map(|at| at as u16)
+    }
+
+    /// The set at an index.
+    pub fn set(&self, set: u16) -> Option<&FenceSet> {
+        self.sets.get(usize::from(set)).map(|(_, fences)| &**fences)
+    }
+
+    /// All fences of a set that contain the position.
+    pub fn locate(&self, set: u16, position: Position) -> Fences {
+        match self.set(set) {
+            Some(fences) => Fences::new(set, &fences.locate(position)),
+            None => Fences::new(set, &[]),
+        }
+    }
+
+    /// A fence's id.
+    pub fn fence_id(&self, fence: FenceRef) -> Option<&str> {
+        Some(self.set(fence.set)?.fence(fence.fence)?.id())
+    }
+
+    /// A fence's property; `id` is its id. Null where it has none of that name.
+    pub fn fence_property(&self, fence: FenceRef, name: &str) -> Value {
+        let Some(found) = self.set(fence.set).and_then(|set| set.fence(fence.fence)) else { return Value::Null };
+        match found.property(name) {
+            Some(property) => property.into(),
+            None if name == "id" => Value::text(found.id()),
+            None => Value::Null,
+        }
+    }
+}

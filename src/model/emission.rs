@@ -1,0 +1,56 @@
+//! What a kernel puts out: a match, a timed-out partial match, a window's result, an event that passed a filter.
+
+use super::{EventId, TimeMs, Value};
+use crate::geo::Position;
+
+/// Which clock decided an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Event time: an event or a watermark.
+    Event,
+    /// The wall clock, on a quiet stream.
+    Wall,
+}
+
+/// What kind of output it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmissionKind {
+    /// An event that passed a filter.
+    Event,
+    /// A finished match of a pattern.
+    Match,
+    /// A partial match that ran out of time.
+    TimedOut,
+    /// A window's result.
+    Window,
+}
+
+/// An event that a match took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// The index of the pattern variable that it is bound to.
+    pub var: u16,
+    /// Who it is.
+    pub id: EventId,
+    /// Where it was, if its stream has a position and the rule wants the track.
+    pub position: Option<Position>,
+}
+
+/// One output of a kernel, for the key that it was stepping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    /// What it is.
+    pub kind: EmissionKind,
+    /// When it was decided: the deciding event's time, a window's end, a timer's deadline.
+    pub time_ms: TimeMs,
+    /// The first event's time, or the window's start.
+    pub start_ms: TimeMs,
+    /// The last event's time, the window's end (exclusive), or the deadline.
+    pub end_ms: TimeMs,
+    /// Which clock decided it.
+    pub clock: Clock,
+    /// The measures, in the rule's order.
+    pub values: Vec<Value>,
+    /// The events taken, in order of time; empty for windows.
+    pub taken: Vec<Taken>,
+}

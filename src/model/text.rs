@@ -1,0 +1,128 @@
+//! Short text without an allocation: most ids, types and names of streams fit in a value itself.
+
+use std::{cmp::Ordering, fmt, hash, ops::Deref, sync::Arc};
+
+const INLINE: usize = 22;
+
+/// UTF-8 text, up to 22 bytes in place, longer ones shared. Cloning never copies more than 24 bytes.
+#[derive(Clone)]
+pub struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Shared(Arc<str>),
+}
+
+impl Text {
+    /// The text's bytes: comparing and hashing need no more.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Repr::Shared(text) => text.as_bytes(),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // INVARIANT: inline bytes are copied from a `str` whole, so they are UTF-8.
+            Repr::Inline { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Repr::Shared(text) => text,
+        }
+    }
+
+    /// Bytes on the heap that this text holds on to.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Shared(text) => text.len() + 16,
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let source = text.as_bytes();
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..source.len()) {
+            Some(place) => {
+                place.copy_from_slice(source);
+                Text(Repr::Inline { len: source.len() as u8, bytes })
+            }
+            None => Text(Repr::Shared(text.into())),
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        if text.len() <= INLINE { text.as_str().into() } else { Text(Repr::Shared(text.into())) }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            // Unused bytes are zero, so whole arrays compare: two loads rather than a call.
+            (Repr::Inline { len: a, bytes: x }, Repr::Inline { len: b, bytes: y }) => a == b && x == y,
+            _ => self.as_bytes() == other.as_bytes(),
+        }
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl hash::Hash for Text {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_any_length_reads_back_and_compares_as_its_bytes() {
+        let words = ["", "a", "é", "exactly-22-bytes-long!", "a text that is longer than the inline space"];
+        for left in words {
+            assert_eq!(Text::from(left).as_str(), left);
+            for right in words {
+                assert_eq!(Text::from(left) == Text::from(right.to_owned()), left == right);
+                assert_eq!(Text::from(left).cmp(&Text::from(right)), left.cmp(right));
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Meaning: what a checked rule says, in types. The language ends here and the kernels begin here, so neither sees the other:
+//! the checker writes plans, `op` builds its programs from them, `engine` wires those, and tests make plans without text.
+//!
+//! Everything in a plan is resolved: names are slots, units are converted, conditions are [`Expr`](crate::expr::Expr)s,
+//! one for each stream that the rule reads, because a field has another slot in each.
+
+mod aggregate;
+mod pattern;
+mod rule;
+mod window;
+
+pub use aggregate::{Aggregate, AggregateKind};
+pub use pattern::{ClockPolicy, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
+pub use rule::{
+    Body, FirstPosition, Input, KeyPart, OutputField, Plan, Role, Rule, RuleKind, StreamOrigin, StreamPlan, Template,
+    TemplatePart, Through,
+};
+pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -1,0 +1,198 @@
+//! A rule and the streams between rules.
+
+use super::{Pattern, Window};
+use crate::{
+    expr::Expr,
+    model::{Schema, StreamId, Type},
+};
+
+/// All rules of a run, in an order in which each comes after those whose streams it reads.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Every stream: sources by name, then derived streams in the order of `rules`. The index is the [`StreamId`].
+    pub streams: Vec<StreamPlan>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The geofence sets that rules name; the index is the set's number in expressions.
+    pub fence_sets: Vec<String>,
+}
+
+/// A stream.
+#[derive(Clone, Debug)]
+pub struct StreamPlan {
+    /// Its name: a source's, an `alert`'s or a `stream`'s.
+    pub name: String,
+    /// Its fields, in slot order. Of a source only those that rules read (and the id and position).
+    pub schema: Schema,
+    /// Where its events come from.
+    pub origin: StreamOrigin,
+    /// The longest way from a source to it through rules; a source has 0.
+    pub level: u32,
+}
+
+/// Where a stream's events come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamOrigin {
+    /// From outside.
+    Source,
+    /// The rule with this index.
+    Rule(u32),
+}
+
+/// Whether a rule's outputs are alerts or only a stream for other rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// `alert:` its outputs leave the process, and other rules may read them.
+    Alert,
+    /// `stream:` other rules read it.
+    Stream,
+}
+
+/// A checked rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, which is also its stream's.
+    pub name: String,
+    /// The group that it stands in.
+    pub group: String,
+    /// Alert or stream.
+    pub kind: RuleKind,
+    /// The canonical text of its expression.
+    pub canonical: String,
+    /// The fingerprint of the canonical text: 16 hex digits of its xxh3-64.
+    pub version: String,
+    /// The streams that it reads, in the order of FROM.
+    pub inputs: Vec<Input>,
+    /// The components of PARTITION BY; empty: one partition.
+    pub key: Vec<KeyPart>,
+    /// THROUGH, if the rule has it.
+    pub through: Option<Through>,
+    /// What is done with the events of a partition.
+    pub body: Body,
+    /// HAVING: which outputs count; evaluated where measures are.
+    pub having: Option<Expr>,
+    /// The fields of an output, in the slot order of the rule's stream.
+    pub outputs: Vec<OutputField>,
+    /// Labels of its alerts, by name.
+    pub labels: Vec<(String, String)>,
+    /// Annotations of its alerts, by name.
+    pub annotations: Vec<(String, Template)>,
+}
+
+/// A stream that a rule reads, with what is evaluated on its events.
+///
+/// The order of work on one event: `before`, `key` (and THROUGH), the previous event of the partition is looked up,
+/// `after`, the body; at last `prev` is kept for the next event of the partition. `before` decides what is an event of
+/// the partition; an event that fails `after` is one, but the body doesn't see it.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The stream.
+    pub stream: StreamId,
+    /// What the rule calls it: its alias or its name.
+    pub name: String,
+    /// The slot of the event's own id, where its schema has one.
+    pub id_slot: Option<u16>,
+    /// The slot of its position, where it has one.
+    pub position_slot: Option<u16>,
+    /// The part of WHERE that looks at the event alone.
+    pub before: Option<Expr>,
+    /// One per component of the key. With THROUGH, components that need the fence are evaluated after it.
+    pub key: Vec<Expr>,
+    /// What is kept of an event for the next one of the partition.
+    pub prev: Vec<Expr>,
+    /// Subexpressions that others of this input share by [`Node::Computed`](crate::expr::Node::Computed).
+    pub computed: Vec<Expr>,
+    /// The part of WHERE that looks at the previous event, or at what THROUGH adds.
+    pub after: Option<Expr>,
+}
+
+/// A component of the partition's key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyPart {
+    /// Its name in outputs: the field's, the alias, or `cell` for an H3 cell.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Whether it needs what THROUGH adds: then it is not part of the routing key.
+    pub through: bool,
+}
+
+/// THROUGH: positions become one event per fence concerned. Adds `passage` (extra 0: `'entered'`, `'inside'`,
+/// `'exited'`), `fence` (extra 1) and `dwell` (extra 2: time since the entry; null at the entry).
+#[derive(Clone, Debug)]
+pub struct Through {
+    /// The fence set.
+    pub set: u16,
+    /// What the first position of an entity does.
+    pub first: FirstPosition,
+}
+
+/// What an entity's first position does where fences are passed through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstPosition {
+    /// Inside is an entry: the default.
+    #[default]
+    Enters,
+}
+
+/// What is done with the events of a partition.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Each event is an output.
+    Filter,
+    /// A pattern is matched.
+    Pattern(Box<Pattern>),
+    /// Events are aggregated in windows.
+    Window(Box<Window>),
+}
+
+/// A field of a rule's outputs.
+#[derive(Clone, Debug)]
+pub struct OutputField {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Why it is there.
+    pub role: Role,
+    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns and
+    /// windows all are the same and look at the match or window only.
+    pub exprs: Vec<Expr>,
+}
+
+/// Why a field is in a rule's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A component of the key.
+    Key,
+    /// MEASURES names it (or a filter without MEASURES passes it on).
+    Measure,
+    /// Added so that other rules can read it and alerts have a geometry: `position`, `window_start`, `window_end`.
+    Implicit,
+}
+
+/// An annotation: text with places for outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// Its parts in order.
+    pub parts: Vec<TemplatePart>,
+}
+
+/// A part of an annotation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TemplatePart {
+    /// Text as it stands.
+    Text(String),
+    /// The output field with this slot.
+    Field(u16),
+    /// The key, its components joined by commas.
+    Key,
+    /// The rule's name.
+    Rule,
+    /// The first time, RFC 3339.
+    Start,
+    /// The last time, RFC 3339.
+    End,
+    /// A label of the rule.
+    Label(String),
+}
