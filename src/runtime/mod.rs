@@ -4,4 +4,5 @@ pub mod config;
 pub mod executor;
 pub mod fences;
 pub mod project;
+pub mod replay;
 pub mod session;
