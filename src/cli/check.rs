@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// Arguments of `geocep check`.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Rule files or directories [default: those of the configuration]
     rules: Vec<PathBuf>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc};
 
 /// Arguments of `geocep explain`.
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// Rule files or directories [default: those of the configuration]
     rules: Vec<PathBuf>,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Arguments of `geocep replay`.
 #[derive(Debug, Args)]
-pub struct ReplayArgs {
+pub(super) struct ReplayArgs {
     /// Files to read: each goes to the stream that its name names, or to the only source; default: the configuration's
     inputs: Vec<PathBuf>,
     /// Rule files or directories; may be given again [default: those of the configuration]

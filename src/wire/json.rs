@@ -9,6 +9,9 @@ use crate::model::{Batch, Reject, RejectReason, Text, Value, parse_time};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
+/// Lists and objects in one another, in a whole record.
+const DEPTH_MAX: usize = 127;
+
 /// Lists in lists deeper than this are no values: state could not be read back.
 const LIST_DEPTH_MAX: u8 = 8;
 
@@ -47,12 +50,36 @@ impl JsonDecoder {
         let text = std::str::from_utf8(record).map_err(|error| {
             Reject::new(RejectReason::Syntax, format!("not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
+        check_depth(record)?;
         self.cells.fill(Raw::Absent);
         let mut json = serde_json::Deserializer::from_str(text);
         let root = Object { nodes: &self.nodes, node: 0, cells: &mut self.cells };
         root.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| syntax(&error))?;
         self.layout.finish(&self.cells, partition, offset, batch)
     }
+}
+
+/// The parser bounds the depth of what it hands over, not of what it skips; here one bound holds for both.
+fn check_depth(record: &[u8]) -> Result<(), Reject> {
+    // Hardly any record has so many brackets at all.
+    if memchr::memchr2_iter(b'[', b'{', record).nth(DEPTH_MAX).is_none() {
+        return Ok(());
+    }
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for &byte in record {
+        match (quoted, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(Reject::new(RejectReason::Syntax, format!("nested deeper than {DEPTH_MAX} levels")));
+        }
+    }
+    Ok(())
 }
 
 fn syntax(error: &serde_json::Error) -> Reject {
