@@ -159,6 +159,11 @@ impl Engine {
         self.merge.push(partition, batch, late);
     }
 
+    /// An empty batch of this width with memory that was used before, if there is one.
+    pub fn spare(&mut self, width: usize) -> Option<Batch> {
+        self.merge.spare(width)
+    }
+
     /// Does all work that the inputs so far allow.
     pub fn advance(&mut self) {
         let released = self.merge.release();

@@ -19,6 +19,6 @@ mod shard;
 pub use compile::CompileError;
 pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
-pub use machine::{AtEnd, Engine, Options, PartitionOptions, RuleStats};
+pub use machine::{AtEnd, Engine, Options, RuleStats};
 pub use output::Output;
 pub use shard::Shard;

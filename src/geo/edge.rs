@@ -25,12 +25,21 @@ pub(super) struct Edge {
 /// Shewchuk's bound of the rounding error of a 2×2 orientation determinant, relative to its two products.
 const ERROR_BOUND: f64 = 3.330_669_073_875_472e-16;
 
+/// The next to nothing that is taken as 0, since products of such numbers would underflow and leave the predicate inexact.
+const NOTHING_DEG: f64 = 1e-100;
+
+/// A coordinate as it is tested: its own value, or 0 if it is below 1e-100 degrees.
+#[inline]
+pub(super) fn not_tiny(degrees: f64) -> f64 {
+    if degrees.abs() < NOTHING_DEG { 0.0 } else { degrees }
+}
+
 /// The point at which a position is tested. 180° becomes −180°, so that the meridian has one name; the north pole goes a
 /// hair south, since the half-open rule would put it outside of every shape.
 #[inline]
 pub(super) fn test_point(position: Position) -> (f64, f64) {
     let x = if position.lon() == 180.0 { -180.0 } else { position.lon() };
-    (x, position.lat().min(90f64.next_down()))
+    (not_tiny(x), not_tiny(position.lat().min(90f64.next_down())))
 }
 
 impl Edge {

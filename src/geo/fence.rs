@@ -5,6 +5,9 @@ use thiserror::Error;
 use super::index::Index;
 use super::{Position, Shape};
 
+/// The most vertices that the fences of a set may have in all.
+pub const MAX_SET_VERTICES: usize = 50_000_000;
+
 /// A value that a fence's property may have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Property {
@@ -50,9 +53,9 @@ pub enum FenceError {
     /// Two fences have the same id.
     #[error("there are two fences with the id `{0}`")]
     DuplicateId(String),
-    /// More fences than can be numbered.
-    #[error("there are {given} fences, more than {limit}")]
-    TooMany {
+    /// More vertices in all than the index can number.
+    #[error("the fences have {given} positions in all, more than {limit}")]
+    TooManyVertices {
         /// How many there are.
         given: usize,
         /// How many there may be.
@@ -68,14 +71,14 @@ impl Fence {
 }
 
 impl FenceSet {
-    /// A set of fences, in any order. Takes some microseconds per fence.
+    /// A set of fences, in any order. Building the index takes some 0.1 ms per fence of a hundred vertices.
     ///
     /// # Errors
-    /// An id that occurs twice; more than a hundred million fences.
+    /// An id that occurs twice; more than [`MAX_SET_VERTICES`] vertices in all.
     pub fn new(mut fences: Vec<Fence>) -> Result<Self, FenceError> {
-        const LIMIT: usize = 100_000_000;
-        if fences.len() > LIMIT {
-            return Err(FenceError::TooMany { given: fences.len(), limit: LIMIT });
+        let given = fences.iter().map(|fence| fence.shape.vertex_count()).sum();
+        if given > MAX_SET_VERTICES {
+            return Err(FenceError::TooManyVertices { given, limit: MAX_SET_VERTICES });
         }
         fences.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = fences.windows(2).find(|pair| pair[0].id == pair[1].id) {
@@ -90,7 +93,14 @@ impl FenceSet {
     /// The answer is that of [`Shape::contains`] for each fence; the cost doesn't depend on how many there are elsewhere.
     #[inline]
     pub fn locate(&self, position: Position, found: &mut Vec<FenceIx>) {
-        self.index.locate(position, found);
+        self.index.locate(&self.fences, position, found);
+    }
+
+    /// Locates many positions: calls `each` with the index of each position, in order, and the fences that contain it,
+    /// ascending. `found` is lent as a buffer. Where fences are so many that they don't fit the processor's caches this is
+    /// about twice as fast as [`locate`](Self::locate) for each.
+    pub fn locate_each(&self, positions: &[Position], found: &mut Vec<FenceIx>, each: impl FnMut(usize, &[FenceIx])) {
+        self.index.locate_each(&self.fences, positions, found, each);
     }
 
     /// Whether one fence contains the position. A number that isn't in the set contains nothing.
@@ -133,6 +143,11 @@ impl FenceSet {
             size_of::<Fence>() - size_of::<Shape>() + fence.id.len() + properties + fence.shape.bytes()
         };
         size_of::<Self>() + self.fences.iter().map(own).sum::<usize>() + self.index.bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// The memory that the index alone takes, in bytes.

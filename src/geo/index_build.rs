@@ -1,7 +1,7 @@
 //! Builds the index: splits cells, level by level, until each has little to test or memory has reached its bound.
 //!
-//! Cells are widened by [`SLACK_DEG`] when edges are sorted into them, which is far more than all rounding of this module
-//! and of the look-up together; what is kept needlessly is tested exactly, so rounding never changes an answer.
+//! Cells are widened by [`SLACK_DEG`] when edges are sorted into them, which is far more than the rounding of the sorting
+//! itself, so an edge that passes through a cell is never missed; one that is kept needlessly does no harm.
 
 use std::collections::VecDeque;
 
@@ -10,17 +10,20 @@ use rustc_hash::FxBuildHasher;
 
 use super::edge::Edge;
 use super::fence::Fence;
-use super::index::{BASE, Index, NODE, NODE_WORDS, SHIFTED, SIDE_BITS, TEST};
+use super::index::{BASE, COUNT_SHIFT, Index, NODE, NODE_WORDS, SIDE_BITS, TEST, UNIT_BITS};
+use super::leaf_grid::{LeafGrid, Rect};
 
 const SIDE: usize = 1 << SIDE_BITS;
 const SLACK_DEG: f64 = 1e-9;
 /// A cell is not split below this size.
 const SMALLEST_CELL_DEG: f64 = 1e-7;
-const MOST_LEVELS: u32 = 8;
+const MOST_LEVELS: u32 = 12;
 /// A leaf with no more words than this to test is not split.
-const LEAF_WORDS: usize = 40;
+const LEAF_WORDS: usize = 20;
+/// So many fences that contain a node are listed in its leaves instead, where a look-up finds them at no further cost.
+const MOST_HANDED_DOWN: usize = 8;
 /// Splitting stops when the lists have so many words per edge, and some for a start.
-const WORDS_PER_EDGE: usize = 24;
+const WORDS_PER_EDGE: usize = 8;
 const WORDS_AT_LEAST: usize = 1 << 16;
 
 /// One polygon in one frame of longitudes.
@@ -49,9 +52,10 @@ struct Content {
     inside: Vec<u32>,
 }
 
-/// A node whose children are still to be made.
+/// A cell that has too much to test.
 struct Pending {
-    node: usize,
+    /// Its word in its parent; none for the root.
+    slot: Option<usize>,
     level: u32,
     column: u32,
     row: u32,
@@ -62,6 +66,7 @@ struct Builder {
     items: Vec<Item>,
     edges: Vec<Edge>,
     index: Index,
+    levels: u32,
     /// Words of the contents of pending nodes: they will be lists too.
     pending_words: usize,
     most_words: usize,
@@ -82,7 +87,7 @@ pub(super) fn build(fences: &[Fence]) -> Index {
     if !builder.items.is_empty() {
         let content = builder.everything();
         builder.pending_words = content.words();
-        queue.push_back(Pending { node: builder.add_node(), level: 1, column: 0, row: 0, content });
+        queue.push_back(Pending { slot: None, level: 1, column: 0, row: 0, content });
     }
     while let Some(pending) = queue.pop_front() {
         builder.pending_words -= pending.content.words();
@@ -95,7 +100,7 @@ pub(super) fn build(fences: &[Fence]) -> Index {
 
 impl Content {
     fn words(&self) -> usize {
-        2 * self.live.len() + self.toggles.len() + 4 * self.edges.len()
+        self.live.len() + self.toggles.len() + self.edges.len()
     }
 }
 
@@ -132,22 +137,21 @@ impl Builder {
         let smallest = (east - west).min(north - south).max(SMALLEST_CELL_DEG);
         let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
         let levels = levels.clamp(1, MOST_LEVELS);
-        let cells = f64::from(1u32 << (SIDE_BITS * levels));
+        let units = (1u64 << UNIT_BITS) as f64;
         let index = Index {
             west,
             south,
             east,
             north,
-            cells_per_lon: cells / (east - west),
-            cells_per_lat: cells / (north - south),
-            levels,
+            units_per_lon: units / (east - west),
+            units_per_lat: units / (north - south),
             nodes: Vec::new(),
             // A list is never at 0, which stands for none.
             lists: vec![0],
             repeats,
         };
         let most_words = WORDS_AT_LEAST + WORDS_PER_EDGE * edges.len();
-        Self { items, edges, index, pending_words: 0, most_words, known: HashMap::default() }
+        Self { items, edges, index, levels, pending_words: 0, most_words, known: HashMap::default() }
     }
 
     fn everything(&self) -> Content {
@@ -159,51 +163,57 @@ impl Builder {
         content
     }
 
-    fn add_node(&mut self) -> usize {
-        let number = self.index.nodes.len() / NODE_WORDS;
-        self.index.nodes.resize(self.index.nodes.len() + NODE_WORDS, 0);
-        number
-    }
-
+    /// Makes a node of the cell, or a leaf if its children would take more memory than there is.
     fn split(&mut self, pending: &Pending, queue: &mut VecDeque<Pending>) {
-        for row in 0..SIDE {
-            let children = self.split_row(pending, row);
-            for (column, content) in children.into_iter().enumerate() {
-                let child = Pending {
-                    node: 0,
-                    level: pending.level + 1,
-                    column: pending.column * SIDE as u32 + column as u32,
-                    row: pending.row * SIDE as u32 + row as u32,
-                    content,
-                };
-                let slot = pending.node * NODE_WORDS + 1 + row * SIDE + column;
-                self.index.nodes[slot] = self.place(child, queue);
+        let rows: [_; SIDE] = std::array::from_fn(|row| self.split_row(pending, row));
+        let words: usize = rows.iter().flatten().map(Content::words).sum();
+        let fits = self.index.lists.len() + self.pending_words + words <= self.most_words;
+        if let (Some(slot), false) = (pending.slot, fits) {
+            let rect = self.rect(pending.level - 1, pending.column, pending.row);
+            self.index.nodes[slot] = self.add_list(&pending.content, rect);
+            return;
+        }
+        let start = self.index.nodes.len();
+        self.index.nodes.resize(start + NODE_WORDS, 0);
+        let handed_down = if pending.content.inside.len() <= MOST_HANDED_DOWN {
+            pending.content.inside.as_slice()
+        } else {
+            self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+            &[]
+        };
+        if let Some(slot) = pending.slot {
+            self.index.nodes[slot] = NODE | (start / NODE_WORDS) as u32;
+        }
+        for (cell, mut content) in rows.into_iter().flatten().enumerate() {
+            if !handed_down.is_empty() {
+                content.inside.extend_from_slice(handed_down);
+                content.inside.sort_unstable();
             }
+            let slot = start + 1 + cell;
+            let column = pending.column * SIDE as u32 + (cell % SIDE) as u32;
+            let row = pending.row * SIDE as u32 + (cell / SIDE) as u32;
+            let words = content.words();
+            if words <= LEAF_WORDS || pending.level >= self.levels {
+                self.index.nodes[slot] = self.add_list(&content, self.rect(pending.level, column, row));
+                continue;
+            }
+            self.pending_words += words;
+            queue.push_back(Pending { slot: Some(slot), level: pending.level + 1, column, row, content });
         }
     }
 
-    /// Makes a node or a leaf of a child; its word in the parent.
-    fn place(&mut self, mut child: Pending, queue: &mut VecDeque<Pending>) -> u32 {
-        let words = child.content.words();
-        let room = self.index.lists.len() + self.pending_words < self.most_words;
-        if words <= LEAF_WORDS || child.level > self.index.levels || !room {
-            return self.add_list(&child.content);
-        }
-        child.node = self.add_node();
-        let inside = std::mem::take(&mut child.content.inside);
-        self.index.nodes[child.node * NODE_WORDS] = self.add_plain_list(inside);
-        self.pending_words += words;
-        let word = NODE | child.node as u32;
-        queue.push_back(child);
-        word
+    /// The place of a cell of a level: that of the root's children is 1.
+    fn rect(&self, level: u32, column: u32, row: u32) -> Rect {
+        let cells = f64::from(1u32 << (SIDE_BITS * level));
+        let width = (self.index.east - self.index.west) / cells;
+        let height = (self.index.north - self.index.south) / cells;
+        let (west, south) = (self.index.west + f64::from(column) * width, self.index.south + f64::from(row) * height);
+        Rect { west, south, width, height }
     }
 
     fn split_row(&self, pending: &Pending, row: usize) -> [Content; SIDE] {
-        let cells = f64::from(1u32 << (SIDE_BITS * pending.level));
-        let width = (self.index.east - self.index.west) / cells;
-        let height = (self.index.north - self.index.south) / cells;
-        let west = self.index.west + f64::from(pending.column) * SIDE as f64 * width;
-        let south = self.index.south + (f64::from(pending.row) * SIDE as f64 + row as f64) * height;
+        let (column, row) = (pending.column * SIDE as u32, pending.row * SIDE as u32 + row as u32);
+        let Rect { west, south, width, height } = self.rect(pending.level, column, row);
         let (y_min, y_max) = (south - SLACK_DEG, south + height + SLACK_DEG);
 
         let mut children: [Content; SIDE] = Default::default();
@@ -263,7 +273,7 @@ impl Builder {
     }
 
     /// Writes a leaf's list; where it is, or 0 if it is empty.
-    fn add_list(&mut self, content: &Content) -> u32 {
+    fn add_list(&mut self, content: &Content, rect: Rect) -> u32 {
         if content.live.is_empty() {
             return self.add_plain_list(content.inside.clone());
         }
@@ -277,17 +287,18 @@ impl Builder {
             while let Some(fence) = inside.next_if(|&fence| fence <= item.fence) {
                 lists.push(u64::from(fence));
             }
-            let edges = &content.edges[edges_start..live.edges_end];
-            let toggles = &content.toggles[toggles_start..live.toggles_end];
-            let base = if live.base { BASE } else { 0 };
-            let shifted = if item.shifted { SHIFTED } else { 0 };
-            lists.push(u64::from(item.fence) | TEST | base | shifted);
-            lists.push(toggles.len() as u64 | (edges.len() as u64) << 32);
-            lists.extend(toggles.iter().map(|toggle| toggle.to_bits()));
-            for &number in edges {
-                let edge = self.edges[number as usize];
-                lists.extend([edge.x_lo, edge.y_lo, edge.x_hi, edge.y_hi].map(f64::to_bits));
+            let entry = lists.len();
+            lists.push(0);
+            let frame = if item.shifted { 360.0 } else { 0.0 };
+            let grid = LeafGrid::new(rect, frame);
+            for &toggle in &content.toggles[toggles_start..live.toggles_end] {
+                lists.push(grid.toggle(toggle));
             }
+            for &number in &content.edges[edges_start..live.edges_end] {
+                grid.cut(self.edges[number as usize], lists);
+            }
+            let base = if live.base { BASE } else { 0 };
+            lists[entry] = u64::from(item.fence) | TEST | base | ((lists.len() - entry - 1) as u64) << COUNT_SHIFT;
             (edges_start, toggles_start) = (live.edges_end, live.toggles_end);
         }
         lists.extend(inside.map(u64::from));

@@ -11,13 +11,16 @@ mod edge;
 mod fence;
 mod index;
 mod index_build;
+mod leaf_grid;
 mod measure;
 mod position;
 mod ring;
 mod shape;
+mod shape_error;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
-pub use fence::{Fence, FenceError, FenceIx, FenceSet, Property};
+pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property};
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use position::{Position, PositionError};
-pub use shape::{MAX_VERTICES, Place, Shape, ShapeError};
+pub use shape::{MAX_VERTICES, Shape};
+pub use shape_error::{Place, ShapeError};

@@ -8,8 +8,8 @@
 //! ring leaves no width or goes round a pole, it is taken as written.
 
 use super::Position;
-use super::edge::Vertex;
-use super::shape::{Place, ShapeError};
+use super::edge::{Vertex, not_tiny};
+use super::shape_error::{Place, ShapeError};
 
 /// A closed ring (last vertex = first) whose west end is in [−180, 180).
 #[derive(Debug, Clone)]
@@ -34,18 +34,16 @@ impl Ring {
         if written.len() < 4 {
             return Err(ShapeError::TooFewPositions { place, given: written.len() });
         }
-        let unwrapped = match unwrap(written) {
+        let written: Vec<Vertex> = written.iter().map(|v| v.map(not_tiny)).collect();
+        let unwrapped = match unwrap(&written) {
             Some(ring) if ring.east > ring.west => ring,
-            _ if only_whole_turns(written) => Self::spanning(written.to_vec()),
+            _ if only_whole_turns(&written) => Self::spanning(written),
             Some(_) => return Err(ShapeError::NoArea { place }),
             None => return Err(ShapeError::HoldsPole { place }),
         };
         let ring = unwrapped.moved_into_range();
         if ring.east - ring.west > 360.0 {
             return Err(ShapeError::TooWide { place });
-        }
-        if ring.doubled_area() == 0.0 {
-            return Err(ShapeError::NoArea { place });
         }
         Ok(ring)
     }

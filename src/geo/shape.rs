@@ -6,14 +6,13 @@
 //!
 //! Cost: 16 bytes per vertex, and some 6 for the latitude bands that find the edges on a point's latitude.
 
-use thiserror::Error;
-
+use super::Position;
 use super::area::ring_area_m2;
 use super::crossing;
 use super::edge::{Edge, Vertex, test_point};
 use super::measure::destination;
 use super::ring::Ring;
-use super::{Position, PositionError};
+use super::shape_error::{Place, ShapeError};
 
 /// The most vertices that a shape may have.
 pub const MAX_VERTICES: usize = 1_000_000;
@@ -43,115 +42,6 @@ pub(super) struct Part {
     band_starts: Box<[u32]>,
     /// Edges by the index of their first vertex.
     band_edges: Box<[u32]>,
-}
-
-/// Where in a geometry's coordinates something is: shown as `coordinates[0][1][5]`, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The polygon, where the geometry is a multi-polygon.
-    pub polygon: Option<usize>,
-    /// The ring, where it concerns one; 0 is the shell.
-    pub ring: Option<usize>,
-    /// The position in the ring, where it concerns one.
-    pub position: Option<usize>,
-}
-
-/// Why coordinates are not a shape.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum ShapeError {
-    /// A multi-polygon without a polygon.
-    #[error("there is no polygon")]
-    Empty,
-    /// A polygon without a ring.
-    #[error("the polygon at `{place}` has no ring")]
-    NoRing {
-        /// The polygon.
-        place: Place,
-    },
-    /// A ring of fewer than four positions.
-    #[error("the ring at `{place}` has {given} positions; it needs at least 4, the last the same as the first")]
-    TooFewPositions {
-        /// The ring.
-        place: Place,
-        /// How many positions it has.
-        given: usize,
-    },
-    /// A ring whose last position is not its first.
-    #[error(
-        "the ring at `{place}` is not closed: it starts at {first:?} and ends at {last:?}; repeat the first position at the end"
-    )]
-    NotClosed {
-        /// The ring.
-        place: Place,
-        /// Its first position, lon and lat.
-        first: [f64; 2],
-        /// Its last position.
-        last: [f64; 2],
-    },
-    /// Numbers that are no position.
-    #[error("at `{place}`: {source}")]
-    Position {
-        /// The position.
-        place: Place,
-        /// What is wrong with it.
-        source: PositionError,
-    },
-    /// Two edges of one polygon cross.
-    #[error("the edges that start at `{first}` and `{second}` cross at {at:?}")]
-    SelfCrossing {
-        /// The start of one edge.
-        first: Place,
-        /// The start of the other.
-        second: Place,
-        /// About where, lon and lat in degrees.
-        at: [f64; 2],
-    },
-    /// A ring that encloses nothing, or a polygon that is all hole.
-    #[error("the ring at `{place}` encloses no area")]
-    NoArea {
-        /// The ring.
-        place: Place,
-    },
-    /// A ring round a pole.
-    #[error("the ring at `{place}` goes round a pole, which is not supported yet; split it along a meridian")]
-    HoldsPole {
-        /// The ring.
-        place: Place,
-    },
-    /// A ring wider than the earth.
-    #[error("the ring at `{place}` is more than 360 degrees wide")]
-    TooWide {
-        /// The ring.
-        place: Place,
-    },
-    /// A hole that is not inside of its polygon's shell.
-    #[error("the hole at `{place}` is outside of its polygon")]
-    HoleOutside {
-        /// The hole.
-        place: Place,
-    },
-    /// A hole in a hole.
-    #[error("the hole at `{place}` is inside of the hole at `{outer}`; make it a polygon of its own")]
-    NestedHole {
-        /// The inner hole.
-        place: Place,
-        /// The outer hole.
-        outer: Place,
-    },
-    /// More vertices than [`MAX_VERTICES`].
-    #[error("the shape has {given} positions, more than {limit}")]
-    TooManyVertices {
-        /// How many it has.
-        given: usize,
-        /// How many it may have.
-        limit: usize,
-    },
-    /// A circle's radius that is not positive, or more than 9,000 km.
-    #[error("a circle's radius of `{0}` m is not between 0 and 9,000,000 m")]
-    Radius(f64),
-    /// Too few or too many corners for a circle.
-    #[error("a circle of `{0}` corners is not between 3 and 10,000")]
-    Corners(usize),
 }
 
 impl Shape {
@@ -210,7 +100,7 @@ impl Shape {
     /// Planar, even-odd, in degrees as written: no projection, no tolerance, exact for the doubles that it is given. Borders
     /// are half open: a position on a western or southern border is in, on an eastern or northern one it is out (at a corner
     /// both rules apply: the point just north-east of it decides). So a position on the border that two tiling polygons share
-    /// is in exactly one of them. Longitude 180 counts as −180; the north pole is in the shapes that reach it.
+    /// is in exactly one of them. Coordinates below 1e-100 degrees count as 0. Longitude 180 counts as −180; the north pole is in the shapes that reach it.
     pub fn contains(&self, position: Position) -> bool {
         let (x, y) = test_point(position);
         self.parts.iter().any(|part| part.contains(x, y) || part.contains(x + 360.0, y))
@@ -282,6 +172,7 @@ impl Part {
         let (written_shell, written_holes) = rings.split_first().ok_or(ShapeError::NoRing { place: place(None) })?;
         let shell = Ring::new(written_shell.as_ref(), place(Some(0)))?;
         let mut area = shell.doubled_area().abs();
+        let mut flat = (area == 0.0).then_some(0);
         let (west, east) = (shell.west, shell.east);
         let mut vertices = shell.vertices;
         let mut ring_ends = vec![vertices.len() as u32];
@@ -294,6 +185,9 @@ impl Part {
                 return Err(ShapeError::HoleOutside { place: place(Some(i + 1)) });
             }
             area -= hole.doubled_area().abs();
+            if hole.doubled_area() == 0.0 {
+                flat = flat.or(Some(i + 1));
+            }
             vertices.extend_from_slice(&hole.vertices);
             ring_ends.push(vertices.len() as u32);
         }
@@ -312,6 +206,9 @@ impl Part {
         };
         part.make_bands();
         part.check_crossings(place(None))?;
+        if let Some(ring) = flat {
+            return Err(ShapeError::NoArea { place: place(Some(ring)) });
+        }
         part.check_holes(place(None))?;
         if area <= 0.0 {
             return Err(ShapeError::NoArea { place: place(Some(0)) });
@@ -365,7 +262,7 @@ impl Part {
 
     fn check_crossings(&self, place: Place) -> Result<(), ShapeError> {
         let bands = self.band_starts.windows(2).map(|pair| &self.band_edges[pair[0] as usize..pair[1] as usize]);
-        match crossing::find(&self.vertices, bands) {
+        match crossing::find(&self.vertices, bands, |edge| self.vertex_after(edge)) {
             None => Ok(()),
             Some(found) => Err(ShapeError::SelfCrossing {
                 first: self.place_of(found.first, place),
@@ -391,6 +288,14 @@ impl Part {
             }
         }
         Ok(())
+    }
+
+    /// The vertex after the end of an edge: where that closes its ring, the ring's second.
+    fn vertex_after(&self, edge: u32) -> Vertex {
+        let ring = self.ring_ends.partition_point(|&end| end <= edge);
+        let start = if ring == 0 { 0 } else { self.ring_ends[ring - 1] };
+        let closes = edge + 2 == self.ring_ends[ring];
+        self.vertices[if closes { start + 1 } else { edge + 2 } as usize]
     }
 
     fn place_of(&self, vertex: usize, place: Place) -> Place {
@@ -459,22 +364,6 @@ fn bounds(ring: &[Vertex]) -> [f64; 4] {
     ring.iter().fold([f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY], |b, v| {
         [b[0].min(v[0]), b[1].min(v[1]), b[2].max(v[0]), b[3].max(v[1])]
     })
-}
-
-impl Place {
-    pub(super) fn at(self, position: usize) -> Self {
-        Self { position: Some(position), ..self }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("coordinates")?;
-        for index in [self.polygon, self.ring, self.position].into_iter().flatten() {
-            write!(f, "[{index}]")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,8 @@
 //! Driver: configuration, threads, clock, wiring. Decides nothing that a result depends on.
+
+pub mod config;
+pub mod executor;
+pub mod fences;
+pub mod project;
+pub mod replay;
+pub mod session;

@@ -1,0 +1,138 @@
+//! What a rule reads: `FROM`, `THROUGH`, `NEAR`, `JOIN`, `LOOKUP`, `UNNEST`.
+
+use super::{
+    clause::{clause_here, clause_misspelt, is_reserved},
+    cluster::put,
+    expr::expression,
+    input::{Parsed, Tokens, list, must_word, must_words, name, name_of},
+    literal::{duration, must_quantity},
+    token::{Kind, Sign},
+};
+use crate::lang::ast::{
+    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Source, ThroughClause, UnnestClause,
+};
+
+/// Words that go on with `NEAR` and `JOIN` after a source.
+const NEAR_WORDS: &[&str] = &["LEAVE", "EVERY", "MAX", "ON"];
+
+/// `stream [[AS] alias]`.
+pub(super) fn source(start: Tokens<'_>) -> Parsed<'_, Source> {
+    let (mut i, stream) = name("a stream's name")(start)?;
+    let mut alias = None;
+    if i.is_word("AS") {
+        let (rest, given) = name("another name for the stream")(i.next())?;
+        (i, alias) = (rest, Some(given));
+    } else if is_alias(i) {
+        alias = Some(name_of(i.peek()));
+        i = i.next();
+    }
+    Ok((i, Source { stream, alias, span: i.span_from(start.span()) }))
+}
+
+/// Whether the token here is an alias rather than the next clause or part of one.
+fn is_alias(i: Tokens<'_>) -> bool {
+    let token = i.peek();
+    let part = |w: &&str| token.is_word(w);
+    token.kind == Kind::Quoted
+        || (token.kind == Kind::Word
+            && !is_reserved(token.text)
+            && clause_here(i).is_none()
+            && clause_misspelt(i).is_none()
+            && !NEAR_WORDS.iter().any(part)
+            && goes_on(i.next()))
+}
+
+/// Whether the clause can go on here: else the word before begins no clause, rather than being an alias.
+fn goes_on(i: Tokens<'_>) -> bool {
+    let token = i.peek();
+    match token.kind {
+        Kind::End | Kind::Sign(Sign::Comma) => true,
+        Kind::Word => {
+            clause_here(i).is_some() || clause_misspelt(i).is_some() || NEAR_WORDS.iter().any(|w| token.is_word(w))
+        }
+        _ => false,
+    }
+}
+
+/// The sources after the word `FROM`.
+pub(super) fn sources(i: Tokens<'_>) -> Parsed<'_, Vec<Source>> {
+    list(source)(i)
+}
+
+/// `THROUGH sets`, from the word on.
+pub(super) fn through(start: Tokens<'_>) -> Parsed<'_, ThroughClause> {
+    let (i, sets) = list(name("a geofence set's name"))(start.next())?;
+    Ok((i, ThroughClause { sets, span: i.span_from(start.span()) }))
+}
+
+/// `NEAR b WITHIN 500 m …`, from the word on.
+pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
+    let (mut i, source) = source(start.next())?;
+    let (mut within, mut leave_at, mut on, mut every, mut max_age) = (None, None, None, None, None);
+    loop {
+        i = if i.is_word("WITHIN") && within.is_none() {
+            let (mut rest, distance) = must_quantity("a distance such as `500 m`")(i.next())?;
+            let mut time = None;
+            if rest.is_word("AND") {
+                let (after, value) = duration(rest.next())?;
+                (rest, time) = (after, Some(value));
+            }
+            put(i, &mut within, (rest, (distance, time)))
+        } else if i.is_word("LEAVE") {
+            let (rest, _) = must_words(&["LEAVE", "AT"])(i)?;
+            put(i, &mut leave_at, must_quantity("a distance such as `700 m`")(rest)?)
+        } else if i.is_word("ON") && !i.ahead(1).is_word("TIMEOUT") {
+            put(i, &mut on, expression(i.next())?)
+        } else if i.is_word("EVERY") {
+            put(i, &mut every, duration(i.next())?)
+        } else if i.is_word("MAX") {
+            let (rest, _) = must_words(&["MAX", "AGE"])(i)?;
+            put(i, &mut max_age, duration(rest)?)
+        } else {
+            break;
+        };
+    }
+    let Some((distance, time)) = within else {
+        return i.unexpected("`WITHIN` and a distance: `NEAR pings b WITHIN 500 m`");
+    };
+    Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, span: i.span_from(start.span()) }))
+}
+
+/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b]`, from its first word on.
+pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
+    let kind = if start.is_word("LEFT") { JoinKind::Left } else { JoinKind::Inner };
+    let i = if start.is_word("JOIN") { start } else { start.next() };
+    let (i, _) = must_word("JOIN")(i)?;
+    let (i, source) = source(i)?;
+    let (i, _) = must_word("ON")(i)?;
+    let (mut i, on) = expression(i)?;
+    let mut within = None;
+    // Without `..` it is the clause of a pattern.
+    if i.is_word("WITHIN") && !i.ahead(1).is_word("UNBOUNDED") {
+        let (rest, from) = duration(i.next())?;
+        if rest.is_sign(Sign::DotDot) {
+            let (rest, to) = duration(rest.next())?;
+            (i, within) = (rest, Some(JoinBounds { from, to }));
+        }
+    }
+    Ok((i, JoinClause { kind, source, on, within, span: i.span_from(start.span()) }))
+}
+
+/// `LOOKUP table ON condition`, from the word on.
+pub(super) fn lookup(start: Tokens<'_>) -> Parsed<'_, LookupClause> {
+    let (i, table) = source(start.next())?;
+    let (i, _) = must_word("ON")(i)?;
+    let (i, on) = expression(i)?;
+    Ok((i, LookupClause { table, on, span: i.span_from(start.span()) }))
+}
+
+/// `UNNEST list [AS name]`, from the word on.
+pub(super) fn unnest(start: Tokens<'_>) -> Parsed<'_, UnnestClause> {
+    let (mut i, list) = expression(start.next())?;
+    let mut element = None;
+    if i.is_word("AS") {
+        let (rest, given) = name("a name for the element")(i.next())?;
+        (i, element) = (rest, Some(given));
+    }
+    Ok((i, UnnestClause { list, name: element, span: i.span_from(start.span()) }))
+}
