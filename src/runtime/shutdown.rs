@@ -3,7 +3,7 @@
 //! The first SIGTERM or SIGINT asks for a graceful stop: sources pause, what is decided goes to the sinks, state is kept.
 //! A second one means it: the process leaves at once, with the exit code that shells expect (128 + the signal's number).
 
-use std::{future::Future, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -90,12 +90,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    fn next(&mut self) -> impl Future<Output = Signal> + Send {
-        async {
-            tokio::select! {
-                _ = self.terminate.recv() => Signal::TERMINATE,
-                _ = self.interrupt.recv() => Signal::INTERRUPT,
-            }
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::TERMINATE,
+            _ = self.interrupt.recv() => Signal::INTERRUPT,
         }
     }
 }
@@ -109,13 +107,11 @@ impl Signals {
         Ok(Self)
     }
 
-    fn next(&mut self) -> impl Future<Output = Signal> + Send {
-        async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            Signal::INTERRUPT
+    async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
+        Signal::INTERRUPT
     }
 }
 

@@ -75,7 +75,7 @@ impl Component {
 /// The parts that were announced, and their states.
 #[derive(Debug, Default)]
 pub struct Health {
-    parts: RwLock<BTreeMap<(ComponentKind, String), (ComponentState, Option<String>)>>,
+    parts: RwLock<BTreeMap<(ComponentKind, String), Component>>,
 }
 
 impl Health {
@@ -92,18 +92,15 @@ impl Health {
     }
 
     fn set(&self, kind: ComponentKind, name: &str, state: ComponentState, reason: Option<String>) {
+        let component = Component { kind, name: name.to_owned(), state, reason };
         let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
-        parts.insert((kind, name.to_owned()), (state, reason));
+        parts.insert((kind, name.to_owned()), component);
     }
 
     /// Every part, by kind and name.
     pub fn components(&self) -> Vec<Component> {
         let parts = self.parts.read().unwrap_or_else(PoisonError::into_inner);
-        let component =
-            |((kind, name), (state, reason)): (&(ComponentKind, String), &(ComponentState, Option<String>))| {
-                Component { kind: *kind, name: name.clone(), state: *state, reason: reason.clone() }
-            };
-        parts.iter().map(component).collect()
+        parts.values().cloned().collect()
     }
 
     /// Why the process is of no use any more: an engine has failed or ended. None while all engines live.
