@@ -2,4 +2,6 @@
 /// a
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {}
-pub(super) fn run(_: &BenchArgs) -> u8 { 2 }
+pub(super) fn run(_: &BenchArgs) -> u8 {
+    2
+}

@@ -60,8 +60,13 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
     }
     for input in &rule.inputs {
         let Some(stream) = plan.streams.get(input.stream.0 as usize) else { continue };
-        let fields: Vec<String> =
-            stream.schema.fields.iter().enumerate().map(|(at, field)| format!("${at} {}: {}", field.name, field.ty)).collect();
+        let fields: Vec<String> = stream
+            .schema
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| format!("${at} {}: {}", field.name, field.ty))
+            .collect();
         let origin = if stream.origin == StreamOrigin::Source { "source" } else { "rule" };
         writeln!(text, "  reads {} ({origin}) {}", stream.name, fields.join(", "))?;
         for (what, exprs) in [

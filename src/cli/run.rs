@@ -2,4 +2,6 @@
 /// a
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {}
-pub(super) fn run(_: &RunArgs) -> u8 { 2 }
+pub(super) fn run(_: &RunArgs) -> u8 {
+    2
+}

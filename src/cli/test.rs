@@ -2,4 +2,6 @@
 /// a
 #[derive(Debug, clap::Args)]
 pub(super) struct TestArgs {}
-pub(super) fn run(_: &TestArgs) -> u8 { 2 }
+pub(super) fn run(_: &TestArgs) -> u8 {
+    2
+}

@@ -74,13 +74,18 @@ pub fn bind(loaded: &Loaded, streams: &[(String, PathBuf)], inputs: &[PathBuf]) 
                 Input::File(file) => pairs.push((name.clone(), file.path.clone())),
                 Input::Stdin { .. } => pairs.push((name.clone(), PathBuf::from("-"))),
                 Input::Kafka(_) => {
-                    return Err(format!("the source `{name}` is a Kafka topic: replay reads files; say `--stream {name}=FILE`"));
+                    return Err(format!(
+                        "the source `{name}` is a Kafka topic: replay reads files; say `--stream {name}=FILE`"
+                    ));
                 }
             }
         }
     }
     if pairs.is_empty() {
-        return Err(format!("nothing to read: name files, or sources in the configuration; rules read {}", listed(&names)));
+        return Err(format!(
+            "nothing to read: name files, or sources in the configuration; rules read {}",
+            listed(&names)
+        ));
     }
     let mut binding = Binding::default();
     for (name, path) in pairs {
@@ -89,7 +94,13 @@ pub fn bind(loaded: &Loaded, streams: &[(String, PathBuf)], inputs: &[PathBuf]) 
     Ok(binding)
 }
 
-fn bind_one(loaded: &Loaded, binding: &mut Binding, source: String, path: &Path, from_command: bool) -> Result<(), String> {
+fn bind_one(
+    loaded: &Loaded,
+    binding: &mut Binding,
+    source: String,
+    path: &Path,
+    from_command: bool,
+) -> Result<(), String> {
     let configured = loaded.config.sources.get(&source);
     let format = match configured.map(|source| &source.input) {
         Some(Input::File(file)) if !from_command => file.format,

@@ -191,7 +191,8 @@ impl Pace {
             return;
         }
         let (first_ms, began) = *self.began.get_or_insert((watermark_ms, self.clock.elapsed()));
-        let due = began + Duration::from_secs_f64(watermark_ms.saturating_sub(first_ms).max(0) as f64 / 1_000.0 / times);
+        let due =
+            began + Duration::from_secs_f64(watermark_ms.saturating_sub(first_ms).max(0) as f64 / 1_000.0 / times);
         if let Some(rest) = due.checked_sub(self.clock.elapsed()) {
             thread::sleep(rest);
         }

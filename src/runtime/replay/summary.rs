@@ -1,21 +1,20 @@
 //! What a replay says at its end.
 
 use super::drive::Stopwatch;
-use crate::runtime::session::Session;
-use hdrhistogram::Histogram;
+use crate::runtime::{session::Session, telemetry::LatencyRecord};
 use std::{fmt::Write, time::Duration};
 
 /// Counts and times of a replay.
 pub(super) struct Summary {
     clock: Stopwatch,
     records: u64,
-    /// Nanoseconds from having a batch of records to having written what it caused, once for each record.
-    latency: Option<Histogram<u64>>,
+    /// From having a batch of records to having written what it caused, once for each record.
+    latency: LatencyRecord,
 }
 
 impl Summary {
     pub(super) fn start() -> Self {
-        Self { clock: Stopwatch::start(), records: 0, latency: Histogram::new(3).ok() }
+        Self { clock: Stopwatch::start(), records: 0, latency: LatencyRecord::new() }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -25,10 +24,7 @@ impl Summary {
     /// A batch that was there at `began` is done.
     pub(super) fn worked(&mut self, began: Duration, records: u64) {
         self.records += records;
-        let nanos = (self.clock.elapsed() - began).as_nanos() as u64;
-        if let Some(latency) = &mut self.latency {
-            latency.saturating_record_n(nanos, records);
-        }
+        self.latency.add(self.clock.elapsed() - began, records);
     }
 
     pub(super) fn text(&self, session: &Session, rules: &[String]) -> String {
@@ -43,7 +39,11 @@ impl Summary {
         for source in session.sources() {
             write!(text, "{}: {} events", source.name, source.events)?;
             if source.late > 0 {
-                write!(text, ", {} late (`disorder` of the source says how far events may be out of order)", source.late)?;
+                write!(
+                    text,
+                    ", {} late (`disorder` of the source says how far events may be out of order)",
+                    source.late
+                )?;
             }
             for (reason, count) in &source.rejected {
                 write!(text, ", {count} rejected as {}", reason.name())?;
@@ -53,7 +53,12 @@ impl Summary {
         for (at, (rule, [fired, timed_out])) in rules.iter().zip(session.alerts()).enumerate() {
             let stats = session.engine().rule_stats(at as u32);
             if fired + timed_out > 0 {
-                write!(text, "{rule}: {} {}", fired + timed_out, if fired + timed_out == 1 { "alert" } else { "alerts" })?;
+                write!(
+                    text,
+                    "{rule}: {} {}",
+                    fired + timed_out,
+                    if fired + timed_out == 1 { "alert" } else { "alerts" }
+                )?;
                 if *timed_out > 0 {
                     write!(text, " ({timed_out} timed out)")?;
                 }
@@ -66,12 +71,8 @@ impl Summary {
         let total: u64 = session.alerts().iter().flatten().sum();
         let per_second = if seconds > 0.0 { self.records as f64 / seconds } else { 0.0 };
         write!(text, "{} records in {seconds:.3} s, {per_second:.0}/s; {total} alerts", self.records)?;
-        if let Some(latency) = &self.latency
-            && !latency.is_empty()
-        {
-            let [p50, p99] = [0.5, 0.99].map(|quantile| latency.value_at_quantile(quantile) as f64 / 1e6);
-            let max = latency.max() as f64 / 1e6;
-            write!(text, "; processing latency of a batch p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms")?;
+        if let Some(latency) = self.latency.summary() {
+            write!(text, "; processing latency of a batch {latency}")?;
         }
         writeln!(text)
     }
