@@ -60,10 +60,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn inner(&self) -> Connect {
-        self.headed().map_or(self.item().inner, |group| group.item.inner)
-    }
-
     fn within_previous(&self) -> Option<TimeMs> {
         let outer = self.headed().and_then(|group| group.within_previous);
         self.item().within_previous.into_iter().chain(outer).min()
@@ -248,7 +244,7 @@ impl<'p> Builder<'p> {
         let until = item.until;
         let own = self.own_take(place);
         let take = self.until_not(until, own);
-        let inner = self.ignore_guard(place, place.inner())?.map(|ignore| self.until_not(until, ignore));
+        let inner = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let can_stop = from < to || matches!(item.kind, Kind::Looping(_)) || item.optional;
         let exit = if can_stop { self.exit(place, proceed, &take)? } else { proceed };
         let to = if item.mode == Loop::Reluctant && self.is_end(sink) { from } else { to };
@@ -263,7 +259,10 @@ impl<'p> Builder<'p> {
             last = self.repetition(place, rep, take.clone(), inner.clone())?;
             self.add_stop_to_loop(place, last)?;
         }
-        let ignore = self.ignore_guard(place, place.connect())?.map(|ignore| self.until_not(until, ignore));
+        // Before its first event a loop has nothing to stop, so its stop condition is not looked at.
+        let ignore = self.ignore_guard(place, place.connect())?;
+        // Where more than one is needed the first is no repetition yet, and what follows may have the event as well.
+        let exit = if from > 1 { proceed } else { exit };
         let rep = Repetition { sink: last, proceed: item.optional.then_some((exit, proceed)), first: true, mark };
         self.repetition(place, rep, take, ignore)
     }
@@ -278,7 +277,7 @@ impl<'p> Builder<'p> {
         let until = item.until;
         let own = self.own_take(place);
         let take = self.until_not(until, own);
-        let ignore = self.ignore_guard(place, place.inner())?.map(|ignore| self.until_not(until, ignore));
+        let ignore = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let state = self.state(place, var, false)?;
         let always = self.always(place);
         let exit = self.exit(place, sink, &take)?;
