@@ -1,58 +1,36 @@
-//! stub
-use crate::{expr::*, model::*, plan};
-/// p
-#[derive(Debug)]
-pub struct Program;
-/// k
-#[derive(Debug, Default)]
-pub struct KeyState;
-/// s
-#[derive(Debug, Default)]
-pub struct Scratch;
-/// e
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct BuildError;
-impl Program {
-    /// n
-    pub fn new(
-        _: &plan::Pattern,
-        _: &[plan::Input],
-        _: &[plan::OutputField],
-        _: Option<&Expr>,
-    ) -> Result<Self, BuildError> {
-        Ok(Self)
-    }
-    /// s
-    pub fn step(&self, _: &mut KeyState, _: &mut Scratch, _: usize, _: &Env<'_>, _: &mut Vec<Emission>) {}
-    /// a
-    pub fn advance(&self, _: &mut KeyState, _: &mut Scratch, _: TimeMs, _: Clock, _: &Env<'_>, _: &mut Vec<Emission>) {}
-    /// e
-    pub fn explain(&self) -> String {
-        String::new()
-    }
-    /// d
-    pub fn dot(&self) -> String {
-        String::new()
-    }
-}
-impl KeyState {
-    /// d
-    pub fn deadline(&self) -> Option<TimeMs> {
-        None
-    }
-    /// i
-    pub fn is_idle(&self) -> bool {
-        true
-    }
-    /// p
-    pub fn partial_matches(&self) -> usize {
-        0
-    }
-    /// s
-    pub fn save(&self, _: &mut Writer) {}
-    /// l
-    pub fn load(_: &Program, _: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self)
-    }
-}
+//! Patterns over the events of one partition: an automaton built once from a plan, and per key the partial matches in it.
+//!
+//! A [`Program`] is immutable and shared; a [`KeyState`] holds what one partition has of partial matches, and a [`Scratch`]
+//! lends memory that is reused from event to event. The way from a plan to a program: `builder` lays out a graph of states
+//! with take, ignore and proceed edges, `wrap` makes the guarded copies that greedy and reluctant loops need, `flatten`
+//! removes the proceed edges. The way of an event: `timer` fires what is due before it, `step` moves the partial matches,
+//! `skip` decides which finished ones are emitted and what they end, `emit` evaluates the measures.
+//!
+//! Where a construct is one of Flink CEP's the matches are Flink's, down to the order of partial matches of one start.
+
+mod buffer;
+mod build_error;
+mod builder;
+#[cfg(test)]
+mod conformance;
+mod describe;
+mod emit;
+mod flatten;
+mod fold;
+mod graph;
+mod heap;
+mod item;
+mod program;
+mod save;
+mod skip;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod view;
+mod wrap;
+
+pub use build_error::BuildError;
+pub use program::{PARTIAL_MATCHES_MAX, Program};
+pub use state::{Counts, KeyState, Scratch};
