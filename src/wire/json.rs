@@ -240,4 +240,3 @@ impl Visitor<'_> for Name<'_> {
         Ok(self.0.find(key.as_bytes()))
     }
 }
-
