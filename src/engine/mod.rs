@@ -4,7 +4,7 @@
 //! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
 
 mod compile;
-//mod encode;
+mod encode;
 mod executor;
 mod filter;
 mod inbox;
@@ -17,7 +17,7 @@ mod route;
 mod shard;
 
 pub use compile::CompileError;
-//pub use encode::AlertEncoder;
+pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
 pub use machine::{AtEnd, Engine, Options, RuleStats};
 pub use output::Output;

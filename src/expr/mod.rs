@@ -10,6 +10,7 @@ mod env;
 mod eval;
 pub mod func;
 mod program;
+mod show;
 mod world;
 
 pub use builder::Builder;

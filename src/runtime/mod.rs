@@ -1,4 +1,12 @@
 //! Driver: configuration, threads, clock, wiring. Decides nothing that a result depends on.
 
+pub mod clock;
 pub mod config;
 pub mod connect;
+pub mod executor;
+pub mod fences;
+pub mod project;
+pub mod replay;
+pub mod session;
+pub mod shutdown;
+pub mod telemetry;

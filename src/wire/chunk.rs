@@ -98,6 +98,22 @@ impl Chunk {
         Some(Record { partition, offset, bytes, begins, fault })
     }
 
+    /// Adds a record of another chunk, as it is.
+    pub fn push_record(&mut self, record: &Record<'_>) {
+        let Record { partition, offset, bytes, begins, fault } = *record;
+        self.add(partition, offset, bytes, begins, fault);
+    }
+
+    /// The records from `first` on, `count` at most, as a chunk of their own.
+    pub fn part(&self, first: usize, count: usize) -> Chunk {
+        let mut part = Chunk::new();
+        for entry in self.entries.iter().skip(first).take(count) {
+            let bytes = self.bytes.get(entry.start..entry.end).unwrap_or_default();
+            part.add(entry.partition, entry.offset, bytes, entry.begins, entry.fault);
+        }
+        part
+    }
+
     /// How many records it holds.
     pub fn len(&self) -> usize {
         self.entries.len()

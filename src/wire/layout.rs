@@ -251,8 +251,8 @@ impl Layout {
     fn convert(&self, found: &Raw, field: &FieldSource) -> Result<Value, Reject> {
         if found.is_none() {
             if field.required {
-                let detail = format!("the field `{}` is {}, the schema requires it", field.path, found.describe());
-                return Err(Reject::new(RejectReason::WrongType, detail));
+                let detail = format!("the field `{}` is {}, and it has to be there", field.path, found.describe());
+                return Err(Reject::new(RejectReason::MissingField, detail));
             }
             return Ok(Value::Null);
         }

@@ -177,9 +177,9 @@ pub enum Operator {
     /// `PATTERN` and what belongs to it.
     Pattern(PatternClause),
     /// `WINDOW`.
-    Window(WindowClause),
+    Window(Box<WindowClause>),
     /// `CLUSTER BY`.
-    Cluster(ClusterClause),
+    Cluster(Box<ClusterClause>),
     /// `LATEST BY`.
     Latest(LatestClause),
 }

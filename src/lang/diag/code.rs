@@ -76,6 +76,9 @@ codes! {
     WrongArguments "E0304" "a function called with too many or too few arguments";
     OutOfRange "E0305" "a value outside of what is possible";
     WrongPlace "E0306" "something that is fine elsewhere but means nothing here";
+    BadPattern "E0307" "a pattern that can't mean what it says";
+    MissingWithin "E0308" "a pattern whose partial matches nothing bounds";
+    MissingMeasures "E0309" "a window that measures nothing";
     // Not supported yet.
     Unsupported "E0401" "the language has it, this version doesn't run it";
     // Streams among rules.
@@ -99,6 +102,9 @@ codes! {
     SuspiciousName "W0101" "a name that looks like a keyword or another name";
     UnusedVariable "W0102" "a definition or name that nothing uses";
     AlwaysSame "W0103" "a condition that is always true or always false";
+    UndeclaredStream "W0104" "a stream that nobody declares, taken for a source with any fields";
+    NoDefinition "W0105" "a pattern variable without a definition matches every event";
+    NotYetBound "W0106" "a condition on a variable that comes later in the pattern";
 }
 
 impl Code {

@@ -1,7 +1,7 @@
 //! Rule files: YAML groups of rules, whose expressions and templates keep their places in the file.
 //!
-//! The YAML library gives values without places. So the text is scanned a second time for where keys and scalars stand
-//! ([`outline`](self)), and what is found there is held against the library's value before any place is trusted.
+//! The YAML library gives values without places. So the text is scanned a second time for where keys and scalars
+//! stand, and what is found there is held against the library's value before any place is trusted.
 //! No file is opened here: the caller hands over the text.
 
 mod flow;

@@ -113,6 +113,17 @@ const INNER: &[(&str, &str)] = &[
     ("UNTIL", "a step of PATTERN"),
 ];
 
+/// Words of SQL and other languages that people try.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("GROUP", "PARTITION BY"),
+    ("KEY", "PARTITION BY"),
+    ("SELECT", "MEASURES"),
+    ("FILTER", "WHERE"),
+    ("MATCH_RECOGNIZE", "PATTERN"),
+    ("SKIP", "AFTER MATCH SKIP"),
+    ("TIMEOUT", "ON TIMEOUT"),
+];
+
 impl Clause {
     /// How the clause begins, for messages.
     pub(super) fn words(self) -> String {
@@ -164,6 +175,11 @@ pub(super) fn clause_misspelt(i: Tokens<'_>) -> Option<(Clause, &'static str)> {
         },
     };
     fits.then_some((found.clause, found.word))
+}
+
+/// The clause of ours that a word of other languages stands for.
+pub(super) fn ours_for(word: &str) -> Option<&'static str> {
+    ELSEWHERE.iter().find(|(theirs, _)| word.eq_ignore_ascii_case(theirs)).map(|&(_, ours)| ours)
 }
 
 /// The clause that a word belongs inside of, where it was met outside.

@@ -191,8 +191,8 @@ impl Draft {
                 rows: self.rows,
             }));
         }
-        let window = self.window.take().map(Operator::Window);
-        let cluster = || self.cluster.take().map(Operator::Cluster);
+        let window = self.window.take().map(|c| Operator::Window(Box::new(c)));
+        let cluster = || self.cluster.take().map(|c| Operator::Cluster(Box::new(c)));
         window.or_else(cluster).or_else(|| self.latest.take().map(Operator::Latest))
     }
 }

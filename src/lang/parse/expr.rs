@@ -48,8 +48,7 @@ fn binary(i: Tokens<'_>, weakest: u8) -> Parsed<'_, Tall> {
     let (mut i, mut left) = prefix(i)?;
     // Once a comparison is read, another one may not follow.
     let mut compared = false;
-    loop {
-        let Some((level, op)) = operator(i) else { break };
+    while let Some((level, op)) = operator(i) {
         if level < weakest {
             break;
         }

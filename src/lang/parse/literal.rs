@@ -3,7 +3,7 @@
 use nom::{Parser, combinator::opt};
 
 use super::{
-    clause::ends_quantity,
+    clause::{clause_misspelt, ends_quantity},
     input::{Parsed, Tokens, sign},
     token::{Kind, Sign},
 };
@@ -91,7 +91,7 @@ fn too_large(digits: &str, span: Span) -> Diagnostic {
 /// `min`, `km2`, `km/h`: a `/` belongs to the unit where no blank stands beside it.
 fn unit(i: Tokens<'_>) -> Parsed<'_, Spanned<String>> {
     let token = i.peek();
-    if token.kind != Kind::Word || ends_quantity(i) {
+    if token.kind != Kind::Word || ends_quantity(i) || clause_misspelt(i).is_some() {
         return i.miss();
     }
     let mut text = token.text.to_owned();

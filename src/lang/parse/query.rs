@@ -2,7 +2,7 @@
 
 use super::{
     TEXT_MAX_BYTES,
-    clause::{clause_here, clause_misspelt, inside_of, nearest_clause},
+    clause::{clause_here, clause_misspelt, inside_of, nearest_clause, ours_for},
     draft::Draft,
     input::{Mistake, Shared, Tokens},
     recover::next_clause,
@@ -72,7 +72,8 @@ fn no_clause(i: Tokens<'_>) -> Diagnostic {
             i.surprise("the next clause, or the end").with_help("there is no `(` that this one closes")
         }
         Kind::Word if i.index() == 0 => {
-            let help = nearest_clause(token.text).map_or_else(
+            let near = ours_for(token.text).or_else(|| nearest_clause(token.text));
+            let help = near.map_or_else(
                 || "a rule begins with the streams that it reads: `FROM pings`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
@@ -81,6 +82,8 @@ fn no_clause(i: Tokens<'_>) -> Diagnostic {
         Kind::Word if !super::clause::is_reserved(token.text) => {
             let help = if let Some(outer) = inside_of(token.text) {
                 Some(format!("{} stands straight after {outer}", token.text.to_uppercase()))
+            } else if let Some(ours) = ours_for(token.text) {
+                Some(format!("here that is {ours}"))
             } else {
                 nearest_clause(token.text).map(|near| format!("did you mean `{near}`?"))
             };

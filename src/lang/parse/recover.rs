@@ -127,8 +127,8 @@ fn is_clause(i: Tokens<'_>) -> bool {
         {
             after = after.next();
         }
-        let step =
-            matches!(after.peek().kind, Kind::Sign(Sign::Arrow | Sign::ArrowAny | Sign::Close)) || after.is_word("OF");
+        let step = matches!(after.peek().kind, Kind::Sign(Sign::Arrow | Sign::ArrowAny | Sign::Close | Sign::DotDot))
+            || after.is_word("OF");
         return !step;
     }
     if clause_for_sure(i).is_some() {

@@ -227,26 +227,26 @@ enum Mistake<'a> {
 }
 
 fn mistake(rest: &str) -> Mistake<'_> {
-    let line_end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-    let line = &rest[..line_end];
+    // Each arm looks no further than what it takes, so that many mistakes in a row stay linear.
+    let until = |from: usize, stop: &dyn Fn(char) -> bool| {
+        rest.get(from..).and_then(|r| r.find(stop)).map_or(rest.len(), |at| from + at)
+    };
+    let is_break = |c: char| c == '\n' || c == '\r';
     let mut characters = rest.char_indices();
     let first = characters.next().map_or(' ', |(_, c)| c);
     let second = characters.next().map_or(rest.len(), |(at, _)| at);
     match first {
-        '\'' => Mistake::Text(&rest[line_end..]),
+        '\'' => Mistake::Text(&rest[until(0, &is_break)..]),
         '"' => {
-            let end = line[1..].find('"').map_or(line_end, |at| at + 2);
+            let end = until(1, &|c| c == '"' || is_break(c));
+            let end = if rest[end..].starts_with('"') { end + 1 } else { end };
             Mistake::Text(&rest[end..])
         }
-        '`' if line.starts_with("``") => Mistake::Name(&rest[2..]),
-        '`' => {
-            // To the end of the word, so that the rest of the line still counts.
-            let end = line[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(line_end, |at| at + 1);
-            Mistake::Name(&rest[end..])
-        }
+        '`' if rest.starts_with("``") => Mistake::Name(&rest[2..]),
+        // To the end of the word, so that the rest of the line still counts.
+        '`' => Mistake::Name(&rest[until(1, &|c| !c.is_ascii_alphanumeric() && c != '_')..]),
         _ if first.is_alphabetic() || first == '_' => {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            Mistake::Name(&rest[end..])
+            Mistake::Name(&rest[until(0, &|c| !c.is_alphanumeric() && c != '_')..])
         }
         _ => Mistake::Nothing(&rest[second..]),
     }

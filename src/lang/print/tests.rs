@@ -217,13 +217,13 @@ fn window() -> impl Strategy<Value = Operator> {
         (number(), option::of(expr())).prop_map(|(value, by)| JitterKind::Percent { value: spanned(value), by }),
     ];
     (kind, option::of(jitter), option::of(expr()), option::of(text())).prop_map(|(kind, jitter, offset, zone)| {
-        Operator::Window(WindowClause {
+        Operator::Window(Box::new(WindowClause {
             kind,
             jitter: jitter.map(|kind| Jitter { kind, span: AT }),
             offset,
             time_zone: zone.map(spanned),
             span: AT,
-        })
+        }))
     })
 }
 
@@ -244,7 +244,7 @@ fn cluster() -> impl Strategy<Value = Operator> {
         let (survive, split, grow, move_, dense) = thresholds;
         let overlap = overlap.map(spanned);
         let span = AT;
-        Operator::Cluster(ClusterClause {
+        Operator::Cluster(Box::new(ClusterClause {
             by,
             hot,
             cold,
@@ -260,7 +260,7 @@ fn cluster() -> impl Strategy<Value = Operator> {
             move_,
             dense,
             span,
-        })
+        }))
     })
 }
 
@@ -392,7 +392,7 @@ fn without_places(query: &Query) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn canonical_text_reads_back_as_the_same_tree(query in query()) {

@@ -1,0 +1,293 @@
+//! Aggregates: over a window's events, or over a variable's events of a match.
+
+use super::compile::{Compiler, Site, Typed, first, named};
+use crate::{
+    expr::{Expr as Program, Node, Var},
+    lang::{
+        ast::{Call, Expr, ExprKind},
+        diag::{Code, Diagnostic},
+        print::print_expr,
+        span::Span,
+    },
+    model::{Type, Unit, Value},
+    plan::{Aggregate, AggregateKind},
+};
+
+/// Every aggregate by name; `None`: the language has it, this version has not.
+pub(super) const NAMES: &[(&str, Option<AggregateKind>)] = &[
+    ("count", Some(AggregateKind::Count)),
+    ("sum", Some(AggregateKind::Sum)),
+    ("avg", Some(AggregateKind::Avg)),
+    ("min", Some(AggregateKind::Min)),
+    ("max", Some(AggregateKind::Max)),
+    ("distinct", Some(AggregateKind::Distinct)),
+    ("first", Some(AggregateKind::First)),
+    ("last", Some(AggregateKind::Last)),
+    ("path_length", Some(AggregateKind::PathLength)),
+    ("stddev", None),
+    ("quantile", None),
+    ("median", None),
+    ("top_k", None),
+    ("topk", None),
+    ("centroid", None),
+    ("collect", None),
+];
+
+/// Whether a function is an aggregate.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name)
+}
+
+/// What an aggregate runs over.
+enum Over {
+    /// The events of one input.
+    Input(usize),
+    /// All events.
+    All,
+}
+
+impl<'a> Compiler<'_, 'a> {
+    pub(super) fn aggregate(&mut self, call: &Call, name: &str, expr: &Expr) -> Option<Typed> {
+        let span = expr.span;
+        let kind = NAMES.iter().find(|(known, _)| *known == name).and_then(|(_, kind)| *kind);
+        let Some(mut kind) = kind else {
+            self.rule.unsupported(&format!("{name}(…)"), call.name.span);
+            return None;
+        };
+        if matches!(self.site, Site::Event | Site::Constant) {
+            return self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    span,
+                    format!("`{}` is over several events, and only one is at hand here", call.name.text),
+                )
+                .with_help("aggregates stand in MEASURES and HAVING of a window, or over a variable of a pattern"),
+            );
+        }
+        let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && self.site != Site::Window;
+        if let Some(distinct) = call.distinct {
+            if kind != AggregateKind::Count {
+                self.rule.unsupported(&format!("{name}(DISTINCT …)"), distinct);
+                return None;
+            }
+            kind = AggregateKind::Distinct;
+        }
+        if picks {
+            if let Some(filter) = &call.filter {
+                self.rule.unsupported(&format!("FILTER on {name}(…) of a variable"), filter.span);
+                return None;
+            }
+            return self.pick(call, span);
+        }
+        if call.star.is_some() && kind != AggregateKind::Count {
+            let message = format!("`{}` takes a value, not `*`", call.name.text);
+            return self.error(Diagnostic::new(Code::WrongArguments, span, message));
+        }
+        let most = usize::from(call.star.is_none());
+        let least = usize::from(!matches!(kind, AggregateKind::Count | AggregateKind::PathLength));
+        if call.args.len() > most || call.args.len() < least {
+            let given = call.args.len();
+            let mut diagnostic = Diagnostic::new(
+                Code::WrongArguments,
+                span,
+                format!("`{}` takes one value, not {given}", call.name.text),
+            );
+            if given > 1 && matches!(kind, AggregateKind::Min | AggregateKind::Max) {
+                let other = if kind == AggregateKind::Min { "least" } else { "greatest" };
+                diagnostic = diagnostic.with_help(format!("of several values of one event: `{other}(…)`"));
+            }
+            return self.error(diagnostic);
+        }
+        let var = self.variable_of(call, span)?;
+        let key = format!("{var}|{}", print_expr(expr));
+        let known = self.rule.aggregate_keys.iter().position(|known| *known == key);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let aggregate = self.resolve(call, kind, var, span)?;
+                self.rule.aggregate_keys.push(key);
+                self.rule.aggregates.push((var, aggregate));
+                self.rule.aggregates.len() - 1
+            }
+        };
+        let ty = self.rule.aggregates.get(at)?.1.ty;
+        Some(self.leaf(Node::Aggregate(u16::try_from(at).ok()?), ty, span))
+    }
+
+    /// The variable that an aggregate runs over; of a window, or over all events of a match, [`Var::ANY`].
+    fn variable_of(&mut self, call: &Call, span: Span) -> Option<u16> {
+        if self.site == Site::Window {
+            return Some(Var::ANY);
+        }
+        let mut found = Vec::new();
+        for part in call.args.iter().chain(call.filter.as_deref()) {
+            variables_in(part, &mut |name| {
+                if let Some(var) = self.rule.variable(name)
+                    && !found.contains(&var)
+                {
+                    found.push(var);
+                }
+            });
+        }
+        match found.as_slice() {
+            [] => Some(Var::ANY),
+            [var] => {
+                let variable = self.rule.variable_at(*var)?;
+                if !variable.negated {
+                    return Some(*var);
+                }
+                let message = format!("`{}` must not occur: there is nothing to aggregate", variable.name);
+                self.error(Diagnostic::new(Code::WrongPlace, span, message))
+            }
+            _ => self.error(Diagnostic::new(Code::WrongPlace, span, "an aggregate runs over one variable only")),
+        }
+    }
+
+    fn resolve(&mut self, call: &Call, kind: AggregateKind, var: u16, span: Span) -> Option<Aggregate> {
+        let from = self.rule.variable_at(var).and_then(|variable| variable.from);
+        let mut over = from.map_or(Over::All, Over::Input);
+        // `count(orders)`, `count(wait)`: events themselves are counted.
+        let mut whole = call.args.is_empty() && kind == AggregateKind::Count;
+        if let Some(Expr { kind: ExprKind::Path(path), .. }) = call.args.first()
+            && let [name] = path.parts.as_slice()
+        {
+            if self.rule.variable(&name.text).is_some_and(|named| named == var) {
+                whole = true;
+            } else if let Some(input) = self.rule.input(&name.text).filter(|_| kind == AggregateKind::Count) {
+                (whole, over) = (true, Over::Input(input));
+            }
+            if whole && call.distinct.is_some() {
+                let message = format!("`{}` is no value whose different ones could be counted", name.text);
+                return self.error(
+                    Diagnostic::new(Code::WrongPlace, name.span, message)
+                        .with_help(format!("name a field: `{}.…`", name.text)),
+                );
+            }
+            if whole && !matches!(kind, AggregateKind::Count | AggregateKind::PathLength) {
+                let message = format!("`{}` is no value to aggregate", name.text);
+                let help = format!("name a field: `{}({}.…)`", call.name.text, name.text);
+                return self.error(Diagnostic::new(Code::WrongPlace, name.span, message).with_help(help));
+            }
+        }
+        let mut args = Vec::new();
+        let mut filter = Vec::new();
+        let mut ty = Type::Int;
+        let mut any = false;
+        for input in 0..self.rule.inputs.len() {
+            let meant = match over {
+                Over::All => true,
+                Over::Input(only) => only == input,
+            };
+            if !meant {
+                args.push(None);
+                filter.push(None);
+                continue;
+            }
+            let (arg, arg_ty) = self.one(call, kind, whole, var, from, input, span)?;
+            any |= arg.is_some();
+            ty = arg_ty;
+            args.push(arg);
+            filter.push(match &call.filter {
+                None => None,
+                Some(condition) => {
+                    let mut compiler = self.on_event(var, from, input);
+                    let condition = compiler.condition(condition)?;
+                    Some(compiler.finish(&condition))
+                }
+            });
+        }
+        if !any {
+            let message = "this aggregates nothing but NULL";
+            return self.error(Diagnostic::new(Code::WrongType, span, message));
+        }
+        let ty = match kind {
+            AggregateKind::Count | AggregateKind::Distinct => Type::Int,
+            AggregateKind::PathLength => Type::Quantity(Unit::Metre),
+            AggregateKind::Avg if ty == Type::Int => Type::Float,
+            _ => ty,
+        };
+        Some(Aggregate { kind, args, filter, ty })
+    }
+
+    /// The argument on events of one input; a constant null counts nothing.
+    #[allow(clippy::too_many_arguments, reason = "one caller; a struct for it would say no more")]
+    fn one(
+        &mut self,
+        call: &Call,
+        kind: AggregateKind,
+        whole: bool,
+        var: u16,
+        from: Option<usize>,
+        input: usize,
+        span: Span,
+    ) -> Option<(Option<Program>, Type)> {
+        let mut compiler = self.on_event(var, from, input);
+        let typed = match call.args.first() {
+            _ if whole && kind == AggregateKind::Count => Typed::constant(Value::Bool(true), Type::Bool, span),
+            Some(arg) if !whole => compiler.expr(arg)?,
+            _ => compiler.position(&call.name.text, span)?,
+        };
+        // State keeps no fences: their numbers change with the set, their ids don't.
+        let typed = match typed.ty {
+            Type::Fence => compiler.coerce(typed, Type::Text).ok()?,
+            Type::Fences => compiler.coerce(typed, Type::List).ok()?,
+            _ => typed,
+        };
+        compiler.fits(call, kind, &typed)?;
+        let ty = typed.ty;
+        let program = (!typed.is_null()).then(|| compiler.finish(&typed));
+        Some((program, ty))
+    }
+
+    fn on_event(&mut self, var: u16, from: Option<usize>, input: usize) -> Compiler<'_, 'a> {
+        let fence = self.rule.variable_at(var).and_then(|variable| variable.condition);
+        let fence = fence.and_then(super::fence::fence_function);
+        let mut compiler = Compiler::new(self.rule, Site::Event, input);
+        compiler.only = from;
+        compiler.own = (var != Var::ANY).then_some(var);
+        compiler.fence = fence.or(compiler.fence);
+        compiler
+    }
+
+    fn fits(&mut self, call: &Call, kind: AggregateKind, typed: &Typed) -> Option<()> {
+        use Type::{Any, Bool, Duration, Fences, Float, Int, List, Point, Quantity};
+        let (fits, wanted) = match kind {
+            AggregateKind::Sum | AggregateKind::Avg => {
+                (matches!(typed.ty, Int | Float | Quantity(_) | Duration | Any), "numbers")
+            }
+            AggregateKind::Min | AggregateKind::Max => {
+                (!matches!(typed.ty, Point | List | Fences | Bool), "values that have an order")
+            }
+            AggregateKind::PathLength => (matches!(typed.ty, Point | Any), "positions"),
+            AggregateKind::Count | AggregateKind::Distinct | AggregateKind::First | AggregateKind::Last => (true, ""),
+        };
+        if fits || typed.is_null() {
+            return Some(());
+        }
+        let message = format!("`{}` takes {wanted}, not {}", call.name.text, named(typed.ty));
+        self.error(
+            Diagnostic::new(Code::WrongType, typed.span, message).with_label(format!("this is {}", named(typed.ty))),
+        )
+    }
+
+    /// An output's value: fences leave a rule as their ids.
+    pub(super) fn output(&mut self, typed: Typed) -> Typed {
+        let span = typed.span;
+        match typed.ty {
+            Type::Fence => self.node(&[&typed], Type::Text, span, |ids| Node::FenceId(first(ids))),
+            Type::Fences => self.node(&[&typed], Type::List, span, |ids| Node::FenceId(first(ids))),
+            _ => typed,
+        }
+    }
+}
+
+/// Calls `found` with the head of every path.
+pub(super) fn variables_in(expr: &Expr, found: &mut impl FnMut(&str)) {
+    super::walk::walk(expr, &mut |part| {
+        if let ExprKind::Path(path) = &part.kind
+            && let Some(head) = path.parts.first()
+        {
+            found(&head.text);
+        }
+    });
+}

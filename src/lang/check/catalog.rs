@@ -1,0 +1,45 @@
+//! What a rule may name beside other rules: the sources and geofence sets of the configuration.
+
+use crate::model::{Schema, Type};
+
+/// The environment of the rules.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// The declared sources, by name; the order counts for nothing.
+    pub sources: Vec<(String, Schema)>,
+    /// The geofence sets; none when nobody declared any: then every name is taken for a set, with unknown properties.
+    pub fence_sets: Option<Vec<FenceSetInfo>>,
+    /// No configuration was given: a stream that nobody declared is taken for a source with any fields, and that is said.
+    pub open: bool,
+}
+
+/// A geofence set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FenceSetInfo {
+    /// Its name in rules.
+    pub name: String,
+    /// The properties that its fences have, and their types; `id` is always there.
+    pub properties: Vec<(String, Type)>,
+    /// The list of properties is not complete: any name is accepted.
+    pub open: bool,
+}
+
+impl Catalog {
+    /// The schema of a declared source.
+    pub(super) fn source(&self, name: &str) -> Option<&Schema> {
+        self.sources.iter().find(|(source, _)| source == name).map(|(_, schema)| schema)
+    }
+
+    /// The geofence set of this name: `Err` where there is none, `Ok(None)` where nothing is known of it.
+    pub(super) fn fence_set(&self, name: &str) -> Result<Option<&FenceSetInfo>, ()> {
+        match &self.fence_sets {
+            None => Ok(None),
+            Some(sets) => sets.iter().find(|set| set.name == name).map(Some).ok_or(()),
+        }
+    }
+
+    /// The names of the geofence sets.
+    pub(super) fn fence_set_names(&self) -> impl Iterator<Item = &str> {
+        self.fence_sets.iter().flatten().map(|set| set.name.as_str())
+    }
+}

@@ -1,0 +1,38 @@
+//! Rule files and what they may name in, a plan out: names, types, units, the graph of streams, lints.
+//!
+//! Every expression is compiled once for each stream that its rule reads, because a field has another slot in each; a
+//! bare name is the field of any of them, null where an event lacks it. Nothing is accepted that the plan can't hold.
+//! All mistakes of all files are reported at once; a rule with mistakes gives a stream with any fields, so that those
+//! who read it are judged for their own mistakes only. No file is opened and nothing is run here.
+
+mod aggregate;
+mod arithmetic;
+mod call;
+mod catalog;
+mod compile;
+mod convert;
+mod fence;
+mod filter;
+mod graph;
+mod key;
+mod operator;
+mod output;
+mod path;
+mod pattern;
+mod program;
+mod refuse;
+mod rule;
+mod scope;
+mod shape;
+mod streams;
+mod template;
+mod track;
+mod variable;
+mod walk;
+mod window;
+
+pub use catalog::{Catalog, FenceSetInfo};
+pub use program::{Checked, Finding, check};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What the language has and this version does not run: refused with a place, never accepted and ignored.
+
+use super::scope::RuleScope;
+use crate::lang::ast::{EmitKind, ExprKind, Operator, Query, RowsPerMatch, WindowKind};
+
+/// Reports every clause of a query that no plan can hold.
+pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
+    if let Some(near) = &query.near {
+        rule.unsupported("NEAR", near.span);
+    }
+    for join in &query.joins {
+        rule.unsupported("JOIN", join.span);
+    }
+    for lookup in &query.lookups {
+        rule.unsupported("LOOKUP", lookup.span);
+    }
+    if let Some(unnest) = &query.unnest {
+        rule.unsupported("UNNEST", unnest.span);
+    }
+    if let Some(span) = query.interpolate {
+        rule.unsupported("INTERPOLATE", span);
+    }
+    if let Some(emit) = &query.emit {
+        let what = match emit.kind {
+            EmitKind::Every { .. } => "EMIT EVERY",
+            EmitKind::All => "EMIT ALL",
+            EmitKind::Changes => "EMIT CHANGES",
+        };
+        rule.unsupported(what, emit.span);
+    }
+    if let Some(once) = &query.once {
+        rule.unsupported("ONCE", once.span);
+    }
+    if let Some(lateness) = &query.allowed_lateness {
+        rule.unsupported("ALLOWED LATENESS", lateness.span);
+    }
+    if let Some(at_end) = &query.at_end {
+        rule.unsupported("AT END", at_end.span);
+    }
+    if let Some(feedback) = &query.feedback {
+        rule.unsupported("FEEDBACK", feedback.span);
+    }
+    // Events are in the order of time anyway, so `ORDER BY time` alone, as SQL asks for it, says nothing new.
+    let by_time = |kind: &ExprKind| matches!(kind, ExprKind::Path(path) if path.parts.len() == 1 && path.parts.iter().all(|part| part.text == "time"));
+    if let Some(other) = query.order_by.iter().find(|expr| !by_time(&expr.kind)) {
+        rule.unsupported("ORDER BY", other.span);
+    }
+    if let (Some(clock), false) = (&query.clock, matches!(query.operator, Some(Operator::Pattern(_)))) {
+        rule.unsupported("CLOCK outside of patterns", clock.span);
+    }
+    match &query.operator {
+        Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
+        Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
+        Some(Operator::Pattern(pattern)) => {
+            if let Some(rows) = pattern.rows.filter(|rows| rows.value == RowsPerMatch::All) {
+                rule.unsupported("ALL ROWS PER MATCH", rows.span);
+            }
+        }
+        Some(Operator::Window(window)) => {
+            let what = match &window.kind {
+                WindowKind::Tumbling { .. } => None,
+                WindowKind::Sliding { .. } => Some("WINDOW SLIDING"),
+                WindowKind::Cumulative { .. } => Some("WINDOW CUMULATIVE"),
+                WindowKind::Session { .. } => Some("WINDOW SESSION"),
+                WindowKind::Count { .. } => Some("WINDOW COUNT"),
+                WindowKind::Custom { .. } => Some("a window assigner of your own"),
+            };
+            if let Some(what) = what {
+                rule.unsupported(what, window.span);
+            }
+            if let Some(zone) = &window.time_zone {
+                rule.unsupported("TIME ZONE", zone.span);
+            }
+        }
+        None => {}
+    }
+}

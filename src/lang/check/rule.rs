@@ -1,0 +1,197 @@
+//! One rule: its clauses in the order in which they build on each other.
+
+use super::{
+    catalog::Catalog,
+    compile::{Compiler, Site},
+    fence::fence_function,
+    filter, key, output, pattern, refuse,
+    scope::{InputScope, RuleScope, Slots},
+    streams::Streams,
+    window,
+};
+use crate::{
+    lang::{
+        ast::{Operator, Query},
+        diag::{Code, Diagnostic, FileDiagnostic},
+        file,
+        print::print_query,
+    },
+    plan::{Body, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What came of one rule.
+pub(super) struct Outcome {
+    /// None where it has mistakes.
+    pub(super) rule: Option<Rule>,
+    /// Of its expression.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Of its annotations.
+    pub(super) in_file: Vec<FileDiagnostic>,
+}
+
+/// Checks a rule whose streams are all known.
+pub(super) fn check_rule(
+    rule: &file::Rule,
+    query: &Query,
+    streams: &mut Streams,
+    catalog: &Catalog,
+    fence_sets: &mut Vec<String>,
+) -> Outcome {
+    let mut scope = RuleScope {
+        streams,
+        catalog,
+        fence_sets,
+        inputs: Vec::new(),
+        partitioned: !query.partition_by.is_empty(),
+        through: None,
+        keys: Vec::new(),
+        variables: Vec::new(),
+        where_fence: query.where_.as_ref().and_then(fence_function),
+        measures: &query.measures,
+        prev: Slots::default(),
+        computed: Slots::default(),
+        retained: Slots::default(),
+        aggregates: Vec::new(),
+        aggregate_keys: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    refuse::refuse(&mut scope, query);
+    let mut in_file = Vec::new();
+    let checked = match inputs(&mut scope, query) {
+        true => clauses(&mut scope, rule, query, &mut in_file),
+        false => None,
+    };
+    let sound = !scope.has_errors() && in_file.iter().all(|diagnostic| !diagnostic.is_error());
+    Outcome { rule: checked.filter(|_| sound), diagnostics: scope.diagnostics, in_file }
+}
+
+/// Notes the streams of FROM; whether all are there.
+fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
+    let mut whole = true;
+    for source in &query.from {
+        let name = source.visible_name();
+        let Some(stream) = scope.streams.find(&source.stream.text) else {
+            // The unknown stream was reported where the streams were gathered.
+            whole = false;
+            continue;
+        };
+        if scope.inputs.iter().any(|input| input.name == name.text) {
+            let message = format!("FROM names `{}` twice", name.text);
+            scope.report(Diagnostic::new(Code::NameTwice, name.span, message));
+            whole = false;
+        } else if scope.inputs.iter().any(|input| input.stream == stream) {
+            scope.unsupported("the same stream twice in FROM", source.span);
+            whole = false;
+        } else {
+            scope.inputs.push(InputScope { name: name.text.clone(), stream });
+        }
+    }
+    whole && !scope.inputs.is_empty()
+}
+
+fn clauses<'a>(
+    scope: &mut RuleScope<'a>,
+    rule: &file::Rule,
+    query: &'a Query,
+    in_file: &mut Vec<FileDiagnostic>,
+) -> Option<Rule> {
+    let through = through(scope, query);
+    if let Some(Operator::Pattern(clause)) = &query.operator {
+        // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
+        pattern::declare(scope, clause);
+    }
+    let key_exprs = key::partition(scope, &query.partition_by);
+    let parts = filter::where_parts(scope, query.where_.as_ref());
+    let (mut body, site) = match &query.operator {
+        None => (Some(Body::Filter), Site::Event),
+        Some(Operator::Pattern(clause)) => {
+            (pattern::pattern(scope, clause, query).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
+        }
+        Some(Operator::Window(clause)) => {
+            if query.measures.is_empty() {
+                scope.report(
+                    Diagnostic::new(Code::MissingMeasures, clause.span, "the window measures nothing")
+                        .with_help("add `MEASURES`, for example `MEASURES count(*) AS events`"),
+                );
+            }
+            (window::window(scope, clause).map(|window| Body::Window(Box::new(window))), Site::Window)
+        }
+        // Refused already; its measures have names of its own that nobody could judge.
+        Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
+    };
+    let (outputs, having) = output::outputs(scope, query, site);
+    match &mut body {
+        Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
+        Some(Body::Window(window)) => {
+            window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
+        }
+        _ => {}
+    }
+    let annotations =
+        if scope.has_errors() { Vec::new() } else { super::template::annotations(rule, &outputs, in_file) };
+    let canonical = print_query(query);
+    let inputs =
+        scope.inputs.iter().enumerate().zip(key_exprs.into_iter().zip(parts.before.into_iter().zip(parts.after)));
+    let inputs = inputs.map(|((at, input), (key, (before, after)))| Input {
+        stream: input.stream,
+        name: input.name.clone(),
+        id_slot: scope.streams.id_slot(input.stream),
+        position_slot: scope.streams.position(input.stream).map(|(slot, _)| slot),
+        before,
+        key,
+        prev: scope.prev.of_input(at),
+        computed: scope.computed.of_input(at),
+        after,
+    });
+    Some(Rule {
+        name: rule.name.clone(),
+        group: rule.group.clone(),
+        kind: match rule.kind {
+            file::RuleKind::Alert => RuleKind::Alert,
+            file::RuleKind::Stream => RuleKind::Stream,
+        },
+        version: format!("{:016x}", xxh3_64(canonical.as_bytes())),
+        canonical,
+        inputs: inputs.collect(),
+        key: scope
+            .keys
+            .iter()
+            .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
+            .collect(),
+        through: through?,
+        body: body?,
+        having,
+        outputs,
+        labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        annotations,
+    })
+}
+
+/// THROUGH; `None` where it is wrong.
+#[allow(clippy::option_option, reason = "a rule without the clause is not a rule with a wrong one")]
+fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> {
+    let Some(clause) = &query.through else { return Some(None) };
+    let (set, more) = clause.sets.split_first()?;
+    if let Some(second) = more.first() {
+        scope.unsupported("THROUGH several sets", second.span);
+        return None;
+    }
+    if !scope.partitioned {
+        scope.report(
+            Diagnostic::new(
+                Code::WrongPlace,
+                clause.span,
+                "THROUGH follows an entity's positions, and the rule doesn't say what an entity is",
+            )
+            .with_label("needs PARTITION BY")
+            .with_help("for example `PARTITION BY vehicle, fence`"),
+        );
+    }
+    for input in 0..scope.inputs.len() {
+        Compiler::new(scope, Site::Event, input).position("THROUGH", clause.span);
+    }
+    let set = scope.fence_set(set)?;
+    scope.through = Some(set);
+    Some(Some(Through { set, first: FirstPosition::Enters }))
+}
