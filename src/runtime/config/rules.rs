@@ -6,8 +6,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// The rule files of these paths, in their order, each once. A directory stands for its `.yaml` and `.yml` files, sorted by
-/// name, without subdirectories; `*` and `?` in a part of a path stand for any characters but a slash, hidden names left out.
+/// The rule files of these paths, in their order, each once. A directory stands for the `.yaml` and `.yml` files in it and
+/// below, but for those in directories called `tests`, in order of path; `*` and `?` in a part of a path stand for any
+/// characters but a slash. Hidden names are left out of both.
 ///
 /// # Errors
 /// A path that no file answers to, or that can't be read.
@@ -19,10 +20,7 @@ pub fn rule_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ConfigError> {
         for place in matching(path)? {
             if place.is_dir() {
                 directory = true;
-                let yaml = |path: &PathBuf| {
-                    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-                };
-                found.extend(list(&place)?.into_iter().filter(|path| yaml(path) && path.is_file()));
+                walk(&place, 0, &mut found)?;
             } else if place.exists() {
                 found.push(place);
             }
@@ -37,6 +35,23 @@ pub fn rule_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ConfigError> {
         }
     }
     Ok(files)
+}
+
+/// Deeper than this a link leads in a circle.
+const DEPTH_MAX: u32 = 16;
+
+fn walk(directory: &Path, depth: u32, found: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+    for path in list(directory)? {
+        let tests = path.file_name().is_some_and(|name| name == "tests");
+        if path.is_dir() {
+            if !tests && depth < DEPTH_MAX {
+                walk(&path, depth + 1, found)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// The existing paths that a pattern means; a path without a wildcard is itself.
@@ -129,9 +144,9 @@ mod tests {
             let short = |path: &PathBuf| path.strip_prefix(dir.path()).unwrap().display().to_string();
             Ok::<_, String>(found.iter().map(short).collect::<Vec<_>>())
         };
-        assert_eq!(files(&["b.yaml", ""]).unwrap(), ["b.yaml", "a.yml"]);
+        assert_eq!(files(&["b.yaml", ""]).unwrap(), ["b.yaml", "a.yml", "air/y.yaml", "sea/z.yaml"]);
         assert_eq!(files(&["*/*.yaml"]).unwrap(), ["air/y.yaml", "sea/z.yaml"]);
-        assert_eq!(files(&["s*", "?.y*ml"]).unwrap(), ["sea/z.yaml", "a.yml", "b.yaml"]);
+        assert_eq!(files(&["s*", "?.ya?l"]).unwrap(), ["sea/z.yaml", "b.yaml"]);
         assert!(files(&["c.yaml"]).unwrap_err().ends_with("c.yaml`"));
         assert!(files(&["none/*.yaml"]).is_err());
         fs::create_dir(dir.path().join("empty")).unwrap();
