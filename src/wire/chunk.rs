@@ -92,12 +92,6 @@ impl Chunk {
         Some(Record { partition, offset, bytes, begins, fault })
     }
 
-    /// Adds a record of another chunk, as it is.
-    pub fn push_record(&mut self, record: &Record<'_>) {
-        let Record { partition, offset, bytes, begins, fault } = *record;
-        self.add(partition, offset, bytes, begins, fault);
-    }
-
     /// The records from `first` on, `count` at most, as a chunk of their own.
     pub fn part(&self, first: usize, count: usize) -> Chunk {
         let mut part = Chunk::new();
