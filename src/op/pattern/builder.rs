@@ -157,6 +157,7 @@ impl<'p> Builder<'p> {
         let allowed = self.graph.not(&forbidden)?;
         self.graph.edge(pending, Action::Proceed, stop, forbidden);
         self.graph.edge(pending, Action::Ignore, pending, allowed);
+        self.add_stops(place, pending)?;
         Ok(pending)
     }
 
@@ -170,6 +171,7 @@ impl<'p> Builder<'p> {
         let is_end = self.graph.states[sink].kind == StateKind::Final;
         self.graph.edge(state, if is_end { Action::Ignore } else { Action::Proceed }, sink, allowed);
         self.graph.edge(state, Action::Proceed, stop, forbidden);
+        self.add_stops(place, state)?;
         Ok(state)
     }
 
@@ -342,8 +344,7 @@ impl<'p> Builder<'p> {
             }
             return Ok(head);
         };
-        let single = item.kind == Kind::Single;
-        let state = self.state(place, var, single || proceed.is_none())?;
+        let state = self.state(place, var, proceed.is_none() || item.expires_as_flink())?;
         let target = self.without_earlier_stops(place, rep.sink)?;
         self.take(place, state, var, target, &take, rep.first, rep.mark);
         if let Some((exit, _)) = proceed {
@@ -580,8 +581,9 @@ impl<'p> Builder<'p> {
                 false => edge.within.push(Bound { from: From::Mark(slot), ms }),
             }
         }
-        // A single element's bound is the state's expiry alone, as in Flink.
-        if let Some(ms) = place.within_previous().filter(|_| item.kind != Kind::Single) {
+        // A single element's bound is the state's expiry alone.
+        let free = item.kind == Kind::Single && (!item.optional || item.expires_as_flink());
+        if let Some(ms) = place.within_previous().filter(|_| !free) {
             edge.within.push(Bound { from: From::Before, ms });
         }
     }
@@ -605,6 +607,8 @@ impl<'p> Builder<'p> {
                 Body::Not { var, for_ms: None } if item.connect != Connect::Strict => {
                     stops.push((var, self.take_guard(place, var)));
                 }
+                // Looking at one event does not end the absences before it; a deadline does.
+                Body::Not { for_ms: None, .. } => {}
                 _ if item.optional => {}
                 _ => break,
             }
