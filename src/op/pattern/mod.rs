@@ -14,17 +14,22 @@ mod builder;
 #[cfg(test)]
 mod conformance;
 mod describe;
+mod edge;
 mod emit;
 mod flatten;
 mod fold;
 mod graph;
+mod group;
 mod heap;
 mod item;
+mod place;
 mod program;
+mod repeat;
 mod save;
 mod skip;
 mod state;
 mod step;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod timer;
