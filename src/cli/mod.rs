@@ -1,1 +1,3 @@
 //! Face: the command line, one file per command.
+
+pub mod simulate;

@@ -1,1 +1,24 @@
-//! Machine: plan to graph to shards. Pure and synchronous: inputs in, outputs and timers out.
+//! Machine: plan to programs to shards. Pure and synchronous: inputs in, outputs out; see `docs/architecture.md`.
+//!
+//! [`Engine`] is the whole core behind a few calls. It is fed batches of decoded events per source partition, ticks and
+//! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
+
+mod compile;
+mod encode;
+mod executor;
+mod filter;
+mod inbox;
+mod kernel;
+mod keyed;
+mod machine;
+mod operator;
+mod output;
+mod route;
+mod shard;
+
+pub use compile::CompileError;
+pub use encode::AlertEncoder;
+pub use executor::{Executor, Inline};
+pub use machine::{AtEnd, Engine, Options, RuleStats};
+pub use output::Output;
+pub use shard::Shard;

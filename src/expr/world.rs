@@ -36,22 +36,26 @@ impl World {
     /// All fences of a set that contain the position.
     pub fn locate(&self, set: u16, position: Position) -> Fences {
         match self.set(set) {
-            Some(fences) => Fences::new(set, &fences.locate(position)),
+            Some(fences) => {
+                let mut found = Vec::new();
+                fences.locate(position, &mut found);
+                Fences::new(set, &found)
+            }
             None => Fences::new(set, &[]),
         }
     }
 
     /// A fence's id.
     pub fn fence_id(&self, fence: FenceRef) -> Option<&str> {
-        Some(self.set(fence.set)?.fence(fence.fence)?.id())
+        Some(self.set(fence.set)?.get(fence.fence)?.id.as_str())
     }
 
     /// A fence's property; `id` is its id. Null where it has none of that name.
     pub fn fence_property(&self, fence: FenceRef, name: &str) -> Value {
-        let Some(found) = self.set(fence.set).and_then(|set| set.fence(fence.fence)) else { return Value::Null };
+        let Some(found) = self.set(fence.set).and_then(|set| set.get(fence.fence)) else { return Value::Null };
         match found.property(name) {
             Some(property) => property.into(),
-            None if name == "id" => Value::text(found.id()),
+            None if name == "id" => Value::text(&found.id),
             None => Value::Null,
         }
     }

@@ -1,3 +1,26 @@
 //! Ground: shapes on the earth. Positions, geodesic measures, cells, polygons, fences and their index. Knows no events.
+//!
+//! Everything is WGS 84 longitude and latitude in degrees, as `f64`; lengths are metres, areas square metres.
+//! No geometry here is approximated by cells: an index only narrows down which edges have to be looked at, and its answer
+//! is, to the bit, the answer of the exact test.
+
+mod area;
+mod cell;
+mod crossing;
+mod edge;
+mod fence;
+mod index;
+mod index_build;
+mod leaf_grid;
+mod measure;
 mod position;
-pub use position::*;
+mod ring;
+mod shape;
+mod shape_error;
+
+pub use cell::{Cell, CellError, MAX_DISK, Resolution};
+pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property};
+pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
+pub use position::{Position, PositionError};
+pub use shape::{MAX_VERTICES, Shape};
+pub use shape_error::{Place, ShapeError};

@@ -1,106 +1,96 @@
-//! Stub until the room lands.
-/// Position, WGS 84 degrees.
-#[derive(Clone, Copy, Debug, PartialEq)]
+//! A position on the earth: WGS 84 longitude and latitude in degrees, checked once, when it is made.
+
+use thiserror::Error;
+
+/// A point on the earth, WGS 84, degrees. Longitude −180 and 180 name the same meridian; both are kept as they were given.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
+    // INVARIANT: both are finite and in range.
     lon: f64,
     lat: f64,
 }
+
+/// Why two numbers are not a position.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub enum PositionError {
+    /// The longitude is NaN or infinite.
+    #[error("longitude `{0}` is not a finite number")]
+    LonNotFinite(f64),
+    /// The latitude is NaN or infinite.
+    #[error("latitude `{0}` is not a finite number")]
+    LatNotFinite(f64),
+    /// The longitude is outside −180 … 180.
+    #[error("longitude `{0}` is not between -180 and 180")]
+    LonOutOfRange(f64),
+    /// The latitude is outside −90 … 90.
+    #[error("latitude `{0}` is not between -90 and 90")]
+    LatOutOfRange(f64),
+}
+
 impl Position {
-    /// Checked.
-    pub fn new(lon: f64, lat: f64) -> Result<Self, ()> {
-        if lon.abs() <= 180.0 && lat.abs() <= 90.0 { Ok(Self { lon, lat }) } else { Err(()) }
+    /// A position from degrees: longitude in [−180, 180], latitude in [−90, 90].
+    ///
+    /// # Errors
+    /// The first coordinate that is not finite or out of range, with its value.
+    pub fn new(lon: f64, lat: f64) -> Result<Self, PositionError> {
+        if !lon.is_finite() {
+            return Err(PositionError::LonNotFinite(lon));
+        }
+        if !lat.is_finite() {
+            return Err(PositionError::LatNotFinite(lat));
+        }
+        if !(-180.0..=180.0).contains(&lon) {
+            return Err(PositionError::LonOutOfRange(lon));
+        }
+        if !(-90.0..=90.0).contains(&lat) {
+            return Err(PositionError::LatOutOfRange(lat));
+        }
+        Ok(Self { lon, lat })
     }
-    /// Longitude.
+
+    /// A position from computed degrees: the longitude is wrapped and the latitude clamped into range. For results of
+    /// calculations, which may be off by a rounding; never for input.
+    pub(crate) fn wrapped(lon: f64, lat: f64) -> Self {
+        debug_assert!(lon.is_finite() && lat.is_finite());
+        let lon = if (-180.0..=180.0).contains(&lon) { lon } else { (lon + 180.0).rem_euclid(360.0) - 180.0 };
+        Self { lon, lat: lat.clamp(-90.0, 90.0) }
+    }
+
+    /// The longitude in degrees, [−180, 180], east positive.
     pub fn lon(self) -> f64 {
         self.lon
     }
-    /// Latitude.
+
+    /// The latitude in degrees, [−90, 90], north positive.
     pub fn lat(self) -> f64 {
         self.lat
     }
 }
-/// Index of a fence in its set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FenceIx(pub u32);
-/// An H3 cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cell(u64);
-/// R
-#[derive(Clone, Copy, Debug)]
-pub struct Resolution(u8);
-impl Resolution {
-    /// n
-    pub fn new(r: i64) -> Result<Self, ()> {
-        if (0..16).contains(&r) { Ok(Self(r as u8)) } else { Err(()) }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_the_ranges_and_negative_zero_are_positions() {
+        for (lon, lat) in [(180.0, 90.0), (-180.0, -90.0), (-0.0, -0.0)] {
+            assert!(Position::new(lon, lat).is_ok());
+        }
     }
-}
-impl Cell {
-    /// at
-    pub fn at(_: Position, r: Resolution) -> Self {
-        Cell(u64::from(r.0))
+
+    #[test]
+    fn an_error_names_the_coordinate_and_its_value() {
+        let text = |lon, lat| Position::new(lon, lat).unwrap_err().to_string();
+        assert_eq!(text(181.0, 0.0), "longitude `181` is not between -180 and 180");
+        assert_eq!(text(0.0, 91.5), "latitude `91.5` is not between -90 and 90");
+        assert_eq!(text(f64::NAN, 0.0), "longitude `NaN` is not a finite number");
+        assert_eq!(text(0.0, f64::NEG_INFINITY), "latitude `-inf` is not a finite number");
     }
-    /// new
-    pub fn new(n: u64) -> Result<Self, ()> {
-        Ok(Self(n))
-    }
-    /// n
-    pub fn number(self) -> u64 {
-        self.0
-    }
-    /// parent
-    pub fn parent(self, _: Resolution) -> Result<Self, ()> {
-        Ok(self)
-    }
-}
-/// d
-pub fn haversine_m(_: Position, _: Position) -> f64 {
-    0.0
-}
-/// d
-pub fn geodesic_m(_: Position, _: Position) -> f64 {
-    0.0
-}
-/// d
-pub fn bearing_deg(_: Position, _: Position) -> f64 {
-    0.0
-}
-/// P
-#[derive(Debug)]
-pub enum Property {
-    /// n
-    Null,
-    /// b
-    Bool(bool),
-    /// i
-    Int(i64),
-    /// f
-    Float(f64),
-    /// t
-    Text(String),
-}
-/// Fence
-#[derive(Debug)]
-pub struct Fence {}
-impl Fence {
-    /// id
-    pub fn id(&self) -> &str {
-        ""
-    }
-    /// p
-    pub fn property(&self, _: &str) -> Option<&Property> {
-        None
-    }
-}
-/// set
-#[derive(Debug)]
-pub struct FenceSet {}
-impl FenceSet {
-    /// l
-    pub fn locate(&self, _: Position) -> Vec<FenceIx> {
-        vec![]
-    }
-    /// f
-    pub fn fence(&self, _: FenceIx) -> Option<&Fence> {
-        None
+
+    #[test]
+    fn a_computed_longitude_is_wrapped() {
+        assert_eq!(Position::wrapped(190.0, 10.0).lon(), -170.0);
+        assert_eq!(Position::wrapped(-541.0, 10.0).lon(), 179.0);
+        assert_eq!(Position::wrapped(180.0, 90.1), Position::new(180.0, 90.0).unwrap());
     }
 }

@@ -15,6 +15,8 @@ pub enum RejectReason {
     MissingPosition,
     /// Longitude or latitude is not a finite number in range.
     BadPosition,
+    /// A field that has to be there is missing or null: a key, or one that the schema requires.
+    MissingField,
     /// A field has another type than the schema says.
     WrongType,
 }
@@ -28,6 +30,7 @@ impl RejectReason {
         Self::BadTime,
         Self::MissingPosition,
         Self::BadPosition,
+        Self::MissingField,
         Self::WrongType,
     ];
 
@@ -40,6 +43,7 @@ impl RejectReason {
             Self::BadTime => "bad_time",
             Self::MissingPosition => "missing_position",
             Self::BadPosition => "bad_position",
+            Self::MissingField => "missing_field",
             Self::WrongType => "wrong_type",
         }
     }

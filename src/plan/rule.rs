@@ -1,9 +1,9 @@
 //! A rule and the streams between rules.
 
-use super::{Pattern, Window};
+use super::{Aggregate, Pattern, Window};
 use crate::{
-    expr::Expr,
-    model::{Schema, StreamId, Type},
+    expr::{Expr, Node},
+    model::{Key, Schema, StreamId, Type},
 };
 
 /// All rules of a run, in an order in which each comes after those whose streams it reads.
@@ -77,6 +77,37 @@ pub struct Rule {
     pub labels: Vec<(String, String)>,
     /// Annotations of its alerts, by name.
     pub annotations: Vec<(String, Template)>,
+}
+
+impl Rule {
+    /// Whether anything in the rule looks at the previous event of the partition.
+    pub fn looks_back(&self) -> bool {
+        let looks = |expr: &Expr| expr.nodes().iter().any(|node| matches!(node, Node::Prev(_) | Node::PrevTime));
+        let input = |input: &Input| {
+            !input.prev.is_empty() || input.after.iter().chain(&input.computed).chain(&input.key).any(looks)
+        };
+        let aggregate = |aggregate: &Aggregate| aggregate.args.iter().chain(&aggregate.filter).flatten().any(looks);
+        let body = match &self.body {
+            Body::Filter => false,
+            Body::Window(window) => window.aggregates.iter().any(aggregate),
+            Body::Pattern(pattern) => {
+                pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).any(looks)
+                    || pattern.retained.iter().flatten().any(looks)
+                    || pattern.aggregates.iter().any(|(_, inner)| aggregate(inner))
+            }
+        };
+        body || self.inputs.iter().any(input) || self.outputs.iter().flat_map(|field| &field.exprs).any(looks)
+    }
+
+    /// The part of a partition's key by which its events are routed: without what THROUGH adds, so that all fences of an
+    /// entity are on one shard.
+    pub fn routing_key(&self, key: &Key) -> Key {
+        if self.key.iter().all(|part| !part.through) {
+            return key.clone();
+        }
+        let values = key.values();
+        Key::new(values.iter().zip(&self.key).filter(|(_, part)| !part.through).map(|(value, _)| value))
+    }
 }
 
 /// A stream that a rule reads, with what is evaluated on its events.

@@ -1,0 +1,122 @@
+//! Windows of one's own: from one high water to the next, as a harbour master would count arrivals.
+//!
+//! A table of instants cuts time into windows; between two of them all events of a key fall into one. The assigner goes
+//! into a window program as the built-in ones do. Run with `cargo run --example custom_assigner`.
+
+use geocep::{
+    expr::{Builder, Env, Expr, Node, Nothing, World},
+    model::{
+        Clock, Emission, EventRef, Header, Key, StreamId, TimeMs, Type, Value, format_duration, format_time, parse_time,
+    },
+    op::window::{KeyState, Program, Scratch, Span, WindowAssigner},
+    plan::{Aggregate, AggregateKind, Input, Jitter, OutputField, Role, Window, WindowKind},
+};
+use std::{error::Error, sync::Arc};
+
+/// Windows from one instant of a table to the next. Before the first and after the last there is none.
+#[derive(Debug)]
+struct Tides {
+    /// High waters, ascending.
+    high_waters_ms: Vec<TimeMs>,
+}
+
+impl WindowAssigner for Tides {
+    fn assign(&self, time_ms: TimeMs, offset_ms: TimeMs, windows: &mut Vec<Span>) {
+        let next = self.high_waters_ms.partition_point(|&at_ms| at_ms + offset_ms <= time_ms);
+        let at = |ix: usize| self.high_waters_ms.get(ix).map(|at_ms| at_ms + offset_ms);
+        if let (Some(start_ms), Some(end_ms)) = (next.checked_sub(1).and_then(at), at(next)) {
+            windows.push(Span { start_ms, end_ms });
+        }
+    }
+
+    fn overlaps(&self) -> bool {
+        false
+    }
+
+    fn describe(&self) -> String {
+        format!("from high water to high water ({} in the table)", self.high_waters_ms.len())
+    }
+}
+
+/// An expression of one node.
+fn expr(node: Node, ty: Type) -> Expr {
+    let mut builder = Builder::new();
+    let root = builder.push(node);
+    builder.finish(root, ty)
+}
+
+fn output(name: &str, aggregate: u16, ty: Type) -> OutputField {
+    let exprs = vec![expr(Node::Aggregate(aggregate), ty)];
+    OutputField { name: name.to_owned(), ty, role: Role::Measure, exprs }
+}
+
+/// `MEASURES count(*) AS arrivals, max(draught) AS deepest`, over a stream whose slot 0 is the draught.
+fn program(assigner: Tides) -> Result<Program, Box<dyn Error>> {
+    let aggregate = |kind, arg, ty| Aggregate { kind, args: vec![Some(arg)], filter: vec![None], ty };
+    let every = Expr::constant(Value::Bool(true), Type::Bool);
+    let window = Window {
+        // Not looked at: the assigner stands in its place.
+        kind: WindowKind::Tumbling { size_ms: 1 },
+        jitter: Jitter::Aligned,
+        aggregates: vec![
+            aggregate(AggregateKind::Count, every, Type::Int),
+            aggregate(AggregateKind::Max, expr(Node::Field(0), Type::Float), Type::Float),
+        ],
+    };
+    let input = Input {
+        stream: StreamId(0),
+        name: "arrivals".to_owned(),
+        id_slot: None,
+        position_slot: None,
+        before: None,
+        key: vec![],
+        prev: vec![],
+        computed: vec![],
+        after: None,
+    };
+    let outputs = [output("arrivals", 0, Type::Int), output("deepest", 1, Type::Float)];
+    Ok(Program::with_assigner(Arc::new(assigner), &window, "tides", 0, &[input], &outputs, None)?)
+}
+
+#[allow(clippy::print_stdout, reason = "an example shows its results")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let high_waters = ["2026-03-01T04:12:00Z", "2026-03-01T16:37:00Z", "2026-03-02T05:01:00Z", "2026-03-02T17:24:00Z"];
+    let high_waters_ms = high_waters.iter().map(|text| parse_time(text)).collect::<Result<_, _>>()?;
+    let program = program(Tides { high_waters_ms })?;
+    print!("{}", program.explain());
+
+    let arrivals = [
+        ("2026-03-01T03:00:00Z", 4.0), // before the table: in no window
+        ("2026-03-01T04:12:00Z", 5.5),
+        ("2026-03-01T09:30:00Z", 7.25),
+        ("2026-03-01T16:36:59Z", 6.0),
+        ("2026-03-01T16:37:00Z", 8.5), // closes the first window
+    ];
+    let (key, world) = (Key::new(&[Value::text("west basin")]), World::default());
+    let (mut state, mut scratch, mut results) = (KeyState::default(), Scratch::default(), Vec::new());
+    for (offset, (at, draught)) in arrivals.into_iter().enumerate() {
+        let values = [Value::Float(draught)];
+        let header = Header { time_ms: parse_time(at)?, partition: 0, offset: offset as u64 };
+        let env = env(EventRef { stream: StreamId(0), header, values: &values }, &key, &world);
+        program.step(&mut state, &mut scratch, 0, &env, &mut results);
+    }
+    // The end of the input: what is open closes, and the window after it gives the key's last, empty result.
+    let end = Header { time_ms: TimeMs::MAX, partition: 0, offset: 0 };
+    let env = env(EventRef { stream: StreamId(0), header: end, values: &[] }, &key, &world);
+    program.advance(&mut state, &mut scratch, TimeMs::MAX, Clock::Event, &env, &mut results);
+
+    for Emission { start_ms, end_ms, values, .. } in &results {
+        let (from, long) = (format_time(*start_ms), format_duration(end_ms - start_ms));
+        match values.as_slice() {
+            [Value::Int(arrivals), Value::Float(deepest)] => {
+                println!("{from}, {long}: {arrivals} arrivals, deepest {deepest} m")
+            }
+            _ => println!("{from}, {long}: silent"),
+        }
+    }
+    Ok(())
+}
+
+fn env<'a>(event: EventRef<'a>, key: &'a Key, world: &'a World) -> Env<'a> {
+    Env { event, extra: &[], previous: None, computed: (&[], &[]), key, bound: &Nothing, world }
+}

@@ -1,0 +1,90 @@
+//! Plan to programs: the only bridge between what rules mean and the kernels that do it.
+
+use super::{
+    filter::Filter,
+    kernel::Kernel,
+    operator::{KeyedOperator, Operator},
+};
+use crate::{
+    expr::World,
+    op::{pattern, window},
+    plan::{Body, Plan, Rule},
+};
+use std::sync::Arc;
+
+/// A plan that no program can be built from; the checker refuses such rules, so this is a bug or a plan made by hand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rule `{rule}`: {message}")]
+pub struct CompileError {
+    /// The rule.
+    pub rule: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// What all shards share of a rule: how to make an operator for one of them, and the kernel in words.
+pub(super) struct Compiled {
+    make: Box<dyn Fn() -> Box<dyn Operator> + Send>,
+    /// The automaton or window as text, and the automaton as a Graphviz graph.
+    pub(super) explain: String,
+    pub(super) dot: Option<String>,
+}
+
+impl Compiled {
+    /// The rule's operator for one more shard.
+    pub(super) fn operator(&self) -> Box<dyn Operator> {
+        (self.make)()
+    }
+}
+
+/// What programs depend on beside the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    pub(super) world: Arc<World>,
+    pub(super) groups: u32,
+    pub(super) seed: u64,
+}
+
+/// Builds the programs of all rules.
+pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, CompileError> {
+    let mut by_name: Vec<usize> = (0..plan.rules.len()).collect();
+    by_name.sort_by_key(|&at| plan.rules.get(at).map(|rule| rule.name.as_str()));
+    plan.rules
+        .iter()
+        .enumerate()
+        .map(|(at, rule)| {
+            let rank = by_name.iter().position(|&other| other == at).unwrap_or(at);
+            compile_rule(rule, at as u32, rank as u32, setting)
+        })
+        .collect()
+}
+
+fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Compiled, CompileError> {
+    let failed = |message: String| CompileError { rule: rule.name.clone(), message };
+    let outputs = rule.outputs.as_slice();
+    let (kernel_words, dot, make): (String, Option<String>, Box<dyn Fn() -> Box<dyn Operator> + Send>) = match &rule.body {
+        Body::Filter => ("each event that passes is an output\n".to_owned(), None, make(Filter::new(rule), rule, ix, rank, setting)),
+        Body::Pattern(plan) => {
+            let program = pattern::Program::new(plan, &rule.inputs, outputs, rule.having.as_ref());
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            (program.explain(), Some(program.dot()), make(program, rule, ix, rank, setting))
+        }
+        Body::Window(plan) => {
+            let having = rule.having.as_ref();
+            let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            (program.explain(), None, make(program, rule, ix, rank, setting))
+        }
+    };
+    Ok(Compiled { make, explain: kernel_words, dot })
+}
+
+fn make<K: Kernel + 'static>(
+    kernel: K, rule: &Rule, ix: u32, rank: u32, setting: &Setting,
+) -> Box<dyn Fn() -> Box<dyn Operator> + Send> {
+    let (kernel, rule, setting) = (Arc::new(kernel), Arc::new(rule.clone()), setting.clone());
+    Box::new(move || {
+        let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));
+        Box::new(KeyedOperator::new(rule, ix, rank, kernel, world, setting.groups))
+    })
+}

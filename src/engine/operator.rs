@@ -1,0 +1,273 @@
+//! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
+
+use super::{
+    kernel::Kernel,
+    keyed::{Keyed, Place},
+    output::Output,
+};
+use crate::{
+    expr::{Env, Nothing, Previous, World},
+    model::{
+        Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer,
+    },
+    op::through,
+    plan,
+};
+use smallvec::SmallVec;
+use std::{cell::OnceCell, sync::Arc};
+
+/// One rule on one shard.
+pub(super) trait Operator: Send {
+    /// Takes an event that was routed here by `key`.
+    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// Lets time pass for all keys.
+    fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>);
+    /// Keys with state, and what they hold open.
+    fn load_figures(&self) -> (usize, usize);
+    /// Writes the states of all keys.
+    fn save(&self, writer: &mut Writer);
+    /// Reads the states of the keys whose routing key `mine` says yes to.
+    fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
+}
+
+/// What is kept of a partition beside the kernel's state.
+#[derive(Debug)]
+struct Partition<S> {
+    previous: Option<(TimeMs, SmallVec<[Value; 2]>)>,
+    kernel: S,
+}
+
+struct Passing {
+    program: through::Program,
+    entities: Keyed<through::KeyState>,
+    scratch: Vec<[Value; 3]>,
+}
+
+pub(super) struct KeyedOperator<K: Kernel> {
+    rule: Arc<plan::Rule>,
+    ix: u32,
+    rank: u32,
+    kernel: Arc<K>,
+    world: Arc<World>,
+    groups: u32,
+    keeps_previous: bool,
+    partitions: Keyed<Partition<K::State>>,
+    passing: Option<Passing>,
+    blank: Option<Partition<K::State>>,
+    scratch: K::Scratch,
+    computed: Vec<OnceCell<Value>>,
+    emissions: Vec<Emission>,
+}
+
+impl<K: Kernel> KeyedOperator<K> {
+    pub(super) fn new(
+        rule: Arc<plan::Rule>, ix: u32, rank: u32, kernel: Arc<K>, world: Arc<World>, groups: u32,
+    ) -> Self {
+        let passing = rule.through.as_ref().map(|through| Passing {
+            program: through::Program::new(through),
+            entities: Keyed::new(groups),
+            scratch: Vec::new(),
+        });
+        let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
+        Self {
+            keeps_previous: rule.looks_back(),
+            rule,
+            ix,
+            rank,
+            kernel,
+            world,
+            groups,
+            partitions: Keyed::new(groups),
+            passing,
+            blank: None,
+            scratch: K::Scratch::default(),
+            computed: (0..computed).map(|_| OnceCell::new()).collect(),
+            emissions: Vec::new(),
+        }
+    }
+
+    /// Work on an event in its partition: what the previous event is, `after`, the kernel, and what is kept.
+    fn step_partition(
+        &mut self, input: usize, event: EventRef<'_>, extra: &[Value], group: KeyGroup, key: &Key,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(plan) = self.rule.inputs.get(input) else { return };
+        let place = self.partitions.find(group, key);
+        let mut blank = None;
+        let partition = match place {
+            Some(place) => match self.partitions.entry(place) {
+                Some(entry) => &mut entry.state,
+                None => return,
+            },
+            None => blank.insert(match self.blank.take() {
+                Some(partition) => partition,
+                None => Partition { previous: None, kernel: self.kernel.blank() },
+            }),
+        };
+        let previous = partition.previous.take();
+        let env = Env {
+            event,
+            extra,
+            previous: previous.as_ref().map(|(time_ms, values)| Previous { time_ms: *time_ms, values }),
+            computed: (&plan.computed, &self.computed),
+            key,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
+            self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
+        }
+        if self.keeps_previous {
+            let kept = plan.prev.iter().map(|expr| expr.value(&env)).collect();
+            partition.previous = Some((event.time_ms(), kept));
+        }
+        let (rule, rank) = (self.ix, self.rank);
+        out.extend(self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission }));
+
+        let deadline_ms = self.kernel.deadline(&partition.kernel);
+        let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
+        match (place, blank) {
+            (Some(place), _) if idle => self.partitions.remove(place),
+            (Some(place), _) => self.partitions.schedule(place, deadline_ms),
+            (None, Some(partition)) if idle => self.blank = Some(partition),
+            (None, Some(partition)) => {
+                if let Some(place) = self.partitions.insert(group, key.clone(), partition) {
+                    self.partitions.schedule(place, deadline_ms);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Positions become passages, each an event of its own partition.
+    fn step_through(&mut self, input: usize, event: EventRef<'_>, entity: &Key, out: &mut Vec<Output>) {
+        let group = entity.group(self.groups);
+        let Some(plan) = self.rule.inputs.get(input) else { return };
+        let position = plan.position_slot.and_then(|slot| match event.values.get(usize::from(slot)) {
+            Some(Value::Point(position)) => Some(*position),
+            _ => None,
+        });
+        let Some(passing) = self.passing.as_mut() else { return };
+        let place = match passing.entities.find(group, entity) {
+            Some(place) => place,
+            None => match passing.entities.insert(group, entity.clone(), through::KeyState::default()) {
+                Some(place) => place,
+                None => return,
+            },
+        };
+        let mut passages = std::mem::take(&mut passing.scratch);
+        if let Some(entry) = passing.entities.entry(place) {
+            let passages = &mut passages;
+            passing.program.step(&mut entry.state, &self.world, event.time_ms(), position, &mut |passage| {
+                passages.push(passage.clone());
+            });
+            if entry.state.is_idle() {
+                passing.entities.remove(place);
+            }
+        }
+        let rule = Arc::clone(&self.rule);
+        for passage in passages.drain(..) {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            let Some(plan) = rule.inputs.get(input) else { continue };
+            let none = Key::default();
+            let env = Env {
+                event,
+                extra: &passage,
+                previous: None,
+                computed: (&plan.computed, &self.computed),
+                key: &none,
+                bound: &Nothing,
+                world: &self.world,
+            };
+            let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
+            let key = Key::new(&parts);
+            self.step_partition(input, event, &passage, group, &key, out);
+        }
+        if let Some(passing) = self.passing.as_mut() {
+            passing.scratch = passages;
+        }
+    }
+
+    fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
+        let Some(entry) = self.partitions.entry(place) else { return };
+        let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
+        let env = Env {
+            event: EventRef { stream: StreamId(u32::MAX), header, values: &[] },
+            extra: &[],
+            previous: None,
+            computed: (&[], &[]),
+            key: &entry.key,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        let kernel = &mut entry.state.kernel;
+        self.kernel.advance(kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
+        let deadline_ms = self.kernel.deadline(kernel);
+        let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
+        let (rule, rank) = (self.ix, self.rank);
+        let key = &entry.key;
+        out.extend(self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission }));
+        if idle {
+            self.partitions.remove(place);
+        } else {
+            self.partitions.schedule(place, deadline_ms);
+        }
+    }
+}
+
+impl<K: Kernel> Operator for KeyedOperator<K> {
+    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
+        if self.passing.is_some() {
+            self.step_through(input, event, key, out);
+        } else {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+        }
+    }
+
+    fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
+        while let Some(place) = self.partitions.due(to_ms) {
+            self.advance_place(place, to_ms, clock, out);
+        }
+    }
+
+    fn load_figures(&self) -> (usize, usize) {
+        (self.partitions.len(), self.partitions.states().map(|state| self.kernel.open(&state.kernel)).sum())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.partitions.save(writer, |partition, writer| {
+            writer.time(partition.previous.as_ref().map(|previous| previous.0));
+            if let Some((_, values)) = &partition.previous {
+                writer.len(values.len());
+                values.iter().for_each(|value| writer.value(value));
+            }
+            self.kernel.save(&partition.kernel, writer);
+        });
+        if let Some(passing) = &self.passing {
+            passing.entities.save(writer, through::KeyState::save);
+        }
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
+        let (kernel, groups) = (Arc::clone(&self.kernel), self.groups);
+        let rule = Arc::clone(&self.rule);
+        let group = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
+        self.partitions.load(reader, group, |reader| {
+            let previous = match reader.time()? {
+                Some(time_ms) => {
+                    Some((time_ms, (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?))
+                }
+                None => None,
+            };
+            let kernel_state = kernel.load(reader)?;
+            let deadline_ms = kernel.deadline(&kernel_state);
+            Ok((Partition { previous, kernel: kernel_state }, deadline_ms))
+        })?;
+        if let Some(passing) = &mut self.passing {
+            let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
+            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(reader)?, None)))?;
+        }
+        Ok(())
+    }
+}

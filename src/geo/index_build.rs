@@ -1,0 +1,334 @@
+//! Builds the index: splits cells, level by level, until each has little to test or memory has reached its bound.
+//!
+//! Cells are widened by [`SLACK_DEG`] when edges are sorted into them, which is far more than the rounding of the sorting
+//! itself, so an edge that passes through a cell is never missed; one that is kept needlessly does no harm.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::edge::Edge;
+use super::fence::Fence;
+use super::index::{BASE, COUNT_SHIFT, Index, NODE, NODE_WORDS, SIDE_BITS, TEST, UNIT_BITS};
+use super::leaf_grid::{LeafGrid, Rect};
+
+const SIDE: usize = 1 << SIDE_BITS;
+const SLACK_DEG: f64 = 1e-9;
+/// A cell is not split below this size.
+const SMALLEST_CELL_DEG: f64 = 1e-7;
+const MOST_LEVELS: u32 = 12;
+/// A leaf with no more words than this to test is not split.
+const LEAF_WORDS: usize = 20;
+/// So many fences that contain a node are listed in its leaves instead, where a look-up finds them at no further cost.
+const MOST_HANDED_DOWN: usize = 8;
+/// Splitting stops when the lists have so many words per edge, and some for a start.
+const WORDS_PER_EDGE: usize = 8;
+const WORDS_AT_LEAST: usize = 1 << 16;
+
+/// One polygon in one frame of longitudes.
+struct Item {
+    fence: u32,
+    shifted: bool,
+    first_edge: u32,
+    end_edge: u32,
+}
+
+/// What is left to test of an item within a cell. Ends of its edges and toggles in the cell's vectors.
+struct Live {
+    item: u32,
+    base: bool,
+    edges_end: usize,
+    toggles_end: usize,
+}
+
+/// What passes through a cell.
+#[derive(Default)]
+struct Content {
+    live: Vec<Live>,
+    edges: Vec<u32>,
+    toggles: Vec<f64>,
+    /// Fences that contain the whole cell.
+    inside: Vec<u32>,
+}
+
+/// A cell that has too much to test.
+struct Pending {
+    /// Its word in its parent; none for the root.
+    slot: Option<usize>,
+    level: u32,
+    column: u32,
+    row: u32,
+    content: Content,
+}
+
+struct Builder {
+    items: Vec<Item>,
+    edges: Vec<Edge>,
+    index: Index,
+    levels: u32,
+    /// Words of the contents of pending nodes: they will be lists too.
+    pending_words: usize,
+    most_words: usize,
+    /// Lists of fences without a test, to be shared by the leaves that have the same.
+    known: HashMap<Vec<u32>, u32, FxBuildHasher>,
+}
+
+/// An edge that lies east of the columns before `columns`: its ends, as far as they are in the row.
+struct East {
+    columns: usize,
+    lo: f64,
+    hi: f64,
+}
+
+pub(super) fn build(fences: &[Fence]) -> Index {
+    let mut builder = Builder::new(fences);
+    let mut queue = VecDeque::new();
+    if !builder.items.is_empty() {
+        let content = builder.everything();
+        builder.pending_words = content.words();
+        queue.push_back(Pending { slot: None, level: 1, column: 0, row: 0, content });
+    }
+    while let Some(pending) = queue.pop_front() {
+        builder.pending_words -= pending.content.words();
+        builder.split(&pending, &mut queue);
+    }
+    builder.index.nodes.shrink_to_fit();
+    builder.index.lists.shrink_to_fit();
+    builder.index
+}
+
+impl Content {
+    fn words(&self) -> usize {
+        self.live.len() + self.toggles.len() + self.edges.len()
+    }
+}
+
+impl Builder {
+    fn new(fences: &[Fence]) -> Self {
+        let (mut items, mut edges) = (Vec::new(), Vec::new());
+        let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        let mut repeats = false;
+        for (fence, place) in (0u32..).zip(fences) {
+            let parts = place.shape.parts();
+            repeats |= parts.len() > 1;
+            for part in parts {
+                let first_edge = edges.len() as u32;
+                // The ray never meets horizontal edges.
+                edges.extend(part.edges().filter(|edge| edge.y_lo < edge.y_hi));
+                let end_edge = edges.len() as u32;
+                let mut add = |shifted: bool, west: f64, east: f64| {
+                    items.push(Item { fence, shifted, first_edge, end_edge });
+                    bounds = [
+                        bounds[0].min(west),
+                        bounds[1].min(part.south),
+                        bounds[2].max(east),
+                        bounds[3].max(part.north),
+                    ];
+                };
+                add(false, part.west, part.east.min(180.0));
+                if part.east > 180.0 {
+                    add(true, -180.0, part.east - 360.0);
+                    repeats = true;
+                }
+            }
+        }
+        let [west, south, east, north] = bounds;
+        let smallest = (east - west).min(north - south).max(SMALLEST_CELL_DEG);
+        let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
+        let levels = levels.clamp(1, MOST_LEVELS);
+        let units = (1u64 << UNIT_BITS) as f64;
+        let index = Index {
+            west,
+            south,
+            east,
+            north,
+            units_per_lon: units / (east - west),
+            units_per_lat: units / (north - south),
+            nodes: Vec::new(),
+            // A list is never at 0, which stands for none.
+            lists: vec![0],
+            repeats,
+        };
+        let most_words = WORDS_AT_LEAST + WORDS_PER_EDGE * edges.len();
+        Self { items, edges, index, levels, pending_words: 0, most_words, known: HashMap::default() }
+    }
+
+    fn everything(&self) -> Content {
+        let mut content = Content::default();
+        for (number, item) in (0u32..).zip(&self.items) {
+            content.edges.extend(item.first_edge..item.end_edge);
+            content.live.push(Live { item: number, base: false, edges_end: content.edges.len(), toggles_end: 0 });
+        }
+        content
+    }
+
+    /// Makes a node of the cell, or a leaf if its children would take more memory than there is.
+    fn split(&mut self, pending: &Pending, queue: &mut VecDeque<Pending>) {
+        let rows: [_; SIDE] = std::array::from_fn(|row| self.split_row(pending, row));
+        let words: usize = rows.iter().flatten().map(Content::words).sum();
+        let fits = self.index.lists.len() + self.pending_words + words <= self.most_words;
+        if let (Some(slot), false) = (pending.slot, fits) {
+            let rect = self.rect(pending.level - 1, pending.column, pending.row);
+            self.index.nodes[slot] = self.add_list(&pending.content, rect);
+            return;
+        }
+        let start = self.index.nodes.len();
+        self.index.nodes.resize(start + NODE_WORDS, 0);
+        let handed_down = if pending.content.inside.len() <= MOST_HANDED_DOWN {
+            pending.content.inside.as_slice()
+        } else {
+            self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+            &[]
+        };
+        if let Some(slot) = pending.slot {
+            self.index.nodes[slot] = NODE | (start / NODE_WORDS) as u32;
+        }
+        for (cell, mut content) in rows.into_iter().flatten().enumerate() {
+            if !handed_down.is_empty() {
+                content.inside.extend_from_slice(handed_down);
+                content.inside.sort_unstable();
+            }
+            let slot = start + 1 + cell;
+            let column = pending.column * SIDE as u32 + (cell % SIDE) as u32;
+            let row = pending.row * SIDE as u32 + (cell / SIDE) as u32;
+            let words = content.words();
+            if words <= LEAF_WORDS || pending.level >= self.levels {
+                self.index.nodes[slot] = self.add_list(&content, self.rect(pending.level, column, row));
+                continue;
+            }
+            self.pending_words += words;
+            queue.push_back(Pending { slot: Some(slot), level: pending.level + 1, column, row, content });
+        }
+    }
+
+    /// The place of a cell of a level: that of the root's children is 1.
+    fn rect(&self, level: u32, column: u32, row: u32) -> Rect {
+        let cells = f64::from(1u32 << (SIDE_BITS * level));
+        let width = (self.index.east - self.index.west) / cells;
+        let height = (self.index.north - self.index.south) / cells;
+        let (west, south) = (self.index.west + f64::from(column) * width, self.index.south + f64::from(row) * height);
+        Rect { west, south, width, height }
+    }
+
+    fn split_row(&self, pending: &Pending, row: usize) -> [Content; SIDE] {
+        let (column, row) = (pending.column * SIDE as u32, pending.row * SIDE as u32 + row as u32);
+        let Rect { west, south, width, height } = self.rect(pending.level, column, row);
+        let (y_min, y_max) = (south - SLACK_DEG, south + height + SLACK_DEG);
+
+        let mut children: [Content; SIDE] = Default::default();
+        let mut inherited = Vec::new();
+        let mut east = Vec::new();
+        let mut toggles = Vec::new();
+        let (mut edges_start, mut toggles_start) = (0, 0);
+        for live in &pending.content.live {
+            let item = &self.items[live.item as usize];
+            let frame = if item.shifted { 360.0 } else { 0.0 };
+            let mut base = live.base;
+            inherited.clear();
+            for &toggle in &pending.content.toggles[toggles_start..live.toggles_end] {
+                if toggle < y_min {
+                    base = !base;
+                } else if toggle <= y_max {
+                    inherited.push(toggle);
+                }
+            }
+            east.clear();
+            let edge_counts: [usize; SIDE] = std::array::from_fn(|column| children[column].edges.len());
+            for &number in &pending.content.edges[edges_start..live.edges_end] {
+                let edge = self.edges[number as usize];
+                if edge.y_hi < y_min || edge.y_lo > y_max {
+                    continue;
+                }
+                let (a, b) = (edge.x_at(edge.y_lo.max(y_min)), edge.x_at(edge.y_hi.min(y_max)));
+                let first = ((a.min(b) - frame - SLACK_DEG - west) / width).floor().clamp(0.0, SIDE as f64) as usize;
+                let end =
+                    (((a.max(b) - frame + SLACK_DEG - west) / width).floor() + 1.0).clamp(0.0, SIDE as f64) as usize;
+                if first > 0 {
+                    east.push(East { columns: first, lo: edge.y_lo, hi: edge.y_hi });
+                }
+                (first..end).for_each(|column| children[column].edges.push(number));
+            }
+            (edges_start, toggles_start) = (live.edges_end, live.toggles_end);
+            for (column, child) in children.iter_mut().enumerate() {
+                let mut base = base;
+                toggles.clear();
+                toggles.extend_from_slice(&inherited);
+                for edge in east.iter().filter(|edge| edge.columns > column) {
+                    base ^= edge.lo < y_min;
+                    toggles.extend((edge.lo >= y_min).then_some(edge.lo));
+                    toggles.extend((edge.hi <= y_max).then_some(edge.hi));
+                }
+                keep_odd(&mut toggles, &mut child.toggles);
+                let toggles_before = child.live.last().map_or(0, |live| live.toggles_end);
+                if child.edges.len() > edge_counts[column] || child.toggles.len() > toggles_before {
+                    let (edges_end, toggles_end) = (child.edges.len(), child.toggles.len());
+                    child.live.push(Live { item: live.item, base, edges_end, toggles_end });
+                } else if base {
+                    child.inside.push(item.fence);
+                }
+            }
+        }
+        children
+    }
+
+    /// Writes a leaf's list; where it is, or 0 if it is empty.
+    fn add_list(&mut self, content: &Content, rect: Rect) -> u32 {
+        if content.live.is_empty() {
+            return self.add_plain_list(content.inside.clone());
+        }
+        let start = self.index.lists.len();
+        let lists = &mut self.index.lists;
+        lists.push((content.live.len() + content.inside.len()) as u64);
+        let mut inside = content.inside.iter().copied().peekable();
+        let (mut edges_start, mut toggles_start) = (0, 0);
+        for live in &content.live {
+            let item = &self.items[live.item as usize];
+            while let Some(fence) = inside.next_if(|&fence| fence <= item.fence) {
+                lists.push(u64::from(fence));
+            }
+            let entry = lists.len();
+            lists.push(0);
+            let frame = if item.shifted { 360.0 } else { 0.0 };
+            let grid = LeafGrid::new(rect, frame);
+            for &toggle in &content.toggles[toggles_start..live.toggles_end] {
+                lists.push(grid.toggle(toggle));
+            }
+            for &number in &content.edges[edges_start..live.edges_end] {
+                grid.cut(self.edges[number as usize], lists);
+            }
+            let base = if live.base { BASE } else { 0 };
+            lists[entry] = u64::from(item.fence) | TEST | base | ((lists.len() - entry - 1) as u64) << COUNT_SHIFT;
+            (edges_start, toggles_start) = (live.edges_end, live.toggles_end);
+        }
+        lists.extend(inside.map(u64::from));
+        start as u32
+    }
+
+    fn add_plain_list(&mut self, fences: Vec<u32>) -> u32 {
+        if fences.is_empty() {
+            return 0;
+        }
+        if let Some(&known) = self.known.get(&fences) {
+            return known;
+        }
+        let start = self.index.lists.len() as u32;
+        self.index.lists.push(fences.len() as u64);
+        self.index.lists.extend(fences.iter().copied().map(u64::from));
+        self.known.insert(fences, start);
+        start
+    }
+}
+
+/// Moves the values that occur an odd number of times, once each and ascending.
+fn keep_odd(values: &mut [f64], kept: &mut Vec<f64>) {
+    values.sort_unstable_by(f64::total_cmp);
+    let start = kept.len();
+    for &value in values.iter() {
+        if kept.len() > start && kept.last() == Some(&value) {
+            kept.pop();
+        } else {
+            kept.push(value);
+        }
+    }
+}

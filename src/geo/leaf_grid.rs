@@ -1,0 +1,102 @@
+//! A leaf's own grid, on which the index keeps edges in 8 bytes: cut to the leaf's surroundings and rounded.
+
+use super::edge::Edge;
+use super::index::STEP_BITS;
+
+/// A cell's place, in degrees.
+#[derive(Clone, Copy)]
+pub(super) struct Rect {
+    pub(super) west: f64,
+    pub(super) south: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+/// The grid of a leaf: 0 … 2¹⁴ per side; edges are kept a quarter of that beyond it.
+pub(super) struct LeafGrid {
+    west: f64,
+    south: f64,
+    steps_per_lon: f64,
+    steps_per_lat: f64,
+}
+
+impl LeafGrid {
+    const STEPS: f64 = (1 << STEP_BITS) as f64;
+    const LOW: f64 = -Self::STEPS / 4.0;
+    const HIGH: f64 = Self::STEPS * 1.25;
+
+    /// The grid of a leaf, for edges whose longitudes are `frame` degrees further east than the leaf's.
+    pub(super) fn new(rect: Rect, frame: f64) -> Self {
+        let (steps_per_lon, steps_per_lat) = (Self::STEPS / rect.width, Self::STEPS / rect.height);
+        Self { west: rect.west + frame, south: rect.south, steps_per_lon, steps_per_lat }
+    }
+
+    fn x(&self, lon: f64) -> f64 {
+        (lon - self.west) * self.steps_per_lon
+    }
+
+    fn y(&self, lat: f64) -> f64 {
+        (lat - self.south) * self.steps_per_lat
+    }
+
+    /// An edge east of the leaf that counts from a latitude on.
+    pub(super) fn toggle(&self, lat: f64) -> u64 {
+        self.east_of(self.y(lat), Self::HIGH)
+    }
+
+    /// A vertical edge east of the leaf.
+    fn east_of(&self, y_lo: f64, y_hi: f64) -> u64 {
+        word(Self::HIGH, y_lo, Self::HIGH, y_hi)
+    }
+
+    /// Adds an edge as far as it is near the leaf. What goes beyond in the west never counts; what goes beyond in the east
+    /// counts at its latitudes and becomes vertical.
+    pub(super) fn cut(&self, edge: Edge, words: &mut Vec<u64>) {
+        let mut y_lo = self.y(edge.y_lo).max(Self::LOW);
+        let mut y_hi = self.y(edge.y_hi).min(Self::HIGH);
+        if y_lo >= y_hi {
+            return;
+        }
+        // The ends on the true edge: a long edge's slope doesn't suffer from the cut.
+        let x_at = |y: f64| {
+            let lat = self.south + y / self.steps_per_lat;
+            self.x(edge.x_at(lat.clamp(edge.y_lo, edge.y_hi)))
+        };
+        let (mut x_lo, mut x_hi) = (x_at(y_lo), x_at(y_hi));
+        // The latitude at which it passes a longitude that lies between its ends.
+        let (x0, y0, per_x) = (x_lo, y_lo, (y_hi - y_lo) / (x_hi - x_lo));
+        let y_where = |x: f64| y0 + (x - x0) * per_x;
+        let lower_first = x_lo <= x_hi;
+        if x_lo.max(x_hi) < Self::LOW {
+            return;
+        }
+        if x_lo.min(x_hi) > Self::HIGH {
+            words.push(self.east_of(y_lo, y_hi));
+            return;
+        }
+        if x_lo.max(x_hi) > Self::HIGH {
+            let y = y_where(Self::HIGH).clamp(y_lo, y_hi);
+            if lower_first {
+                words.push(self.east_of(y, y_hi));
+                (x_hi, y_hi) = (Self::HIGH, y);
+            } else {
+                words.push(self.east_of(y_lo, y));
+                (x_lo, y_lo) = (Self::HIGH, y);
+            }
+        }
+        if x_lo.min(x_hi) < Self::LOW {
+            let y = y_where(Self::LOW).clamp(y_lo, y_hi);
+            if lower_first {
+                (x_lo, y_lo) = (Self::LOW, y);
+            } else {
+                (x_hi, y_hi) = (Self::LOW, y);
+            }
+        }
+        words.push(word(x_lo, y_lo, x_hi, y_hi));
+    }
+}
+
+/// Coordinates rounded to steps.
+fn word(x_lo: f64, y_lo: f64, x_hi: f64, y_hi: f64) -> u64 {
+    [x_lo, y_lo, x_hi, y_hi].into_iter().rev().fold(0, |word, v| word << 16 | u64::from(v.round() as i16 as u16))
+}

@@ -1,0 +1,18 @@
+//! Incremental aggregates, one per file; windows and the variables of patterns share them.
+//!
+//! An [`Accumulator`] takes values one at a time, forgets them, and can say its result at any moment. Null never counts.
+//! Two of them merge: the result is that of the left one's values followed by the right one's, exactly for counts, whole
+//! numbers, extremes, distinct, first and last, and to the last bits for sums of floats. No result depends on the order
+//! of a hash. What an aggregate is *not*: it can't take a value back; sliding windows merge panes instead.
+
+mod accumulator;
+mod avg;
+mod compensated;
+mod count;
+mod distinct;
+mod edge;
+mod extreme;
+mod path_length;
+mod sum;
+
+pub use accumulator::Accumulator;

@@ -1,0 +1,60 @@
+//! The API's and the engine's keys.
+
+use super::{ConfigError, node::Node};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// The HTTP API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// Where it listens; default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Whether it does; default true.
+    pub enabled: bool,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080)), enabled: true }
+    }
+}
+
+/// The engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// How many shards; `None`: one per core. The result doesn't depend on it.
+    pub shards: Option<u32>,
+    /// What jitter is drawn with; default 0.
+    pub seed: u64,
+    /// How many groups keys hash to; default 1,024.
+    pub key_groups: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { shards: None, seed: 0, key_groups: 1_024 }
+    }
+}
+
+pub(super) fn read_api(node: &Node<'_>) -> Result<ApiConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let mut api = ApiConfig::default();
+    if let Some(listen) = fields.get("listen") {
+        api.listen =
+            listen.text()?.parse().map_err(|_| listen.wrong("an address and port such as `127.0.0.1:8080`"))?;
+    }
+    if let Some(enabled) = fields.get("enabled") {
+        api.enabled = enabled.flag()?;
+    }
+    fields.done()?;
+    Ok(api)
+}
+
+pub(super) fn read_engine(node: &Node<'_>) -> Result<EngineConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let default = EngineConfig::default();
+    let shards = fields.get("shards").map(|shards| shards.number(1, 1_024)).transpose()?.map(|shards| shards as u32);
+    let seed = fields.get("seed").map_or(Ok(default.seed), |seed| seed.number(0, u64::MAX))?;
+    let groups = fields.get("key_groups").map(|groups| groups.number(1, 65_536)).transpose()?;
+    fields.done()?;
+    Ok(EngineConfig { shards, seed, key_groups: groups.map_or(default.key_groups, |groups| groups as u32) })
+}

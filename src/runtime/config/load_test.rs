@@ -1,0 +1,215 @@
+use super::super::*;
+use super::*;
+use crate::{
+    model::{Field, Schema, Type, Unit},
+    wire::{Format, SlotSource, TimeUnit},
+};
+use proptest::prelude::*;
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    let variable = |name: &str| (name == "SECRET").then(|| "a:1 # b".to_owned());
+    Config::parse(text, Path::new("/etc/geocep"), &overrides, &variable).map_err(|error| error.to_string())
+}
+
+const FULL: &str = "
+schemas:
+  ais:
+    time: { field: t, unit: s }
+    position: { lon: x, lat: y }
+    id: msg
+    strict: true
+    fields:
+      mmsi: int
+      speed: { type: float, unit: kn, field: sog }
+      waited: { type: duration, unit: min, required: true }
+sources:
+  pings:
+    schema: ais
+    file: { path: data/pings.csv.gz, format: csv, follow: true, start: end, poll: 1 s }
+    disorder: 10 s
+    idle_timeout: never
+    record_bytes_max: 64 KiB
+  orders:
+    schema: { position: none, time: { unit: rfc3339 } }
+    kafka: { brokers: '${SECRET}', topic: o$$rders, start: latest, options: { a.b: 3, c: true } }
+  raw: { stdin: }
+geofences:
+  airports: fences/airports.geojson
+  zones: { path: /abs/zones, id: code, lenient: true }
+rules: [rules, more/*.yaml]
+sinks:
+  alerts: [stdout, { file: { path: out/alerts.ndjson, rotate: 100 MB, keep: 3 } }, { kafka: { brokers: b, topic: t } }]
+  late: late.ndjson
+  dead_letter: { file: dead.ndjson }
+api: { listen: '0.0.0.0:9000', enabled: false }
+engine: { shards: 2, seed: 7, key_groups: 64 }
+";
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(FULL, &[]).unwrap();
+    let pings = &config.sources["pings"];
+    assert_eq!((pings.disorder_ms, pings.idle_timeout_ms, pings.record_bytes_max), (10_000, None, 65_536));
+    let Input::File(file) = &pings.input else { panic!() };
+    let path = PathBuf::from("/etc/geocep/data/pings.csv.gz");
+    let start = TailStart::End;
+    assert_eq!(*file, FileInput { path, format: Some(Format::CSV), follow: true, start, poll_ms: 1_000 });
+    let orders = &config.sources["orders"];
+    assert_eq!(
+        (&orders.schema.position, orders.schema.time.unit, orders.schema.open),
+        (&None, TimeUnit::Rfc3339, true)
+    );
+    let Input::Kafka(kafka) = &orders.input else { panic!() };
+    assert_eq!((kafka.brokers.as_str(), kafka.topic.as_str(), kafka.group.as_str()), ("a:1 # b", "o$rders", "geocep"));
+    assert_eq!((kafka.start, kafka.options["a.b"].as_str()), (KafkaStart::Latest, "3"));
+    assert_eq!(config.sources["raw"].input, Input::Stdin { format: None });
+    assert_eq!(config.sources["raw"].idle_timeout_ms, Some(30_000));
+    assert_eq!(config.geofences["zones"].path, PathBuf::from("/abs/zones"));
+    assert_eq!(config.rules, [PathBuf::from("/etc/geocep/rules"), PathBuf::from("/etc/geocep/more/*.yaml")]);
+    assert_eq!(config.sinks.alerts.len(), 3);
+    let Some(AlertSink::File(file)) = config.sinks.alerts.get(1) else { panic!() };
+    assert_eq!((file.rotate_bytes, file.keep), (Some(100_000_000), 3));
+    assert_eq!(config.sinks.late.unwrap().path, PathBuf::from("/etc/geocep/late.ndjson"));
+    assert_eq!(config.sinks.dead_letter.unwrap().path, PathBuf::from("/etc/geocep/dead.ndjson"));
+    assert_eq!(config.api.listen.port(), 9000);
+    assert_eq!(config.engine, EngineConfig { shards: Some(2), seed: 7, key_groups: 64 });
+}
+
+#[test]
+fn without_a_file_the_defaults_hold() {
+    assert_eq!(parse("", &[]).unwrap(), Config::embedded());
+    assert_eq!(Config::embedded().sinks.alerts, [AlertSink::Stdout]);
+    assert_eq!(Config::embedded().api.listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn what_is_set_at_start_wins_over_the_file() {
+    let config = parse(
+        FULL,
+        &[
+            "sources.orders.kafka.brokers=other:9092",
+            "engine.shards=5",
+            "sinks.alerts.1.file.path=x",
+            "sinks.late=",
+            "sources.new.file=a=b.csv",
+        ],
+    )
+    .unwrap();
+    let Input::Kafka(kafka) = &config.sources["orders"].input else { panic!() };
+    assert_eq!((kafka.brokers.as_str(), config.engine.shards), ("other:9092", Some(5)));
+    let Some(AlertSink::File(file)) = config.sinks.alerts.get(1) else { panic!() };
+    assert_eq!((file.path.as_path(), config.sinks.late), (Path::new("/etc/geocep/x"), None));
+    assert!(matches!(&config.sources["new"].input, Input::File(file) if file.path.ends_with("a=b.csv")));
+    for (text, why) in [
+        ("engine", "`--set engine`: expected KEY=VALUE"),
+        ("engine..seed=1", "`--set engine..seed=1`: a key is empty"),
+        ("sinks.alerts.9=stdout", "`--set sinks.alerts.9=stdout`: `9` is no place in a list of 3"),
+        ("engine.sed=1", "`engine.sed` is no known key; did you mean `seed`?"),
+    ] {
+        assert_eq!(parse(FULL, &[text]).unwrap_err(), why);
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_its_path_and_what_was_expected() {
+    for (text, why) in [
+        ("sorces: {}", "`sorces` is no known key; did you mean `sources`?"),
+        (
+            "sources: { a: { stdin: {}, disordr: 3 s } }",
+            "`sources.a.disordr` is no known key; did you mean `disorder`?",
+        ),
+        ("sources: { a: {} }", "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`"),
+        (
+            "sources: { a: { stdin: {}, file: x } }",
+            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`",
+        ),
+        ("sources: { a: { kafka: { topic: t } } }", "`sources.a.kafka.brokers` is missing"),
+        ("sources: { a: { stdin: {}, schema: no } }", "`sources.a.schema` is `no`, expected one of the schemas "),
+        (
+            "sources: { a: { stdin: {}, disorder: 10 } }",
+            "`sources.a.disorder` is `10`, expected a duration such as `250 ms`, `10 s`, `5 min`, `2 h` or `1 d`",
+        ),
+        (
+            "schemas: { s: { fields: { v: flaot } } }",
+            "`schemas.s.fields.v` is `flaot`, expected a type: any, bool, int, float, string, time, duration, length, speed, angle, area, point, cell, list (did you mean `float`?)",
+        ),
+        (
+            "schemas: { s: { fields: { v: { type: speed, unit: m } } } }",
+            "`schemas.s.fields.v.unit` is `m`, expected a unit of speed: m/s, km/h, mph, kn, fpm",
+        ),
+        (
+            "schemas: { s: { fields: { v: { type: string, unit: m } } } }",
+            "`schemas.s.fields.v.unit` is `m`, expected no unit: a field of type `string` has none",
+        ),
+        (
+            "schemas: { s: { time: { unit: h } } }",
+            "`schemas.s.time.unit` is `h`, expected one of `auto`, `ms`, `s`, `us`, `rfc3339`",
+        ),
+        ("engine: { shards: 0 }", "`engine.shards` is `0`, expected a whole number from 1 to 1024"),
+        ("rules: [{}]", "`rules.0` is a mapping, expected a text"),
+        ("[1]", "`the file` is a list, expected a mapping"),
+        ("api: { listen: '${NOPE}' }", "`api.listen` needs the environment variable `NOPE`, which is not set"),
+        ("api: { listen: 'a$b' }", "`api.listen` is `a$b`, expected `${NAME}`, or `$$` for a dollar sign"),
+        (
+            "api: { listen: localhost }",
+            "`api.listen` is `localhost`, expected an address and port such as `127.0.0.1:8080`",
+        ),
+    ] {
+        assert_eq!(parse(text, &[]).unwrap_err(), why, "{text}");
+    }
+    assert!(parse("a: [", &[]).unwrap_err().contains("line "));
+    assert!(parse("api: {}\napi: {}", &[]).unwrap_err().contains("duplicate"));
+}
+
+#[test]
+fn a_schema_tells_the_check_what_there_is_and_the_decoder_where() {
+    let config = parse(FULL, &[]).unwrap();
+    let schema = &config.sources["pings"].schema;
+    let catalog = schema.catalog();
+    let fields: Vec<_> = catalog.fields.iter().map(|field| (field.name.as_str(), field.ty)).collect();
+    let expected = [
+        ("mmsi", Type::Int),
+        ("speed", Type::Quantity(Unit::Knot)),
+        ("waited", Type::Duration),
+        ("msg", Type::Text),
+        ("x", Type::Float),
+        ("y", Type::Float),
+        ("position", Type::Point),
+    ];
+    assert_eq!(fields, expected);
+    assert_eq!((catalog.position, catalog.id, catalog.open), (Some(6), Some(3), false));
+
+    let field = |name: &str, ty| Field { name: name.to_owned(), ty };
+    let fields =
+        vec![field("speed", Type::Quantity(Unit::Knot)), field("position", Type::Point), field("x", Type::Float)];
+    let records = schema.record_schema(&Schema { fields, position: Some(1), id: None, open: false });
+    let SlotSource::Field(speed) = &records.slots[0] else { panic!() };
+    assert_eq!((speed.path.as_str(), &records.slots[1]), ("sog", &SlotSource::Position));
+    let checks: Vec<_> = records.checks.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(checks, ["mmsi", "waited"]);
+}
+
+#[test]
+fn nothing_declared_is_an_open_schema() {
+    let schema = StreamSchema::default();
+    assert!(schema.catalog().open);
+    let names: Vec<_> = schema.catalog().fields.into_iter().map(|field| field.name).collect();
+    assert_eq!(names, ["lon", "lat", "position"]);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[a-z{}\\[\\]:,\"'$ \\n#&*!|>-]{0,80}", set in "[a-z.0-9=\\[\\]{}]{0,20}") {
+        let _ = parse(&text, &[]);
+        let _ = parse(FULL, &[&set]);
+    }
+
+    #[test]
+    fn nor_do_strange_values_under_known_keys(
+        path in "(sources|schemas|geofences|sinks|api|engine|rules)(\\.(pings|ais|fields|file|kafka|time|position|alerts|0|late|speed|unit)){0,3}",
+        value in "(\\[\\]|\\{\\}|~|-1|1e400|x|\\[\\[a\\]\\]|\\{a: b\\}|!t x|'')",
+    ) {
+        let _ = parse(FULL, &[&format!("{path}={value}")]);
+    }
+}

@@ -1,0 +1,24 @@
+//! The daemon's own file, `geocep.yaml`: sources, schemas, geofences, rules, sinks, the API and the engine. Every key and
+//! its default stands in `docs/configuration.md`.
+//!
+//! The way of a file: text → YAML tree → `--set` overrides → `${ENV}` → typed [`Config`]. The tree is read by hand
+//! ([`Node`](node::Node)), not by derived code: a file is written by people, and what is wrong with it should be said with
+//! its path and the nearest known key.
+
+mod engine;
+mod error;
+mod expand;
+mod load;
+mod node;
+mod schema;
+mod sinks;
+mod sources;
+mod span;
+mod tree;
+
+pub use engine::{ApiConfig, EngineConfig};
+pub use error::ConfigError;
+pub use load::{Config, GeofenceConfig};
+pub use schema::StreamSchema;
+pub use sinks::{AlertSink, FileSink, KafkaSink, SinksConfig};
+pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};

@@ -1,0 +1,192 @@
+//! Sources: where events come from.
+
+use super::{
+    ConfigError,
+    node::Node,
+    schema::{self, StreamSchema},
+};
+use crate::wire::{Format, RECORD_BYTES_MAX};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// A source of events: a stream that rules read by its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// What its records hold.
+    pub schema: StreamSchema,
+    /// Whether the schema was declared; otherwise it may be guessed from a file.
+    pub declared: bool,
+    /// Where they come from.
+    pub input: Input,
+    /// How much events of a partition may be out of order, milliseconds; default 0.
+    pub disorder_ms: i64,
+    /// After how much silence a partition no longer holds time back, milliseconds; `None`: never. Default 30 s.
+    pub idle_timeout_ms: Option<i64>,
+    /// The longest record that is accepted, bytes; default 1 MiB.
+    pub record_bytes_max: usize,
+}
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A file or a directory of files.
+    File(FileInput),
+    /// The process's input.
+    Stdin {
+        /// How records are written; `None`: looked at.
+        format: Option<Format>,
+    },
+    /// A Kafka topic; values are JSON.
+    Kafka(KafkaInput),
+}
+
+/// A file or a directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileInput {
+    /// The file, or a directory whose files are partitions.
+    pub path: PathBuf,
+    /// How records are written; `None`: by the name, else looked at.
+    pub format: Option<Format>,
+    /// Whether to wait for more at the end.
+    pub follow: bool,
+    /// With `follow`, where to start.
+    pub start: TailStart,
+    /// With `follow`, how often to look for more, milliseconds; default 250.
+    pub poll_ms: u64,
+}
+
+/// Where following a file starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TailStart {
+    /// At its beginning.
+    #[default]
+    Beginning,
+    /// With what is written from now on.
+    End,
+}
+
+/// A Kafka topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaInput {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group; default `geocep`.
+    pub group: String,
+    /// Where a group without a position starts.
+    pub start: KafkaStart,
+    /// Further settings of librdkafka, as they are.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Where a consumer group without a position starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KafkaStart {
+    /// With the oldest message.
+    #[default]
+    Earliest,
+    /// With the next message.
+    Latest,
+}
+
+/// The default of `idle_timeout`.
+const IDLE_TIMEOUT_MS: i64 = 30_000;
+
+pub(super) fn read(
+    node: &Node<'_>,
+    schemas: &BTreeMap<String, StreamSchema>,
+    base: &Path,
+) -> Result<SourceConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let given = fields.get("schema");
+    let schema = match &given {
+        None => StreamSchema::default(),
+        Some(name) if name.is_text() => {
+            let known: Vec<_> = schemas.keys().map(|name| format!("`{name}`")).collect();
+            let unknown = || name.wrong(format!("one of the schemas {}", known.join(", ")));
+            schemas.get(name.text()?).cloned().ok_or_else(unknown)?
+        }
+        Some(inline) => schema::read(inline)?,
+    };
+    let inputs = [fields.given("file"), fields.given("stdin"), fields.given("kafka")];
+    let input = match &inputs {
+        [Some(file), None, None] => Input::File(read_file(file, base)?),
+        [None, Some(stdin), None] => Input::Stdin { format: read_stdin(stdin)? },
+        [None, None, Some(kafka)] => Input::Kafka(read_kafka(kafka)?),
+        _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`")),
+    };
+    let disorder_ms = fields.get("disorder").map_or(Ok(0), |span| span.span_ms())?;
+    let idle_timeout_ms = match fields.get("idle_timeout") {
+        None => Some(IDLE_TIMEOUT_MS),
+        Some(never) if never.text().is_ok_and(|text| text == "never") => None,
+        Some(span) => Some(span.span_ms()?),
+    };
+    let record_bytes_max = match fields.get("record_bytes_max") {
+        None => RECORD_BYTES_MAX,
+        Some(node) => match node.bytes()? {
+            bytes @ 1..=1_073_741_824 => bytes as usize,
+            _ => return Err(node.wrong("a size from 1 byte to 1 GiB")),
+        },
+    };
+    fields.done()?;
+    Ok(SourceConfig { schema, declared: given.is_some(), input, disorder_ms, idle_timeout_ms, record_bytes_max })
+}
+
+fn read_format(node: Option<Node<'_>>) -> Result<Option<Format>, ConfigError> {
+    const CHOICES: &[(&str, Option<Format>)] = &[
+        ("auto", None),
+        ("ndjson", Some(Format::Ndjson)),
+        ("csv", Some(Format::CSV)),
+        ("tsv", Some(Format::Csv { delimiter: b'\t' })),
+    ];
+    node.map_or(Ok(None), |node| node.choice(CHOICES))
+}
+
+fn read_file(node: &Node<'_>, base: &Path) -> Result<FileInput, ConfigError> {
+    let (start, poll_ms) = (TailStart::default(), 250);
+    if node.is_text() {
+        return Ok(FileInput { path: base.join(node.name()?), format: None, follow: false, start, poll_ms });
+    }
+    let mut fields = node.fields()?;
+    let path = base.join(fields.need("path")?.name()?);
+    let format = read_format(fields.get("format"))?;
+    let follow = fields.get("follow").map_or(Ok(false), |follow| follow.flag())?;
+    let choices = [("beginning", TailStart::Beginning), ("end", TailStart::End)];
+    let start = fields.get("start").map_or(Ok(start), |start| start.choice(&choices))?;
+    let poll_ms = match fields.get("poll") {
+        None => poll_ms,
+        Some(node) => match node.span_ms()? {
+            span_ms @ 1..=3_600_000 => span_ms as u64,
+            _ => return Err(node.wrong("a duration from 1 ms to 1 h")),
+        },
+    };
+    fields.done()?;
+    Ok(FileInput { path, format, follow, start, poll_ms })
+}
+
+fn read_stdin(node: &Node<'_>) -> Result<Option<Format>, ConfigError> {
+    let mut fields = node.fields()?;
+    let format = read_format(fields.get("format"))?;
+    fields.done()?;
+    Ok(format)
+}
+
+fn read_kafka(node: &Node<'_>) -> Result<KafkaInput, ConfigError> {
+    let mut fields = node.fields()?;
+    let brokers = fields.need("brokers")?.name()?.to_owned();
+    let topic = fields.need("topic")?.name()?.to_owned();
+    let group = fields.get("group").map_or(Ok("geocep"), |group| group.name())?.to_owned();
+    let choices = [("earliest", KafkaStart::Earliest), ("latest", KafkaStart::Latest)];
+    let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| start.choice(&choices))?;
+    let options = read_options(fields.get("options"))?;
+    fields.done()?;
+    Ok(KafkaInput { brokers, topic, group, start, options })
+}
+
+pub(super) fn read_options(node: Option<Node<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let Some(node) = node else { return Ok(BTreeMap::new()) };
+    node.named()?.into_iter().map(|(name, value)| Ok((name, value.scalar()?))).collect()
+}

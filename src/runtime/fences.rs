@@ -1,0 +1,82 @@
+//! Geofence sets from the files of the configuration.
+
+use super::config::GeofenceConfig;
+use crate::{
+    geo::{Fence, FenceSet, Property},
+    lang::check::FenceSetInfo,
+    model::Type,
+    wire::fences::{FenceOptions, read_fences},
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// A loaded set, and what was skipped in lenient mode.
+#[derive(Debug)]
+pub struct LoadedFences {
+    /// The set.
+    pub set: FenceSet,
+    /// What the check needs to know of it.
+    pub info: FenceSetInfo,
+    /// Why features were skipped, with their file.
+    pub skipped: Vec<String>,
+}
+
+/// Reads a set from its file, or from all `.geojson` and `.json` files of its directory in order of name.
+///
+/// # Errors
+/// Everything that is wrong with the files, a line each.
+pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, String> {
+    let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient };
+    let (mut fences, mut skipped, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    for path in files(&config.path).map_err(|error| format!("geofences `{name}`: {error}"))? {
+        let shown = path.display();
+        let bytes = fs::read(&path).map_err(|error| format!("geofences `{name}`: can't read `{shown}`: {error}"))?;
+        match read_fences(&bytes, &options) {
+            Ok(read) => {
+                fences.extend(read.fences);
+                skipped.extend(read.skipped.iter().map(|reason| format!("{shown}: {reason}")));
+            }
+            Err(errors) => wrong.extend(errors.iter().map(|error| format!("{shown}: {error}"))),
+        }
+    }
+    if !wrong.is_empty() {
+        let advice = if config.lenient { "" } else { "\n(`lenient: true` skips such features and counts them)" };
+        return Err(format!("geofences `{name}`:\n  {}{advice}", wrong.join("\n  ")));
+    }
+    let info = FenceSetInfo { name: name.to_owned(), properties: properties(&fences), open: false };
+    let set = FenceSet::new(fences).map_err(|error| format!("geofences `{name}`: {error}"))?;
+    Ok(LoadedFences { set, info, skipped })
+}
+
+fn files(path: &Path) -> Result<Vec<std::path::PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|error| format!("can't read `{}`: {error}", path.display()))?;
+    let mut found: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    found.retain(|path| path.extension().is_some_and(|kind| kind == "geojson" || kind == "json"));
+    found.sort();
+    if found.is_empty() { Err(format!("no GeoJSON file in `{}`", path.display())) } else { Ok(found) }
+}
+
+/// The properties that any fence has, with their types: of whole numbers and fractions a float, else unlike ones are unknown.
+fn properties(fences: &[Fence]) -> Vec<(String, Type)> {
+    let mut types: BTreeMap<&str, Option<Type>> = BTreeMap::new();
+    for (name, property) in fences.iter().flat_map(|fence| &fence.properties) {
+        let ty = match property {
+            Property::Null => None,
+            Property::Bool(_) => Some(Type::Bool),
+            Property::Int(_) => Some(Type::Int),
+            Property::Float(_) => Some(Type::Float),
+            Property::Text(_) => Some(Type::Text),
+        };
+        let known = types.entry(name).or_insert(ty);
+        *known = match (*known, ty) {
+            (known, None) => known,
+            (None, ty) => ty,
+            (Some(known), Some(ty)) if known == ty => Some(known),
+            (Some(Type::Int), Some(Type::Float)) | (Some(Type::Float), Some(Type::Int)) => Some(Type::Float),
+            _ => Some(Type::Any),
+        };
+    }
+    types.into_iter().map(|(name, ty)| (name.to_owned(), ty.unwrap_or(Type::Any))).collect()
+}

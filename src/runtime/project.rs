@@ -1,0 +1,263 @@
+//! What a command works on: configuration, rule files and fences, checked together into a plan and a world.
+
+use super::{
+    config::{Config, ConfigError, StreamSchema},
+    fences::{LoadedFences, load_fences},
+};
+use crate::{
+    expr::World,
+    lang::{
+        check::{Catalog, check},
+        diag::Style,
+        file::RuleFile,
+    },
+    plan::{Plan, StreamOrigin},
+    wire::RecordSchema,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The configuration file that is read when none is named and it is there.
+pub const DEFAULT_CONFIG: &str = "geocep.yaml";
+
+/// What to load.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// `-c`.
+    pub config: Option<PathBuf>,
+    /// `--set`.
+    pub overrides: Vec<String>,
+    /// Rule files and directories; empty: those of the configuration.
+    pub rules: Vec<PathBuf>,
+    /// Whether diagnostics are coloured.
+    pub coloured: bool,
+}
+
+/// Why nothing can run.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A file or directory that can't be read.
+    #[error("can't read `{}`: {error}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// No rule file was named.
+    #[error("no rules: name rule files with `--rules`, or under `rules:` in the configuration")]
+    NoRules,
+    /// Fences.
+    #[error("{0}")]
+    Fences(String),
+    /// Rules; the text is all diagnostics, rendered.
+    #[error("{rendered}")]
+    Rules {
+        /// All diagnostics.
+        rendered: String,
+        /// How many are errors.
+        errors: usize,
+    },
+}
+
+impl ProjectError {
+    /// 1 where what was asked failed (rules), 2 for wrong usage or configuration.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Rules { .. }) { 1 } else { 2 }
+    }
+}
+
+/// Configuration and rule texts, before they are checked.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration, embedded defaults if there is none.
+    pub config: Config,
+    /// Whether a configuration file was read.
+    pub configured: bool,
+    files: Vec<RuleFile>,
+    fences: BTreeMap<String, LoadedFences>,
+    complaints: Vec<String>,
+    errors: usize,
+    style: Style,
+}
+
+/// Everything that a run needs.
+#[derive(Debug)]
+pub struct Project {
+    /// The configuration.
+    pub config: Config,
+    /// The rules.
+    pub plan: Arc<Plan>,
+    /// The fences.
+    pub world: Arc<World>,
+    /// Warnings, rendered: of the check, and of fences that were skipped.
+    pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Reads the files of a request.
+    ///
+    /// # Errors
+    /// A file that can't be read, or a configuration that is wrong. Mistakes in rule files wait for [`check`](Self::check).
+    pub fn read(request: &Request) -> Result<Self, ProjectError> {
+        let named = request.config.clone();
+        let path = named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.is_file()));
+        let config = match &path {
+            Some(path) => Config::load(path, &request.overrides)?,
+            None => Config::parse("{}", Path::new(""), &request.overrides, &|name| std::env::var(name).ok())?,
+        };
+        let named = if request.rules.is_empty() { &config.rules } else { &request.rules };
+        if named.is_empty() {
+            return Err(ProjectError::NoRules);
+        }
+        let style = if request.coloured { Style::Coloured } else { Style::Plain };
+        let mut loaded = Self {
+            configured: path.is_some(),
+            files: Vec::new(),
+            fences: BTreeMap::new(),
+            complaints: Vec::new(),
+            errors: 0,
+            style,
+            config: config.clone(),
+        };
+        for path in rule_files(named)? {
+            loaded.read_rules(&path)?;
+        }
+        for (name, geofences) in &config.geofences {
+            let fences = load_fences(name, geofences).map_err(ProjectError::Fences)?;
+            loaded.fences.insert(name.clone(), fences);
+        }
+        Ok(loaded)
+    }
+
+    fn read_rules(&mut self, path: &Path) -> Result<(), ProjectError> {
+        let failed = |error| ProjectError::Read { path: path.to_owned(), error };
+        let bytes = fs::read(path).map_err(failed)?;
+        let shown = path.display().to_string();
+        let text = String::from_utf8(bytes).map_err(|_| failed(std::io::Error::other("it is not UTF-8 text")))?;
+        let (file, diagnostics) = RuleFile::parse(&shown, &text);
+        for diagnostic in &diagnostics {
+            self.errors += usize::from(diagnostic.is_error());
+            self.complaints.push(crate::lang::diag::render(diagnostic, &shown, &text, self.style));
+        }
+        self.files.extend(file);
+        Ok(())
+    }
+
+    /// The names of the streams that rules read and no rule makes.
+    pub fn source_names(&self) -> Vec<String> {
+        let made: Vec<&str> =
+            self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
+        let mut read: Vec<String> = Vec::new();
+        for query in self.files.iter().flat_map(|file| &file.rules).filter_map(|rule| rule.query().0) {
+            read.extend(query.from.iter().map(|source| source.stream.text.clone()));
+        }
+        read.retain(|name| !made.contains(&name.as_str()));
+        read.sort();
+        read.dedup();
+        read
+    }
+
+    /// Checks the rules. `guessed` are schemas of streams that the configuration doesn't declare; `open` accepts streams and fence sets
+    /// that nobody declared (for a check without a configuration).
+    ///
+    /// # Errors
+    /// All mistakes of all rule files.
+    pub fn check(mut self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+        let declared = self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
+        let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
+        let sources = declared.chain(undeclared).map(|(name, schema)| (name.clone(), schema.catalog())).collect();
+        let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
+        let open = open && !self.configured;
+        let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
+        let checked = check(&self.files, &catalog);
+        for finding in &checked.diagnostics {
+            self.errors += usize::from(finding.diagnostic.is_error());
+            if let Some(file) = self.files.get(finding.file) {
+                self.complaints.push(file.render(&finding.diagnostic, self.style));
+            }
+        }
+        let plan = match checked.plan {
+            Some(plan) if self.errors == 0 => plan,
+            _ => return Err(ProjectError::Rules { rendered: self.complaints.join("\n"), errors: self.errors }),
+        };
+        let mut sets = Vec::new();
+        for name in &plan.fence_sets {
+            let set = match self.fences.remove(name) {
+                Some(loaded) => {
+                    self.complaints.extend(loaded.skipped.iter().map(|reason| format!("warning: skipped {reason}\n")));
+                    loaded.set
+                }
+                None => crate::geo::FenceSet::new(Vec::new()).map_err(|error| ProjectError::Fences(error.to_string()))?,
+            };
+            sets.push((name.clone(), Arc::new(set)));
+        }
+        Ok(Project {
+            config: self.config,
+            plan: Arc::new(plan),
+            world: Arc::new(World::new(sets)),
+            warnings: self.complaints,
+        })
+    }
+}
+
+/// How records of a source become rows of a plan's stream. Fields that are the key of every rule that reads the stream are
+/// required: a record without them could go nowhere.
+pub fn record_schema(plan: &Plan, stream: usize, schema: &StreamSchema) -> Option<RecordSchema> {
+    let pruned = plan.streams.get(stream).filter(|stream| stream.origin == StreamOrigin::Source)?;
+    let mut records = schema.record_schema(&pruned.schema);
+    let mut needed: Option<Vec<u16>> = None;
+    let reads = |input: &&crate::plan::Input| input.stream.0 as usize == stream;
+    for input in plan.rules.iter().flat_map(|rule| &rule.inputs).filter(reads) {
+        let slots = input.key.iter().filter_map(|expr| match expr.nodes() {
+            [crate::expr::Node::Field(slot)] => Some(*slot),
+            _ => None,
+        });
+        let slots: Vec<u16> = slots.collect();
+        needed = Some(match needed {
+            None => slots,
+            Some(others) => others.into_iter().filter(|slot| slots.contains(slot)).collect(),
+        });
+    }
+    for slot in needed.unwrap_or_default() {
+        if let Some(crate::wire::SlotSource::Field(field)) = records.slots.get_mut(usize::from(slot)) {
+            field.required = true;
+        }
+    }
+    Some(records)
+}
+
+/// The rule files among paths: a directory stands for the `.yaml` and `.yml` files in it and below, but for those in
+/// directories called `tests`, in order of path.
+fn rule_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ProjectError> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ProjectError> {
+        let failed = |error| ProjectError::Read { path: path.to_owned(), error };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            entries.push(entry.map_err(failed)?.path());
+        }
+        entries.sort();
+        for entry in entries {
+            if entry.is_dir() {
+                if entry.file_name().is_none_or(|name| name != "tests") {
+                    walk(&entry, found)?;
+                }
+            } else if entry.extension().is_some_and(|kind| kind == "yaml" || kind == "yml") {
+                found.push(entry);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() { walk(path, &mut found)? } else { found.push(path.clone()) }
+    }
+    Ok(found)
+}

@@ -1,0 +1,276 @@
+//! A core with its decoders and its encoder: bytes in, bytes out, and everything counted. No file, clock or thread of its own, so that
+//! `replay`, `run`, `test` and `bench` are the same machine behind different doors.
+
+use super::{
+    config::StreamSchema,
+    project::{Project, record_schema},
+};
+use crate::{
+    engine::{AlertEncoder, AtEnd, CompileError, Engine, Executor, Options, Output},
+    model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
+    plan::{Plan, StreamOrigin},
+    time::{Late, PartitionIx},
+    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, dead_letter, late_event},
+};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+/// One partition of a source on its way into the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LaneIx(pub usize);
+
+struct Lane {
+    source: usize,
+    stream: StreamId,
+    partition: PartitionIx,
+    decoder: Decoder,
+    width: usize,
+}
+
+/// What came in on one source, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceCounts {
+    /// The source.
+    pub name: String,
+    /// Records that became events, late ones included.
+    pub events: u64,
+    /// Records that became none, by reason.
+    pub rejected: BTreeMap<RejectReason, u64>,
+    /// Events that came too late.
+    pub late: u64,
+}
+
+/// Alert lines, each a GeoJSON Feature with its newline.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// All lines, one after the other.
+    pub bytes: Vec<u8>,
+    /// Of each line the rule's index in the plan, and its place.
+    pub entries: Vec<(u32, Range<usize>)>,
+}
+
+impl Lines {
+    /// Removes all lines and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+}
+
+/// What became no event, and what came too late: a JSON object a line.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    /// Rejected records.
+    pub dead: Vec<u8>,
+    /// Late events.
+    pub late: Vec<u8>,
+    /// A few of them in words, for the log.
+    pub samples: Vec<String>,
+}
+
+/// How many bad records or late events of a source are put into words; past that they are only counted and written out.
+const SAMPLES_MAX: u64 = 5;
+
+/// A running core with its doors.
+pub struct Session {
+    plan: Arc<Plan>,
+    engine: Engine,
+    encoder: AlertEncoder,
+    lanes: Vec<Lane>,
+    sources: Vec<SourceCounts>,
+    alerts: Vec<[u64; 2]>,
+    outputs: Vec<Output>,
+    late: Vec<Late>,
+}
+
+impl Session {
+    /// A session for a project.
+    ///
+    /// # Errors
+    /// A rule that no program can be built from.
+    pub fn new(project: &Project, options: Options, executor: Box<dyn Executor>) -> Result<Self, CompileError> {
+        let engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
+        Ok(Self {
+            plan: Arc::clone(&project.plan),
+            engine,
+            encoder: AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world)),
+            lanes: Vec::new(),
+            sources: Vec::new(),
+            alerts: vec![[0; 2]; project.plan.rules.len()],
+            outputs: Vec::new(),
+            late: Vec::new(),
+        })
+    }
+
+    /// The core.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The core, to tell it of idleness and time.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Adds a partition of a source; none if no rule reads the source. Partitions are added before the first record.
+    pub fn add_partition(
+        &mut self, source: &str, schema: &StreamSchema, format: Format, partition: u32, disorder_ms: TimeMs,
+    ) -> Option<LaneIx> {
+        let is_source = |stream: &crate::plan::StreamPlan| stream.name == source && stream.origin == StreamOrigin::Source;
+        let stream = self.plan.streams.iter().position(is_source)?;
+        let records = record_schema(&self.plan, stream, schema)?;
+        let at = match self.sources.iter().position(|counts| counts.name == source) {
+            Some(at) => at,
+            None => {
+                self.sources.push(SourceCounts { name: source.to_owned(), ..SourceCounts::default() });
+                self.sources.len() - 1
+            }
+        };
+        let id = StreamId(stream as u32);
+        self.lanes.push(Lane {
+            source: at,
+            stream: id,
+            partition: self.engine.add_partition(id, partition, disorder_ms),
+            decoder: Decoder::new(&records, format),
+            width: records.slots.len(),
+        });
+        Some(LaneIx(self.lanes.len() - 1))
+    }
+
+    /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.
+    pub fn push(&mut self, lane: LaneIx, chunk: &Chunk, letters: &mut Letters) {
+        let Some(lane) = self.lanes.get_mut(lane.0) else { return };
+        let Some(counts) = self.sources.get_mut(lane.source) else { return };
+        let mut batch = self.engine.spare(lane.width).unwrap_or_else(|| Batch::new(lane.width));
+        for record in chunk.records() {
+            match lane.decoder.decode(&record, &mut batch) {
+                Ok(event) => counts.events += u64::from(event),
+                Err(reject) => {
+                    let letter = DeadLetter {
+                        reject: &reject,
+                        source: &counts.name,
+                        partition: record.partition,
+                        offset: record.offset,
+                        record: record.bytes,
+                    };
+                    dead_letter(&letter, &mut letters.dead);
+                    let before: u64 = counts.rejected.values().sum();
+                    if before < SAMPLES_MAX {
+                        letters.samples.push(in_words(&counts.name, record.partition, record.offset, &reject));
+                    }
+                    *counts.rejected.entry(reject.reason).or_default() += 1;
+                }
+            }
+        }
+        self.engine.push(lane.partition, batch, &mut self.late);
+        for late in self.late.drain(..) {
+            let header = late.header;
+            let at = chunk.records().position(|record| record.offset == header.offset);
+            let event = LateEvent {
+                source: &counts.name,
+                partition: header.partition,
+                offset: header.offset,
+                time_ms: header.time_ms,
+                watermark_ms: header.time_ms.saturating_add(late.by_ms),
+                record: at.and_then(|at| chunk.record(at)).map(|record| record.bytes),
+            };
+            late_event(&event, &mut letters.late);
+            counts.late += 1;
+        }
+    }
+
+    /// Gives an already decoded batch to the core.
+    pub fn push_batch(&mut self, lane: LaneIx, batch: Batch) {
+        let Some(lane) = self.lanes.get(lane.0) else { return };
+        if let Some(counts) = self.sources.get_mut(lane.source) {
+            counts.events += batch.len() as u64;
+            self.engine.push(lane.partition, batch, &mut self.late);
+            counts.late += self.late.len() as u64;
+            self.late.clear();
+        }
+    }
+
+    /// Decodes a chunk into a batch of its own, for those who want the two steps apart; rejected records are only counted.
+    pub fn decode(&mut self, lane: LaneIx, chunk: &Chunk) -> Batch {
+        let Some(lane) = self.lanes.get_mut(lane.0) else { return Batch::new(0) };
+        let mut batch = Batch::new(lane.width);
+        for record in chunk.records() {
+            if let Err(reject) = lane.decoder.decode(&record, &mut batch)
+                && let Some(counts) = self.sources.get_mut(lane.source)
+            {
+                *counts.rejected.entry(reject.reason).or_default() += 1;
+            }
+        }
+        batch
+    }
+
+    /// Does all work that the inputs so far allow, and writes the alerts.
+    pub fn advance(&mut self, lines: &mut Lines) {
+        self.engine.advance();
+        self.write(lines);
+    }
+
+    /// The wall clock says that on quiet streams event time has come so far.
+    pub fn tick(&mut self, to_ms: TimeMs, lines: &mut Lines) {
+        self.engine.tick(to_ms);
+        self.write(lines);
+    }
+
+    /// A partition has ended.
+    pub fn end(&mut self, lane: LaneIx) {
+        if let Some(lane) = self.lanes.get(lane.0) {
+            self.engine.end_partition(lane.partition);
+        }
+    }
+
+    /// A partition is idle, or no longer.
+    pub fn set_idle(&mut self, lane: LaneIx, idle: bool) {
+        if let Some(lane) = self.lanes.get(lane.0) {
+            self.engine.set_idle(lane.partition, idle);
+        }
+    }
+
+    /// The inputs have ended.
+    pub fn finish(&mut self, at_end: AtEnd, lines: &mut Lines) {
+        self.engine.finish(at_end);
+        self.write(lines);
+    }
+
+    /// The lane that the others wait for.
+    pub fn held_back_by(&self) -> Option<LaneIx> {
+        let partition = self.engine.held_back_by()?;
+        self.lanes.iter().position(|lane| lane.partition == partition).map(LaneIx)
+    }
+
+    /// The stream of a lane.
+    pub fn stream_of(&self, lane: LaneIx) -> Option<StreamId> {
+        self.lanes.get(lane.0).map(|lane| lane.stream)
+    }
+
+    /// What came in.
+    pub fn sources(&self) -> &[SourceCounts] {
+        &self.sources
+    }
+
+    /// For each rule of the plan the alerts that fired and those that timed out.
+    pub fn alerts(&self) -> &[[u64; 2]] {
+        &self.alerts
+    }
+
+    fn write(&mut self, lines: &mut Lines) {
+        self.engine.take(&mut self.outputs);
+        for output in self.outputs.drain(..) {
+            let start = lines.bytes.len();
+            if self.encoder.encode(&output, &mut lines.bytes).is_some() {
+                lines.entries.push((output.rule, start..lines.bytes.len()));
+            }
+            let timed_out = usize::from(output.emission.kind == EmissionKind::TimedOut);
+            if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out)) {
+                *count += 1;
+            }
+        }
+    }
+}
+
+fn in_words(source: &str, partition: u32, offset: u64, reject: &Reject) -> String {
+    format!("{source} (partition {partition}, record {}): {}: {}", offset + 1, reject.reason.name(), reject.detail)
+}

@@ -1,0 +1,245 @@
+//! An output of a rule as one line: a GeoJSON Feature, keys in a fixed order, no spaces, so that GIS tools open a file of
+//! them and two runs compare byte by byte.
+
+use super::{
+    alert_id::{AlertId, alert_id, event_id},
+    annotation::{Piece, humane},
+    geometry::{write_cell, write_point, write_track},
+    json_out::{Comma, key as member, text, time, value as write_value},
+};
+use crate::model::{EmissionKind, FenceRef, Key, StreamId, Taken, TimeMs, Type, Value};
+
+/// Looks up names that values hold as numbers.
+pub trait Names {
+    /// The id of a fence.
+    fn fence_id(&self, fence: FenceRef) -> Option<&str>;
+    /// The name of a stream.
+    fn stream_name(&self, stream: StreamId) -> Option<&str>;
+}
+
+/// Why a field is in a rule's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldRole {
+    /// A component of the key: in `key`.
+    Key,
+    /// A measure: in `measures`.
+    Measure,
+    /// There for other rules and for the geometry: not written. A `position` among them is the geometry where no event has one.
+    Implicit,
+}
+
+/// A field of a rule's outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertField {
+    /// Its name.
+    pub name: String,
+    /// Its type: a quantity's unit stands in annotations.
+    pub ty: Type,
+    /// Why it is there.
+    pub role: FieldRole,
+}
+
+/// What all alerts of a rule share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlertShape {
+    /// The rule's name.
+    pub rule: String,
+    /// The fingerprint of its expression.
+    pub version: String,
+    /// Labels, in the order in which they are written. `severity` stands among the properties, too.
+    pub labels: Vec<(String, String)>,
+    /// Annotations, in the order in which they are written.
+    pub annotations: Vec<(String, Vec<Piece>)>,
+    /// The fields of an output, by slot.
+    pub fields: Vec<AlertField>,
+    /// The names of the pattern's variables, by number; empty for filters and windows.
+    pub variables: Vec<String>,
+}
+
+/// One output.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// What it is; a partial match that ran out of time has the status `timed_out`, all else `firing`.
+    pub kind: EmissionKind,
+    /// The first event's time, or the window's start.
+    pub start_ms: TimeMs,
+    /// The last event's time, the window's end, or the deadline.
+    pub end_ms: TimeMs,
+    /// The partition's key.
+    pub key: &'a Key,
+    /// The values of the shape's fields, by slot.
+    pub values: &'a [Value],
+    /// The events taken, in order of time.
+    pub taken: &'a [Taken],
+}
+
+/// Writes the alerts of one rule.
+#[derive(Debug)]
+pub struct AlertEncoder {
+    shape: AlertShape,
+    severity: Option<String>,
+    /// The members of `properties` from `labels` to before `key`, which never change.
+    labels: Vec<u8>,
+    scratch: Vec<u8>,
+    words: String,
+}
+
+impl AlertEncoder {
+    /// An encoder for alerts of this shape.
+    pub fn new(shape: AlertShape) -> Self {
+        let mut labels = b"{".to_vec();
+        for (name, label) in &shape.labels {
+            member(&mut labels, name);
+            text(&mut labels, label);
+        }
+        labels.push(b'}');
+        let severity = shape.labels.iter().find(|(name, _)| name == "severity").map(|(_, label)| label.clone());
+        Self { shape, severity, labels, scratch: Vec::new(), words: String::new() }
+    }
+
+    /// What all alerts share.
+    pub fn shape(&self) -> &AlertShape {
+        &self.shape
+    }
+
+    /// The id that [`encode`](Self::encode) gives an output.
+    pub fn id(&mut self, output: &Output<'_>, names: &dyn Names) -> AlertId {
+        let AlertShape { rule, version, variables, .. } = &self.shape;
+        alert_id((rule, version, variables), output, names, &mut self.scratch)
+    }
+
+    /// Appends the alert's line, with a newline at its end.
+    ///
+    /// The geometry is the boundary of the key's first H3 cell; else the track of the events taken (consecutive equal
+    /// positions once; a single one is a point); else the point in the output's `position`; else null.
+    pub fn encode(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) -> AlertId {
+        let id = self.id(output, names);
+        let id_text = id.to_string();
+        out.extend_from_slice(br#"{"type":"Feature","id":"#);
+        text(out, &id_text);
+        out.extend_from_slice(br#","geometry":"#);
+        self.geometry(output, out);
+        out.extend_from_slice(br#","properties":{"#);
+        let timed_out = output.kind == EmissionKind::TimedOut;
+        let status = if timed_out { "timed_out" } else { "firing" };
+        let fixed = [("id", id_text.as_str()), ("rule", &self.shape.rule), ("rule_version", &self.shape.version)];
+        let severity = self.severity.iter().map(|severity| ("severity", severity.as_str()));
+        for (name, value) in fixed.into_iter().chain([("status", status)]).chain(severity) {
+            member(out, name);
+            text(out, value);
+        }
+        member(out, "labels");
+        out.extend_from_slice(&self.labels);
+        member(out, "key");
+        self.fields(FieldRole::Key, output, names, out);
+        member(out, "start");
+        time(out, output.start_ms);
+        member(out, "end");
+        time(out, output.end_ms);
+        member(out, "measures");
+        self.fields(FieldRole::Measure, output, names, out);
+        member(out, "annotations");
+        self.annotations(output, names, out);
+        member(out, "events");
+        self.events(output, names, out);
+        out.extend_from_slice(b"}}\n");
+        id
+    }
+
+    fn fields(&self, role: FieldRole, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let mut comma = Comma(false);
+        for (field, value) in self.with_role(role, output) {
+            comma.write(out);
+            text(out, &field.name);
+            out.push(b':');
+            write_value(out, value, names);
+        }
+        out.push(b'}');
+    }
+
+    fn with_role<'a>(
+        &'a self,
+        role: FieldRole,
+        output: &'a Output<'_>,
+    ) -> impl Iterator<Item = (&'a AlertField, &'a Value)> {
+        let values = output.values.iter().chain(std::iter::repeat(&Value::Null));
+        self.shape.fields.iter().zip(values).filter(move |(field, _)| field.role == role)
+    }
+
+    fn annotations(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let mut words = std::mem::take(&mut self.words);
+        let mut comma = Comma(false);
+        for (name, pieces) in &self.shape.annotations {
+            words.clear();
+            for piece in pieces {
+                self.piece(piece, output, names, &mut words);
+            }
+            comma.write(out);
+            text(out, name);
+            out.push(b':');
+            text(out, &words);
+        }
+        self.words = words;
+        out.push(b'}');
+    }
+
+    fn piece(&self, piece: &Piece, output: &Output<'_>, names: &dyn Names, words: &mut String) {
+        match piece {
+            Piece::Text(text) => words.push_str(text),
+            Piece::Start => words.push_str(&crate::model::format_time(output.start_ms)),
+            Piece::End => words.push_str(&crate::model::format_time(output.end_ms)),
+            Piece::Field(slot) => {
+                let ty = self.shape.fields.get(usize::from(*slot)).map_or(Type::Any, |field| field.ty);
+                humane(words, output.values.get(usize::from(*slot)).unwrap_or(&Value::Null), ty, names);
+            }
+            Piece::Key => {
+                let mut first = true;
+                for (field, value) in self.with_role(FieldRole::Key, output) {
+                    words.push_str(if first { "" } else { ", " });
+                    first = false;
+                    humane(words, value, field.ty, names);
+                }
+            }
+        }
+    }
+
+    fn events(&self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
+        out.push(b'[');
+        let mut comma = Comma(false);
+        for taken in output.taken {
+            comma.write(out);
+            out.push(b'{');
+            if let Some(variable) = self.shape.variables.get(usize::from(taken.var)) {
+                member(out, "variable");
+                text(out, variable);
+            }
+            member(out, "id");
+            text(out, &event_id(&taken.id, names));
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
+
+    fn geometry(&self, output: &Output<'_>, out: &mut Vec<u8>) {
+        let cell = self.with_role(FieldRole::Key, output).find_map(|(_, value)| match value {
+            Value::Cell(cell) => Some(*cell),
+            _ => None,
+        });
+        if cell.is_some_and(|cell| write_cell(out, cell))
+            || write_track(out, output.taken.iter().filter_map(|taken| taken.position))
+        {
+            return;
+        }
+        let mut fields = self.shape.fields.iter().zip(output.values);
+        match fields.find(|(field, value)| field.name == "position" && matches!(value, Value::Point(_))) {
+            Some((_, Value::Point(position))) => write_point(out, *position),
+            _ => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "alert_test.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! Who an alert is: a hash of what it is about, so that a replay makes the same id and a sink can drop a double.
+
+use super::alert::{Names, Output};
+use crate::model::{EventId, StreamId};
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The layout of the bytes that are hashed, for other programs that want to make an alert's id. Frozen.
+pub const ALERT_ID_LAYOUT: &str = "\
+xxh3-128 (seed 0), printed as 32 hexadecimal digits, of, one after another:
+  the ASCII bytes `geocep-alert-1`
+  rule name, rule version, canonical bytes of the key: each its length as u32 and its bytes
+  start, end: i64, milliseconds since 1970
+  number of events: u32; then per event, in order of time:
+    name of its pattern variable: length u32 and bytes
+    0 as u8 and its id: length u32 and bytes; or
+    1 as u8, name of its stream: length u32 and bytes, partition u32, offset u64
+  revision: u32, 0
+All numbers little-endian, texts UTF-8.";
+
+/// An alert's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertId(pub u128);
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The id of an output; `scratch` keeps its memory between calls.
+pub(super) fn alert_id(
+    (rule, version, variables): (&str, &str, &[String]),
+    output: &Output<'_>,
+    names: &dyn Names,
+    scratch: &mut Vec<u8>,
+) -> AlertId {
+    scratch.clear();
+    scratch.extend_from_slice(b"geocep-alert-1");
+    for part in [rule.as_bytes(), version.as_bytes(), output.key.as_bytes()] {
+        sized(scratch, part);
+    }
+    scratch.extend_from_slice(&output.start_ms.to_le_bytes());
+    scratch.extend_from_slice(&output.end_ms.to_le_bytes());
+    scratch.extend_from_slice(&(output.taken.len() as u32).to_le_bytes());
+    for taken in output.taken {
+        sized(scratch, variables.get(usize::from(taken.var)).map_or(&[][..], String::as_bytes));
+        match &taken.id {
+            EventId::Field(text) => {
+                scratch.push(0);
+                sized(scratch, text.as_bytes());
+            }
+            EventId::Offset { stream, partition, offset } => {
+                scratch.push(1);
+                sized(scratch, stream_name(names, *stream).as_bytes());
+                scratch.extend_from_slice(&partition.to_le_bytes());
+                scratch.extend_from_slice(&offset.to_le_bytes());
+            }
+        }
+    }
+    scratch.extend_from_slice(&0u32.to_le_bytes());
+    AlertId(xxh3_128(scratch))
+}
+
+fn sized(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(part);
+}
+
+/// A stream's name. Never its number, which another rule in the same file would change.
+fn stream_name(names: &dyn Names, stream: StreamId) -> &str {
+    names.stream_name(stream).unwrap_or_default()
+}
+
+/// An event's id as text: its own, or `stream:partition:offset`; a derived event's is `stream:` and 16 hex digits.
+pub(super) fn event_id(id: &EventId, names: &dyn Names) -> String {
+    match id {
+        EventId::Field(text) => text.to_string(),
+        EventId::Offset { stream, partition: u32::MAX, offset } => {
+            format!("{}:{offset:016x}", stream_name(names, *stream))
+        }
+        EventId::Offset { stream, partition, offset } => {
+            format!("{}:{partition}:{offset}", stream_name(names, *stream))
+        }
+    }
+}

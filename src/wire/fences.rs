@@ -1,0 +1,335 @@
+//! GeoJSON (RFC 7946) to fences.
+//!
+//! A feature is a fence: Polygon or MultiPolygon, an id, and properties. Everything that is wrong is reported, not only the
+//! first thing, each with the feature's place in the file, its id and, for a geometry, the place in its coordinates. The
+//! coordinates are read by hand since a general reader doesn't say where they are wrong.
+//!
+//! What isn't supported yet (lines and points with a width or radius, `valid_from` and `valid_to`) is an error, never
+//! ignored. Heights in positions and `bbox` members are ignored, as the standard allows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::geo::{Fence, Place, Property, Shape, ShapeError};
+
+/// How to read fences.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FenceOptions {
+    /// The property that is the fence's id. By default the feature's own `id`, else its property `id`.
+    pub id_property: Option<String>,
+    /// Skip features with mistakes and report them, rather than refuse the file.
+    pub lenient: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub struct FencesRead {
+    /// The fences in the order of the file.
+    pub fences: Vec<Fence>,
+    /// Why features were skipped; empty unless lenient.
+    pub skipped: Vec<FenceFileError>,
+}
+
+/// What is wrong with a fence file.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum FenceFileError {
+    /// Not JSON.
+    #[error("not valid JSON at line {line}, column {column}: {reason}")]
+    Json {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// JSON, but neither a FeatureCollection nor a Feature.
+    #[error("expected a GeoJSON `FeatureCollection` or `Feature`, found {found}")]
+    NotFeatures {
+        /// What is there.
+        found: String,
+    },
+    /// Coordinates in another reference system than WGS 84.
+    #[error(
+        "the coordinate reference system `{0}` is not supported; convert the file to WGS 84 longitude and latitude"
+    )]
+    Crs(String),
+    /// Something is wrong with one feature.
+    #[error("`features[{index}]`{}: {reason}", id.as_ref().map(|id| format!(" (id `{id}`)")).unwrap_or_default())]
+    Feature {
+        /// Its place in the file, from 0.
+        index: usize,
+        /// Its id, if it has a usable one.
+        id: Option<String>,
+        /// What is wrong.
+        reason: Box<FeatureReason>,
+    },
+}
+
+/// What is wrong with a feature.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum FeatureReason {
+    /// Not an object of type Feature.
+    #[error("expected a GeoJSON `Feature`, found {0}")]
+    NotFeature(String),
+    /// No id where it is looked for.
+    #[error("no id: {0}")]
+    NoId(String),
+    /// An id that is neither text nor number, or is empty.
+    #[error("the id {0} is neither a number nor a text of at least one character")]
+    BadId(String),
+    /// An id that an earlier feature has.
+    #[error("the id is already that of `features[{first}]`")]
+    DuplicateId {
+        /// The earlier feature.
+        first: usize,
+    },
+    /// Properties that are no object.
+    #[error("`properties` is {0}, not an object or null")]
+    Properties(String),
+    /// A property that has a meaning which isn't supported yet.
+    #[error("the property `{0}` is not supported yet; remove it to have the fence valid at all times")]
+    Validity(String),
+    /// No geometry.
+    #[error("the feature has no geometry; a fence needs a `Polygon` or a `MultiPolygon`")]
+    NoGeometry,
+    /// A geometry that can't be a fence, or not yet.
+    #[error("a geometry of type {found} can't be a fence: `Polygon` and `MultiPolygon` can{hint}")]
+    Unsupported {
+        /// The type.
+        found: String,
+        /// What else the user may expect, or nothing.
+        hint: &'static str,
+    },
+    /// Coordinates of another form than the type asks for.
+    #[error("`{place}` is {found}, not {wanted}")]
+    Coordinates {
+        /// Where.
+        place: Place,
+        /// What is there.
+        found: String,
+        /// What should be.
+        wanted: &'static str,
+    },
+    /// Coordinates that are no shape.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+/// Reads fences from the bytes of a GeoJSON document: a FeatureCollection, or a single Feature.
+///
+/// # Errors
+/// Everything that is wrong. If lenient, only what concerns the whole document; wrong features are then in
+/// [`FencesRead::skipped`].
+pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, Vec<FenceFileError>> {
+    let document = parse(bytes).map_err(|error| vec![error])?;
+    let features = features(&document).map_err(|error| vec![error])?;
+    let mut read = FencesRead { fences: Vec::new(), skipped: Vec::new() };
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, feature) in features.iter().enumerate() {
+        let id = feature.as_object().map(|feature| feature_id(feature, options)).transpose();
+        let known = id.as_ref().ok().cloned().flatten();
+        let mut reasons = Vec::new();
+        let mut fence = None;
+        match feature.as_object().filter(|object| type_of(object) == Some("Feature")) {
+            None => reasons.push(FeatureReason::NotFeature(describe_typed(feature))),
+            Some(object) => {
+                reasons.extend(id.err());
+                let properties = properties(object).map_err(|mut more| reasons.append(&mut more));
+                let shape = shape(object).map_err(|reason| reasons.push(reason));
+                if let Some(first) = known.as_ref().and_then(|id| seen.get(id)) {
+                    reasons.push(FeatureReason::DuplicateId { first: *first });
+                }
+                if let (Some(id), Ok(properties), Ok(shape), true) =
+                    (known.clone(), properties, shape, reasons.is_empty())
+                {
+                    fence = Some(Fence { id, properties, shape });
+                }
+            }
+        }
+        if let Some(id) = &known {
+            // In lenient reading the first usable feature with an id has it.
+            if fence.is_some() || !options.lenient {
+                seen.entry(id.clone()).or_insert(index);
+            }
+        }
+        read.fences.extend(fence);
+        let error = |reason| FenceFileError::Feature { index, id: known.clone(), reason: Box::new(reason) };
+        read.skipped.extend(reasons.into_iter().map(error));
+    }
+    if read.skipped.is_empty() || options.lenient { Ok(read) } else { Err(read.skipped) }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, FenceFileError> {
+    // Some tools put a byte order mark first, which JSON doesn't know.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
+        FenceFileError::Json { line: error.line(), column: error.column(), reason }
+    })
+}
+
+fn features(document: &Value) -> Result<&[Value], FenceFileError> {
+    let wrong = |found: String| FenceFileError::NotFeatures { found };
+    let Some(object) = document.as_object() else { return Err(wrong(describe(document))) };
+    check_crs(object)?;
+    match (type_of(object), object.get("features")) {
+        (Some("FeatureCollection"), Some(Value::Array(features))) => Ok(features),
+        (Some("FeatureCollection"), None) => Err(wrong("a `FeatureCollection` without `features`".into())),
+        (Some("FeatureCollection"), Some(other)) => {
+            Err(wrong(format!("a `FeatureCollection` whose `features` is {}", describe(other))))
+        }
+        (Some("Feature"), _) => Ok(std::slice::from_ref(document)),
+        (Some("Polygon" | "MultiPolygon"), _) => {
+            Err(wrong(format!("{}: wrap it in a `Feature` with an id", describe_typed(document))))
+        }
+        _ => Err(wrong(describe_typed(document))),
+    }
+}
+
+/// The 2008 version of GeoJSON allowed other reference systems.
+fn check_crs(document: &Map<String, Value>) -> Result<(), FenceFileError> {
+    match document.get("crs") {
+        None | Some(Value::Null) => Ok(()),
+        Some(crs) => {
+            let name = crs.pointer("/properties/name").and_then(Value::as_str).unwrap_or("unknown");
+            let fine = ["CRS84", "4326"].iter().any(|known| name.ends_with(known));
+            if fine { Ok(()) } else { Err(FenceFileError::Crs(name.to_owned())) }
+        }
+    }
+}
+
+fn feature_id(feature: &Map<String, Value>, options: &FenceOptions) -> Result<String, FeatureReason> {
+    let property = |name: &str| feature.get("properties").and_then(|properties| properties.get(name));
+    let (value, looked_in) = match &options.id_property {
+        Some(name) => (property(name), format!("the feature has no property `{name}`")),
+        None => (
+            feature.get("id").filter(|id| !id.is_null()).or_else(|| property("id")),
+            "the feature has neither an `id` nor a property `id`".to_owned(),
+        ),
+    };
+    match value {
+        None | Some(Value::Null) => Err(FeatureReason::NoId(looked_in)),
+        Some(Value::String(id)) if !id.is_empty() => Ok(id.clone()),
+        Some(Value::Number(id)) => Ok(id.to_string()),
+        Some(other) => Err(FeatureReason::BadId(describe(other))),
+    }
+}
+
+fn properties(feature: &Map<String, Value>) -> Result<Vec<(String, Property)>, Vec<FeatureReason>> {
+    let properties = match feature.get("properties") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(properties)) => properties,
+        Some(other) => return Err(vec![FeatureReason::Properties(describe(other))]),
+    };
+    let bounds = ["valid_from", "valid_to"];
+    let bounds = bounds.iter().filter(|name| properties.get(**name).is_some_and(|value| !value.is_null()));
+    let reasons: Vec<_> = bounds.map(|name| FeatureReason::Validity((*name).to_owned())).collect();
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    Ok(properties.iter().map(|(name, value)| (name.clone(), property(value))).collect())
+}
+
+fn property(value: &Value) -> Property {
+    match value {
+        Value::Null => Property::Null,
+        Value::Bool(value) => Property::Bool(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Property::Int(whole),
+            None => number.as_f64().filter(|value| value.is_finite()).map_or(Property::Null, Property::Float),
+        },
+        Value::String(text) => Property::Text(text.clone()),
+        nested => Property::Text(nested.to_string()),
+    }
+}
+
+fn shape(feature: &Map<String, Value>) -> Result<Shape, FeatureReason> {
+    let geometry = match feature.get("geometry") {
+        None | Some(Value::Null) => return Err(FeatureReason::NoGeometry),
+        Some(geometry) => geometry,
+    };
+    let kind = geometry.as_object().and_then(type_of);
+    let coordinates = || geometry.get("coordinates").unwrap_or(&Value::Null);
+    let root = Place { polygon: None, ring: None, position: None };
+    match kind {
+        Some("Polygon") => Ok(Shape::polygon(&polygon(coordinates(), root)?)?),
+        Some("MultiPolygon") => {
+            let polygons = array(coordinates(), root, "an array of polygons")?;
+            let read = |(i, value)| polygon(value, Place { polygon: Some(i), ..root });
+            Ok(Shape::multi_polygon(&polygons.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?)?)
+        }
+        _ => {
+            let hint = match kind {
+                Some("LineString" | "MultiLineString") => "; lines with a width are not supported yet",
+                Some("Point" | "MultiPoint") => "; circles round a point are not supported yet",
+                Some("GeometryCollection") => "; make each geometry a feature of its own",
+                _ => "",
+            };
+            Err(FeatureReason::Unsupported { found: describe_typed(geometry), hint })
+        }
+    }
+}
+
+fn polygon(value: &Value, place: Place) -> Result<Vec<Vec<[f64; 2]>>, FeatureReason> {
+    let rings = array(value, place, "an array of rings")?.iter().enumerate();
+    rings.map(|(i, value)| ring(value, Place { ring: Some(i), ..place })).collect()
+}
+
+fn ring(value: &Value, place: Place) -> Result<Vec<[f64; 2]>, FeatureReason> {
+    let positions = array(value, place, "an array of positions")?.iter().enumerate();
+    let read = |(i, value): (usize, &Value)| {
+        let numbers = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        match (numbers.first().and_then(Value::as_f64), numbers.get(1).and_then(Value::as_f64)) {
+            (Some(lon), Some(lat)) => Ok([lon, lat]),
+            _ => Err(FeatureReason::Coordinates {
+                place: Place { position: Some(i), ..place },
+                found: describe(value),
+                wanted: "a position, [longitude, latitude]",
+            }),
+        }
+    };
+    positions.map(read).collect()
+}
+
+fn array<'a>(value: &'a Value, place: Place, wanted: &'static str) -> Result<&'a [Value], FeatureReason> {
+    let wrong = || FeatureReason::Coordinates { place, found: describe(value), wanted };
+    value.as_array().map(Vec::as_slice).ok_or_else(wrong)
+}
+
+fn type_of(object: &Map<String, Value>) -> Option<&str> {
+    object.get("type").and_then(Value::as_str)
+}
+
+/// A value in a few words, its `type` member first of all.
+fn describe_typed(value: &Value) -> String {
+    match value.as_object().map(type_of) {
+        Some(Some(kind)) => format!("`{}`", shorten(kind)),
+        Some(None) => "an object without a `type`".to_owned(),
+        None => describe(value),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => format!("`{}`", shorten(&other.to_string())),
+    }
+}
+
+/// Long texts are cut: a message is for reading.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 40;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+#[path = "fences_test.rs"]
+mod tests;

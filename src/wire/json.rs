@@ -1,0 +1,429 @@
+//! One JSON object per record → one event. Only the needed fields are decoded; the rest is checked for syntax and skipped,
+//! without a tree and, unless a text is long or has escapes, without an allocation.
+
+use super::{
+    layout::{Layout, Raw, Want, clip},
+    record::RecordSchema,
+};
+use crate::model::{Batch, Reject, RejectReason, Text, Value, parse_time};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Lists in lists deeper than this are no values: state could not be read back.
+const LIST_DEPTH_MAX: u8 = 8;
+
+/// Decodes records of one source. Of a key that a record has twice, the last counts, as in most JSON readers.
+#[derive(Debug)]
+pub struct JsonDecoder {
+    layout: Layout,
+    nodes: Vec<Node>,
+    cells: Vec<Raw>,
+}
+
+impl JsonDecoder {
+    /// A decoder for records that look so.
+    pub fn new(schema: &RecordSchema) -> Self {
+        let layout = Layout::new(schema, false);
+        let mut nodes = vec![Node::default()];
+        for (cell, name) in layout.names().iter().enumerate() {
+            match name.strip_prefix('/') {
+                Some(path) => insert(&mut nodes, path, cell, layout.want(cell)),
+                None => nodes[0].leaf(name, cell, layout.want(cell)),
+            }
+        }
+        for node in &mut nodes {
+            node.index();
+        }
+        let cells = vec![Raw::Absent; layout.names().len()];
+        Self { layout, nodes, cells }
+    }
+
+    /// Decodes one record and adds the event to `batch`, whose width is that of the schema's slots.
+    ///
+    /// # Errors
+    /// Why the record is no event; then nothing is added.
+    pub fn decode(&mut self, record: &[u8], partition: u32, offset: u64, batch: &mut Batch) -> Result<(), Reject> {
+        // All of it at once: skipped strings aren't looked at again.
+        let text = std::str::from_utf8(record).map_err(|error| {
+            Reject::new(RejectReason::Syntax, format!("not UTF-8 from byte {} on", error.valid_up_to()))
+        })?;
+        self.cells.fill(Raw::Absent);
+        let mut json = serde_json::Deserializer::from_str(text);
+        let root = Object { nodes: &self.nodes, node: 0, cells: &mut self.cells };
+        root.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| syntax(&error))?;
+        self.layout.finish(&self.cells, partition, offset, batch)
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> Reject {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let detail = match error.is_eof() {
+        true => format!("the record ends too early: {what}"),
+        false => format!("no JSON object: {what}, column {}", error.column()),
+    };
+    Reject::new(RejectReason::Syntax, detail)
+}
+
+/// The needed keys of an object, found by length, then bytes.
+#[derive(Debug, Default)]
+struct Node {
+    entries: Vec<Entry>,
+    /// For each length the range of entries; the last is for all lengths from there on.
+    by_length: Vec<(u16, u16)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Box<[u8]>,
+    target: Target,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Cell(usize, Want),
+    Object(usize),
+}
+
+impl Node {
+    fn leaf(&mut self, name: &str, cell: usize, want: Want) {
+        self.entries.push(Entry { name: name.as_bytes().into(), target: Target::Cell(cell, want) });
+    }
+
+    fn index(&mut self) {
+        self.entries.sort_by_key(|entry| entry.name.len());
+        let longest = self.entries.last().map_or(0, |entry| entry.name.len());
+        self.by_length = (0..=longest)
+            .map(|length| {
+                let from = self.entries.partition_point(|entry| entry.name.len() < length);
+                let to = self.entries.partition_point(|entry| entry.name.len() <= length);
+                (from as u16, to as u16)
+            })
+            .collect();
+    }
+
+    fn find(&self, key: &[u8]) -> Option<Target> {
+        let &(from, to) = self.by_length.get(key.len())?;
+        let entries = self.entries.get(usize::from(from)..usize::from(to))?;
+        entries.iter().find(|entry| *entry.name == *key).map(|entry| entry.target)
+    }
+}
+
+/// Adds the path `a/b/c`; `~1` is a slash in a name and `~0` a tilde, as in JSON pointers. A field that is needed whole
+/// hides paths into it.
+fn insert(nodes: &mut Vec<Node>, path: &str, cell: usize, want: Want) {
+    let mut at = 0;
+    let mut names = path.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).peekable();
+    while let Some(name) = names.next() {
+        if names.peek().is_none() {
+            nodes[at].leaf(&name, cell, want);
+            return;
+        }
+        let known = nodes[at].entries.iter().find_map(|entry| match entry.target {
+            Target::Object(child) if *entry.name == *name.as_bytes() => Some(child),
+            _ => None,
+        });
+        at = known.unwrap_or_else(|| {
+            let child = nodes.len();
+            nodes[at].entries.push(Entry { name: name.as_bytes().into(), target: Target::Object(child) });
+            nodes.push(Node::default());
+            child
+        });
+    }
+}
+
+/// An object some of whose keys are needed.
+struct Object<'a> {
+    nodes: &'a [Node],
+    node: usize,
+    cells: &'a mut [Raw],
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // At the root only an object is a record; inside one, another value just lacks the needed keys.
+        if self.node == 0 { deserializer.deserialize_map(self) } else { deserializer.deserialize_any(self) }
+    }
+}
+
+macro_rules! ignore_scalars {
+    ($($method:ident: $ty:ty),*) => { $(
+        fn $method<E: Error>(self, value: $ty) -> Result<(), E> {
+            if self.node == 0 { Err(E::custom(format_args!("expected an object, found `{value}`"))) } else { Ok(()) }
+        }
+    )* };
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some(node) = self.nodes.get(self.node) else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
+        };
+        while let Some(target) = map.next_key_seed(Name(node))? {
+            match target {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some(Target::Object(child)) => {
+                    map.next_value_seed(Object { nodes: self.nodes, node: child, cells: &mut *self.cells })?;
+                }
+                Some(Target::Cell(cell, want)) => {
+                    let found = map.next_value_seed(Scalar { want })?;
+                    if let Some(place) = self.cells.get_mut(cell) {
+                        *place = found;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    ignore_scalars!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+}
+
+/// A key of an object.
+struct Name<'a>(&'a Node);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<Target>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<Target>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.find(key.as_bytes()))
+    }
+}
+
+/// The value of a needed key.
+struct Scalar {
+    want: Want,
+}
+
+impl<'de> DeserializeSeed<'de> for Scalar {
+    type Value = Raw;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Scalar {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Raw, E> {
+        Ok(i64::try_from(value).map_or(Raw::Big(value), Raw::Int))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Float(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Raw, E> {
+        // Read here, an instant needs no copy of its text, which is too long to be held in place.
+        Ok(match self.want.time.then(|| parse_time(value)) {
+            Some(Ok(at_ms)) if super::record::TimeUnit::Milliseconds.of_int(at_ms).is_some() => Raw::Time(at_ms),
+            Some(_) => Raw::Text(clip(value).into()),
+            None => Raw::Text(Text::from(value)),
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        if self.want.list {
+            let mut list = Vec::new();
+            let mut whole = true;
+            while let Some(item) = seq.next_element_seed(Item { depth: 1 })? {
+                whole &= item.is_some();
+                list.extend(item);
+            }
+            if self.want.point
+                && let [lon, lat, ..] = &list[..]
+                && let (Some(lon), Some(lat)) = (lon.number(), lat.number())
+            {
+                return Ok(Raw::Point(lon, lat));
+            }
+            return Ok(if whole { Raw::List(list.into()) } else { Raw::Other("a list with objects or too deep") });
+        }
+        let point = coordinates(&mut seq)?;
+        Ok(point.filter(|_| self.want.point).map_or(Raw::Other("a list"), |(lon, lat)| Raw::Point(lon, lat)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        if !self.want.point {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Raw::Other("an object"));
+        }
+        let (mut lon, mut lat, mut point, mut is_point) = (None, None, None, true);
+        while let Some(key) = map.next_key::<GeometryKey>()? {
+            match key {
+                GeometryKey::Type => is_point = map.next_value_seed(IsPoint)?,
+                GeometryKey::Coordinates => point = map.next_value_seed(Coordinates)?,
+                GeometryKey::Lon => lon = map.next_value_seed(Item { depth: 0 })?.and_then(|value| value.number()),
+                GeometryKey::Lat => lat = map.next_value_seed(Item { depth: 0 })?.and_then(|value| value.number()),
+                GeometryKey::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(match point.or(lon.zip(lat)) {
+            _ if !is_point => Raw::Other("a geometry that is no point"),
+            Some((lon, lat)) => Raw::Point(lon, lat),
+            None => Raw::Other("an object without two coordinates"),
+        })
+    }
+}
+
+/// The first two numbers of a list, to its end.
+fn coordinates<'de, A: SeqAccess<'de>>(seq: &mut A) -> Result<Option<(f64, f64)>, A::Error> {
+    let lon = seq.next_element_seed(Item { depth: LIST_DEPTH_MAX })?.flatten();
+    let lat = seq.next_element_seed(Item { depth: LIST_DEPTH_MAX })?.flatten();
+    while seq.next_element::<IgnoredAny>()?.is_some() {}
+    let degrees = |value: Option<Value>| value.filter(|v| matches!(v, Value::Int(_) | Value::Float(_)))?.number();
+    Ok(degrees(lon).zip(degrees(lat)))
+}
+
+enum GeometryKey {
+    Type,
+    Coordinates,
+    Lon,
+    Lat,
+    Other,
+}
+
+impl<'de> serde::Deserialize<'de> for GeometryKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+        impl Visitor<'_> for Key {
+            type Value = GeometryKey;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E: Error>(self, key: &str) -> Result<GeometryKey, E> {
+                Ok(match key {
+                    "type" => GeometryKey::Type,
+                    "coordinates" => GeometryKey::Coordinates,
+                    "lon" | "lng" | "longitude" => GeometryKey::Lon,
+                    "lat" | "latitude" => GeometryKey::Lat,
+                    _ => GeometryKey::Other,
+                })
+            }
+        }
+        deserializer.deserialize_str(Key)
+    }
+}
+
+/// Whether a geometry's `type` is a point's.
+struct IsPoint;
+
+impl<'de> DeserializeSeed<'de> for IsPoint {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        let value = Item { depth: LIST_DEPTH_MAX }.deserialize(deserializer)?;
+        Ok(matches!(value, Some(Value::Text(text)) if text.as_str() == "Point"))
+    }
+}
+
+/// The `coordinates` of a geometry.
+struct Coordinates;
+
+impl<'de> DeserializeSeed<'de> for Coordinates {
+    type Value = Option<(f64, f64)>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let value = Item { depth: LIST_DEPTH_MAX - 1 }.deserialize(deserializer)?;
+        let Some(Value::List(list)) = value else { return Ok(None) };
+        Ok(match &list[..] {
+            [lon @ (Value::Int(_) | Value::Float(_)), lat @ (Value::Int(_) | Value::Float(_)), ..] => {
+                lon.number().zip(lat.number())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A value in a list; `None` for objects and what is too deep.
+struct Item {
+    depth: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Item {
+    type Value = Option<Value>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Item {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Some(Value::Null))
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Some(Value::Bool(value)))
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Some(Value::Int(value)))
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Some(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int)))
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Some(value.into()))
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Some(Value::text(value)))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        if self.depth >= LIST_DEPTH_MAX {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(None);
+        }
+        let (mut list, mut whole) = (Vec::new(), true);
+        while let Some(item) = seq.next_element_seed(Item { depth: self.depth + 1 })? {
+            whole &= item.is_some();
+            list.extend(item);
+        }
+        Ok(whole.then(|| Value::List(list.into())))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
