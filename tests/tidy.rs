@@ -32,8 +32,18 @@ const NEIGHBOURS: &[(&str, &str)] = &[("cli", "api")];
 
 /// What no file of the core may name.
 const FORBIDDEN: &[&str] = &[
-    "tokio", "std::fs", "std::net", "std::thread", "std::process", "std::env", "Instant", "SystemTime", "RandomState",
-    "thread_rng", "HashMap<", "HashSet<",
+    "tokio",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "std::process",
+    "std::env",
+    "Instant",
+    "SystemTime",
+    "RandomState",
+    "thread_rng",
+    "HashMap<",
+    "HashSet<",
 ];
 
 /// Lines of a file that hold it in the head; tests at its end don't count.
@@ -127,7 +137,9 @@ fn the_core_has_no_clock_thread_or_file() {
     for (room, path, text) in sources().iter().filter(|(room, ..)| floors[room.as_str()] < BORDER) {
         let code = code(text);
         for word in FORBIDDEN.iter().filter(|word| code.contains(*word)) {
-            if !(word.starts_with("Hash") && code.contains("hashbrown")) && !path.to_string_lossy().ends_with("_test.rs") {
+            if !(word.starts_with("Hash") && code.contains("hashbrown"))
+                && !path.to_string_lossy().ends_with("_test.rs")
+            {
                 wrong.push(format!("{} ({room}): {word}", path.display()));
             }
         }

@@ -62,7 +62,8 @@ pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
     }
     let undefined = |name: &&(&ast::Name, bool)| !clause.define.iter().any(|d| d.name.text == name.0.text);
     if !clause.define.is_empty() {
-        for (name, _) in names.iter().filter(undefined) {
+        // `!next` without a definition is the usual way to say that nothing comes.
+        for (name, _) in names.iter().filter(undefined).filter(|(_, negated)| !negated) {
             rule.report(
                 Diagnostic::new(Code::NoDefinition, name.span, format!("`{}` has no definition", name.text))
                     .with_label("matches every event")
