@@ -1,0 +1,172 @@
+//! From a graph to the flat states that events are run against: every state's takes and skips with the guards of the
+//! proceed edges on the way, in one list. A proceed edge that leads back on its own way adds nothing and is cut, so a loop
+//! over what may be empty ends.
+
+use super::{
+    BuildError,
+    graph::{Action, Bound, Edge, Graph, Guard, Kind, State, StateIx, both, contradicts},
+};
+use crate::model::TimeMs;
+use smallvec::SmallVec;
+
+/// What an edge does with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Takes it for a variable and goes to a state.
+    Take { var: u16, target: u16 },
+    /// Skips it and goes to a state.
+    Ignore { target: u16 },
+    /// An absence is violated.
+    Stop,
+}
+
+/// A flat edge.
+#[derive(Clone, Debug)]
+pub(super) struct FlatEdge {
+    pub(super) guard: Guard,
+    pub(super) what: What,
+    pub(super) within: SmallVec<[Bound; 1]>,
+    pub(super) mark: Option<u16>,
+}
+
+/// A flat state.
+#[derive(Clone, Debug)]
+pub(super) struct FlatState {
+    pub(super) kind: Kind,
+    pub(super) label: String,
+    pub(super) edges: Vec<FlatEdge>,
+    /// Guards of the ways on which the whole pattern is met without another event.
+    pub(super) finals: Vec<Guard>,
+    pub(super) expiry: Option<Bound>,
+    /// So long after the element before the partial match (also) goes to that state.
+    pub(super) timers: SmallVec<[(TimeMs, u16); 1]>,
+    /// Whether a timer is the state's own: then the partial match leaves it.
+    pub(super) leaves: bool,
+}
+
+const EDGES_MAX: usize = 16_384;
+
+/// The states that can be reached, the start first.
+pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
+    if let Some(label) = endless_timer(graph) {
+        return Err(BuildError::unsupported(format!("a loop that may consist of the absence of `{label}` alone")));
+    }
+    let mut flat = Vec::new();
+    let mut place = vec![None; graph.states.len()];
+    let mut order = vec![graph.start];
+    place[graph.start] = Some(0u16);
+    let mut at = 0;
+    let mut total = 0;
+    while let Some(&state) = order.get(at) {
+        at += 1;
+        let mut closed = close(graph, state, EDGES_MAX - total)?;
+        total += closed.edges.len() + closed.finals.len();
+        let mut find = |target: StateIx| {
+            *place[target].get_or_insert_with(|| {
+                order.push(target);
+                (order.len() - 1) as u16
+            })
+        };
+        let mut edges = Vec::with_capacity(closed.edges.len());
+        for (guard, within, edge) in closed.edges {
+            let what = match edge.action {
+                _ if matches!(graph.states[edge.target].kind, Kind::Stop(_)) => What::Stop,
+                Action::Take(var) => What::Take { var, target: find(edge.target) },
+                _ => What::Ignore { target: find(edge.target) },
+            };
+            edges.push(FlatEdge { guard, what, within, mark: edge.mark });
+        }
+        closed.timers.sort_unstable();
+        closed.timers.dedup();
+        let timers = closed.timers.iter().map(|(ms, target)| (*ms, find(*target))).collect();
+        let State { kind, label, expiry, .. } = &graph.states[state];
+        flat.push(FlatState {
+            kind: *kind,
+            label: label.clone(),
+            edges,
+            finals: closed.finals,
+            expiry: *expiry,
+            timers,
+            leaves: graph.states[state].timer.is_some(),
+        });
+    }
+    Ok(flat)
+}
+
+#[derive(Default)]
+struct Closed<'g> {
+    edges: Vec<(Guard, SmallVec<[Bound; 1]>, &'g Edge)>,
+    finals: Vec<Guard>,
+    timers: Vec<(TimeMs, StateIx)>,
+}
+
+/// A way on which states are still to be visited: its end, what the event must meet on it, the same without what only
+/// leaving loops asks for, and the states on it.
+struct Way {
+    state: StateIx,
+    guard: Guard,
+    taken: Guard,
+    within: SmallVec<[Bound; 1]>,
+    path: SmallVec<[StateIx; 8]>,
+}
+
+fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, BuildError> {
+    let mut closed = Closed::default();
+    let begin = Way { state, guard: Guard::new(), taken: Guard::new(), within: SmallVec::new(), path: SmallVec::new() };
+    let mut to_do = vec![begin];
+    let mut visits = 0;
+    // Last in, first out: the order of edges decides the order of partial matches of one start.
+    while let Some(mut way) = to_do.pop() {
+        visits += 1;
+        if closed.edges.len() + closed.finals.len() > limit || visits > EDGES_MAX {
+            return Err(BuildError::TooLarge { what: "transitions", limit: EDGES_MAX });
+        }
+        way.path.push(way.state);
+        let state = &graph.states[way.state];
+        if let Some((ms, target)) = state.timer {
+            closed.timers.push((ms, target));
+        }
+        for edge in &state.edges {
+            let guard = both(&both(&way.guard, &edge.guard), &edge.exit);
+            let within: SmallVec<_> = way.within.iter().chain(&edge.within).copied().collect();
+            if edge.action != Action::Proceed {
+                if !contradicts(&guard) {
+                    closed.edges.push((guard, within, edge));
+                }
+                continue;
+            }
+            let taken = both(&way.taken, &edge.guard);
+            if way.path.contains(&edge.target) || contradicts(&taken) {
+                continue;
+            }
+            if graph.states[edge.target].kind == Kind::Final {
+                closed.finals.push(taken);
+            } else {
+                to_do.push(Way { state: edge.target, guard, taken, within, path: way.path.clone() });
+            }
+        }
+    }
+    Ok(closed)
+}
+
+/// A state whose timer can lead back to it without an event taken: time alone would turn in a circle.
+fn endless_timer(graph: &Graph) -> Option<&str> {
+    let next = |state: StateIx| {
+        let State { edges, timer, .. } = &graph.states[state];
+        let proceeds = edges.iter().filter(|edge| edge.action == Action::Proceed).map(|edge| edge.target);
+        proceeds.chain(timer.map(|(_, target)| target))
+    };
+    for (at, state) in graph.states.iter().enumerate() {
+        let Some((_, target)) = state.timer else { continue };
+        let (mut seen, mut to_do) = (vec![false; graph.states.len()], vec![target]);
+        while let Some(state) = to_do.pop() {
+            if state == at {
+                return Some(&graph.states[at].label);
+            }
+            if !std::mem::replace(&mut seen[state], true) {
+                to_do.extend(next(state));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,237 @@
+//! The elements of a plan in the form the builder works on: loops told apart by kind, permutations and alternations as
+//! choices, stop conditions numbered, and what has no meaning refused.
+
+use super::BuildError;
+use crate::{
+    expr::Expr,
+    model::TimeMs,
+    plan::{Connect, Element, Loop, Pattern, Quantifier, Term},
+};
+
+/// How often an element occurs, as automata care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Once (or, if optional, not at all).
+    Single,
+    /// From so often to so often, at least 1.
+    Times(u32, u32),
+    /// At least so often, at least 1.
+    Looping(u32),
+}
+
+/// What an element is.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Var(u16),
+    Not { var: u16, for_ms: Option<TimeMs> },
+    Sequence(Vec<Item>),
+    Choice(Vec<Vec<Item>>),
+    Permutation(Vec<Vec<Item>>),
+}
+
+/// An element.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) body: Body,
+    pub(super) connect: Connect,
+    pub(super) kind: Kind,
+    pub(super) optional: bool,
+    pub(super) inner: Connect,
+    pub(super) mode: Loop,
+    /// Index of the stop condition.
+    pub(super) until: Option<u16>,
+    /// First to last repetition.
+    pub(super) loop_within: Option<TimeMs>,
+    /// From the event before.
+    pub(super) within_previous: Option<TimeMs>,
+}
+
+const DEPTH_MAX: usize = 32;
+const REPEATS_MAX: u32 = 1_000;
+const PERMUTED_MAX: usize = 6;
+
+/// The elements of a pattern, and its stop conditions.
+pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<Vec<Option<Expr>>>), BuildError> {
+    let mut reader = Reader { pattern, untils: Vec::new(), seen: vec![false; pattern.variables.len()] };
+    let items = reader.sequence(&pattern.elements, 0, true)?;
+    Ok((items, reader.untils))
+}
+
+struct Reader<'p> {
+    pattern: &'p Pattern,
+    untils: Vec<Vec<Option<Expr>>>,
+    seen: Vec<bool>,
+}
+
+impl Reader<'_> {
+    fn sequence(&mut self, elements: &[Element], depth: usize, top: bool) -> Result<Vec<Item>, BuildError> {
+        if depth > DEPTH_MAX {
+            return Err(BuildError::TooLarge { what: "groups within groups", limit: DEPTH_MAX });
+        }
+        let items = elements.iter().map(|element| self.item(element, depth)).collect::<Result<Vec<_>, _>>()?;
+        for (at, item) in items.iter().enumerate() {
+            let Body::Not { for_ms, .. } = item.body else { continue };
+            if at == 0 && !top {
+                return Err(BuildError::unsupported("a group that begins with an absence"));
+            }
+            if at == 0 && for_ms.is_none() {
+                return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
+            }
+            let before = at.checked_sub(1).and_then(|before| items.get(before));
+            if before.is_some_and(|before| before.optional) {
+                return Err(BuildError::unsupported("an absence after an optional element"));
+            }
+        }
+        if items.is_empty() {
+            return Err(BuildError::meaningless("a pattern needs at least one element"));
+        }
+        Ok(items)
+    }
+
+    fn alternatives(&mut self, all: &[Vec<Element>], depth: usize) -> Result<Vec<Vec<Item>>, BuildError> {
+        all.iter().map(|elements| self.sequence(elements, depth + 1, false)).collect()
+    }
+
+    fn item(&mut self, element: &Element, depth: usize) -> Result<Item, BuildError> {
+        let quantifier = &element.quantifier;
+        let body = match &element.term {
+            Term::Variable(var) => Body::Var(self.variable(*var)?),
+            Term::Not { term, for_ms } => {
+                let Term::Variable(var) = **term else {
+                    return Err(BuildError::unsupported("the absence of a group"));
+                };
+                if !quantifier.is_once() || quantifier.until.is_some() {
+                    return Err(BuildError::meaningless("an absence has no quantifier"));
+                }
+                Body::Not { var: self.variable(var)?, for_ms: positive(*for_ms, "FOR")? }
+            }
+            Term::Group(elements) => Body::Sequence(self.sequence(elements, depth + 1, false)?),
+            Term::Alternation(all) => Body::Choice(self.alternatives(all, depth)?),
+            Term::Permutation(all) if all.len() > PERMUTED_MAX => {
+                return Err(BuildError::TooLarge { what: "permuted parts", limit: PERMUTED_MAX });
+            }
+            Term::Permutation(all) => Body::Permutation(self.alternatives(all, depth)?),
+        };
+        if matches!(&body, Body::Choice(all) | Body::Permutation(all) if all.is_empty()) {
+            return Err(BuildError::meaningless("a choice needs at least one alternative"));
+        }
+        let (kind, optional) = kind(quantifier)?;
+        let until = match &quantifier.until {
+            None => None,
+            Some(_) if !matches!(kind, Kind::Looping(_)) => {
+                return Err(BuildError::meaningless("UNTIL needs a loop without an upper bound"));
+            }
+            Some(until) => {
+                self.untils.push(until.clone());
+                Some((self.untils.len() - 1) as u16)
+            }
+        };
+        let item = Item {
+            body,
+            connect: element.connect,
+            kind,
+            optional,
+            inner: quantifier.inner,
+            mode: quantifier.mode,
+            until,
+            loop_within: positive(quantifier.within_ms, "WITHIN")?,
+            within_previous: positive(element.within_previous_ms, "WITHIN … OF PREVIOUS")?,
+        };
+        Ok(item.flattened())
+    }
+
+    fn variable(&mut self, var: u16) -> Result<u16, BuildError> {
+        match self.seen.get_mut(usize::from(var)) {
+            None => Err(BuildError::meaningless(format!("there is no variable {var}"))),
+            Some(seen) if *seen => {
+                let name = self.pattern.variables.get(usize::from(var)).map_or("", |variable| &variable.name);
+                Err(BuildError::meaningless(format!("the variable `{name}` occurs twice")))
+            }
+            Some(seen) => {
+                *seen = true;
+                Ok(var)
+            }
+        }
+    }
+}
+
+impl Item {
+    /// A group of one element is that element, where the group adds no more than being optional: `(a{2,})?`.
+    fn flattened(self) -> Self {
+        let Body::Sequence(items) = &self.body else { return self };
+        let [inner] = items.as_slice() else { return self };
+        let plain = self.kind == Kind::Single && self.loop_within.is_none() && self.within_previous.is_none();
+        if plain && self.optional && !inner.optional && inner.kind != Kind::Single {
+            return Item { connect: self.connect, optional: true, ..inner.clone() };
+        }
+        self
+    }
+
+    /// How often it must occur, and where the count ends.
+    pub(super) fn times(&self) -> (u32, u32) {
+        match self.kind {
+            Kind::Single => (1, 1),
+            Kind::Times(from, to) => (from, to),
+            Kind::Looping(from) => (from, from),
+        }
+    }
+
+    /// The variables whose event may be the first of it.
+    pub(super) fn heads(&self) -> Vec<u16> {
+        match &self.body {
+            Body::Var(var) => vec![*var],
+            Body::Not { .. } => Vec::new(),
+            Body::Sequence(items) => heads(items),
+            Body::Choice(all) | Body::Permutation(all) => all.iter().flat_map(|items| heads(items)).collect(),
+        }
+    }
+
+    /// Whether each repetition is exactly one event, so that taking the event is taking the repetition.
+    pub(super) fn is_one_event(&self) -> bool {
+        let one = |items: &[Item]| match items {
+            [item] => item.kind == Kind::Single && !item.optional && item.is_one_event(),
+            _ => false,
+        };
+        match &self.body {
+            Body::Var(_) => true,
+            Body::Not { .. } | Body::Permutation(_) => false,
+            Body::Sequence(items) => one(items),
+            Body::Choice(all) => all.iter().all(|items| one(items)),
+        }
+    }
+}
+
+/// The variables whose event may be the first of a sequence.
+pub(super) fn heads(items: &[Item]) -> Vec<u16> {
+    let mut vars = Vec::new();
+    for item in items {
+        vars.extend(item.heads());
+        if !item.optional {
+            break;
+        }
+    }
+    vars
+}
+
+fn positive(span: Option<TimeMs>, what: &str) -> Result<Option<TimeMs>, BuildError> {
+    match span {
+        Some(ms) if ms <= 0 => Err(BuildError::meaningless(format!("{what} must be longer than nothing"))),
+        span => Ok(span),
+    }
+}
+
+fn kind(quantifier: &Quantifier) -> Result<(Kind, bool), BuildError> {
+    let (min, optional) = (quantifier.min.max(1), quantifier.min == 0);
+    if min > REPEATS_MAX || quantifier.max.is_some_and(|max| max > REPEATS_MAX) {
+        return Err(BuildError::TooLarge { what: "repetitions", limit: REPEATS_MAX as usize });
+    }
+    let kind = match quantifier.max {
+        None => Kind::Looping(min),
+        Some(max) if max < min => {
+            return Err(BuildError::meaningless(format!("a quantifier from {min} to {max} is empty")));
+        }
+        Some(1) => Kind::Single,
+        Some(max) => Kind::Times(min, max),
+    };
+    Ok((kind, optional))
+}

@@ -1,0 +1,198 @@
+//! The immutable part of matching a pattern.
+
+use super::{
+    BuildError,
+    buffer::Layout,
+    builder,
+    flatten::{FlatState, flatten},
+    graph::Pred,
+    item,
+};
+use crate::{
+    expr::{Expr, Node, Pick, Var},
+    model::TimeMs,
+    plan::{Aggregate, Input, OutputField, Pattern, Skip},
+};
+use std::collections::BTreeSet;
+
+/// So many partial matches a partition holds at most, unless a program says otherwise; beyond, those that began first are
+/// dropped and counted.
+pub const PARTIAL_MATCHES_MAX: usize = 100_000;
+
+/// Events that a partition's partial matches may hold, for each partial match that it may have.
+pub(super) const EVENTS_PER_MATCH: usize = 10;
+
+/// A pattern's automaton with everything that it evaluates. Shared by all partitions and threads.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) states: Vec<FlatState>,
+    pub(super) preds: Vec<Pred>,
+    /// Whether a predicate looks at the partial match.
+    pub(super) dynamic: Vec<bool>,
+    pub(super) names: Vec<String>,
+    /// By variable and input.
+    pub(super) conditions: Vec<Vec<Option<Expr>>>,
+    /// By stop condition and input.
+    pub(super) untils: Vec<Vec<Option<Expr>>>,
+    pub(super) retained: Vec<Vec<Expr>>,
+    pub(super) aggregates: Vec<(u16, Aggregate)>,
+    /// The place of each aggregate among those of its variable.
+    pub(super) fold_slots: Vec<usize>,
+    /// For each variable the shortcut to its last event.
+    pub(super) last_links: Vec<Option<u16>>,
+    /// For each variable the shortcut to its first event.
+    pub(super) first_links: Vec<Option<u16>>,
+    /// The shortcut to the match's first event.
+    pub(super) first_any: Option<u16>,
+    pub(super) layout: Layout,
+    pub(super) within_ms: Option<TimeMs>,
+    pub(super) skip: Skip,
+    pub(super) on_timeout: bool,
+    pub(super) track: Option<u16>,
+    pub(super) outputs: Vec<Expr>,
+    pub(super) having: Option<Expr>,
+    pub(super) id_slots: Vec<Option<u16>>,
+    pub(super) limit: usize,
+}
+
+impl Program {
+    /// The program of a pattern that reads `inputs` and puts out `outputs` where `having` is true.
+    ///
+    /// # Errors
+    /// What can't be matched, has no meaning, or needs too large an automaton.
+    pub fn new(
+        pattern: &Pattern,
+        inputs: &[Input],
+        outputs: &[OutputField],
+        having: Option<&Expr>,
+    ) -> Result<Self, BuildError> {
+        if pattern.variables.len() > 1_000 {
+            return Err(BuildError::TooLarge { what: "variables", limit: 1_000 });
+        }
+        if pattern.within_ms.is_some_and(|within| within <= 0) {
+            return Err(BuildError::meaningless("WITHIN must be longer than nothing"));
+        }
+        let vars = pattern.variables.len();
+        let skipped_to = match pattern.skip {
+            Skip::ToFirst { var, .. } | Skip::ToLast { var, .. } => Some(var),
+            _ => None,
+        };
+        if skipped_to.is_some_and(|var| usize::from(var) >= vars) {
+            return Err(BuildError::meaningless("AFTER MATCH SKIP names no variable of the pattern"));
+        }
+        let (items, untils) = item::items(pattern)?;
+        let (graph, marks) = builder::build(pattern, &items, untils.len())?;
+        let states = flatten(&graph)?;
+        let conditions: Vec<_> = pattern.variables.iter().map(|variable| variable.conditions.clone()).collect();
+        let dynamic = dynamic(&graph.preds, &conditions, &untils);
+        let picks = picks(&conditions, &untils, &pattern.aggregates, vars);
+        let fold_slots: Vec<usize> = (0..pattern.aggregates.len())
+            .map(|ix| pattern.aggregates[..ix].iter().filter(|(var, _)| *var == pattern.aggregates[ix].0).count())
+            .collect();
+        let layout = Layout {
+            values: pattern.retained.iter().map(Vec::len).max().unwrap_or_default(),
+            links: usize::from(picks.links),
+            folds: fold_slots.iter().max().map_or(0, |most| most + 1),
+            marks: usize::from(marks),
+        };
+        Ok(Self {
+            states,
+            preds: graph.preds,
+            dynamic,
+            names: pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
+            conditions,
+            untils,
+            retained: pattern.retained.clone(),
+            aggregates: pattern.aggregates.clone(),
+            fold_slots,
+            last_links: picks.last,
+            first_links: picks.first,
+            first_any: picks.first_any,
+            layout,
+            within_ms: pattern.within_ms,
+            skip: pattern.skip,
+            on_timeout: pattern.on_timeout,
+            track: pattern.track,
+            outputs: outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect(),
+            having: having.cloned(),
+            id_slots: inputs.iter().map(|input| input.id_slot).collect(),
+            limit: PARTIAL_MATCHES_MAX,
+        })
+    }
+
+    /// The same with another bound on the partial matches of a partition, at least 1.
+    #[must_use]
+    pub fn with_limit(self, limit: usize) -> Self {
+        Self { limit: limit.max(1), ..self }
+    }
+}
+
+/// Which shortcuts nodes have.
+struct Picks {
+    last: Vec<Option<u16>>,
+    first: Vec<Option<u16>>,
+    first_any: Option<u16>,
+    links: u16,
+}
+
+/// Shortcuts for what is looked at while partial matches grow; measures, evaluated once per match, can walk.
+fn picks(
+    conditions: &[Vec<Option<Expr>>],
+    untils: &[Vec<Option<Expr>>],
+    aggregates: &[(u16, Aggregate)],
+    vars: usize,
+) -> Picks {
+    let mut picked = BTreeSet::new();
+    for node in conditions.iter().chain(untils).flatten().flatten().flat_map(Expr::nodes) {
+        if let Node::Var(Var { var, pick }, _) | Node::VarTime(Var { var, pick }) = node {
+            picked.insert((*var, matches!(pick, Pick::First(_))));
+        }
+    }
+    picked.extend(aggregates.iter().map(|(var, _)| (*var, false)));
+    let mut picks = Picks { last: vec![None; vars], first: vec![None; vars], first_any: None, links: 0 };
+    for (var, first) in picked {
+        let place = match (var, first) {
+            (Var::ANY, true) => Some(&mut picks.first_any),
+            (Var::ANY, false) => None,
+            (var, true) => picks.first.get_mut(usize::from(var)),
+            (var, false) => picks.last.get_mut(usize::from(var)),
+        };
+        if let Some(place) = place {
+            *place = Some(picks.links);
+            picks.links += 1;
+        }
+    }
+    picks
+}
+
+fn dynamic(preds: &[Pred], conditions: &[Vec<Option<Expr>>], untils: &[Vec<Option<Expr>>]) -> Vec<bool> {
+    let looks = |exprs: Option<&Vec<Option<Expr>>>| {
+        exprs.into_iter().flatten().flatten().flat_map(Expr::nodes).any(|node| {
+            let looks = matches!(node, Node::Var(..) | Node::VarTime(_) | Node::Aggregate(_));
+            looks || matches!(node, Node::SpanStart | Node::SpanEnd)
+        })
+    };
+    let mut dynamic: Vec<bool> = preds
+        .iter()
+        .map(|pred| match pred {
+            Pred::Variable(var) => looks(conditions.get(usize::from(*var))),
+            Pred::Until(until) => looks(untils.get(usize::from(*until))),
+            Pred::All(_) | Pred::Any(_) => false,
+        })
+        .collect();
+    // Composite predicates refer to any others, so this goes on until nothing changes.
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for (at, pred) in preds.iter().enumerate() {
+            let parts: &[_] = match pred {
+                Pred::All(guard) => std::slice::from_ref(guard),
+                Pred::Any(guards) => guards,
+                Pred::Variable(_) | Pred::Until(_) => continue,
+            };
+            let now = parts.iter().flatten().any(|lit| dynamic[usize::from(lit.pred)]);
+            changed |= now && !std::mem::replace(&mut dynamic[at], now);
+        }
+    }
+    dynamic
+}

@@ -1,0 +1,109 @@
+//! What a partition holds of partial matches, and the memory that is lent to each step.
+
+use super::{buffer::Buffer, flatten::FlatState, graph::Kind};
+use crate::model::TimeMs;
+
+/// No node: a partial match that has taken nothing yet.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// No deadline.
+pub(super) const NEVER: TimeMs = TimeMs::MAX;
+
+/// A partial match: where it is in the automaton and the last event that it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// When its first event happened, and the event's number in the partition.
+    pub(super) start_ms: TimeMs,
+    pub(super) start_seq: u64,
+    /// When the element before was decided: its last event, or the end of an absence.
+    pub(super) since_ms: TimeMs,
+    /// When time alone changes something for it.
+    pub(super) deadline: TimeMs,
+    pub(super) node: u32,
+    pub(super) state: u16,
+}
+
+/// The match that has not begun. There always is exactly one.
+pub(super) const START: Run =
+    Run { start_ms: TimeMs::MAX, start_seq: u64::MAX, since_ms: 0, deadline: NEVER, node: NONE, state: 0 };
+
+/// All partial matches of one partition.
+#[derive(Clone, Debug)]
+pub struct KeyState {
+    /// A heap (see `heap`); empty: only the match that has not begun.
+    pub(super) runs: Vec<Run>,
+    /// Finished matches that wait for an earlier start, a heap.
+    pub(super) finished: Vec<Run>,
+    pub(super) buffer: Buffer,
+    pub(super) next_seq: u64,
+    pub(super) deadline: TimeMs,
+}
+
+impl Default for KeyState {
+    fn default() -> Self {
+        Self { runs: Vec::new(), finished: Vec::new(), buffer: Buffer::default(), next_seq: 0, deadline: NEVER }
+    }
+}
+
+impl KeyState {
+    /// When time alone next changes something here.
+    pub fn deadline(&self) -> Option<TimeMs> {
+        (self.deadline != NEVER).then_some(self.deadline)
+    }
+
+    /// Whether it holds nothing: the state may be dropped.
+    pub fn is_idle(&self) -> bool {
+        self.runs.len() <= 1 && self.finished.is_empty()
+    }
+
+    /// How many partial matches it holds, finished ones that wait included.
+    pub fn partial_matches(&self) -> usize {
+        self.runs.len().saturating_sub(1) + self.finished.len()
+    }
+
+    /// Bytes on the heap that it holds on to.
+    pub fn heap_bytes(&self) -> usize {
+        (self.runs.capacity() + self.finished.capacity()) * size_of::<Run>() + self.buffer.heap_bytes()
+    }
+
+    /// Takes over the partial matches of a step.
+    pub(super) fn replace(&mut self, runs: &[Run]) {
+        self.runs.clear();
+        if runs.len() > 1 {
+            self.runs.extend_from_slice(runs);
+        }
+        self.deadline = runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
+        if self.is_idle() {
+            self.buffer.reset();
+            self.next_seq = 0;
+        }
+    }
+}
+
+/// What happened that a user should know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Partial matches dropped because a partition had too many.
+    pub shed: u64,
+    /// Matches without the variable that AFTER MATCH SKIP TO … OR FAIL names.
+    pub skip_misses: u64,
+}
+
+/// Memory that is reused from step to step, by whatever partition; it holds nothing between steps.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// What happened since the counts were last taken.
+    pub counts: Counts,
+    pub(super) next: Vec<Run>,
+    pub(super) done: Vec<Run>,
+    pub(super) late: Vec<Run>,
+    pub(super) passed: Vec<u16>,
+    pub(super) path: Vec<u32>,
+    pub(super) cache: Vec<(u64, bool)>,
+    pub(super) stamp: u64,
+}
+
+/// Whether a state is the end of the pattern.
+pub(super) fn is_end(state: &FlatState) -> bool {
+    state.kind == Kind::Final
+}

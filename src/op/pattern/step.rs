@@ -1,0 +1,338 @@
+//! An event moves the partial matches.
+
+use super::{
+    buffer::{Buffer, UNMARKED},
+    flatten::{FlatEdge, What},
+    graph::{Bound, From, Guard, Lit, Pred, PredIx},
+    heap,
+    program::{EVENTS_PER_MATCH, Program},
+    state::{KeyState, NEVER, NONE, Run, START, Scratch, is_end},
+    view::{View, last_of},
+};
+use crate::{
+    expr::Env,
+    model::{Clock, Emission, TimeMs, Value},
+};
+
+impl Program {
+    /// Runs an event of an input (an index into the rule's inputs) against a partition. What is due at its time or before
+    /// fires first. `env.event` is the event; outputs are added to `out`.
+    pub fn step(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let now = env.event.time_ms();
+        if state.deadline <= now {
+            self.advance(state, scratch, now, Clock::Event, env, out);
+        }
+        scratch.cache.resize(self.preds.len(), (0, false));
+        scratch.stamp += 1;
+        let stamp = scratch.stamp;
+        let mut step = Step { program: self, env, input, now, stamp, event: NONE };
+        if state.runs.is_empty() {
+            step.collect(&state.buffer, scratch, &START);
+            if scratch.passed.is_empty() && state.finished.is_empty() {
+                return;
+            }
+            state.buffer.layout = self.layout;
+            state.runs.push(START);
+        }
+        scratch.next.clear();
+        scratch.done.clear();
+        for at in 0..state.runs.len() {
+            let run = state.runs[at];
+            step.run(state, scratch, run);
+        }
+        if step.event != NONE {
+            state.next_seq += 1;
+            state.buffer.drop_unused_event(step.event);
+        }
+        self.finish(state, scratch, now, Clock::Event, env, out);
+        self.shed(state, scratch);
+        state.replace(&scratch.next);
+    }
+
+    /// Where there are too many partial matches, drops those that began first, an eighth more than needed so that it is not
+    /// due again with the next event.
+    fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
+        let many = scratch.next.len() + state.finished.len() > self.limit + 1;
+        let large = state.buffer.len() > self.limit.saturating_mul(EVENTS_PER_MATCH);
+        if !many && !large {
+            return;
+        }
+        let held = scratch.next.len() + state.finished.len();
+        let keep = if many { self.limit - self.limit / 8 } else { held / 2 };
+        for _ in 0..held.saturating_sub(keep) {
+            let from_next = match (scratch.next.first(), state.finished.first()) {
+                (Some(run), Some(finished)) => !heap::not_after(finished, run),
+                (run, _) => run.is_some(),
+            };
+            let gone = if from_next { heap::pop(&mut scratch.next) } else { heap::pop(&mut state.finished) };
+            match gone {
+                Some(run) if run.node == NONE => {
+                    heap::push(&mut scratch.next, run);
+                    break;
+                }
+                Some(run) => {
+                    state.buffer.release(run.node);
+                    scratch.counts.shed += 1;
+                }
+                None => break,
+            }
+        }
+    }
+
+    /// When time alone next changes something for a run, timers up to `after` having fired.
+    pub(super) fn deadline(&self, buffer: &Buffer, run: &Run, after: TimeMs) -> TimeMs {
+        let state = &self.states[usize::from(run.state)];
+        let mut deadline = self.expires(buffer, run);
+        for (ms, _) in &state.timers {
+            let due = run.since_ms.saturating_add(*ms).min(NEVER - 1);
+            if due > after {
+                deadline = deadline.min(due);
+            }
+        }
+        deadline
+    }
+
+    /// When a run is out of time.
+    pub(super) fn expires(&self, buffer: &Buffer, run: &Run) -> TimeMs {
+        let due = |from: TimeMs, ms: TimeMs| from.saturating_add(ms).min(NEVER - 1);
+        let window = self.within_ms.map_or(NEVER, |within| due(run.start_ms, within));
+        let own = match self.states[usize::from(run.state)].expiry {
+            None => NEVER,
+            Some(Bound { from: From::Before, ms }) => due(run.since_ms, ms),
+            Some(Bound { from: From::Mark(slot), ms }) => match buffer.marks(run.node).get(usize::from(slot)) {
+                Some(&mark) if mark != UNMARKED => due(mark, ms),
+                _ => NEVER,
+            },
+        };
+        window.min(own)
+    }
+}
+
+/// One event at work.
+struct Step<'a, 'e> {
+    program: &'a Program,
+    env: &'a Env<'e>,
+    input: usize,
+    now: TimeMs,
+    stamp: u64,
+    /// Where the event is kept, once something took it.
+    event: u32,
+}
+
+impl Step<'_, '_> {
+    /// Puts the edges that the event may go on into `scratch.passed`; whether an absence is violated.
+    fn collect(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> bool {
+        let program = self.program;
+        scratch.passed.clear();
+        scratch.stamp += 1;
+        let mut stops = false;
+        for (at, edge) in program.states[usize::from(run.state)].edges.iter().enumerate() {
+            // The match that has not begun skips everything anyway.
+            if run.node == NONE && !matches!(edge.what, What::Take { .. }) {
+                continue;
+            }
+            if !self.in_time(buffer, run, edge) || !self.holds(buffer, scratch, run, &edge.guard) {
+                continue;
+            }
+            match edge.what {
+                What::Stop => stops = true,
+                _ => scratch.passed.push(at as u16),
+            }
+        }
+        stops
+    }
+
+    fn in_time(&self, buffer: &Buffer, run: &Run, edge: &FlatEdge) -> bool {
+        edge.within.iter().all(|bound| {
+            let from = match bound.from {
+                From::Before if run.node == NONE => return true,
+                From::Before => run.since_ms,
+                From::Mark(slot) => match buffer.marks(run.node).get(usize::from(slot)) {
+                    Some(&mark) if mark != UNMARKED => mark,
+                    _ => return true,
+                },
+            };
+            self.now.saturating_sub(from) < bound.ms
+        })
+    }
+
+    fn holds(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run, guard: &Guard) -> bool {
+        guard.iter().all(|&Lit { pred, want }| self.test(buffer, scratch, run, pred) == want)
+    }
+
+    /// A predicate; of what looks at the event alone the result is kept for all partial matches, else for this one.
+    fn test(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run, pred: PredIx) -> bool {
+        let (program, at) = (self.program, usize::from(pred));
+        let dynamic = program.dynamic[at];
+        let (stamp, known) = scratch.cache[at];
+        if stamp == if dynamic { scratch.stamp } else { self.stamp } {
+            return known;
+        }
+        let exprs = match &program.preds[at] {
+            Pred::Variable(var) => &program.conditions[usize::from(*var)],
+            Pred::Until(until) => &program.untils[usize::from(*until)],
+            Pred::All(guard) => {
+                let result = self.holds(buffer, scratch, run, guard);
+                return self.keep(scratch, at, dynamic, result);
+            }
+            Pred::Any(guards) => {
+                let result = guards.iter().any(|guard| self.holds(buffer, scratch, run, guard));
+                return self.keep(scratch, at, dynamic, result);
+            }
+        };
+        let result = match exprs.get(self.input) {
+            Some(Some(expr)) if dynamic => expr.is_true(&self.env.with_bound(&View::new(program, buffer, run))),
+            Some(Some(expr)) => expr.is_true(self.env),
+            _ => false,
+        };
+        self.keep(scratch, at, dynamic, result)
+    }
+
+    fn keep(&self, scratch: &mut Scratch, at: usize, dynamic: bool, result: bool) -> bool {
+        scratch.cache[at] = (if dynamic { scratch.stamp } else { self.stamp }, result);
+        result
+    }
+
+    /// Moves one partial match.
+    fn run(&mut self, state: &mut KeyState, scratch: &mut Scratch, run: Run) {
+        let program = self.program;
+        let stops = self.collect(&state.buffer, scratch, &run);
+        let edges = &program.states[usize::from(run.state)].edges;
+        // Most often a partial match waits on as it is.
+        if let ([only], false) = (scratch.passed.as_slice(), stops)
+            && let What::Ignore { target } = edges[usize::from(*only)].what
+            && target == run.state
+        {
+            heap::push(&mut scratch.next, run);
+            return;
+        }
+        let passed = std::mem::take(&mut scratch.passed);
+        for &at in &passed {
+            let edge = &edges[usize::from(at)];
+            match edge.what {
+                What::Ignore { target } => {
+                    let moved = Run { state: target, ..run };
+                    if is_end(&program.states[usize::from(target)]) {
+                        state.buffer.retain(run.node);
+                        heap::push(&mut scratch.done, moved);
+                    } else if !stops {
+                        state.buffer.retain(run.node);
+                        let deadline = program.deadline(&state.buffer, &moved, self.now);
+                        heap::push(&mut scratch.next, Run { deadline, ..moved });
+                    }
+                }
+                What::Take { var, target } => self.take(state, scratch, &run, edge, var, target, stops),
+                What::Stop => {}
+            }
+        }
+        scratch.passed = passed;
+        if run.node == NONE {
+            heap::push(&mut scratch.next, START);
+        } else {
+            state.buffer.release(run.node);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an edge with its ends and what is done on it")]
+    fn take(
+        &mut self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        run: &Run,
+        edge: &FlatEdge,
+        var: u16,
+        target: u16,
+        stops: bool,
+    ) {
+        let program = self.program;
+        let next = &program.states[usize::from(target)];
+        let ends = is_end(next);
+        // Whether the pattern may end here is asked of the match before the event, as the conditions are.
+        let done = ends || next.finals.iter().any(|guard| self.holds(&state.buffer, scratch, run, guard));
+        if stops && !done {
+            return;
+        }
+        let node = self.add(state, run, edge, var);
+        let (start_ms, start_seq) = match run.node {
+            NONE => (self.now, state.next_seq),
+            _ => (run.start_ms, run.start_seq),
+        };
+        let taken = Run { start_ms, start_seq, since_ms: self.now, deadline: NEVER, node, state: target };
+        let goes_on = !ends && !stops;
+        if done {
+            if goes_on {
+                state.buffer.retain(node);
+            }
+            heap::push(&mut scratch.done, taken);
+        }
+        if goes_on {
+            let deadline = program.deadline(&state.buffer, &taken, self.now);
+            heap::push(&mut scratch.next, Run { deadline, ..taken });
+        }
+    }
+
+    /// The node of the event after a partial match.
+    fn add(&mut self, state: &mut KeyState, run: &Run, edge: &FlatEdge, var: u16) -> u32 {
+        let program = self.program;
+        if self.event == NONE {
+            let retained = program.retained.get(self.input).map(Vec::as_slice).unwrap_or_default();
+            let id = self.env.event.id(program.id_slots.get(self.input).copied().flatten());
+            let values = retained.iter().map(|expr| expr.value(self.env));
+            self.event = state.buffer.add_event(state.next_seq, self.now, id, values);
+        }
+        let before = last_of(program, &state.buffer, run.node, var);
+        let node = state.buffer.add_node(run.node, self.event, var);
+        if let Some(Some(slot)) = program.last_links.get(usize::from(var)) {
+            state.buffer.set_link(node, *slot, node);
+        }
+        let first = program.first_links.get(usize::from(var)).copied().flatten();
+        for slot in first.into_iter().chain(program.first_any) {
+            if state.buffer.links(node).get(usize::from(slot)) == Some(&NONE) {
+                state.buffer.set_link(node, slot, node);
+            }
+        }
+        if let Some(slot) = edge.mark {
+            state.buffer.set_mark(node, slot, self.now);
+        }
+        if program.layout.folds > 0 {
+            self.fold(&mut state.buffer, node, before, var);
+        }
+        node
+    }
+
+    fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16) {
+        let program = self.program;
+        for ((of, aggregate), &slot) in program.aggregates.iter().zip(&program.fold_slots) {
+            if *of != var {
+                continue;
+            }
+            let filter = aggregate.filter.get(self.input).and_then(Option::as_ref);
+            let value = match aggregate.args.get(self.input) {
+                Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(self.env)) => arg.value(self.env),
+                _ => Value::Null,
+            };
+            let old = before.and_then(|node| buffer.folds(node).get(slot)).cloned().unwrap_or_default();
+            let new = match value.is_null() {
+                true => old,
+                false => old.with(aggregate.kind, value, |value| {
+                    let mut at = before;
+                    while let Some(node) = at {
+                        if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
+                            return true;
+                        }
+                        at = buffer.node(node).and_then(|node| last_of(program, buffer, node.prev, var));
+                    }
+                    false
+                }),
+            };
+            buffer.set_fold(node, slot, new);
+        }
+    }
+}
