@@ -62,8 +62,12 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
 fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let outputs = rule.outputs.as_slice();
-    let (kernel_words, dot, make): (String, Option<String>, Box<dyn Fn() -> Box<dyn Operator> + Send>) = match &rule.body {
-        Body::Filter => ("each event that passes is an output\n".to_owned(), None, make(Filter::new(rule), rule, ix, rank, setting)),
+    let (kernel_words, dot, make): (String, Option<String>, Box<dyn Fn() -> Box<dyn Operator> + Send>) = match &rule
+        .body
+    {
+        Body::Filter => {
+            ("each event that passes is an output\n".to_owned(), None, make(Filter::new(rule), rule, ix, rank, setting))
+        }
         Body::Pattern(plan) => {
             let program = pattern::Program::new(plan, &rule.inputs, outputs, rule.having.as_ref());
             let program = program.map_err(|error| failed(error.to_string()))?;
@@ -80,7 +84,11 @@ fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Co
 }
 
 fn make<K: Kernel + 'static>(
-    kernel: K, rule: &Rule, ix: u32, rank: u32, setting: &Setting,
+    kernel: K,
+    rule: &Rule,
+    ix: u32,
+    rank: u32,
+    setting: &Setting,
 ) -> Box<dyn Fn() -> Box<dyn Operator> + Send> {
     let (kernel, rule, setting) = (Arc::new(kernel), Arc::new(rule.clone()), setting.clone());
     Box::new(move || {

@@ -80,7 +80,9 @@ fn shape(rule: &Rule) -> AlertShape {
         version: rule.version.clone(),
         labels: rule.labels.clone(),
         annotations: annotations.map(|(name, text)| (name.clone(), text.parts.iter().map(piece).collect())).collect(),
-        fields: fields.map(|field| AlertField { name: field.name.clone(), ty: field.ty, role: role(field.role) }).collect(),
+        fields: fields
+            .map(|field| AlertField { name: field.name.clone(), ty: field.ty, role: role(field.role) })
+            .collect(),
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
             Body::Filter | Body::Window(_) => Vec::new(),

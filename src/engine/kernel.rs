@@ -20,12 +20,21 @@ pub(super) trait Kernel: Send + Sync {
     fn blank(&self) -> Self::State;
     /// Takes an event.
     fn step(
-        &self, state: &mut Self::State, scratch: &mut Self::Scratch, input: usize, env: &Env<'_>,
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        input: usize,
+        env: &Env<'_>,
         out: &mut Vec<Emission>,
     );
     /// Lets time pass.
     fn advance(
-        &self, state: &mut Self::State, scratch: &mut Self::Scratch, to_ms: TimeMs, clock: Clock, env: &Env<'_>,
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
         out: &mut Vec<Emission>,
     );
     /// When `advance` would next do something.
@@ -50,14 +59,23 @@ macro_rules! kernel {
                 $room::KeyState::default()
             }
             fn step(
-                &self, state: &mut Self::State, scratch: &mut Self::Scratch, input: usize, env: &Env<'_>,
+                &self,
+                state: &mut Self::State,
+                scratch: &mut Self::Scratch,
+                input: usize,
+                env: &Env<'_>,
                 out: &mut Vec<Emission>,
             ) {
                 $room::Program::step(self, state, scratch, input, env, out);
             }
             fn advance(
-                &self, state: &mut Self::State, scratch: &mut Self::Scratch, to_ms: TimeMs, clock: Clock,
-                env: &Env<'_>, out: &mut Vec<Emission>,
+                &self,
+                state: &mut Self::State,
+                scratch: &mut Self::Scratch,
+                to_ms: TimeMs,
+                clock: Clock,
+                env: &Env<'_>,
+                out: &mut Vec<Emission>,
             ) {
                 $room::Program::advance(self, state, scratch, to_ms, clock, env, out);
             }

@@ -154,7 +154,9 @@ impl<S> Keyed<S> {
 
     /// Reads what `save` wrote; `group` says where a key belongs now, or that it belongs to another shard.
     pub(super) fn load(
-        &mut self, reader: &mut Reader<'_>, group: impl Fn(&Key) -> Option<KeyGroup>,
+        &mut self,
+        reader: &mut Reader<'_>,
+        group: impl Fn(&Key) -> Option<KeyGroup>,
         mut state: impl FnMut(&mut Reader<'_>) -> Result<(S, Option<TimeMs>), DecodeError>,
     ) -> Result<(), DecodeError> {
         for _ in 0..reader.u64()? {
@@ -188,8 +190,7 @@ mod tests {
     fn a_key_is_due_once_for_its_latest_schedule_and_a_removed_one_never() {
         let mut keyed = Keyed::new(8);
         let group = |key: &Key| key.group(8);
-        let places: Vec<Place> =
-            (0..100).filter_map(|n| keyed.insert(group(&key(n)), key(n), n)).collect();
+        let places: Vec<Place> = (0..100).filter_map(|n| keyed.insert(group(&key(n)), key(n), n)).collect();
         for (n, &place) in places.iter().enumerate() {
             keyed.schedule(place, Some(1_000 + n as i64));
             keyed.schedule(place, Some(100 + n as i64));

@@ -91,7 +91,12 @@ impl Engine {
     ///
     /// # Errors
     /// A rule that no program can be built from.
-    pub fn new(plan: Arc<Plan>, world: Arc<World>, options: Options, executor: Box<dyn Executor>) -> Result<Self, CompileError> {
+    pub fn new(
+        plan: Arc<Plan>,
+        world: Arc<World>,
+        options: Options,
+        executor: Box<dyn Executor>,
+    ) -> Result<Self, CompileError> {
         let shards = options.shards.max(1);
         let groups = options.key_groups.max(shards);
         let options = Options { shards, key_groups: groups, ..options };
@@ -117,7 +122,9 @@ impl Engine {
             }
         }
         let mut order: Vec<usize> = (0..plan.streams.len()).collect();
-        order.sort_by_key(|&at| plan.streams.get(at).map(|stream| (stream.origin != StreamOrigin::Source, stream.name.as_str())));
+        order.sort_by_key(|&at| {
+            plan.streams.get(at).map(|stream| (stream.origin != StreamOrigin::Source, stream.name.as_str()))
+        });
         let mut stream_ranks = vec![0; plan.streams.len()];
         for (rank, at) in order.into_iter().enumerate() {
             if let Some(place) = stream_ranks.get_mut(at) {
@@ -235,7 +242,9 @@ impl Engine {
 
     /// Events that wait for others to come before them, and derived events that wait for their instant to be complete.
     pub fn waiting(&self) -> usize {
-        self.merge.waiting() + self.inboxes.iter().map(Inbox::len).sum::<usize>() + self.held.iter().map(Vec::len).sum::<usize>()
+        self.merge.waiting()
+            + self.inboxes.iter().map(Inbox::len).sum::<usize>()
+            + self.held.iter().map(Vec::len).sum::<usize>()
     }
 
     /// Figures of a rule.
@@ -290,7 +299,8 @@ impl Engine {
                 self.step_level(level, released.len(), |at| released.event(at));
             } else {
                 self.keep_for(level, released);
-                let events = self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
+                let events =
+                    self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
                 self.step_level(level, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
             }
             if let Some(rules) = self.rules.get(level) {
@@ -377,7 +387,8 @@ impl Engine {
             let same = before.as_ref().is_some_and(|before| before.order(&output).is_eq());
             sequence = if same { sequence + 1 } else { 0 };
             if let Some(rule) = self.plan.rules.get(output.rule as usize) {
-                let stream = self.plan.streams.iter().position(|stream| stream.origin == StreamOrigin::Rule(output.rule));
+                let stream =
+                    self.plan.streams.iter().position(|stream| stream.origin == StreamOrigin::Rule(output.rule));
                 if let Some(stream) = stream {
                     let event = derived_event(&rule.name, StreamId(stream as u32), &output, sequence);
                     for (level, readers) in self.readers.iter().enumerate() {

@@ -7,9 +7,7 @@ use super::{
 };
 use crate::{
     expr::{Env, Nothing, Previous, World},
-    model::{
-        Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer,
-    },
+    model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
     op::through,
     plan,
 };
@@ -61,7 +59,12 @@ pub(super) struct KeyedOperator<K: Kernel> {
 
 impl<K: Kernel> KeyedOperator<K> {
     pub(super) fn new(
-        rule: Arc<plan::Rule>, ix: u32, rank: u32, kernel: Arc<K>, world: Arc<World>, groups: u32,
+        rule: Arc<plan::Rule>,
+        ix: u32,
+        rank: u32,
+        kernel: Arc<K>,
+        world: Arc<World>,
+        groups: u32,
     ) -> Self {
         let passing = rule.through.as_ref().map(|through| Passing {
             program: through::Program::new(through),
@@ -88,7 +91,12 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Work on an event in its partition: what the previous event is, `after`, the kernel, and what is kept.
     fn step_partition(
-        &mut self, input: usize, event: EventRef<'_>, extra: &[Value], group: KeyGroup, key: &Key,
+        &mut self,
+        input: usize,
+        event: EventRef<'_>,
+        extra: &[Value],
+        group: KeyGroup,
+        key: &Key,
         out: &mut Vec<Output>,
     ) {
         let Some(plan) = self.rule.inputs.get(input) else { return };
@@ -255,9 +263,7 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         let group = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
         self.partitions.load(reader, group, |reader| {
             let previous = match reader.time()? {
-                Some(time_ms) => {
-                    Some((time_ms, (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?))
-                }
+                Some(time_ms) => Some((time_ms, (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?)),
                 None => None,
             };
             let kernel_state = kernel.load(reader)?;

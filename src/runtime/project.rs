@@ -153,8 +153,7 @@ impl Loaded {
 
     /// The names of the streams that rules read and no rule makes.
     pub fn source_names(&self) -> Vec<String> {
-        let made: Vec<&str> =
-            self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
+        let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
         let mut read: Vec<String> = Vec::new();
         for query in self.files.iter().flat_map(|file| &file.rules).filter_map(|rule| rule.query().0) {
             read.extend(query.from.iter().map(|source| source.stream.text.clone()));
@@ -171,7 +170,8 @@ impl Loaded {
     /// # Errors
     /// All mistakes of all rule files.
     pub fn check(mut self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
-        let declared = self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
+        let declared =
+            self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
         let sources = declared.chain(undeclared).map(|(name, schema)| (name.clone(), schema.catalog())).collect();
         let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
@@ -195,7 +195,9 @@ impl Loaded {
                     self.complaints.extend(loaded.skipped.iter().map(|reason| format!("warning: skipped {reason}\n")));
                     loaded.set
                 }
-                None => crate::geo::FenceSet::new(Vec::new()).map_err(|error| ProjectError::Fences(error.to_string()))?,
+                None => {
+                    crate::geo::FenceSet::new(Vec::new()).map_err(|error| ProjectError::Fences(error.to_string()))?
+                }
             };
             sets.push((name.clone(), Arc::new(set)));
         }

@@ -113,9 +113,15 @@ impl Session {
 
     /// Adds a partition of a source; none if no rule reads the source. Partitions are added before the first record.
     pub fn add_partition(
-        &mut self, source: &str, schema: &StreamSchema, format: Format, partition: u32, disorder_ms: TimeMs,
+        &mut self,
+        source: &str,
+        schema: &StreamSchema,
+        format: Format,
+        partition: u32,
+        disorder_ms: TimeMs,
     ) -> Option<LaneIx> {
-        let is_source = |stream: &crate::plan::StreamPlan| stream.name == source && stream.origin == StreamOrigin::Source;
+        let is_source =
+            |stream: &crate::plan::StreamPlan| stream.name == source && stream.origin == StreamOrigin::Source;
         let stream = self.plan.streams.iter().position(is_source)?;
         let records = record_schema(&self.plan, stream, schema)?;
         let at = match self.sources.iter().position(|counts| counts.name == source) {
@@ -264,7 +270,8 @@ impl Session {
                 lines.entries.push((output.rule, start..lines.bytes.len()));
             }
             let timed_out = usize::from(output.emission.kind == EmissionKind::TimedOut);
-            if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out)) {
+            if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out))
+            {
                 *count += 1;
             }
         }
