@@ -1,2 +1,5 @@
 //! The `geocep` binary: arguments to `cli`, and its exit code back.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    geocep::cli::main()
+}

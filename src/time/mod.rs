@@ -1,4 +1,4 @@
-//! Tool: event time. Watermarks per source partition, bounded disorder, the merge into one total order, timers.
+//! Tool: event time. Watermarks per source partition, bounded disorder, and the merge into one total order.
 //!
 //! [`Merge`] takes batches of all partitions of all source streams and gives their events back in the order that is in
 //! the data: (event time, stream, partition, offset). The order, and what is late, don't depend on how the arrivals of
@@ -8,7 +8,6 @@
 mod lane;
 mod merge;
 mod released;
-mod timers;
 mod watermark;
 
 #[cfg(test)]
@@ -16,5 +15,4 @@ mod tests;
 
 pub use merge::{Late, Merge, PartitionIx};
 pub use released::Released;
-pub use timers::Timers;
 pub use watermark::Watermark;

@@ -67,6 +67,12 @@ impl Chunk {
         self.add(partition, offset, kept, false, fault);
     }
 
+    /// Adds a record of another chunk, as it is.
+    pub fn push_record(&mut self, record: &Record<'_>) {
+        let Record { partition, offset, bytes, begins, fault } = *record;
+        self.add(partition, offset, bytes, begins, fault);
+    }
+
     pub(super) fn add(&mut self, partition: u32, offset: u64, record: &[u8], begins: bool, fault: Option<Fault>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
@@ -90,6 +96,16 @@ impl Chunk {
         let bytes = self.bytes.get(entry.start..entry.end)?;
         let Entry { partition, offset, begins, fault, .. } = *entry;
         Some(Record { partition, offset, bytes, begins, fault })
+    }
+
+    /// The records from `first` on, `count` at most, as a chunk of their own.
+    pub fn part(&self, first: usize, count: usize) -> Chunk {
+        let mut part = Chunk::new();
+        for entry in self.entries.iter().skip(first).take(count) {
+            let bytes = self.bytes.get(entry.start..entry.end).unwrap_or_default();
+            part.add(entry.partition, entry.offset, bytes, entry.begins, entry.fault);
+        }
+        part
     }
 
     /// How many records it holds.

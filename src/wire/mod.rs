@@ -17,6 +17,7 @@ mod geometry;
 mod infer;
 mod json;
 mod json_out;
+mod json_value;
 mod layout;
 mod letter;
 mod record;

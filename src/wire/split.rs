@@ -70,6 +70,8 @@ impl Splitter {
         if !self.carry.is_empty() {
             let fault = (self.quotes == Quotes::Inside).then_some(Fault::OpenQuote);
             self.emit_carry(fault, chunk);
+            self.line += 1;
+            self.record_line = self.line;
         }
         self.quotes = Quotes::CellStart;
     }

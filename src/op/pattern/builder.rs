@@ -60,10 +60,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn inner(&self) -> Connect {
-        self.headed().map_or(self.item().inner, |group| group.item.inner)
-    }
-
     fn within_previous(&self) -> Option<TimeMs> {
         let outer = self.headed().and_then(|group| group.within_previous);
         self.item().within_previous.into_iter().chain(outer).min()
@@ -85,6 +81,7 @@ pub(super) struct Builder<'p> {
     variables: Vec<PredIx>,
     untils: Vec<PredIx>,
     stops: BTreeMap<u16, StateIx>,
+    bounds: BTreeMap<Bound, PredIx>,
     marks: u16,
 }
 
@@ -97,6 +94,7 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
         variables: Vec::new(),
         untils: Vec::new(),
         stops: BTreeMap::new(),
+        bounds: BTreeMap::new(),
         marks: 0,
     };
     for var in 0..pattern.variables.len() {
@@ -225,7 +223,7 @@ impl<'p> Builder<'p> {
             Kind::Times(..) => self.times(place, sink, sink, mark)?,
             Kind::Single => {
                 let take = self.own_take(place);
-                let exit = self.exit(place, sink, &take)?;
+                let exit = self.exit(place, sink, &take, mark)?;
                 let rep = Repetition { sink, proceed: Some((exit, sink)), first: true, mark };
                 let ignore = self.ignore_guard(place, place.connect())?;
                 self.repetition(place, rep, take, ignore)?
@@ -248,9 +246,9 @@ impl<'p> Builder<'p> {
         let until = item.until;
         let own = self.own_take(place);
         let take = self.until_not(until, own);
-        let inner = self.ignore_guard(place, place.inner())?.map(|ignore| self.until_not(until, ignore));
+        let inner = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let can_stop = from < to || matches!(item.kind, Kind::Looping(_)) || item.optional;
-        let exit = if can_stop { self.exit(place, proceed, &take)? } else { proceed };
+        let exit = if can_stop { self.exit(place, proceed, &take, mark)? } else { proceed };
         let to = if item.mode == Loop::Reluctant && self.is_end(sink) { from } else { to };
         let mut last = sink;
         for _ in from..to {
@@ -263,7 +261,10 @@ impl<'p> Builder<'p> {
             last = self.repetition(place, rep, take.clone(), inner.clone())?;
             self.add_stop_to_loop(place, last)?;
         }
-        let ignore = self.ignore_guard(place, place.connect())?.map(|ignore| self.until_not(until, ignore));
+        // Before its first event a loop has nothing to stop, so its stop condition is not looked at.
+        let ignore = self.ignore_guard(place, place.connect())?;
+        // Where more than one is needed the first is no repetition yet, and what follows may have the event as well.
+        let exit = if from > 1 { proceed } else { exit };
         let rep = Repetition { sink: last, proceed: item.optional.then_some((exit, proceed)), first: true, mark };
         self.repetition(place, rep, take, ignore)
     }
@@ -278,10 +279,10 @@ impl<'p> Builder<'p> {
         let until = item.until;
         let own = self.own_take(place);
         let take = self.until_not(until, own);
-        let ignore = self.ignore_guard(place, place.inner())?.map(|ignore| self.until_not(until, ignore));
+        let ignore = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let state = self.state(place, var, false)?;
         let always = self.always(place);
-        let exit = self.exit(place, sink, &take)?;
+        let exit = self.exit(place, sink, &take, mark)?;
         match until.filter(|_| exit != sink) {
             Some(until) => {
                 let until = self.untils[usize::from(until)];
@@ -314,7 +315,7 @@ impl<'p> Builder<'p> {
         let head = self.body(place, false, mark, again)?;
         self.hold_back(place.item(), head, sink, true)?;
         let take = self.own_take(place);
-        let exit = self.exit(place, sink, &take)?;
+        let exit = self.exit(place, sink, &take, mark)?;
         let always = self.always(place);
         self.graph.edge(head, Action::Proceed, exit, always);
         self.graph.edge(again, Action::Proceed, head, Guard::new());
@@ -449,7 +450,13 @@ impl<'p> Builder<'p> {
     }
 
     /// Where a loop leads when it is left: a guarded copy, if what it can still take must not be given to what follows.
-    fn exit(&mut self, place: Place<'_>, sink: StateIx, take: &Guard) -> Result<StateIx, BuildError> {
+    fn exit(
+        &mut self,
+        place: Place<'_>,
+        sink: StateIx,
+        take: &Guard,
+        mark: Option<u16>,
+    ) -> Result<StateIx, BuildError> {
         let item = place.item();
         let free = item.mode == Loop::Each || !item.is_one_event();
         if free || (item.kind == Kind::Single && !item.optional) {
@@ -457,7 +464,15 @@ impl<'p> Builder<'p> {
         }
         let until = item.until.map(|until| self.untils[usize::from(until)]);
         let takes = item.mode == Loop::Greedy;
-        self.wraps.wrap(&mut self.graph, sink, Wrap::Loop { take: take.clone(), until, takes })
+        // What comes too late for the loop is not the loop's.
+        let mut take = take.clone();
+        let whole = mark.zip(item.loop_within).map(|(mark, ms)| Bound { from: From::Mark(mark), ms });
+        let step = place.within_previous().map(|ms| Bound { from: From::Before, ms });
+        for bound in whole.into_iter().chain(step) {
+            let pred = self.in_time(bound)?;
+            take = both(&take, &lit(pred, true));
+        }
+        self.wraps.wrap(&mut self.graph, sink, Wrap::Loop { take, until, takes })
     }
 
     /// A reluctant loop leaves an event to what follows, where that can take it. `whole`: all ways from the state are the
@@ -471,6 +486,15 @@ impl<'p> Builder<'p> {
 
     fn hold_if(&mut self, item: &Item, state: StateIx, sink: Option<StateIx>) -> Result<(), BuildError> {
         sink.map_or(Ok(()), |sink| self.hold_back(item, state, sink, false))
+    }
+
+    fn in_time(&mut self, bound: Bound) -> Result<PredIx, BuildError> {
+        if let Some(&pred) = self.bounds.get(&bound) {
+            return Ok(pred);
+        }
+        let pred = self.graph.pred(Pred::InTime(bound))?;
+        self.bounds.insert(bound, pred);
+        Ok(pred)
     }
 
     fn is_end(&self, state: StateIx) -> bool {

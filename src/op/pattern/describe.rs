@@ -84,6 +84,7 @@ impl Program {
                 let pred = match self.preds.get(usize::from(lit.pred)) {
                     Some(Pred::Variable(var)) => self.names.get(usize::from(*var)).cloned().unwrap_or_default(),
                     Some(Pred::Until(until)) => format!("until {until}"),
+                    Some(Pred::InTime(within)) => format!("less than {}", bound(within)),
                     Some(Pred::All(guard)) => format!("({})", self.guard_text(guard)),
                     Some(Pred::Any(guards)) => {
                         let ways: Vec<String> = guards.iter().map(|guard| self.guard_text(guard)).collect();

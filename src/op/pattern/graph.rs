@@ -27,6 +27,8 @@ pub(super) enum Pred {
     Variable(u16),
     /// It meets this stop condition, an index into the program's.
     Until(u16),
+    /// It comes within this span.
+    InTime(Bound),
     /// It meets all of these.
     All(Guard),
     /// It meets one of these.
@@ -45,7 +47,7 @@ pub(super) enum Action {
 }
 
 /// From when a span is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum From {
     /// The element before: its last event, or the instant at which an absence was decided.
     Before,
@@ -54,7 +56,7 @@ pub(super) enum From {
 }
 
 /// A span that must not be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bound {
     pub(super) from: From,
     pub(super) ms: TimeMs,

@@ -25,6 +25,8 @@ mod save;
 mod skip;
 mod state;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod view;
 mod wrap;

@@ -177,6 +177,7 @@ fn dynamic(preds: &[Pred], conditions: &[Vec<Option<Expr>>], untils: &[Vec<Optio
         .map(|pred| match pred {
             Pred::Variable(var) => looks(conditions.get(usize::from(*var))),
             Pred::Until(until) => looks(untils.get(usize::from(*until))),
+            Pred::InTime(_) => true,
             Pred::All(_) | Pred::Any(_) => false,
         })
         .collect();
@@ -188,7 +189,7 @@ fn dynamic(preds: &[Pred], conditions: &[Vec<Option<Expr>>], untils: &[Vec<Optio
             let parts: &[_] = match pred {
                 Pred::All(guard) => std::slice::from_ref(guard),
                 Pred::Any(guards) => guards,
-                Pred::Variable(_) | Pred::Until(_) => continue,
+                Pred::Variable(_) | Pred::Until(_) | Pred::InTime(_) => continue,
             };
             let now = parts.iter().flatten().any(|lit| dynamic[usize::from(lit.pred)]);
             changed |= now && !std::mem::replace(&mut dynamic[at], now);

@@ -138,7 +138,8 @@ impl Step<'_, '_> {
             if run.node == NONE && !matches!(edge.what, What::Take { .. }) {
                 continue;
             }
-            if !self.in_time(buffer, run, edge) || !self.holds(buffer, scratch, run, &edge.guard) {
+            let in_time = edge.within.iter().all(|bound| self.in_time(buffer, run, bound));
+            if !in_time || !self.holds(buffer, scratch, run, &edge.guard) {
                 continue;
             }
             match edge.what {
@@ -149,18 +150,16 @@ impl Step<'_, '_> {
         stops
     }
 
-    fn in_time(&self, buffer: &Buffer, run: &Run, edge: &FlatEdge) -> bool {
-        edge.within.iter().all(|bound| {
-            let from = match bound.from {
-                From::Before if run.node == NONE => return true,
-                From::Before => run.since_ms,
-                From::Mark(slot) => match buffer.marks(run.node).get(usize::from(slot)) {
-                    Some(&mark) if mark != UNMARKED => mark,
-                    _ => return true,
-                },
-            };
-            self.now.saturating_sub(from) < bound.ms
-        })
+    fn in_time(&self, buffer: &Buffer, run: &Run, bound: &Bound) -> bool {
+        let from = match bound.from {
+            From::Before if run.node == NONE => return true,
+            From::Before => run.since_ms,
+            From::Mark(slot) => match buffer.marks(run.node).get(usize::from(slot)) {
+                Some(&mark) if mark != UNMARKED => mark,
+                _ => return true,
+            },
+        };
+        self.now.saturating_sub(from) < bound.ms
     }
 
     fn holds(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run, guard: &Guard) -> bool {
@@ -178,6 +177,7 @@ impl Step<'_, '_> {
         let exprs = match &program.preds[at] {
             Pred::Variable(var) => &program.conditions[usize::from(*var)],
             Pred::Until(until) => &program.untils[usize::from(*until)],
+            Pred::InTime(bound) => return self.in_time(buffer, run, bound),
             Pred::All(guard) => {
                 let result = self.holds(buffer, scratch, run, guard);
                 return self.keep(scratch, at, dynamic, result);

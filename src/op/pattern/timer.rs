@@ -106,7 +106,7 @@ impl Program {
     fn quiet(&self, guard: &Guard) -> bool {
         guard.iter().all(|lit| {
             let met = match &self.preds[usize::from(lit.pred)] {
-                Pred::Variable(_) | Pred::Until(_) => false,
+                Pred::Variable(_) | Pred::Until(_) | Pred::InTime(_) => false,
                 Pred::All(guard) => self.quiet(guard),
                 Pred::Any(guards) => guards.iter().any(|guard| self.quiet(guard)),
             };

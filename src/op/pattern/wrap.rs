@@ -6,7 +6,7 @@ use super::{
     BuildError,
     graph::{Action, Graph, Guard, Kind, Pred, PredIx, StateIx, both, lit},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is added in a copy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +32,12 @@ pub(super) enum Wrap {
 /// Copies that are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wraps {
-    copies: BTreeMap<(StateIx, Wrap), StateIx>,
-    to_do: Vec<(StateIx, Wrap, StateIx)>,
+    /// By the state that is no copy and all that was added to it. In loops copies are wrapped again and again; that the
+    /// same is added once makes an end of it.
+    copies: BTreeMap<(StateIx, BTreeSet<Wrap>), StateIx>,
+    origins: BTreeMap<StateIx, (StateIx, BTreeSet<Wrap>)>,
+    /// First come, first served: a copy of a copy is asked for after the copy.
+    to_do: VecDeque<(StateIx, Wrap, StateIx)>,
     held: BTreeMap<StateIx, PredIx>,
 }
 
@@ -43,13 +47,19 @@ impl Wraps {
         if matches!(graph.states[state].kind, Kind::Final | Kind::Stop(_)) {
             return Ok(state);
         }
-        if let Some(&copy) = self.copies.get(&(state, wrap.clone())) {
+        let (base, mut wraps) = self.origins.get(&state).cloned().unwrap_or((state, BTreeSet::new()));
+        if !wraps.insert(wrap.clone()) {
+            return Ok(state);
+        }
+        let origin = (base, wraps);
+        if let Some(&copy) = self.copies.get(&origin) {
             return Ok(copy);
         }
         let (kind, label) = (graph.states[state].kind, graph.states[state].label.clone());
         let copy = graph.state(kind, &label)?;
-        self.copies.insert((state, wrap.clone()), copy);
-        self.to_do.push((state, wrap, copy));
+        self.copies.insert(origin.clone(), copy);
+        self.origins.insert(copy, origin);
+        self.to_do.push_back((state, wrap, copy));
         Ok(copy)
     }
 
@@ -79,7 +89,7 @@ impl Wraps {
 
     /// Makes all copies.
     pub(super) fn resolve(mut self, graph: &mut Graph) -> Result<(), BuildError> {
-        while let Some((state, wrap, copy)) = self.to_do.pop() {
+        while let Some((state, wrap, copy)) = self.to_do.pop_front() {
             self.fill(graph, state, &wrap, copy)?;
         }
         for (sink, pred) in std::mem::take(&mut self.held) {

@@ -5,7 +5,7 @@ use super::{
     state::{OpenWindow, WindowBound},
 };
 use crate::{
-    expr::{Env, Expr},
+    expr::{Env, Expr, Node},
     model::{Clock, Emission, EmissionKind, Key, TimeMs, Value, format_duration},
     op::aggregate::Accumulator,
     plan::{self, AggregateKind, Jitter, WindowKind},
@@ -87,7 +87,19 @@ enum Source {
     Nothing,
     /// The same for every event: `count(orders)`.
     Constant(Value),
+    /// A field as it is: taken where it stands, which spares a copy per event.
+    Field(u16),
     Expr(Expr),
+}
+
+impl Source {
+    fn of(arg: Expr) -> Self {
+        match arg.nodes() {
+            [Node::Const(value)] => Self::Constant(value.clone()),
+            [Node::Field(slot)] => Self::Field(*slot),
+            _ => Self::Expr(arg),
+        }
+    }
 }
 
 impl Program {
@@ -151,10 +163,7 @@ impl Program {
                 filter: aggregate.filter.get(input).cloned().flatten(),
                 source: match aggregate.args.get(input).cloned().flatten() {
                     None => Source::Nothing,
-                    Some(arg) => match arg.as_const() {
-                        Some(value) => Source::Constant(value.clone()),
-                        None => Source::Expr(arg),
-                    },
+                    Some(arg) => Source::of(arg),
                 },
             };
             window.aggregates.iter().map(feed).collect()
@@ -305,6 +314,11 @@ impl Program {
             match &feed.source {
                 Source::Nothing => {}
                 Source::Constant(value) => accumulator.add(value),
+                Source::Field(slot) => {
+                    if let Some(value) = env.event.values.get(usize::from(*slot)) {
+                        accumulator.add(value);
+                    }
+                }
                 Source::Expr(expr) => accumulator.add(&expr.value(env)),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    expr::{Builder, Compare, Env, Expr, Node, Nothing, World},
+    expr::{Arith, ArithKind, Builder, Compare, Env, Expr, Node, Nothing, World},
     model::{Clock, Emission, EventRef, Header, Key, Reader, StreamId, TimeMs, Type, Value, Writer},
     plan::{self, Aggregate, AggregateKind, Jitter, JitterBy, OutputField, Role, WindowKind},
 };
@@ -296,6 +296,22 @@ fn a_filter_and_an_input_that_does_not_count_leave_the_window_open_with_less_in_
     run.event(150, -1);
     run.advance(i64::MAX);
     assert_eq!(run.results(), [(0, 100, 0, Some(12)), (100, 200, 0, None), (200, 300, 0, None)]);
+}
+
+#[test]
+fn an_argument_is_evaluated_on_each_event_and_a_null_one_never_counts() {
+    let (mut window, outputs) = window(Jitter::Aligned, 100);
+    let mut builder = Builder::new();
+    let (field, ten) = (builder.push(Node::Field(0)), builder.push(Node::Const(Value::Int(10))));
+    let root = builder.push(Node::Arith(Arith::Mul, ArithKind::Int, field, ten));
+    window.aggregates[1].args = vec![Some(builder.finish(root, Type::Int))];
+    window.aggregates[0].args = vec![Some(Expr::constant(Value::Null, Type::Any))];
+    let program = Program::new(&window, "cells", 7, &[input()], &outputs, None).unwrap();
+    let mut run = Run::new(&program, 0);
+    run.event(0, 5);
+    run.event(1, 7);
+    run.advance(100);
+    assert_eq!(run.results(), [(0, 100, 0, Some(120))]);
 }
 
 #[test]

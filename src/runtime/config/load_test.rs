@@ -68,7 +68,7 @@ fn every_key_is_read() {
     assert_eq!(config.geofences["zones"].path, PathBuf::from("/abs/zones"));
     assert_eq!(config.rules, [PathBuf::from("/etc/geocep/rules"), PathBuf::from("/etc/geocep/more/*.yaml")]);
     assert_eq!(config.sinks.alerts.len(), 3);
-    let Some(AlertSink::File(file)) = config.sinks.alerts.get(1) else { panic!() };
+    let Some(AlertSinkConfig::File(file)) = config.sinks.alerts.get(1) else { panic!() };
     assert_eq!((file.rotate_bytes, file.keep), (Some(100_000_000), 3));
     assert_eq!(config.sinks.late.unwrap().path, PathBuf::from("/etc/geocep/late.ndjson"));
     assert_eq!(config.sinks.dead_letter.unwrap().path, PathBuf::from("/etc/geocep/dead.ndjson"));
@@ -79,7 +79,7 @@ fn every_key_is_read() {
 #[test]
 fn without_a_file_the_defaults_hold() {
     assert_eq!(parse("", &[]).unwrap(), Config::embedded());
-    assert_eq!(Config::embedded().sinks.alerts, [AlertSink::Stdout]);
+    assert_eq!(Config::embedded().sinks.alerts, [AlertSinkConfig::Stdout]);
     assert_eq!(Config::embedded().api.listen.to_string(), "127.0.0.1:8080");
 }
 
@@ -98,7 +98,7 @@ fn what_is_set_at_start_wins_over_the_file() {
     .unwrap();
     let Input::Kafka(kafka) = &config.sources["orders"].input else { panic!() };
     assert_eq!((kafka.brokers.as_str(), config.engine.shards), ("other:9092", Some(5)));
-    let Some(AlertSink::File(file)) = config.sinks.alerts.get(1) else { panic!() };
+    let Some(AlertSinkConfig::File(file)) = config.sinks.alerts.get(1) else { panic!() };
     assert_eq!((file.path.as_path(), config.sinks.late), (Path::new("/etc/geocep/x"), None));
     assert!(matches!(&config.sources["new"].input, Input::File(file) if file.path.ends_with("a=b.csv")));
     for (text, why) in [

@@ -20,5 +20,5 @@ pub use engine::{ApiConfig, EngineConfig};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use schema::StreamSchema;
-pub use sinks::{AlertSink, FileSink, KafkaSink, SinksConfig};
+pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};

@@ -10,33 +10,33 @@ use std::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinksConfig {
     /// Each alert goes to all of them; default `[stdout]`.
-    pub alerts: Vec<AlertSink>,
+    pub alerts: Vec<AlertSinkConfig>,
     /// Events that came after the watermark had passed them; counted either way.
-    pub late: Option<FileSink>,
+    pub late: Option<FileSinkConfig>,
     /// Records that became no event; counted either way.
-    pub dead_letter: Option<FileSink>,
+    pub dead_letter: Option<FileSinkConfig>,
 }
 
 impl Default for SinksConfig {
     fn default() -> Self {
-        Self { alerts: vec![AlertSink::Stdout], late: None, dead_letter: None }
+        Self { alerts: vec![AlertSinkConfig::Stdout], late: None, dead_letter: None }
     }
 }
 
 /// A sink of alerts.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AlertSink {
+pub enum AlertSinkConfig {
     /// The process's output.
     Stdout,
     /// A file.
-    File(FileSink),
+    File(FileSinkConfig),
     /// A Kafka topic.
-    Kafka(KafkaSink),
+    Kafka(KafkaSinkConfig),
 }
 
 /// A file that lines are appended to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FileSink {
+pub struct FileSinkConfig {
     /// The file; its directories are made.
     pub path: PathBuf,
     /// The size past which it is renamed to `NAME.1` (and that to `NAME.2` …) and begun anew; `None`: never.
@@ -47,7 +47,7 @@ pub struct FileSink {
 
 /// A Kafka topic that alerts are written to, keyed by the rule's name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KafkaSink {
+pub struct KafkaSinkConfig {
     /// `host:port`, several separated by commas.
     pub brokers: String,
     /// The topic.
@@ -68,31 +68,31 @@ pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigEr
     Ok(sinks)
 }
 
-fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSink, ConfigError> {
+fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, ConfigError> {
     let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`";
     if node.is_text() {
-        return if node.text()? == "stdout" { Ok(AlertSink::Stdout) } else { Err(node.wrong(expected)) };
+        return if node.text()? == "stdout" { Ok(AlertSinkConfig::Stdout) } else { Err(node.wrong(expected)) };
     }
     let mut fields = node.fields()?;
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
     fields.done()?;
     match &sinks {
-        [Some(stdout), None, None] => stdout.fields()?.done().map(|()| AlertSink::Stdout),
-        [None, Some(file), None] => read_file(file, base).map(AlertSink::File),
+        [Some(stdout), None, None] => stdout.fields()?.done().map(|()| AlertSinkConfig::Stdout),
+        [None, Some(file), None] => read_file(file, base).map(AlertSinkConfig::File),
         [None, None, Some(kafka)] => {
             let mut fields = kafka.fields()?;
             let brokers = fields.need("brokers")?.name()?.to_owned();
             let topic = fields.need("topic")?.name()?.to_owned();
             let options = read_options(fields.get("options"))?;
             fields.done()?;
-            Ok(AlertSink::Kafka(KafkaSink { brokers, topic, options }))
+            Ok(AlertSinkConfig::Kafka(KafkaSinkConfig { brokers, topic, options }))
         }
         _ => Err(node.wrong(expected)),
     }
 }
 
 /// `late: path`, `late: {path: …}` or `late: {file: …}`.
-fn read_lines(node: &Node<'_>, base: &Path) -> Result<FileSink, ConfigError> {
+fn read_lines(node: &Node<'_>, base: &Path) -> Result<FileSinkConfig, ConfigError> {
     if !node.is_text()
         && let Some(file) = node.fields()?.get("file")
     {
@@ -104,14 +104,14 @@ fn read_lines(node: &Node<'_>, base: &Path) -> Result<FileSink, ConfigError> {
     read_file(node, base)
 }
 
-fn read_file(node: &Node<'_>, base: &Path) -> Result<FileSink, ConfigError> {
+fn read_file(node: &Node<'_>, base: &Path) -> Result<FileSinkConfig, ConfigError> {
     if node.is_text() {
-        return Ok(FileSink { path: base.join(node.name()?), rotate_bytes: None, keep: 5 });
+        return Ok(FileSinkConfig { path: base.join(node.name()?), rotate_bytes: None, keep: 5 });
     }
     let mut fields = node.fields()?;
     let path = base.join(fields.need("path")?.name()?);
     let rotate_bytes = fields.get("rotate").map(|size| size.bytes()).transpose()?;
     let keep = fields.get("keep").map_or(Ok(5), |keep| keep.number(1, 1_000))? as u32;
     fields.done()?;
-    Ok(FileSink { path, rotate_bytes, keep })
+    Ok(FileSinkConfig { path, rotate_bytes, keep })
 }

@@ -86,6 +86,15 @@ pub(super) struct Timeout {
 }
 
 impl Case {
+    /// Whether a loop has a bound of its own.
+    pub(super) fn has_loop_window(&self) -> bool {
+        fn any(elements: &[Element]) -> bool {
+            let own = |element: &Element| element.quant.window_ms.is_some();
+            elements.iter().any(|element| own(element) || element.group.as_deref().is_some_and(any))
+        }
+        any(&self.pattern)
+    }
+
     /// The case on a few lines, for messages.
     pub(super) fn text(&self) -> String {
         let events = self.events.iter().map(|event| {

@@ -25,7 +25,7 @@ pub(super) fn translate(case: &Case) -> Result<Translated, String> {
     let fields: BTreeSet<String> = case.events.iter().flat_map(|event| event.keys().cloned()).collect();
     names.fields = fields.into_iter().collect();
     names.collect(&case.pattern);
-    let elements = names.sequence(&case.pattern)?;
+    let elements = names.sequence(&case.pattern, None)?;
     let mut variables = vec![None; names.variables.len()];
     names.conditions(&case.pattern, &mut variables)?;
     let variables = names
@@ -105,11 +105,13 @@ impl Names {
         Ok(())
     }
 
-    fn sequence(&mut self, elements: &[Element]) -> Result<Vec<plan::Element>, String> {
-        elements.iter().map(|element| self.element(element)).collect()
+    fn sequence(&mut self, elements: &[Element], group: Option<plan::Connect>) -> Result<Vec<plan::Element>, String> {
+        // In Flink the loop at the head of a group has the contiguity of the group's own repetitions.
+        let heads = group.into_iter().map(Some).chain(std::iter::repeat(None));
+        elements.iter().zip(heads).map(|(element, inner)| self.element(element, inner)).collect()
     }
 
-    fn element(&mut self, element: &Element) -> Result<plan::Element, String> {
+    fn element(&mut self, element: &Element, inner: Option<plan::Connect>) -> Result<plan::Element, String> {
         let rel = element.rel.as_deref().unwrap_or("begin");
         let connect = match rel {
             "begin" | "next" | "notNext" => plan::Connect::Strict,
@@ -123,13 +125,25 @@ impl Names {
                 // A name that occurs twice is a second element of the same variable.
                 plan::Term::Variable(at)
             }
-            (None, Some(group)) => plan::Term::Group(self.sequence(group)?),
+            (None, Some(group)) => {
+                let inner = self.quantifier(&element.quant)?.inner;
+                plan::Term::Group(self.sequence(group, Some(inner))?)
+            }
             (None, None) => return Err("an element without a variable".to_owned()),
         };
         if rel.starts_with("not") {
             term = plan::Term::Not { term: Box::new(term), for_ms: None };
         }
-        let quantifier = self.quantifier(&element.quant)?;
+        let mut quantifier = self.quantifier(&element.quant)?;
+        quantifier.inner = inner.unwrap_or(quantifier.inner);
+        // In Flink a group at the head of a group follows strictly, whatever the outer group says.
+        let heads_group = |group: &Vec<Element>| group.first().is_some_and(|head| head.group.is_some());
+        let connect = if element.group.as_ref().is_some_and(heads_group) {
+            quantifier.inner = plan::Connect::Strict;
+            plan::Connect::Strict
+        } else {
+            connect
+        };
         let within_previous_ms = element.within_prev_ms;
         // The plan says how often with two numbers: "twice or more, or not at all" is an optional group.
         if element.quant.optional && quantifier.min > 1 {

@@ -1,0 +1,169 @@
+//! `geocep explain`: what rules mean. The plan of each rule, its automaton, and where its alerts come from.
+
+use super::options::{ConfigOptions, fail, print, say, warn};
+use crate::{
+    engine::{Engine, Inline, Options},
+    model::StreamId,
+    plan::{Body, Plan, Role, Rule, RuleKind, StreamOrigin},
+    runtime::project::{Loaded, Project, ProjectError},
+};
+use clap::Args;
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc};
+
+/// Arguments of `geocep explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Rule files or directories [default: those of the configuration]
+    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigOptions,
+    /// Print Graphviz graphs: the streams, then the automaton of each pattern
+    #[arg(long)]
+    dot: bool,
+}
+
+/// Explains rule files.
+pub(super) fn run(args: &ExplainArgs) -> u8 {
+    let loaded = Loaded::read(&args.config.request(&args.rules));
+    let project = match loaded.and_then(|loaded| loaded.check(&BTreeMap::new(), true)) {
+        Ok(project) => project,
+        Err(ProjectError::Rules { rendered, .. }) => {
+            say(format_args!("{}", rendered.trim_end()));
+            return 1;
+        }
+        Err(error) => return fail(&error, error.exit_code()),
+    };
+    warn(&project);
+    let (plan, world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
+    let engine = match Engine::new(plan, world, Options::default(), Box::new(Inline)) {
+        Ok(engine) => engine,
+        Err(error) => return fail(&error, 1),
+    };
+    print(&if args.dot { dot(&project.plan, &engine) } else { text(&project, &engine) });
+    0
+}
+
+fn text(project: &Project, engine: &Engine) -> String {
+    let mut text = String::new();
+    for (ix, rule) in project.plan.rules.iter().enumerate() {
+        // Writing to a string can't fail.
+        let _ = explain_rule(&mut text, &project.plan, rule, ix, engine);
+    }
+    text
+}
+
+fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: &Engine) -> std::fmt::Result {
+    let kind = if rule.kind == RuleKind::Alert { "alert" } else { "stream" };
+    writeln!(text, "{kind} {} (group {}, version {})", rule.name, rule.group, rule.version)?;
+    for line in rule.canonical.lines() {
+        writeln!(text, "  | {line}")?;
+    }
+    for input in &rule.inputs {
+        let Some(stream) = plan.streams.get(input.stream.0 as usize) else { continue };
+        let fields: Vec<String> = stream
+            .schema
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| format!("${at} {}: {}", field.name, field.ty))
+            .collect();
+        let origin = if stream.origin == StreamOrigin::Source { "source" } else { "rule" };
+        writeln!(text, "  reads {} ({origin}) {}", stream.name, fields.join(", "))?;
+        for (what, exprs) in [
+            ("before", input.before.as_slice()),
+            ("shared", &input.computed),
+            ("key", &input.key),
+            ("after", input.after.as_slice()),
+            ("kept for the next event", &input.prev),
+        ] {
+            if !exprs.is_empty() {
+                let exprs: Vec<String> = exprs.iter().map(ToString::to_string).collect();
+                writeln!(text, "    {what}: {}", exprs.join(" ; "))?;
+            }
+        }
+    }
+    if let Some(through) = &rule.through {
+        let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
+        writeln!(text, "  through {set}: one event per fence concerned")?;
+    }
+    let key: Vec<String> = rule.key.iter().map(|part| format!("{}: {}", part.name, part.ty)).collect();
+    writeln!(text, "  partitions: {}", if key.is_empty() { "one".to_owned() } else { key.join(", ") })?;
+    if let Body::Pattern(pattern) = &rule.body {
+        for (at, variable) in pattern.variables.iter().enumerate() {
+            for condition in variable.conditions.iter().flatten() {
+                writeln!(text, "  v{at} {} when {condition}", variable.name)?;
+            }
+        }
+    }
+    if let Some((words, _)) = engine.explain(ix as u32) {
+        for line in words.lines() {
+            writeln!(text, "  {line}")?;
+        }
+    }
+    if let Some(having) = &rule.having {
+        writeln!(text, "  having {having}")?;
+    }
+    for field in rule.outputs.iter().filter(|field| field.role == Role::Measure) {
+        let expr = field.exprs.first().map(ToString::to_string).unwrap_or_default();
+        writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
+    }
+    writeln!(text, "  lineage: {}\n", lineage(plan, rule).join(" ← "))
+}
+
+/// The rule, the rules that it reads, and so on down to the sources with the fields read of them.
+fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
+    let mut steps = vec![rule.name.clone()];
+    let mut at: Vec<StreamId> = rule.inputs.iter().map(|input| input.stream).collect();
+    // A DAG: each round goes down a level, so this ends.
+    while !at.is_empty() {
+        at.sort();
+        at.dedup();
+        let mut next = Vec::new();
+        let mut names = Vec::new();
+        for stream in at.iter().filter_map(|id| plan.streams.get(id.0 as usize)) {
+            match stream.origin {
+                StreamOrigin::Source => {
+                    let fields: Vec<&str> = stream.schema.fields.iter().map(|field| field.name.as_str()).collect();
+                    names.push(format!("{}({})", stream.name, fields.join(", ")));
+                }
+                StreamOrigin::Rule(rule) => {
+                    names.push(stream.name.clone());
+                    let inputs = plan.rules.get(rule as usize).map(|rule| rule.inputs.as_slice()).unwrap_or_default();
+                    next.extend(inputs.iter().map(|input| input.stream));
+                }
+            }
+        }
+        steps.push(names.join(", "));
+        at = next;
+    }
+    steps
+}
+
+fn dot(plan: &Plan, engine: &Engine) -> String {
+    let mut text = String::from("digraph streams {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n");
+    for stream in &plan.streams {
+        let rule = match stream.origin {
+            StreamOrigin::Rule(rule) => plan.rules.get(rule as usize),
+            StreamOrigin::Source => None,
+        };
+        let shape = match rule.map(|rule| rule.kind) {
+            None => "cylinder",
+            Some(RuleKind::Stream) => "box",
+            Some(RuleKind::Alert) => "octagon",
+        };
+        let _ = writeln!(text, "  \"{}\" [shape={shape}];", stream.name);
+        for input in rule.iter().flat_map(|rule| &rule.inputs) {
+            if let Some(from) = plan.streams.get(input.stream.0 as usize) {
+                let _ = writeln!(text, "  \"{}\" -> \"{}\";", from.name, stream.name);
+            }
+        }
+    }
+    text.push_str("}\n");
+    for ix in 0..plan.rules.len() {
+        if let Some((_, Some(automaton))) = engine.explain(ix as u32) {
+            text.push_str(automaton);
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,103 @@
+//! `geocep replay`: rules over files.
+
+use super::options::{ConfigOptions, fail, say, warn};
+use crate::{
+    engine::AtEnd,
+    runtime::{
+        project::{Loaded, ProjectError},
+        replay::{Binding, Replay, ReplayOptions, Speed, bind},
+    },
+};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Arguments of `geocep replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// Files to read: each goes to the stream that its name names, or to the only source; default: the configuration's
+    inputs: Vec<PathBuf>,
+    /// Rule files or directories; may be given again [default: those of the configuration]
+    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigOptions,
+    /// Read a stream from a file; may be given again, for more files of a stream too
+    #[arg(long, value_name = "NAME=FILE")]
+    stream: Vec<String>,
+    /// How fast: max, or a multiple of real time such as 1x or 10x
+    #[arg(long, default_value = "max")]
+    speed: Speed,
+    /// Where alerts go instead of the configuration's sinks
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+    /// Where late events go
+    #[arg(long, value_name = "FILE")]
+    late: Option<PathBuf>,
+    /// Where records go that are no events
+    #[arg(long, value_name = "FILE")]
+    dead_letter: Option<PathBuf>,
+    /// What happens at the end of the input: everything that waits fires, time stops at the last event, or nothing
+    #[arg(long, value_enum, default_value_t = End::Drain)]
+    at_end: End,
+    /// How many shards; the output does not depend on it [default: the configuration's, else 1]
+    #[arg(long)]
+    shards: Option<u32>,
+    /// No progress bar and no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum End {
+    Drain,
+    Last,
+    Hold,
+}
+
+/// Replays files.
+pub(super) fn run(args: &ReplayArgs) -> u8 {
+    match replay(args) {
+        Ok(summary) => {
+            if !args.quiet {
+                say(format_args!("{}", summary.trim_end()));
+            }
+            0
+        }
+        Err((message, code)) => fail(&message, code),
+    }
+}
+
+fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
+    let failed = |error: ProjectError| {
+        let code = error.exit_code();
+        (error.to_string().trim_end().to_owned(), code)
+    };
+    let loaded = Loaded::read(&args.config.request(&args.rules)).map_err(failed)?;
+    let mut streams = Vec::new();
+    for text in &args.stream {
+        let Some((name, path)) = text.split_once('=') else {
+            return Err((format!("`--stream {text}`: expected NAME=FILE"), 2));
+        };
+        streams.push((name.to_owned(), PathBuf::from(path)));
+    }
+    let Binding { inputs, guessed } = bind(&loaded, &streams, &args.inputs).map_err(|error| (error, 2))?;
+    let project = loaded.check(&guessed, false).map_err(failed)?;
+    if !args.quiet {
+        warn(&project);
+    }
+    let options = ReplayOptions {
+        speed: args.speed,
+        at_end: match args.at_end {
+            End::Drain => AtEnd::Drain,
+            End::Last => AtEnd::Last,
+            End::Hold => AtEnd::Hold,
+        },
+        shards: args.shards,
+        alerts: args.alerts.clone(),
+        late: args.late.clone(),
+        dead_letter: args.dead_letter.clone(),
+        progress: !args.quiet,
+    };
+    let replay = Replay::new(project, inputs, options).map_err(|error| (error, 2))?;
+    replay.run().map_err(|error| (error, 1))
+}

@@ -1,0 +1,226 @@
+//! Files and the process's input, plain or gzip, read in large blocks.
+
+use super::{Pulled, Source, SourceError};
+use crate::wire::{Chunk, Format, RECORD_BYTES_MAX, Splitter};
+use flate2::bufread::MultiGzDecoder;
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Cursor, ErrorKind, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How much is read at once.
+const BLOCK_BYTES: usize = 256 << 10;
+/// A chunk with this much goes out.
+const CHUNK_BYTES: usize = 256 << 10;
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+pub struct FileOptions {
+    /// How records are written; `None`: by the file's name, else by its first bytes.
+    pub format: Option<Format>,
+    /// The partition that its records are of.
+    pub partition: u32,
+    /// The longest record that is accepted, bytes; at least 1.
+    pub record_bytes_max: usize,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { format: None, partition: 0, record_bytes_max: RECORD_BYTES_MAX }
+    }
+}
+
+/// The files of a path: itself, or a directory's, sorted by name, hidden ones and subdirectories left out. Each is a
+/// partition, numbered in this order.
+///
+/// # Errors
+/// The path can't be read, or the directory has no file.
+pub fn partitions(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let failed = |error| SourceError::Read { name: path.display().to_string(), error };
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        // Of the target, so that links to files count.
+        if !hidden && fs::metadata(entry.path()).map_err(failed)?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(failed(io::Error::new(ErrorKind::NotFound, "the directory has no file")));
+    }
+    Ok(files)
+}
+
+/// Reads one file, or the process's input, to its end.
+pub struct FileSource {
+    name: String,
+    options: FileOptions,
+    stage: Stage,
+    block: Vec<u8>,
+    /// Whether to fill chunks: not where someone types.
+    greedy: bool,
+}
+
+enum Stage {
+    /// Nothing was read yet.
+    New(Box<dyn Read + Send>),
+    Open {
+        reader: Box<dyn Read + Send>,
+        splitter: Splitter,
+        format: Format,
+    },
+    Done(Format),
+}
+
+impl std::fmt::Debug for FileSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileSource").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl FileSource {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// The system says no.
+    pub fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
+        let name = path.display().to_string();
+        let file = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::Error::from(ErrorKind::IsADirectory)),
+            false => Ok(file),
+        });
+        let file = file.map_err(|error| SourceError::Read { name: name.clone(), error })?;
+        let format = options.format.or_else(|| Format::of_name(&name));
+        Ok(Self { greedy: true, ..Self::from_reader(name, Box::new(file), FileOptions { format, ..options }) })
+    }
+
+    /// The process's input.
+    pub fn stdin(options: FileOptions) -> Self {
+        Self::from_reader("stdin".to_owned(), Box::new(io::stdin()), options)
+    }
+
+    /// Any reader. A chunk goes out as soon as a read brought a record.
+    pub fn from_reader(name: String, reader: Box<dyn Read + Send>, options: FileOptions) -> Self {
+        Self { name, options, stage: Stage::New(reader), block: vec![0; BLOCK_BYTES], greedy: false }
+    }
+
+    fn failed(&mut self, error: io::Error, dropped: u64) -> SourceError {
+        self.stage = Stage::Done(self.options.format.unwrap_or(Format::Ndjson));
+        let name = self.name.clone();
+        match error.kind() {
+            ErrorKind::UnexpectedEof => SourceError::CutOff { name, bytes: dropped },
+            _ => SourceError::Read { name, error },
+        }
+    }
+
+    /// Looks at the first bytes: compressed or not, and which format.
+    fn start(&mut self) -> Result<Format, SourceError> {
+        let reader = match std::mem::replace(&mut self.stage, Stage::Done(Format::Ndjson)) {
+            Stage::New(reader) => reader,
+            stage @ (Stage::Open { format, .. } | Stage::Done(format)) => {
+                self.stage = stage;
+                return Ok(format);
+            }
+        };
+        let started = peek(reader, GZIP_MAGIC.len()).and_then(|(head, reader)| {
+            let reader: Box<dyn Read + Send> = match head.starts_with(GZIP_MAGIC) {
+                true => Box::new(MultiGzDecoder::new(BufReader::with_capacity(BLOCK_BYTES, reader))),
+                false => reader,
+            };
+            match self.options.format {
+                Some(format) => Ok((format, reader)),
+                None => {
+                    let (head, reader) = peek(reader, 4_096)?;
+                    Ok((Format::of_beginning(&head), reader))
+                }
+            }
+        });
+        let (format, reader) = started.map_err(|error| self.failed(error, 0))?;
+        let splitter = Splitter::new(format, self.options.partition, self.options.record_bytes_max);
+        self.stage = Stage::Open { reader, splitter, format };
+        Ok(format)
+    }
+}
+
+/// The first bytes, at least as many as asked for if there are, and a reader that still has them.
+fn peek(mut reader: Box<dyn Read + Send>, wanted: usize) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut head = vec![0; wanted];
+    let mut filled = 0;
+    while let Some(place) = head.get_mut(filled..).filter(|place| !place.is_empty()) {
+        match reader.read(place) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // What came before the error is still delivered; reading on meets the error again.
+            Err(_) if filled > 0 => break,
+            Err(error) => return Err(error),
+        }
+        // A line is enough to tell: someone may be typing.
+        if head.get(..filled).is_some_and(|head| head.contains(&b'\n')) {
+            break;
+        }
+    }
+    head.truncate(filled);
+    let reader = Box::new(Cursor::new(head.clone()).chain(reader));
+    Ok((head, reader))
+}
+
+impl Source for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn format(&mut self) -> Result<Format, SourceError> {
+        self.start()
+    }
+
+    fn pull(&mut self, chunk: &mut Chunk, _patience: Duration) -> Result<Pulled, SourceError> {
+        self.start()?;
+        let Stage::Open { reader, splitter, format } = &mut self.stage else { return Ok(Pulled::End) };
+        let format = *format;
+        loop {
+            match reader.read(&mut self.block) {
+                Ok(0) => {
+                    splitter.finish(chunk);
+                    self.stage = Stage::Done(format);
+                    return Ok(if chunk.is_empty() { Pulled::End } else { Pulled::Records });
+                }
+                Ok(count) => splitter.push(self.block.get(..count).unwrap_or_default(), chunk),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // First what is good; the error comes again with the next pull.
+                Err(error) if !chunk.is_empty() => {
+                    *reader = Box::new(Failing(Some(error)));
+                    return Ok(Pulled::Records);
+                }
+                Err(error) => {
+                    let dropped = splitter.abandon();
+                    return Err(self.failed(error, dropped));
+                }
+            }
+            if !chunk.is_empty() && (!self.greedy || chunk.byte_len() >= CHUNK_BYTES) {
+                return Ok(Pulled::Records);
+            }
+        }
+    }
+}
+
+/// A reader that has only an error left to give.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+#[cfg(test)]
+#[path = "file_test.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! A source on a thread of its own, held back by a bounded channel.
+
+use super::{Pulled, Source, SourceError};
+use crate::wire::Chunk;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::sync::mpsc::{Receiver, channel};
+
+/// How long a source waits before it looks whether it should stop.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long to wait before trying again after an error that may pass; doubled with each up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// What comes from a source's thread.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Records.
+    Records(Chunk),
+    /// It can't be read just now; it is tried again.
+    Trouble(SourceError),
+    /// It can't be read any further: the last delivery.
+    Failed(SourceError),
+    /// It has no more: the last delivery.
+    End,
+}
+
+/// A source that runs.
+#[derive(Debug)]
+pub struct RunningSource {
+    /// What it delivers; dropping it ends the thread. Waits in tasks (`recv`) and threads (`blocking_recv`).
+    pub deliveries: Receiver<Delivery>,
+    /// Its thread, to be joined when a source should have committed its place. A thread that waits for a pipe ends only
+    /// with the pipe or the process.
+    pub thread: JoinHandle<()>,
+}
+
+/// Starts a source on a thread. At most `capacity` deliveries wait (at least 1); the source then waits, too. It ends when
+/// `stop` is set, within a fraction of a second.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>) -> io::Result<RunningSource> {
+    let (sender, deliveries) = channel(capacity.max(1));
+    let name = format!("source {}", source.name());
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        let mut retry = RETRY_MIN;
+        let mut pause = Duration::ZERO;
+        while !stop.load(Ordering::Relaxed) && !sender.is_closed() {
+            if !pause.is_zero() {
+                let nap = pause.min(PATIENCE);
+                thread::sleep(nap);
+                pause -= nap;
+                continue;
+            }
+            let mut chunk = Chunk::new();
+            let delivery = match source.pull(&mut chunk, PATIENCE) {
+                Ok(Pulled::Records) => Delivery::Records(chunk),
+                Ok(Pulled::Idle) => continue,
+                Ok(Pulled::End) => Delivery::End,
+                Err(error) if error.is_final() => Delivery::Failed(error),
+                Err(error) => Delivery::Trouble(error),
+            };
+            match &delivery {
+                Delivery::Trouble(_) => {
+                    pause = retry;
+                    retry = (retry * 2).min(RETRY_MAX);
+                }
+                _ => retry = RETRY_MIN,
+            }
+            let last = matches!(delivery, Delivery::End | Delivery::Failed(_));
+            if sender.blocking_send(delivery).is_err() || last {
+                return;
+            }
+            source.delivered();
+        }
+    })?;
+    Ok(RunningSource { deliveries, thread })
+}

@@ -1,0 +1,228 @@
+//! Any pattern over any events: no panic, and three things that must not matter: when the state was saved, how often
+//! somebody looked at the time, and that bytes were broken.
+
+use super::{
+    super::{KeyState, Program},
+    kit::{Partition, element, input, node, pattern_of},
+};
+use crate::{
+    expr::{Arith, ArithKind, Builder, Compare, Expr, Node, Pick, Var},
+    model::{Reader, Type, Value, Writer},
+    plan::{Aggregate, AggregateKind, Connect, Element, Loop, Pattern, Quantifier, Skip, Term},
+};
+use proptest::prelude::*;
+
+fn connect() -> impl Strategy<Value = Connect> {
+    prop_oneof![Just(Connect::Strict), Just(Connect::Relaxed), Just(Connect::Any)]
+}
+
+fn quantifier() -> impl Strategy<Value = Quantifier> {
+    let mode = prop_oneof![Just(Loop::Greedy), Just(Loop::Reluctant), Just(Loop::Each)];
+    let bound = prop::option::weighted(0.15, 1..6i64);
+    (0..3u32, prop::option::of(0..3u32), connect(), mode, bound, prop::bool::weighted(0.5)).prop_map(
+        |(min, more, inner, mode, within_ms, once)| match once {
+            true => Quantifier::once(),
+            false => Quantifier { min, max: more.map(|more| (min + more).max(1)), inner, mode, until: None, within_ms },
+        },
+    )
+}
+
+/// Elements whose variables are all number 0; they are numbered afterwards.
+fn elements(depth: u32) -> BoxedStrategy<Vec<Element>> {
+    let term = if depth == 0 {
+        Just(Term::Variable(0)).boxed()
+    } else {
+        let sequences = prop::collection::vec(elements(depth - 1), 1..3);
+        prop_oneof![
+            6 => Just(Term::Variable(0)),
+            2 => elements(depth - 1).prop_map(Term::Group),
+            1 => sequences.clone().prop_map(Term::Alternation),
+            1 => sequences.prop_map(Term::Permutation),
+        ]
+        .boxed()
+    };
+    let element = (connect(), term, quantifier(), prop::option::weighted(0.1, 1..6i64)).prop_map(
+        |(connect, term, quantifier, within_previous_ms)| Element { connect, term, quantifier, within_previous_ms },
+    );
+    let not = (connect(), prop::option::of(1..6i64)).prop_map(|(connect, for_ms)| {
+        let term = Term::Not { term: Box::new(Term::Variable(0)), for_ms };
+        Element { connect, ..super::kit::element(term) }
+    });
+    prop::collection::vec(prop_oneof![5 => element, 1 => not], 1..4).boxed()
+}
+
+fn number(elements: &mut [Element], next: &mut u16) {
+    for element in elements {
+        number_term(&mut element.term, next);
+    }
+}
+
+fn number_term(term: &mut Term, next: &mut u16) {
+    match term {
+        Term::Variable(var) => {
+            *var = *next;
+            *next += 1;
+        }
+        Term::Not { term, .. } => number_term(term, next),
+        Term::Group(elements) => number(elements, next),
+        Term::Alternation(all) | Term::Permutation(all) => all.iter_mut().for_each(|all| number(all, next)),
+    }
+}
+
+/// Conditions of a few kinds: a letter, a letter and a sum, a value that rises, anything.
+fn condition(kind: u8, vars: u16) -> Expr {
+    let mut builder = Builder::new();
+    let name = builder.push(Node::Field(0));
+    let letter = builder.push(Node::Const(Value::text(["a", "b", "c"][usize::from(kind % 3)])));
+    let is = builder.push(Node::CompareValue(Compare::Eq, name, letter));
+    let value = builder.push(Node::Field(1));
+    let root = match kind / 3 {
+        0..=3 => is,
+        4 => {
+            let sum = builder.push(Node::Aggregate(0));
+            let limit = builder.push(Node::Const(Value::Int(6)));
+            let total = builder.push(Node::Arith(Arith::Add, ArithKind::Int, sum, value));
+            let small = builder.push(Node::CompareInt(Compare::Lt, total, limit));
+            builder.push(Node::And([is, small].into_iter().collect()))
+        }
+        5 => {
+            let var = Var { var: u16::from(kind) % vars, pick: Pick::First(0) };
+            let first = builder.push(Node::Var(var, 1));
+            let rises = builder.push(Node::CompareValue(Compare::Ge, value, first));
+            let none = builder.push(Node::IsNull(first));
+            builder.push(Node::Or([rises, none].into_iter().collect()))
+        }
+        _ => builder.push(Node::Const(Value::Bool(true))),
+    };
+    builder.finish(root, Type::Bool)
+}
+
+fn patterns() -> impl Strategy<Value = Pattern> {
+    let skip = prop_oneof![
+        Just(Skip::Eager),
+        Just(Skip::NoSkip),
+        Just(Skip::ToNextRow),
+        Just(Skip::PastLastRow),
+        Just(Skip::ToFirst { var: 0, or_fail: false }),
+        Just(Skip::ToLast { var: 0, or_fail: true }),
+    ];
+    let kinds = prop::collection::vec(0..20u8, 26);
+    (elements(2), kinds, prop::option::of(1..12i64), skip, prop::option::of(0..20u8)).prop_map(
+        |(mut elements, kinds, within_ms, skip, until)| {
+            let mut vars = 0;
+            number(&mut elements, &mut vars);
+            if let (Some(kind), Some(element)) = (until, elements.last_mut())
+                && element.quantifier.max.is_none()
+            {
+                element.quantifier.until = Some(vec![Some(condition(kind, vars.max(1)))]);
+            }
+            let mut pattern = pattern_of(elements).skip(skip);
+            pattern.within_ms = within_ms;
+            let sum = node(Node::Field(1), Type::Int);
+            let aggregate =
+                Aggregate { kind: AggregateKind::Sum, args: vec![Some(sum)], filter: vec![None], ty: Type::Int };
+            pattern = pattern.aggregate('a', aggregate);
+            for (variable, kind) in pattern.variables.iter_mut().zip(kinds) {
+                variable.conditions = vec![Some(condition(kind, vars.max(1)))];
+            }
+            pattern
+        },
+    )
+}
+
+fn events() -> impl Strategy<Value = Vec<(char, i64, i64)>> {
+    let event = (prop_oneof![Just('a'), Just('b'), Just('c'), Just('d')], 0..4i64, 0..5i64);
+    prop::collection::vec(event, 0..16)
+}
+
+/// How a partition is treated while it is fed.
+#[derive(Clone, Copy)]
+struct Treatment {
+    reload: bool,
+    look: bool,
+}
+
+fn run(pattern: &Pattern, events: &[(char, i64, i64)], treatment: Treatment) -> Option<Partition> {
+    let program = Program::new(pattern, &[input()], &[], None).ok()?.with_limit(200);
+    let mut partition = Partition::of(program);
+    let mut now = 0;
+    for &(name, pause, value) in events {
+        if treatment.look {
+            (now..now + pause).for_each(|at| partition.advance(at));
+        }
+        now += pause;
+        partition.event(name, now, Value::Int(value));
+        if treatment.reload {
+            partition.reload();
+        }
+    }
+    partition.advance(i64::MAX);
+    assert_eq!(partition.state.deadline(), None);
+    Some(partition)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn saving_and_looking_at_the_time_change_nothing(pattern in patterns(), events in events()) {
+        let plain = run(&pattern, &events, Treatment { reload: false, look: false });
+        let treated = run(&pattern, &events, Treatment { reload: true, look: true });
+        match (plain, treated) {
+            (Some(plain), Some(treated)) => {
+                prop_assert_eq!(plain.found(), treated.found());
+                prop_assert_eq!(plain.out, treated.out);
+                prop_assert!(plain.program.explain().contains("start"));
+            }
+            (plain, treated) => prop_assert_eq!(plain.is_some(), treated.is_some()),
+        }
+    }
+
+    #[test]
+    fn broken_bytes_are_an_error_or_a_state_and_never_a_panic(
+        pattern in patterns(),
+        events in events(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let Ok(program) = Program::new(&pattern, &[input()], &[], None) else { return Ok(()) };
+        let mut partition = Partition::of(program.with_limit(200));
+        for (now, &(name, _, value)) in events.iter().enumerate() {
+            partition.event(name, now as i64, Value::Int(value));
+        }
+        let mut writer = Writer::new();
+        partition.state.save(&mut writer);
+        let mut bytes = writer.into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= byte;
+        if let Ok(state) = KeyState::load(&partition.program, &mut Reader::new(&bytes)) {
+            partition.state = state;
+            partition.event('a', 20, Value::Int(1));
+            partition.advance(i64::MAX);
+        }
+    }
+
+    #[test]
+    fn a_plain_sequence_finds_what_three_loops_find(events in events()) {
+        let mut now = 0;
+        let timed: Vec<_> = events.iter().map(|&(name, pause, _)| { now += pause; (name, now) }).collect();
+        let three = ['a', 'b', 'c'].map(|name| Element { connect: Connect::Any, ..element(super::kit::term(name)) });
+        let mut partition = Partition::new(&super::kit::pattern(three).within(5));
+        timed.iter().for_each(|&(name, at)| partition.event(name, at, Value::Null));
+        let mut expected = Vec::new();
+        for (i, a) in timed.iter().enumerate().filter(|(_, event)| event.0 == 'a') {
+            for (j, _) in timed.iter().enumerate().skip(i + 1).filter(|(_, event)| event.0 == 'b') {
+                for (k, c) in timed.iter().enumerate().skip(j + 1).filter(|(_, event)| event.0 == 'c') {
+                    if c.1 - a.1 < 5 {
+                        expected.push(format!("a{i} b{j} c{k} @{}", c.1));
+                    }
+                }
+            }
+        }
+        let mut found = partition.found();
+        found.retain(|found| !found.starts_with('!'));
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
+}

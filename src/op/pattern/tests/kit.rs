@@ -1,0 +1,235 @@
+//! Patterns and events in few words. Variable `a` takes events named `a`; an event is a letter and its time.
+
+use super::super::{KeyState, Program, Scratch};
+use crate::{
+    expr::{Builder, Compare, Env, Expr, Node, Nothing, World},
+    model::{
+        Clock, Emission, EmissionKind, EventId, EventRef, Header, Key, Reader, StreamId, TimeMs, Type, Value, Writer,
+    },
+    plan::{
+        Aggregate, ClockPolicy, Connect, Element, Input, Loop, OutputField, Pattern, Quantifier, Role, Skip, Term,
+        Variable,
+    },
+};
+
+pub(super) fn term(name: char) -> Term {
+    Term::Variable(name as u16 - 'a' as u16)
+}
+
+/// An element that follows relaxed.
+pub(super) fn element(term: Term) -> Element {
+    Element { connect: Connect::Relaxed, term, quantifier: Quantifier::once(), within_previous_ms: None }
+}
+
+pub(super) fn v(name: char) -> Element {
+    element(term(name))
+}
+
+pub(super) fn not(name: char, for_ms: Option<TimeMs>) -> Element {
+    element(Term::Not { term: Box::new(term(name)), for_ms })
+}
+
+pub(super) fn group<const N: usize>(elements: [Element; N]) -> Element {
+    element(Term::Group(elements.into()))
+}
+
+impl Element {
+    pub(super) fn strict(mut self) -> Self {
+        self.connect = Connect::Strict;
+        self
+    }
+
+    pub(super) fn any(mut self) -> Self {
+        self.connect = Connect::Any;
+        self
+    }
+
+    pub(super) fn times(mut self, min: u32, max: impl Into<Option<u32>>) -> Self {
+        (self.quantifier.min, self.quantifier.max) = (min, max.into());
+        self
+    }
+
+    pub(super) fn mode(mut self, mode: Loop) -> Self {
+        self.quantifier.mode = mode;
+        self
+    }
+
+    pub(super) fn inner(mut self, inner: Connect) -> Self {
+        self.quantifier.inner = inner;
+        self
+    }
+
+    pub(super) fn until(mut self, name: char) -> Self {
+        self.quantifier.until = Some(vec![Some(named(name))]);
+        self
+    }
+
+    pub(super) fn loop_within(mut self, ms: TimeMs) -> Self {
+        self.quantifier.within_ms = Some(ms);
+        self
+    }
+
+    pub(super) fn of_previous(mut self, ms: TimeMs) -> Self {
+        self.within_previous_ms = Some(ms);
+        self
+    }
+}
+
+pub(super) fn field(slot: u16) -> Expr {
+    node(Node::Field(slot), Type::Any)
+}
+
+pub(super) fn node(node: Node, ty: Type) -> Expr {
+    let mut builder = Builder::new();
+    let root = builder.push(node);
+    builder.finish(root, ty)
+}
+
+fn named(name: char) -> Expr {
+    let mut builder = Builder::new();
+    let (field, value) = (builder.push(Node::Field(0)), builder.push(Node::Const(Value::text(&name.to_string()))));
+    let root = builder.push(Node::CompareValue(Compare::Eq, field, value));
+    builder.finish(root, Type::Bool)
+}
+
+/// A pattern of these elements: no skip, no window, timeouts are outputs.
+pub(super) fn pattern<const N: usize>(elements: [Element; N]) -> Pattern {
+    pattern_of(elements.into())
+}
+
+pub(super) fn pattern_of(elements: Vec<Element>) -> Pattern {
+    let variable = |name: char| Variable { name: name.to_string(), conditions: vec![Some(named(name))] };
+    Pattern {
+        variables: ('a'..='z').map(variable).collect(),
+        elements,
+        within_ms: None,
+        skip: Skip::NoSkip,
+        on_timeout: true,
+        clock: ClockPolicy::Event,
+        retained: vec![vec![field(0), field(1)]],
+        retained_types: vec![Type::Text, Type::Any],
+        track: Some(1),
+        aggregates: Vec::new(),
+    }
+}
+
+impl Pattern {
+    pub(super) fn within(mut self, ms: TimeMs) -> Self {
+        self.within_ms = Some(ms);
+        self
+    }
+
+    pub(super) fn skip(mut self, skip: Skip) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    pub(super) fn aggregate(mut self, name: char, aggregate: Aggregate) -> Self {
+        self.aggregates.push((name as u16 - 'a' as u16, aggregate));
+        self
+    }
+}
+
+pub(super) fn output(expr: Expr) -> OutputField {
+    OutputField { name: "x".to_owned(), ty: expr.ty(), role: Role::Measure, exprs: vec![expr] }
+}
+
+pub(super) fn input() -> Input {
+    Input {
+        stream: StreamId(0),
+        name: "events".to_owned(),
+        id_slot: None,
+        position_slot: Some(1),
+        before: None,
+        key: Vec::new(),
+        prev: Vec::new(),
+        computed: Vec::new(),
+        after: None,
+    }
+}
+
+/// One partition under test.
+pub(super) struct Partition {
+    pub(super) program: Program,
+    pub(super) state: KeyState,
+    pub(super) scratch: Scratch,
+    pub(super) out: Vec<Emission>,
+    names: Vec<char>,
+}
+
+impl Partition {
+    pub(super) fn new(pattern: &Pattern) -> Self {
+        Self::of(Program::new(pattern, &[input()], &[], None).unwrap())
+    }
+
+    pub(super) fn of(program: Program) -> Self {
+        let (state, scratch) = (KeyState::default(), Scratch::default());
+        Self { program, state, scratch, out: Vec::new(), names: Vec::new() }
+    }
+
+    pub(super) fn event(&mut self, name: char, time_ms: TimeMs, value: Value) {
+        self.names.push(name);
+        let values = [Value::text(&name.to_string()), value];
+        let offset = (self.names.len() - 1) as u64;
+        with_env(&values, time_ms, offset, |env| {
+            self.program.step(&mut self.state, &mut self.scratch, 0, env, &mut self.out);
+        });
+    }
+
+    pub(super) fn advance(&mut self, to_ms: TimeMs) {
+        with_env(&[], to_ms, 0, |env| {
+            self.program.advance(&mut self.state, &mut self.scratch, to_ms, Clock::Event, env, &mut self.out);
+        });
+    }
+
+    /// `a1 b2 |9`: an a at 1, a b at 2, then the time moves to 9. `$`: to the end.
+    pub(super) fn feed(&mut self, events: &str) {
+        for word in events.split_whitespace() {
+            let mut chars = word.chars();
+            match (chars.next().unwrap(), chars.as_str()) {
+                ('$', _) => self.advance(TimeMs::MAX),
+                ('|', to) => self.advance(to.parse().unwrap()),
+                (name, at) => self.event(name, at.parse().unwrap(), Value::Null),
+            }
+        }
+    }
+
+    /// The outputs: events taken with their times, and when it was decided; `!` before partial matches.
+    pub(super) fn found(&self) -> Vec<String> {
+        self.out.iter().map(|emission| self.text(emission)).collect()
+    }
+
+    fn text(&self, emission: &Emission) -> String {
+        let mut text = String::from(if emission.kind == EmissionKind::TimedOut { "! " } else { "" });
+        for taken in &emission.taken {
+            let EventId::Offset { offset, .. } = taken.id else { panic!("events have no id field") };
+            text.push(char::from(b'a' + taken.var as u8));
+            text.push_str(&format!("{offset} "));
+        }
+        text + &format!("@{}", emission.time_ms)
+    }
+
+    /// Writes and reads the state.
+    pub(super) fn reload(&mut self) {
+        let mut writer = Writer::new();
+        self.state.save(&mut writer);
+        let bytes = writer.into_bytes();
+        let mut reader = Reader::new(&bytes);
+        self.state = KeyState::load(&self.program, &mut reader).unwrap();
+        assert!(reader.is_done());
+    }
+}
+
+/// What a pattern finds. The number after a variable is the event's place in the list, from 0.
+pub(super) fn found(pattern: &Pattern, events: &str) -> Vec<String> {
+    let mut partition = Partition::new(pattern);
+    partition.feed(events);
+    partition.found()
+}
+
+fn with_env(values: &[Value], time_ms: TimeMs, offset: u64, work: impl FnOnce(&Env<'_>)) {
+    let (key, world) = (Key::new([]), World::default());
+    let header = Header { time_ms, partition: 0, offset };
+    let event = EventRef { stream: StreamId(0), header, values };
+    work(&Env { event, extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world });
+}

@@ -1,0 +1,9 @@
+//! What the answers of Flink don't cover: the constructs of our own, bounds, state, and that nothing panics.
+
+mod absence;
+mod choice;
+mod fuzz;
+mod kit;
+mod loops;
+mod output;
+mod skip;

@@ -1,0 +1,10 @@
+//! Replay: rules over files, from which each partition is read as time needs it.
+
+mod bind;
+mod drive;
+mod speed;
+mod summary;
+
+pub use bind::{Binding, BoundInput, bind};
+pub use drive::{Replay, ReplayOptions};
+pub use speed::Speed;

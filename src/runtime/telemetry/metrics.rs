@@ -1,0 +1,170 @@
+//! The figures of the whole daemon, and their text.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::{
+    figures::{RuleFigures, SinkFigures, StreamFigures},
+    health::Health,
+    pulse::{self, Pulse},
+    register::{Counters, Gauges, Labels, Register},
+    rules::RuleStatus,
+};
+use crate::{model::TimeMs, runtime::clock::Clock};
+
+/// Upper bounds of the buckets of `geocep_processing_seconds`: 10 µs to 10 s.
+const PROCESSING_BUCKETS_S: [f64; 19] = [
+    1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// All figures; shared by the threads that count and the API that shows them. See the [module](super) for their meaning.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    names: Vec<String>,
+    events: Counters,
+    rejected: Counters,
+    late: Counters,
+    alerts: Counters,
+    missing_key: Counters,
+    keys: Gauges,
+    open: Gauges,
+    waiting_events: Gauge,
+    sink_written: Counters,
+    sink_errors: Counters,
+    processing: Histogram,
+    pulse: Arc<Pulse>,
+    rules: RwLock<Arc<[RuleStatus]>>,
+}
+
+impl Telemetry {
+    /// Figures that start at zero; `clock` gives uptime and the watermark's lag.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let mut register = Register::new();
+        let pulse = Arc::new(Pulse::new(clock, Arc::new(Health::new())));
+        register.collector(pulse::NAMES, Arc::clone(&pulse));
+        let events = register.counters("events", "Events decoded and accepted, late ones included");
+        let rejected = register.counters("rejected", "Records that are no event, by reason");
+        let late = register.counters("late", "Events that came below the watermark");
+        let alerts = register.counters("alerts", "Alerts by status");
+        let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
+        let keys = register.gauges("keys", "Keys with state");
+        let open = register.gauges("open", "Partial matches or open windows");
+        let waiting_events = register.metric("waiting_events", "Events in the reorder buffers", Gauge::default());
+        let sink_written = register.counters("sink_written", "Outputs that the sink has acknowledged");
+        let sink_errors = register.counters("sink_errors", "Attempts to write that failed");
+        let help = "Time from the arrival of a chunk until its outputs are with the sinks";
+        let processing = register.seconds("processing", help, Histogram::new(PROCESSING_BUCKETS_S));
+        let (registry, names) = register.close();
+        Self {
+            registry,
+            names,
+            events,
+            rejected,
+            late,
+            alerts,
+            missing_key,
+            keys,
+            open,
+            waiting_events,
+            sink_written,
+            sink_errors,
+            processing,
+            pulse,
+            rules: RwLock::new(Arc::from([])),
+        }
+    }
+
+    /// The figures of a source stream; asking again gives the same ones.
+    pub fn stream(&self, stream: &str) -> StreamFigures {
+        StreamFigures::new(stream, &self.events, &self.late, &self.rejected)
+    }
+
+    /// The figures of a rule; asking again gives the same ones.
+    pub fn rule(&self, rule: &str) -> RuleFigures {
+        RuleFigures::new(rule, &self.alerts, &self.missing_key)
+    }
+
+    /// The figures of a sink; asking again gives the same ones.
+    pub fn sink(&self, sink: &str) -> SinkFigures {
+        SinkFigures::new(sink, &self.sink_written, &self.sink_errors)
+    }
+
+    /// Sets the global watermark; None before the first event. At the end of input (the greatest time) the figure goes away.
+    pub fn set_watermark(&self, watermark: Option<TimeMs>) {
+        self.pulse.set_watermark(watermark);
+    }
+
+    /// Sets which partition of which stream has the lowest watermark; None when none has one or all are idle.
+    pub fn set_held_back(&self, by: Option<(&str, &str)>) {
+        self.pulse.set_held_back(by);
+    }
+
+    /// Sets how many events wait in the reorder buffers.
+    pub fn set_waiting_events(&self, count: u64) {
+        self.waiting_events.set(gauge(count));
+    }
+
+    /// Notes how long a chunk took, from its arrival until its outputs were handed to the sinks.
+    pub fn observe_processing(&self, took: Duration) {
+        self.processing.observe(took.as_secs_f64());
+    }
+
+    /// Replaces the picture of the running rules, `geocep_keys` and `geocep_open` included. Meant for a few times per second.
+    pub fn set_rules(&self, rules: Vec<RuleStatus>) {
+        let rules: Arc<[RuleStatus]> = Arc::from(rules);
+        for rule in rules.iter() {
+            self.keys.get_or_create_owned(&rule_labels(rule)).set(gauge(rule.keys));
+            self.open.get_or_create_owned(&rule_labels(rule)).set(gauge(rule.open));
+        }
+        let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        for gone in current.iter().filter(|old| !rules.iter().any(|new| new.name == old.name)) {
+            self.keys.remove(&rule_labels(gone));
+            self.open.remove(&rule_labels(gone));
+        }
+        *current = rules;
+    }
+
+    /// The rules as they were last set.
+    pub fn rules(&self) -> Arc<[RuleStatus]> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The health of the daemon's parts.
+    pub fn health(&self) -> &Arc<Health> {
+        self.pulse.health()
+    }
+
+    /// The names of all samples that there can be, with prefix and suffix (a histogram's without `_bucket` and the like).
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// All figures as OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut out = String::with_capacity(8 << 10);
+        text::encode(&mut out, &self.registry).expect("writing to a string doesn't fail");
+        out
+    }
+}
+
+fn rule_labels(rule: &RuleStatus) -> Labels {
+    vec![("rule", rule.name.clone())]
+}
+
+/// A count as a gauge holds it.
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[path = "metrics_test.rs"]
+mod tests;

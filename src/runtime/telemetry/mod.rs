@@ -1,0 +1,43 @@
+//! What the daemon says about itself: figures for `/metrics`, the health of its parts, the rules that run, and the record
+//! of latencies that `replay` and `bench` print.
+//!
+//! Not a log and not an input: nothing here can change a result, and the core knows nothing of it.
+//!
+//! The figures, with OpenMetrics names (seconds, totals); `docs/operations.md` has the same table for those who run the
+//! daemon, and a test keeps the two together:
+//!
+//! | metric | meaning |
+//! | --- | --- |
+//! | `geocep_events_total{stream}` | events decoded and accepted, late ones included |
+//! | `geocep_rejected_total{stream,reason}` | records that are no event, by [`RejectReason`](crate::model::RejectReason) |
+//! | `geocep_late_total{stream}` | events below the watermark when they came |
+//! | `geocep_alerts_total{rule,status}` | alerts by status (`firing`, `timed_out`, ...) |
+//! | `geocep_missing_key_total{rule}` | events left out because their key had a null part |
+//! | `geocep_keys{rule}`, `geocep_open{rule}` | keys with state; partial matches or open windows |
+//! | `geocep_watermark_seconds` | the global watermark, absent before the first event |
+//! | `geocep_watermark_lag_seconds` | wall time less watermark, at the time of the scrape |
+//! | `geocep_watermark_held_back_info{stream,partition}` | the partition whose watermark is the lowest |
+//! | `geocep_waiting_events` | events in the reorder buffers |
+//! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
+//! | `geocep_processing_seconds` | from a chunk's arrival until its outputs are with the sinks |
+//! | `geocep_component_ready{kind,name}` | 1 when the part works, else 0 |
+//! | `geocep_build_info{version}`, `geocep_uptime_seconds` | which binary, and for how long |
+//!
+//! **Cost.** Handles ([`StreamFigures`], [`RuleFigures`], [`SinkFigures`]) are fetched once and hold their counters; an
+//! update is one atomic addition of a batch's sum. Nothing is meant to be called per event.
+//!
+//! **Cardinality.** Labels are names from rule files and configuration, never keys or values of events.
+
+mod figures;
+mod health;
+mod metrics;
+mod pulse;
+mod register;
+mod rules;
+mod summary;
+
+pub use figures::{RuleFigures, SinkFigures, StreamFigures};
+pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
+pub use metrics::Telemetry;
+pub use rules::{RuleKind, RuleStatus};
+pub use summary::{LatencyRecord, LatencySummary};

@@ -1,0 +1,32 @@
+//! The rules that run, as `/api/v1/rules` shows them: a picture that the runtime replaces whole.
+
+use serde::Serialize;
+
+/// What a rule puts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// Alerts, which go to the sinks.
+    Alert,
+    /// A derived stream, which other rules read.
+    Stream,
+}
+
+/// A running rule at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleStatus {
+    /// The alert's or stream's name.
+    pub name: String,
+    /// The group of the rule file that it stands in.
+    pub group: String,
+    /// What it puts out.
+    pub kind: RuleKind,
+    /// Its version as alerts carry it.
+    pub version: String,
+    /// Outputs since the start.
+    pub outputs: u64,
+    /// Keys with state.
+    pub keys: u64,
+    /// Partial matches or open windows.
+    pub open: u64,
+}
