@@ -67,6 +67,12 @@ impl Chunk {
         self.add(partition, offset, kept, false, fault);
     }
 
+    /// Adds a record of another chunk, as it is.
+    pub fn push_record(&mut self, record: &Record<'_>) {
+        let Record { partition, offset, bytes, begins, fault } = *record;
+        self.add(partition, offset, bytes, begins, fault);
+    }
+
     pub(super) fn add(&mut self, partition: u32, offset: u64, record: &[u8], begins: bool, fault: Option<Fault>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
