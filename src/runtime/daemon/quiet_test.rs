@@ -166,12 +166,12 @@ fn on_a_quiet_stream_what_waits_for_order_comes_out_and_absence_fires() {
     };
     // Its place in the order is sure after the 3 s.
     look(&mut session, &mut quiet, 2_900, &mut lines);
-    assert_eq!(rules(&mut lines), []);
+    assert_eq!(rules(&mut lines), [0; 0]);
     look(&mut session, &mut quiet, 200, &mut lines);
     assert_eq!(rules(&mut lines), [0]);
     // Silent for 10 s of event time; the watermark is 3 s behind the event.
     look(&mut session, &mut quiet, 9_700, &mut lines);
-    assert_eq!(rules(&mut lines), []);
+    assert_eq!(rules(&mut lines), [0; 0]);
     look(&mut session, &mut quiet, 300, &mut lines);
     assert_eq!(rules(&mut lines), [1]);
     // It comes back, in order: nothing is late.
