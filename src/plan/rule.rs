@@ -93,6 +93,7 @@ impl Rule {
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).any(looks)
                     || pattern.retained.iter().flatten().any(looks)
+                    || pattern.elements.iter().any(|element| element.any_until(&looks))
                     || pattern.aggregates.iter().any(|(_, inner)| aggregate(inner))
             }
         };

@@ -1,34 +1,14 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, StreamSchema, TailStart};
-use crate::{
-    io::{
-        sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
-        source::{
-            FileOptions, FileSource, KafkaSource, KafkaSourceOptions, Pulled, Source, SourceError, TailOptions,
-            TailSource, partitions,
-        },
+use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
+use crate::io::{
+    sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
+    source::{
+        FileOptions, FileSource, KafkaSource, KafkaSourceOptions, Source, SourceError, TailOptions, TailSource,
+        partitions,
     },
-    wire::{Chunk, Format, TIME_NAMES, infer},
 };
-use std::{path::Path, time::Duration};
-
-/// How many records a guess at a schema looks at.
-const SAMPLE: usize = 200;
-
-/// A schema that can't be guessed.
-#[derive(Debug, thiserror::Error)]
-pub enum InferError {
-    /// The file can't be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// No field looks like a time.
-    #[error("no field of `{path}` looks like a time; expected one of {}, or a schema that names it", TIME_NAMES.join(", "))]
-    NoTime {
-        /// The file.
-        path: String,
-    },
-}
+use std::time::Duration;
 
 /// Opens a source: one reader per file of a directory, each a partition of its own number; otherwise one reader. Kafka's
 /// reader brings all partitions of a topic.
@@ -95,33 +75,14 @@ pub fn open_file_sink(config: &FileSinkConfig) -> Result<FileSink, SinkError> {
     FileSink::open(&config.path, rotation)
 }
 
-/// Guesses a schema from the first records of a file, or of a directory's first file.
-///
-/// # Errors
-/// It can't be read, or has records and none with a time.
-pub fn infer_schema(path: &Path, format: Option<Format>) -> Result<StreamSchema, InferError> {
-    let first = partitions(path)?.into_iter().next().unwrap_or_else(|| path.to_owned());
-    let mut source = FileSource::open(&first, FileOptions { format, ..FileOptions::default() })?;
-    let format = source.format()?;
-    let mut chunk = Chunk::new();
-    // One chunk is plenty. Of a file that is cut off or unreadable further on, what came before is the sample.
-    let pulled = source.pull(&mut chunk, Duration::ZERO)?;
-    let good = chunk.records().filter(|record| record.fault().is_none());
-    let guess = infer(good.take(SAMPLE).map(|record| record.bytes), format);
-    if guess.time.is_none() && pulled == Pulled::Records {
-        return Err(InferError::NoTime { path: first.display().to_string() });
-    }
-    Ok(guess.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::Type, runtime::config::Config};
+    use crate::{io::source::Pulled, runtime::config::Config, wire::Chunk};
     use std::fs;
 
     #[test]
-    fn a_directory_opens_as_partitions_and_a_schema_is_guessed_from_it() {
+    fn a_directory_opens_as_one_reader_per_file_each_a_partition() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("in")).unwrap();
         for name in ["b.ndjson", "a.ndjson"] {
@@ -136,12 +97,6 @@ mod tests {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
         }
         assert_eq!(chunk.records().map(|record| record.partition).collect::<Vec<_>>(), [0, 1]);
-        let schema = infer_schema(&dir.path().join("in"), None).unwrap();
-        assert_eq!(schema.catalog().slot("base").map(|slot| slot.1), Some(Type::Text));
         assert!(open_alert_sink(&config.sinks.alerts[0]).is_ok());
-
-        fs::write(dir.path().join("timeless.csv"), "a,b\n1,2\n").unwrap();
-        let error = infer_schema(&dir.path().join("timeless.csv"), None).unwrap_err().to_string();
-        assert!(error.contains("looks like a time"), "{error}");
     }
 }

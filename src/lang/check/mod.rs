@@ -35,4 +35,6 @@ pub use catalog::{Catalog, FenceSetInfo};
 pub use program::{Checked, Finding, check};
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

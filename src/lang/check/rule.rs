@@ -96,12 +96,29 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
+    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+        // Refused already; the names that they add are not known here.
+        return None;
+    }
     let through = through(scope, query);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
     }
     let key_exprs = key::partition(scope, &query.partition_by);
+    if let (Some(clause), false) = (&query.through, query.partition_by.is_empty())
+        && scope.keys.iter().all(|key| key.through)
+        && !scope.has_errors()
+    {
+        scope.report(
+            Diagnostic::new(
+                Code::WrongPlace,
+                clause.span,
+                "the key names fences only, and no entity that passes through them",
+            )
+            .with_help("for example `PARTITION BY vehicle, fence`"),
+        );
+    }
     let parts = filter::where_parts(scope, query.where_.as_ref());
     let (mut body, site) = match &query.operator {
         None => (Some(Body::Filter), Site::Event),
