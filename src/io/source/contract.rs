@@ -14,6 +14,15 @@ pub enum Pulled {
     End,
 }
 
+/// What has to be known of a source before its first record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// How its records are written.
+    pub format: Format,
+    /// How many partitions it brings, numbered from 0; none where it is a single one, numbered by who opened it.
+    pub partitions: Option<u32>,
+}
+
 /// A source of raw records.
 pub trait Source: Send {
     /// What it is called in messages: a path, a topic.
@@ -25,6 +34,14 @@ pub trait Source: Send {
     /// It can't be read.
     fn format(&mut self) -> Result<Format, SourceError>;
 
+    /// What has to be known before the first pull; may have to wait, as [`format`](Self::format).
+    ///
+    /// # Errors
+    /// It can't be read, for good or just now.
+    fn open(&mut self) -> Result<Opened, SourceError> {
+        Ok(Opened { format: self.format()?, partitions: None })
+    }
+
     /// Appends the next records to `chunk`, some 10,000 at most. Waits up to `patience` where it can (Kafka, a file that
     /// grows); a plain file or pipe waits for as long as the system does.
     ///
@@ -32,6 +49,12 @@ pub trait Source: Send {
     /// It can't be read any further, or not now: [`SourceError::is_final`] tells. What came before the error was brought by
     /// earlier calls. After a final error the next call says [`Pulled::End`].
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError>;
+
+    /// Where there are several partitions: those that have been read to their present end, when that is news. A source without
+    /// them says so with [`Pulled::Idle`].
+    fn caught_up(&mut self) -> Option<Vec<u32>> {
+        None
+    }
 
     /// All that was pulled so far is in good hands: a source that remembers its place may move it here.
     fn delivered(&mut self) {}

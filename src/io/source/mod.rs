@@ -6,7 +6,7 @@ mod kafka;
 mod tail;
 mod thread;
 
-pub use contract::{Pulled, Source, SourceError};
+pub use contract::{Opened, Pulled, Source, SourceError};
 pub use file::{FileOptions, FileSource, partitions};
 pub use kafka::{KafkaSource, KafkaSourceOptions};
 pub use tail::{TailOptions, TailSource};
