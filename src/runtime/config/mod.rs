@@ -22,3 +22,4 @@ pub use load::{Config, GeofenceConfig};
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
+pub use span::parse_span_ms;
