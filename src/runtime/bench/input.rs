@@ -19,8 +19,8 @@ const RECORDS_MAX: usize = 20_000_000;
 /// field of JSON objects; of other inputs each event is sent once.
 #[derive(Debug)]
 pub struct BenchInput {
-    /// The partitions, in the order in which a session gets them.
-    pub(super) partitions: Vec<BoundInput>,
+    /// The partitions, in the order in which a session gets them, each with its number within its source.
+    pub(super) partitions: Vec<(BoundInput, u32)>,
     formats: Vec<Format>,
     bytes: Vec<u8>,
     records: Vec<Record>,
@@ -104,7 +104,7 @@ impl BenchInput {
                     }
                 }
             }
-            input.partitions.push(bound);
+            input.partitions.push((bound, partition));
             input.formats.push(format);
         }
         entries.sort_by_key(|(time_ms, _)| *time_ms);
@@ -153,7 +153,7 @@ impl BenchInput {
         let count = self.records.len() as u64;
         let (round, at) = (number / count.max(1), (number % count.max(1)) as usize);
         let (Some(record), Some(time_ms)) = (self.records.get(at), self.times_ms.get(at)) else { return };
-        let (Some(chunk), Some(bound)) =
+        let (Some(chunk), Some((bound, partition))) =
             (chunks.get_mut(record.partition as usize), self.partitions.get(record.partition as usize))
         else {
             return;
@@ -166,9 +166,9 @@ impl BenchInput {
         }
         scratch.extend_from_slice(kept);
         if record.begins {
-            chunk.push_first(0, number, scratch);
+            chunk.push_first(*partition, number, scratch);
         } else {
-            chunk.push(0, number, scratch, usize::MAX);
+            chunk.push(*partition, number, scratch, usize::MAX);
         }
     }
 }

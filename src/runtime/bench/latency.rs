@@ -46,9 +46,8 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
     let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
     let mut session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
     let mut lanes: Vec<Option<LaneIx>> = Vec::new();
-    for (at, bound) in input.partitions.iter().enumerate() {
-        let number = input.partitions.iter().take(at).filter(|other| other.source == bound.source).count() as u32;
-        lanes.push(session.add_partition(&bound.source, &bound.schema, input.format(at), number, bound.disorder_ms));
+    for (at, (bound, number)) in input.partitions.iter().enumerate() {
+        lanes.push(session.add_partition(&bound.source, &bound.schema, input.format(at), *number, bound.disorder_ms));
     }
     let wanted = ((options.warmup + options.duration).as_secs_f64() * options.rate) as u64;
     let schedule = Schedule { rate: options.rate, total: wanted.min(input.available()) };

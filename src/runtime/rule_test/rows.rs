@@ -42,14 +42,18 @@ impl Row {
         Ok(Self { path: node.path.clone(), fields, at })
     }
 
-    /// The row's records, as JSON texts: what `at` means is written into the schema's time field.
-    pub(super) fn records(&self, schema: &StreamSchema) -> Result<Vec<Vec<u8>>, Mistake> {
+    /// The row's records, as JSON texts with their times: what `at` means is written into the schema's time field. A time that
+    /// can't be read is none: the decoder will say what is wrong with it.
+    pub(super) fn records(&self, schema: &StreamSchema) -> Result<Vec<(Option<i64>, Vec<u8>)>, Mistake> {
         self.check_names(schema)?;
         let mut object = Map::new();
         for (name, _, value) in &self.fields {
             object.insert(name.clone(), value.clone());
         }
-        let Some(pace) = self.at else { return Ok(vec![text(&object)]) };
+        let Some(pace) = self.at else {
+            let time = schema.time.fields.iter().find_map(|field| object.get(field));
+            return Ok(vec![(time.and_then(|time| time_ms(time, schema.time.unit)), text(&object))]);
+        };
         let field = schema.time.fields.first().map_or("ts", String::as_str);
         if field.starts_with('/') || self.fields.iter().any(|(name, ..)| schema.time.fields.contains(name)) {
             let message = match field.strip_prefix('/') {
@@ -68,7 +72,7 @@ impl Row {
                 TimeUnit::Rfc3339 => Value::from(crate::model::format_time(at_ms)),
             };
             object.insert(field.to_owned(), time);
-            records.push(text(&object));
+            records.push((Some(at_ms), text(&object)));
         }
         Ok(records)
     }
@@ -94,6 +98,17 @@ impl Row {
             }
         }
         Ok(())
+    }
+}
+
+/// The instant that a time field holds.
+fn time_ms(time: &Value, unit: TimeUnit) -> Option<i64> {
+    match (time, unit) {
+        (Value::String(text), _) => crate::model::parse_time(text).ok(),
+        (time, TimeUnit::Auto | TimeUnit::Milliseconds) => time.as_i64(),
+        (time, TimeUnit::Seconds) => time.as_f64().map(|seconds| (seconds * 1_000.0).floor() as i64),
+        (time, TimeUnit::Microseconds) => time.as_i64().map(|us| us.div_euclid(1_000)),
+        (_, TimeUnit::Rfc3339) => None,
     }
 }
 

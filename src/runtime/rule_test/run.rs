@@ -136,9 +136,8 @@ fn inputs(loaded: &Loaded, file: &TestFile) -> Result<Inputs, Mistake> {
                         continue;
                     }
                     let open = StreamSchema::default();
-                    let records: Vec<Vec<u8>> =
-                        rows.iter().map(|row| row.records(&open)).collect::<Result<Vec<_>, _>>()?.concat();
-                    let guess = infer(records.iter().map(Vec::as_slice), Format::Ndjson).into();
+                    let records = rows.iter().map(|row| row.records(&open)).collect::<Result<Vec<_>, _>>()?.concat();
+                    let guess = infer(records.iter().map(|(_, record)| record.as_slice()), Format::Ndjson).into();
                     guessed.insert(name.clone(), guess);
                 }
             }
@@ -208,15 +207,23 @@ impl<'a> Run<'a> {
             let declared = configured.filter(|source| source.declared).map(|source| &source.schema);
             let open = StreamSchema::default();
             let schema = declared.or(guessed.get(name)).unwrap_or(&open);
-            let (mut chunk, mut origins) = (Chunk::new(), Vec::new());
+            let mut records: Vec<(i64, Vec<u8>, Vec<Step>)> = Vec::new();
+            let mut before_ms = i64::MIN;
             for row in rows {
-                let records = row.records(schema);
-                for record in
-                    records.map_err(|mistake| format!("{}: {}", source.place(&mistake.path), mistake.message))?
+                let made = row.records(schema);
+                for (time, record) in
+                    made.map_err(|mistake| format!("{}: {}", source.place(&mistake.path), mistake.message))?
                 {
-                    chunk.push(0, origins.len() as u64, &record, crate::wire::RECORD_BYTES_MAX);
-                    origins.push(row.path.clone());
+                    before_ms = time.unwrap_or(before_ms);
+                    records.push((before_ms, record, row.path.clone()));
                 }
+            }
+            // However they are written, so that rows that stand for several events may overlap.
+            records.sort_by_key(|(time_ms, ..)| *time_ms);
+            let (mut chunk, mut origins) = (Chunk::new(), Vec::new());
+            for (_, record, row) in records {
+                chunk.push(0, origins.len() as u64, &record, crate::wire::RECORD_BYTES_MAX);
+                origins.push(row);
             }
             let disorder_ms = configured.map_or(0, |source| source.disorder_ms);
             let at = session.add_partition(name, schema, Format::Ndjson, 0, disorder_ms);

@@ -76,7 +76,7 @@ fn what_is_missing_and_what_is_unexpected_is_told_with_the_nearest() {
 }
 
 #[test]
-fn rejected_and_late_events_fail_the_test_with_their_place() {
+fn rejected_events_fail_the_test_with_their_place_and_rows_may_stand_in_any_order() {
     let found = failures(
         "
   - name: bad events
@@ -89,10 +89,9 @@ fn rejected_and_late_events_fail_the_test_with_their_place() {
     alerts: []
 ",
     );
-    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].contains("t.yaml:8:11: an event of `pings` was rejected"), "{found:?}");
     assert!(found[1].contains("t.yaml:9:11"), "{found:?}");
-    assert!(found[2].contains("t.yaml:11:11: an event of `pings` is late"), "{found:?}");
 }
 
 #[test]
