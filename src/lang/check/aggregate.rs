@@ -130,7 +130,10 @@ impl<'a> Compiler<'_, 'a> {
             });
         }
         match found.as_slice() {
-            [] => Some(Var::ANY),
+            [] => {
+                self.rule.unsupported("an aggregate over all events of a match", span);
+                None
+            }
             [var] => {
                 let variable = self.rule.variable_at(*var)?;
                 if !variable.negated {

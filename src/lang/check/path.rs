@@ -156,8 +156,12 @@ impl<'a> Compiler<'_, 'a> {
         if matches!(name.text.as_str(), "fence" | "fences") {
             return self.bare_fence(name);
         }
-        if let Some(key) = self.rule.keys.iter().find(|key| key.name == name.text).map(|key| key.expr) {
-            return self.expr(key).map(|typed| Typed { span, ..typed });
+        let key = self.rule.keys.iter().find(|key| key.name == name.text && !self.in_key).map(|key| key.expr);
+        if let Some(key) = key {
+            self.in_key = true;
+            let typed = self.expr(key);
+            self.in_key = false;
+            return typed.map(|typed| Typed { span, ..typed });
         }
         let open: Vec<usize> = inputs.iter().copied().filter(|&input| self.is_open(input)).collect();
         if !open.is_empty() {
@@ -331,7 +335,7 @@ impl<'a> Compiler<'_, 'a> {
 
     /// An expression on events, of the match's last event.
     pub(super) fn retained_last(&mut self, expr: &Expr) -> Option<Typed> {
-        let key = format!("|{}", print_expr(expr));
+        let key = format!("None||{}", print_expr(expr));
         let (slot, ty) = self.shared(Table::Retained, key, |compiler| compiler.expr(expr))?;
         Some(self.leaf(Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, slot), ty, expr.span))
     }

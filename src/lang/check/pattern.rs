@@ -17,6 +17,9 @@ use crate::{
     plan::{self, ClockPolicy, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable},
 };
 
+/// The most repetitions that a quantifier may name: each is a state of the automaton.
+const REPEATS_MAX: u32 = 1_000;
+
 /// Notes the variables: conditions name each other, so all are known before any is compiled.
 pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
     let mut names: Vec<(&'a ast::Name, bool)> = Vec::new();
@@ -59,7 +62,8 @@ pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
     }
     let undefined = |name: &&(&ast::Name, bool)| !clause.define.iter().any(|d| d.name.text == name.0.text);
     if !clause.define.is_empty() {
-        for (name, _) in names.iter().filter(undefined) {
+        // `!next` without a definition is the usual way to say that nothing comes.
+        for (name, _) in names.iter().filter(undefined).filter(|(_, negated)| !negated) {
             rule.report(
                 Diagnostic::new(Code::NoDefinition, name.span, format!("`{}` has no definition", name.text))
                     .with_label("matches every event")
@@ -221,6 +225,10 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
     };
     let of_previous = step.within.as_ref().is_some_and(|bound| bound.of_previous);
     if step.negated.is_some() {
+        if let ast::Term::Group(group) = &step.term {
+            rule.unsupported("!( … )", group.span);
+            return None;
+        }
         let for_ms = match &step.absent_for {
             Some(absent_for) => Some(Compiler::new(rule, Site::Constant, 0).positive_ms(absent_for)?),
             None => None,
@@ -241,6 +249,12 @@ fn quantifier<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step, within_ms: Opti
         Some(quantifier) => (quantifier.min, quantifier.max, quantifier.reluctant),
         None => (1, Some(1), false),
     };
+    if let Some(quantifier) = step.quantifier.filter(|_| min.max(max.unwrap_or(0)) > REPEATS_MAX) {
+        return rule.report_none(
+            Diagnostic::new(Code::OutOfRange, quantifier.span, "too many repetitions to count")
+                .with_help(format!("at most {REPEATS_MAX}; `{{n,}}` has no upper bound")),
+        );
+    }
     let loops = max != Some(1);
     if let (Some(within), Some(_), false) = (&step.within, within_ms, loops) {
         return rule.report_none(

@@ -102,6 +102,19 @@ fn clauses<'a>(
         pattern::declare(scope, clause);
     }
     let key_exprs = key::partition(scope, &query.partition_by);
+    if let (Some(clause), false) = (&query.through, query.partition_by.is_empty())
+        && scope.keys.iter().all(|key| key.through)
+        && !scope.has_errors()
+    {
+        scope.report(
+            Diagnostic::new(
+                Code::WrongPlace,
+                clause.span,
+                "the key names fences only, and no entity that passes through them",
+            )
+            .with_help("for example `PARTITION BY vehicle, fence`"),
+        );
+    }
     let parts = filter::where_parts(scope, query.where_.as_ref());
     let (mut body, site) = match &query.operator {
         None => (Some(Body::Filter), Site::Event),
