@@ -230,6 +230,23 @@ fn the_designs_examples_become_plans() {
 }
 
 #[test]
+fn where_stands_before_the_partition_or_after_it_and_never_in_both() {
+    let placed = |expr: &str| {
+        let plan = plan_of(expr);
+        let input = &plan.rules[0].inputs[0];
+        (input.before.is_some(), input.after.is_some())
+    };
+    let key = "PARTITION BY vehicle";
+    assert_eq!(placed(&format!("FROM pings WHERE status = 'free' {key}")), (true, false));
+    for looks_back in ["prev(speed) > 3 km/h", "gap() > 1 min", "speed() > 3 kn", "entered(ports)"] {
+        let expr = format!("FROM pings WHERE status = 'free' AND {looks_back} {key}");
+        assert_eq!(placed(&expr), (false, true), "{expr}");
+    }
+    assert_eq!(placed("FROM pings THROUGH ports WHERE status = 'free' PARTITION BY vehicle, fence"), (false, true));
+    assert_eq!(placed("FROM pings PARTITION BY vehicle"), (false, false));
+}
+
+#[test]
 fn one() {
     let e = std::env::var("RULE").unwrap_or_else(|_| "FROM pings WHERE sped > 5".to_owned());
     let (checked, messages) = run(&one_rule(&e), &catalog());
