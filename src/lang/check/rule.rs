@@ -198,6 +198,8 @@ fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> 
     let (set, more) = clause.sets.split_first()?;
     if let Some(second) = more.first() {
         scope.unsupported("THROUGH several sets", second.span);
+        // What `fence` means is known all the same.
+        scope.through = scope.fence_set(set);
         return None;
     }
     if !scope.partitioned {
