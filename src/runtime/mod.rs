@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod executor;
 pub mod fences;
 pub mod project;

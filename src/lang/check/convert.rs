@@ -127,7 +127,7 @@ impl Compiler<'_, '_> {
     pub(super) fn scale(&mut self, typed: Typed, factor: f64, ty: Type) -> Typed {
         let span = typed.span;
         if let At::Const(value) = &typed.at {
-            let value = value.number().map(|number| number * factor);
+            let value = value.number().map(|number| decimal(number * factor));
             return Typed::constant(value.into(), ty, span);
         }
         self.node(&[&typed], ty, span, |ids| Node::Scale(first(ids), factor))
@@ -192,7 +192,12 @@ impl Compiler<'_, '_> {
             format!("can't {doing} {} and a number without a unit", self.describe(quantity)),
         )
         .with_label("this has no unit")
-        .with_help(format!("if it is a field, declare its unit in the schema: `unit: {unit}`"))
+        .with_help(match quantity.ty {
+            Type::Quantity(_) => {
+                format!("declare its unit in the schema, `unit: {unit}`, or multiply it by `1 {unit}`")
+            }
+            _ => "multiply it by a unit of time: `1 s`, `1 min`".to_owned(),
+        })
     }
 
     /// What a value is, in a sentence.
@@ -208,6 +213,15 @@ fn article(ty: Type) -> String {
             format!("{} {name} is", if name.starts_with('a') { "an" } else { "a" })
         }
         _ => named(ty),
+    }
+}
+
+/// The short decimal that a converted constant stands for, where rounding alone made it another: 1 m/s is 3.6 km/h, not
+/// 3.5999999999999996, so that `>` and `>=` differ where the reader expects it.
+fn decimal(value: f64) -> f64 {
+    match format!("{value:.11e}").parse::<f64>() {
+        Ok(short) if (short - value).abs() <= value.abs() * 1e-15 => short,
+        _ => value,
     }
 }
 

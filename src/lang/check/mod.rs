@@ -37,4 +37,6 @@ pub use path::SPECIAL as CONTEXT_FUNCTIONS;
 pub use program::{Checked, Finding, check};
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -96,6 +96,10 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
+    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+        // Refused already; the names that they add are not known here.
+        return None;
+    }
     let through = through(scope, query);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
