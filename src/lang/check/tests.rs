@@ -411,3 +411,22 @@ fn the_librarys_examples_give_what_they_say() {
         assert_eq!(left.compare(&right), Some(std::cmp::Ordering::Equal), "{call} gives {left:?}, not {right:?}");
     }
 }
+
+#[test]
+fn fences_and_cells_compare_with_their_ids_as_text() {
+    let rule =
+        rule_of("FROM pings WHERE inside(ports) AND fence = 'rotterdam' AND h3(position, 8) = '88283082a3fffff'");
+    let condition = rule.inputs[0].before.as_ref().unwrap().to_string();
+    assert!(condition.contains("(= (id (lowest @0)) 'rotterdam')"), "{condition}");
+    assert!(condition.contains("(= (h3 $0 8) Cell("), "{condition}");
+}
+
+#[test]
+fn the_fence_of_the_previous_event_is_that_of_the_same_condition() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle PATTERN a -> b WITHIN 5 min
+         DEFINE a AS inside(ports) AND prev(fence) = fence, b AS inside(airports) AND prev(fence) = fence",
+    );
+    let kept: Vec<String> = rule.inputs[0].prev.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["(lowest @0)", "(lowest @1)"]);
+}
