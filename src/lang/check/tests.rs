@@ -371,9 +371,9 @@ fn every_form_of_rule_has_its_plan() {
         "FROM pings THROUGH airports PARTITION BY vehicle, fence PATTERN a -> b{2,} -> c WITHIN 1 h
          DEFINE a AS passage = 'entered', b AS speed < fence.speed_limit, c AS passage = 'exited' AND dwell > 10 min
          MEASURES fence.name AS name, last(b.speed, 1) AS s, c.dwell AS stay",
-        "FROM pings, orders PATTERN a -> b WITHIN 5 min ON TIMEOUT CLOCK EVENT
+        "FROM pings, orders PATTERN a -> b WITHIN 5 min ON TIMEOUT CLOCK EVENT OR WALL
          DEFINE a FROM pings AS speed > 5 km/h, b FROM orders AS price > 3 MEASURES b.price AS p, path_length(a) AS way",
-        "FROM pings PARTITION BY vehicle PATTERN !a FOR 10 min CLOCK WALL DEFINE a AS TRUE MEASURES vehicle",
+        "FROM pings PARTITION BY vehicle PATTERN !a FOR 10 min DEFINE a AS TRUE MEASURES vehicle",
         "FROM pings PARTITION BY vehicle PATTERN a (b ->> c){2,3} STRICT EACH -> d+? UNTIL seq > 9 WITHIN 1 min OF PREVIOUS
          WITHIN 1 h DEFINE a AS TRUE, b AS fuel > a.fuel, c AS TRUE, d AS speed() > 3 kn AFTER MATCH SKIP TO LAST d OR FAIL",
         "FROM pings PARTITION BY vehicle WINDOW TUMBLING 1 h OFFSET -10 min
