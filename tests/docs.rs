@@ -14,7 +14,11 @@
 //! Tables between `<!-- begin x -->` and `<!-- end x -->` are made from the code: `UPDATE_GOLDEN=1` writes them.
 
 use geocep::{
-    expr::func::{self, Param, Returns},
+    engine::{AtEnd, Inline, Options},
+    expr::{
+        World,
+        func::{self, Param, Returns},
+    },
     lang::{
         check::{self, Catalog, FenceSetInfo, check},
         diag::{FileDiagnostic, Style},
@@ -22,11 +26,17 @@ use geocep::{
     },
     model::{Dimension, TIME_UNITS, Type, Unit, Value, format_duration},
     plan::Plan,
-    runtime::config::Config,
+    runtime::{
+        config::Config,
+        project::Project,
+        session::{Letters, Lines, Session},
+    },
+    wire::{Chunk, Format},
 };
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const LANGUAGE: &str = include_str!("../docs/language.md");
@@ -305,5 +315,84 @@ fn smaller(span_ms: i64) -> String {
         3_600_000 => "60 min".to_owned(),
         86_400_000 => "24 h".to_owned(),
         other => format_duration(other),
+    }
+}
+
+/// Runs a pattern over events such as `a1 b2`: kind, and time in seconds. Each variable takes the events of its name.
+fn matches_of(pattern: &str, events: &str) -> String {
+    let mut names: Vec<char> = Vec::new();
+    // Words of the language are upper-case in the table; what is left are variables and units of time.
+    let steps = pattern.replace("(kind = 'u')", "");
+    let letters: Vec<char> = steps.chars().collect();
+    for (at, &name) in letters.iter().enumerate().filter(|(_, name)| name.is_ascii_lowercase()) {
+        let unit = at >= 2 && letters[at - 1] == ' ' && letters[at - 2].is_ascii_digit();
+        if !unit && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let defined: Vec<String> = names.iter().map(|name| format!("{name} AS kind = '{name}'")).collect();
+    let bounded = pattern.rsplit_once(" WITHIN ").is_some_and(|(_, rest)| !rest.contains("->") && !rest.contains("OF"));
+    let within = if bounded { "" } else { "WITHIN UNBOUNDED" };
+    let expr = format!("FROM e PATTERN {pattern} {within} DEFINE {}", defined.join(", "));
+    let config = config_of(
+        "sources: { e: { schema: { id: n, position: none, fields: { n: string, kind: string } }, file: e } }",
+    );
+    let schema = config.sources["e"].schema.clone();
+    let (file, _) = RuleFile::parse("example.yaml", &rule_file(&expr));
+    let file = file.expect("a rule file");
+    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], fence_sets: None, open: false };
+    let checked = check(std::slice::from_ref(&file), &catalog);
+    let plan = checked.plan.unwrap_or_else(|| {
+        let all: Vec<_> = checked.diagnostics.iter().map(|f| file.render(&f.diagnostic, Style::Plain)).collect();
+        panic!("{}", all.join("\n"))
+    });
+    let world = Arc::new(World::new(Vec::new()));
+    let project = Project { config: Config::embedded(), plan: Arc::new(plan), world, warnings: Vec::new() };
+    let mut session = Session::new(&project, Options::default(), Box::new(Inline)).unwrap();
+    let lane = session.add_partition("e", &schema, Format::Ndjson, 0, 0).unwrap();
+    let mut chunk = Chunk::new();
+    for (at, event) in events.split_whitespace().enumerate() {
+        let (kind, second) = event.split_at(1);
+        let record = format!(r#"{{"n":"{event}","kind":"{kind}","time":"1970-01-01T00:00:{second:0>2}Z"}}"#);
+        chunk.push(0, at as u64, record.as_bytes(), 1_000);
+    }
+    let (mut lines, mut letters) = (Lines::default(), Letters::default());
+    session.push(lane, &chunk, &mut letters);
+    assert!(letters.dead.is_empty(), "{}", letters.samples.join("\n"));
+    session.finish(AtEnd::Drain, &mut lines);
+    let mut found = Vec::new();
+    for line in String::from_utf8(lines.bytes).unwrap().lines() {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        let properties = &alert["properties"];
+        let taken = properties["events"].as_array().unwrap().iter();
+        let mut taken: Vec<String> = taken.map(|event| event["id"].as_str().unwrap().to_owned()).collect();
+        let end = &properties["end"].as_str().unwrap()["1970-01-01T00:00:".len()..];
+        let end = end.trim_end_matches('Z').trim_start_matches('0');
+        if taken.last().is_none_or(|last| &last[1..] != end) {
+            taken.push(format!("(at {end})"));
+        }
+        if properties["status"] == "timed_out" {
+            taken.push("timed out".to_owned());
+        }
+        found.push(taken.join(" "));
+    }
+    if found.is_empty() { "none".to_owned() } else { found.join("; ") }
+}
+
+#[test]
+fn tables_of_matches_are_what_the_matcher_gives() {
+    for table in ["operators", "loops", "absences", "skips"] {
+        let mut made = String::new();
+        for line in between(LANGUAGE, table).lines() {
+            let cells: Vec<&str> = line.split('`').collect();
+            match cells.as_slice() {
+                [start, pattern, middle, events, _] if start.trim() == "|" => {
+                    let found = matches_of(&pattern.replace("\\|", "|"), events);
+                    made.push_str(&format!("{start}`{pattern}`{middle}`{events}` | {found} |\n"));
+                }
+                _ => made.push_str(&format!("{line}\n")),
+            }
+        }
+        hold_table(table, &made);
     }
 }
