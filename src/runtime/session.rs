@@ -10,7 +10,7 @@ use crate::{
     model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
     plan::{Plan, StreamOrigin},
     time::{Late, PartitionIx},
-    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, dead_letter, late_event},
+    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, RecordSchema, dead_letter, late_event},
 };
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -22,6 +22,7 @@ struct Lane {
     source: usize,
     stream: StreamId,
     partition: PartitionIx,
+    records: RecordSchema,
     decoder: Decoder,
     width: usize,
 }
@@ -46,6 +47,8 @@ pub struct Lines {
     pub bytes: Vec<u8>,
     /// Of each line the rule's index in the plan, and its place.
     pub entries: Vec<(u32, Range<usize>)>,
+    /// Of each line when it was decided: the time of the event, window's end or deadline.
+    pub times_ms: Vec<TimeMs>,
 }
 
 impl Lines {
@@ -53,6 +56,7 @@ impl Lines {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.times_ms.clear();
     }
 }
 
@@ -138,8 +142,16 @@ impl Session {
             partition: self.engine.add_partition(id, partition, disorder_ms),
             decoder: Decoder::new(&records, format),
             width: records.slots.len(),
+            records,
         });
         Some(LaneIx(self.lanes.len() - 1))
+    }
+
+    /// How a partition's records are written, where that was known only after it was added; before its first record.
+    pub fn set_format(&mut self, lane: LaneIx, format: Format) {
+        if let Some(lane) = self.lanes.get_mut(lane.0) {
+            lane.decoder = Decoder::new(&lane.records, format);
+        }
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.
@@ -268,6 +280,7 @@ impl Session {
             let start = lines.bytes.len();
             if self.encoder.encode(&output, &mut lines.bytes).is_some() {
                 lines.entries.push((output.rule, start..lines.bytes.len()));
+                lines.times_ms.push(output.emission.time_ms);
             }
             let timed_out = usize::from(output.emission.kind == EmissionKind::TimedOut);
             if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out))

@@ -32,7 +32,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             [Value::Float(ms)] => {
                 let rounded = ms.round();
                 // 2^63 is exact as a float; below it the cast is exact too.
-                if rounded.abs() < 9.223_372_036_854_775_807e18 { Value::Duration(rounded as i64) } else { Value::Null }
+                if rounded.abs() < 9.223_372_036_854_776e18 { Value::Duration(rounded as i64) } else { Value::Null }
             }
             _ => Value::Null,
         },

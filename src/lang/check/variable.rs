@@ -161,7 +161,7 @@ impl<'a> Compiler<'_, 'a> {
                 );
             }
         };
-        let Some((head, rest)) = path.parts.split_first() else { return None };
+        let (head, rest) = path.parts.split_first()?;
         let Some(var) = self.rule.variable(&head.text) else {
             // A field alone: over all events of the match.
             if self.rule.variables.is_empty() || self.site == Site::Define {

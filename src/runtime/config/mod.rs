@@ -17,10 +17,11 @@ mod sources;
 mod span;
 mod tree;
 
-pub use engine::{ApiConfig, EngineConfig};
+pub use engine::{ApiConfig, EngineConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
+pub use span::parse_span_ms;
