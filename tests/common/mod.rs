@@ -165,14 +165,19 @@ impl Scene {
 
     /// Rules over `pings` (id, position, speed in km/h), a list of records for each partition.
     pub(crate) fn pings(rules: &str, partitions: Vec<Vec<String>>) -> Self {
-        let (project, schemas) = load(PINGS, rules).unwrap_or_else(|error| panic!("{error}"));
+        Self::try_pings(rules, partitions).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same where the rules may be refused.
+    pub(crate) fn try_pings(rules: &str, partitions: Vec<Vec<String>>) -> Result<Self, ProjectError> {
+        let (project, schemas) = load(PINGS, rules)?;
         let lane = |(at, records): (usize, Vec<String>)| Lane {
             source: "pings".to_owned(),
             partition: at as u32,
             disorder_ms: 0,
             records: records.into_iter().map(String::into_bytes).collect(),
         };
-        Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas }
+        Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
     /// The first lane's records dealt to several partitions, by a field so that an entity stays on one.
