@@ -1,6 +1,13 @@
 //! Kafka, for real: needs a broker at `GEOCEP_TEST_KAFKA=host:port`, as `.ci/broker start` makes one. Without, each test says
 //! that it was skipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_types,
+    reason = "a test talks to people and to a real clock, and fails by panicking"
+)]
+
 use geocep::{
     io::{
         sink::{KafkaSink, Lines, Sink},

@@ -55,6 +55,26 @@ pub struct Element {
     pub within_previous_ms: Option<TimeMs>,
 }
 
+impl Element {
+    /// Whether the test holds for an UNTIL condition of this element or of one inside it.
+    pub(super) fn any_until(&self, test: &dyn Fn(&Expr) -> bool) -> bool {
+        self.quantifier.until.iter().flatten().flatten().any(test) || self.term.any_until(test)
+    }
+}
+
+impl Term {
+    fn any_until(&self, test: &dyn Fn(&Expr) -> bool) -> bool {
+        match self {
+            Self::Variable(_) => false,
+            Self::Not { term, .. } => term.any_until(test),
+            Self::Group(elements) => elements.iter().any(|element| element.any_until(test)),
+            Self::Alternation(ways) | Self::Permutation(ways) => {
+                ways.iter().flatten().any(|element| element.any_until(test))
+            }
+        }
+    }
+}
+
 /// What may stand between two events that are taken one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connect {

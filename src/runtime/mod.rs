@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod clock;
 pub mod config;
+pub mod connect;
+pub mod daemon;
 pub mod executor;
 pub mod fences;
 pub mod project;

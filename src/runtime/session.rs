@@ -10,7 +10,7 @@ use crate::{
     model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
     plan::{Plan, StreamOrigin},
     time::{Late, PartitionIx},
-    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, dead_letter, late_event},
+    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, RecordSchema, dead_letter, late_event},
 };
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -22,6 +22,7 @@ struct Lane {
     source: usize,
     stream: StreamId,
     partition: PartitionIx,
+    records: RecordSchema,
     decoder: Decoder,
     width: usize,
 }
@@ -141,8 +142,16 @@ impl Session {
             partition: self.engine.add_partition(id, partition, disorder_ms),
             decoder: Decoder::new(&records, format),
             width: records.slots.len(),
+            records,
         });
         Some(LaneIx(self.lanes.len() - 1))
+    }
+
+    /// How a partition's records are written, where that was known only after it was added; before its first record.
+    pub fn set_format(&mut self, lane: LaneIx, format: Format) {
+        if let Some(lane) = self.lanes.get_mut(lane.0) {
+            lane.decoder = Decoder::new(&lane.records, format);
+        }
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.

@@ -190,9 +190,11 @@ fn strict_fields_are_checked_without_a_slot_and_required_ones_must_be_there() {
     let mut schema = schema(&[]);
     schema.checks.push(FieldSource { required: true, ..field("speed", FieldKind::Float(None)) });
     assert!(json(&schema, r#"{"ts":0,"lon":1,"lat":1,"speed":1}"#).is_ok());
-    for rest in [r#""speed":"x""#, r#""speed":null"#, r#""other":1"#] {
+    let missing = Why::MissingField;
+    for (rest, reason) in [(r#""speed":"x""#, Why::WrongType), (r#""speed":null"#, missing), (r#""other":1"#, missing)]
+    {
         let reject = json(&schema, format!(r#"{{"ts":0,"lon":1,"lat":1,{rest}}}"#)).unwrap_err();
-        assert_eq!(reject.reason, Why::WrongType, "{rest}");
+        assert_eq!(reject.reason, reason, "{rest}");
     }
 }
 

@@ -38,6 +38,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         eval: |args| between(args, bearing_deg),
     },
     Function {
+        name: "turn",
+        params: &[Param::Is(Type::Quantity(Unit::Degree)), Param::Is(Type::Quantity(Unit::Degree))],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Quantity(Unit::Degree)),
+        doc: "The smaller angle between two courses, 0 to 180, also across north.",
+        example: ("turn(350 deg, 10 deg)", "20"),
+        eval: |args| match args {
+            [a, b] => {
+                let (Some(a), Some(b)) = (a.number(), b.number()) else { return Value::Null };
+                let way = (a - b).rem_euclid(360.0);
+                way.min(360.0 - way).into()
+            }
+            _ => Value::Null,
+        },
+    },
+    Function {
         name: "point",
         params: &[Param::Number, Param::Number],
         optional: 0,

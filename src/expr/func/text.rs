@@ -31,6 +31,51 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        name: "trim",
+        params: &[Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Text),
+        doc: "The text without blanks at either end.",
+        example: ("trim('  AbC ')", "'AbC'"),
+        eval: |args| match args {
+            [Value::Text(text)] => Value::text(text.trim()),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "length",
+        params: &[Param::Is(Type::Text)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Int),
+        doc: "How many characters (Unicode scalar values) the text has.",
+        example: ("length('harbour')", "7"),
+        eval: |args| match args {
+            [Value::Text(text)] => Value::Int(text.chars().count() as i64),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "concat",
+        params: &[Param::Is(Type::Text)],
+        optional: 0,
+        variadic: true,
+        returns: Returns::Is(Type::Text),
+        doc: "The texts one after another; null if one is.",
+        example: ("concat('har', 'bour')", "'harbour'"),
+        eval: |args| {
+            let mut whole = String::new();
+            for arg in args {
+                match arg {
+                    Value::Text(text) => whole.push_str(text),
+                    _ => return Value::Null,
+                }
+            }
+            Value::Text(whole.into())
+        },
+    },
+    Function {
         name: "starts_with",
         params: &[Param::Is(Type::Text), Param::Is(Type::Text)],
         optional: 0,

@@ -32,8 +32,35 @@ pub(super) const FUNCTIONS: &[Function] = &[
             [Value::Float(ms)] => {
                 let rounded = ms.round();
                 // 2^63 is exact as a float; below it the cast is exact too.
-                if rounded.abs() < 9.223_372_036_854_775_807e18 { Value::Duration(rounded as i64) } else { Value::Null }
+                if rounded.abs() < 9.223_372_036_854_776e18 { Value::Duration(rounded as i64) } else { Value::Null }
             }
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "hour",
+        params: &[Param::Is(Type::Time)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Int),
+        doc: "The hour of the day in UTC, 0 to 23.",
+        example: ("hour(TIME '2026-01-01T13:59:00Z')", "13"),
+        eval: |args| match args {
+            [Value::Time(at)] => Value::Int(at.rem_euclid(86_400_000) / 3_600_000),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "weekday",
+        params: &[Param::Is(Type::Time)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Int),
+        doc: "The day of the week in UTC as in ISO 8601: 1 is Monday, 7 Sunday.",
+        example: ("weekday(TIME '2026-01-01T13:59:00Z')", "4"),
+        eval: |args| match args {
+            // 1970-01-01 was a Thursday.
+            [Value::Time(at)] => Value::Int((at.div_euclid(86_400_000) + 3).rem_euclid(7) + 1),
             _ => Value::Null,
         },
     },

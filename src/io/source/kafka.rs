@@ -1,16 +1,21 @@
 //! A Kafka topic, read as a member of a consumer group.
 
-use super::{Pulled, Source, SourceError};
+use super::{Opened, Pulled, Source, SourceError};
 use crate::wire::{Chunk, Format};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_RECORDS: usize = 10_000;
+/// How long to wait for a broker's answer about a topic.
+const METADATA_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which topic, and how it is read.
 #[derive(Clone, Debug)]
@@ -39,6 +44,16 @@ pub struct KafkaSource {
     /// The last offset pulled, per partition, that is not stored yet.
     pulled: BTreeMap<i32, i64>,
     failures: u64,
+    /// How many partitions the topic had when it was opened.
+    partitions: i32,
+    /// Those that were read to their end.
+    at_end: BTreeSet<i32>,
+    /// What was last said to have been read to its end.
+    said: BTreeSet<i32>,
+    /// Whether the group has given us partitions yet.
+    assigned: bool,
+    /// Whether the broker was last heard to be away.
+    away: bool,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -61,6 +76,8 @@ impl KafkaSource {
             .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
             .set("enable.auto.commit", "true")
             .set("enable.auto.offset.store", "false")
+            // Tells when a partition has been read to its end.
+            .set("enable.partition.eof", "true")
             // Holds memory: what is fetched ahead while the engine is busy.
             .set("queued.max.messages.kbytes", "16384");
         for (name, value) in &options.options {
@@ -69,7 +86,50 @@ impl KafkaSource {
         let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
         let consumer: BaseConsumer = config.create().map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
-        Ok(Self { consumer, options, pulled: BTreeMap::new(), failures: 0 })
+        Ok(Self {
+            consumer,
+            options,
+            pulled: BTreeMap::new(),
+            failures: 0,
+            partitions: 0,
+            at_end: BTreeSet::new(),
+            said: BTreeSet::new(),
+            assigned: false,
+            away: false,
+        })
+    }
+
+    /// How many partitions the topic has; asks the broker.
+    ///
+    /// # Errors
+    /// The broker is away, or doesn't know the topic (yet): worth trying again.
+    pub fn partition_count(&self) -> Result<u32, SourceError> {
+        let metadata = self.consumer.fetch_metadata(Some(&self.options.topic), METADATA_PATIENCE);
+        let found = metadata.and_then(|metadata| match metadata.topics().first() {
+            Some(topic) => match topic.error() {
+                Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+                None => Ok(topic.partitions().len()),
+            },
+            None => Ok(0),
+        });
+        let unknown = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+        match found.and_then(|count| if count == 0 { Err(unknown) } else { Ok(count) }) {
+            Ok(count) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+            Err(error) => Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: false }),
+        }
+    }
+
+    /// Partitions that are at their end, or with another member of the group.
+    fn not_awaited(&mut self) -> BTreeSet<i32> {
+        let mut found = self.at_end.clone();
+        if let Ok(mine) = self.consumer.assignment() {
+            self.assigned |= mine.count() > 0;
+            let is_mine = |partition: i32| mine.find_partition(&self.options.topic, partition).is_some();
+            if self.assigned {
+                found.extend((0..self.partitions).filter(|&partition| !is_mine(partition)));
+            }
+        }
+        found
     }
 
     /// How many times the broker could not be read from.
@@ -87,6 +147,12 @@ impl Source for KafkaSource {
         Ok(Format::Ndjson)
     }
 
+    fn open(&mut self) -> Result<Opened, SourceError> {
+        let count = self.partition_count()?;
+        self.partitions = i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(Opened { format: Format::Ndjson, partitions: Some(count) })
+    }
+
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
         let mut patience = patience;
         while chunk.byte_len() < CHUNK_BYTES && chunk.len() < CHUNK_RECORDS {
@@ -99,12 +165,17 @@ impl Source for KafkaSource {
                     // A message without a value is no event: the decoder rejects it as empty.
                     chunk.push(place.0, place.1, message.payload().unwrap_or_default(), self.options.record_bytes_max);
                     self.pulled.insert(partition, offset);
+                    self.at_end.remove(&partition);
+                    self.away = false;
                     // The rest is what is already here.
                     patience = Duration::ZERO;
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.at_end.insert(partition);
+                }
                 Some(Err(error)) => {
                     self.failures += 1;
+                    self.away = true;
                     if !chunk.is_empty() {
                         tracing::warn!(topic = self.options.topic, %error, "reading goes on");
                         break;
@@ -114,7 +185,26 @@ impl Source for KafkaSource {
                 }
             }
         }
-        Ok(if chunk.is_empty() { Pulled::Idle } else { Pulled::Records })
+        if !chunk.is_empty() {
+            return Ok(Pulled::Records);
+        }
+        if self.away {
+            // The client says once that a broker is away, and never that it is back.
+            self.partition_count()?;
+            self.away = false;
+        }
+        Ok(Pulled::Idle)
+    }
+
+    fn caught_up(&mut self) -> Option<Vec<u32>> {
+        // While a broker is away nothing is known to be at its end.
+        let now = if self.away { BTreeSet::new() } else { self.not_awaited() };
+        if now == self.said {
+            return None;
+        }
+        let partitions = now.iter().filter_map(|&partition| u32::try_from(partition).ok()).collect();
+        self.said = now;
+        Some(partitions)
     }
 
     fn delivered(&mut self) {

@@ -1,6 +1,6 @@
 //! A source on a thread of its own, held back by a bounded channel.
 
-use super::{Pulled, Source, SourceError};
+use super::{Opened, Pulled, Source, SourceError};
 use crate::wire::Chunk;
 use std::{
     io,
@@ -22,8 +22,14 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 /// What comes from a source's thread.
 #[derive(Debug)]
 pub enum Delivery {
+    /// It is open: the first delivery, but for troubles.
+    Opened(Opened),
     /// Records.
     Records(Chunk),
+    /// It works, and nothing has come for a moment; said once between other deliveries.
+    Idle,
+    /// Of its partitions these have been read to their present end, and the others haven't.
+    CaughtUp(Vec<u32>),
     /// It can't be read just now; it is tried again.
     Trouble(SourceError),
     /// It can't be read any further: the last delivery.
@@ -52,6 +58,7 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
     let name = format!("source {}", source.name());
     let thread = thread::Builder::new().name(name).spawn(move || {
         let mut retry = RETRY_MIN;
+        let (mut opened, mut idle) = (false, false);
         let mut pause = Duration::ZERO;
         while !stop.load(Ordering::Relaxed) && !sender.is_closed() {
             if !pause.is_zero() {
@@ -60,27 +67,46 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
                 pause -= nap;
                 continue;
             }
-            let mut chunk = Chunk::new();
-            let delivery = match source.pull(&mut chunk, PATIENCE) {
-                Ok(Pulled::Records) => Delivery::Records(chunk),
-                Ok(Pulled::Idle) => continue,
-                Ok(Pulled::End) => Delivery::End,
-                Err(error) if error.is_final() => Delivery::Failed(error),
-                Err(error) => Delivery::Trouble(error),
-            };
+            let delivery = if opened { pull(source.as_mut()) } else { open(source.as_mut()) };
             match &delivery {
                 Delivery::Trouble(_) => {
                     pause = retry;
                     retry = (retry * 2).min(RETRY_MAX);
                 }
+                Delivery::Opened(_) => (opened, retry) = (true, RETRY_MIN),
                 _ => retry = RETRY_MIN,
             }
+            let repeated = idle && matches!(delivery, Delivery::Idle);
+            idle = matches!(delivery, Delivery::Idle);
             let last = matches!(delivery, Delivery::End | Delivery::Failed(_));
-            if sender.blocking_send(delivery).is_err() || last {
+            if !repeated && (sender.blocking_send(delivery).is_err() || last) {
                 return;
             }
             source.delivered();
+            if let Some(partitions) = source.caught_up()
+                && sender.blocking_send(Delivery::CaughtUp(partitions)).is_err()
+            {
+                return;
+            }
         }
     })?;
     Ok(RunningSource { deliveries, thread })
+}
+
+fn open(source: &mut dyn Source) -> Delivery {
+    source.open().map_or_else(trouble, Delivery::Opened)
+}
+
+fn pull(source: &mut dyn Source) -> Delivery {
+    let mut chunk = Chunk::new();
+    match source.pull(&mut chunk, PATIENCE) {
+        Ok(Pulled::Records) => Delivery::Records(chunk),
+        Ok(Pulled::Idle) => Delivery::Idle,
+        Ok(Pulled::End) => Delivery::End,
+        Err(error) => trouble(error),
+    }
+}
+
+fn trouble(error: SourceError) -> Delivery {
+    if error.is_final() { Delivery::Failed(error) } else { Delivery::Trouble(error) }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Every aggregate by name; `None`: the language has it, this version has not.
-pub(super) const NAMES: &[(&str, Option<AggregateKind>)] = &[
+pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("count", Some(AggregateKind::Count)),
     ("sum", Some(AggregateKind::Sum)),
     ("avg", Some(AggregateKind::Avg)),
@@ -130,7 +130,10 @@ impl<'a> Compiler<'_, 'a> {
             });
         }
         match found.as_slice() {
-            [] => Some(Var::ANY),
+            [] => {
+                self.rule.unsupported("an aggregate over all events of a match", span);
+                None
+            }
             [var] => {
                 let variable = self.rule.variable_at(*var)?;
                 if !variable.negated {

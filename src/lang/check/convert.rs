@@ -3,6 +3,7 @@
 use super::compile::{At, Compiler, Typed, first, named};
 use crate::{
     expr::Node,
+    geo::Cell,
     lang::{
         ast::{self, Number},
         diag::{Code, Diagnostic, nearest},
@@ -116,6 +117,11 @@ impl Compiler<'_, '_> {
                 Some(ratio) => Ok(self.scale(typed, ratio, wanted)),
                 None => Err(typed),
             },
+            // A cell is written as its usual hexadecimal text.
+            (Type::Text, Type::Cell) => match typed.as_const().and_then(cell_of) {
+                Some(cell) => Ok(Typed::constant(Value::Cell(cell), wanted, span)),
+                None => Err(typed),
+            },
             (Type::Fence, Type::Text) | (Type::Fences, Type::List) => {
                 Ok(self.node(&[&typed], wanted, span, |ids| Node::FenceId(first(ids))))
             }
@@ -127,7 +133,7 @@ impl Compiler<'_, '_> {
     pub(super) fn scale(&mut self, typed: Typed, factor: f64, ty: Type) -> Typed {
         let span = typed.span;
         if let At::Const(value) = &typed.at {
-            let value = value.number().map(|number| number * factor);
+            let value = value.number().map(|number| decimal(number * factor));
             return Typed::constant(value.into(), ty, span);
         }
         self.node(&[&typed], ty, span, |ids| Node::Scale(first(ids), factor))
@@ -138,10 +144,9 @@ impl Compiler<'_, '_> {
         if a.ty == b.ty {
             return Ok((a, b));
         }
-        if a.is_null() || (a.as_const().is_some() && b.as_const().is_none() && a.ty != Type::Any) {
-            if let Ok(converted) = self.coerce(a.clone(), b.ty) {
-                return Ok((converted, b));
-            }
+        let a_yields = a.is_null() || (a.as_const().is_some() && b.as_const().is_none() && a.ty != Type::Any);
+        if a_yields && let Ok(converted) = self.coerce(a.clone(), b.ty) {
+            return Ok((converted, b));
         }
         match self.coerce(b, a.ty) {
             Ok(b) => Ok((a, b)),
@@ -163,7 +168,21 @@ impl Compiler<'_, '_> {
                 Diagnostic::new(Code::WrongUnit, span, format!("can't {doing} {a_text} and {b_text}"))
                     .with_label(format!("{} expected on both sides", article(a.ty)))
             }
-            _ => Diagnostic::new(Code::WrongType, span, format!("can't {doing} {a_text} and {b_text}")),
+            _ => {
+                let mut diagnostic =
+                    Diagnostic::new(Code::WrongType, span, format!("can't {doing} {a_text} and {b_text}"));
+                diagnostic.help = match (a.ty, b.ty) {
+                    (Type::Any, _) | (_, Type::Any) => Some("declare the field's type in the schema".to_owned()),
+                    (Type::Time, Type::Text) | (Type::Text, Type::Time) => {
+                        Some("an instant is written `TIME '2026-01-01T00:00:00Z'`".to_owned())
+                    }
+                    (Type::Cell, Type::Text) | (Type::Text, Type::Cell) => {
+                        Some("an H3 cell is written as its hexadecimal number: `'88283082a3fffff'`".to_owned())
+                    }
+                    _ => None,
+                };
+                diagnostic
+            }
         }
     }
 
@@ -192,7 +211,12 @@ impl Compiler<'_, '_> {
             format!("can't {doing} {} and a number without a unit", self.describe(quantity)),
         )
         .with_label("this has no unit")
-        .with_help(format!("if it is a field, declare its unit in the schema: `unit: {unit}`"))
+        .with_help(match quantity.ty {
+            Type::Quantity(_) => {
+                format!("declare its unit in the schema, `unit: {unit}`, or multiply it by `1 {unit}`")
+            }
+            _ => "multiply it by a unit of time: `1 s`, `1 min`".to_owned(),
+        })
     }
 
     /// What a value is, in a sentence.
@@ -211,9 +235,25 @@ fn article(ty: Type) -> String {
     }
 }
 
+fn cell_of(text: &Value) -> Option<Cell> {
+    match text {
+        Value::Text(text) => Cell::new(u64::from_str_radix(text, 16).ok()?).ok(),
+        _ => None,
+    }
+}
+
+/// The short decimal that a converted constant stands for, where rounding alone made it another: 1 m/s is 3.6 km/h, not
+/// 3.5999999999999996, so that `>` and `>=` differ where the reader expects it.
+fn decimal(value: f64) -> f64 {
+    match format!("{value:.11e}").parse::<f64>() {
+        Ok(short) if (short - value).abs() <= value.abs() * 1e-15 => short,
+        _ => value,
+    }
+}
+
 /// Whole milliseconds, where they fit.
 pub(super) fn to_ms(value: f64) -> Option<TimeMs> {
     let rounded = value.round();
     // 2^63 as a float is exact; below it the cast is too.
-    (rounded.abs() < 9.223_372_036_854_775_807e18).then_some(rounded as TimeMs)
+    (rounded.abs() < 9.223_372_036_854_776e18).then_some(rounded as TimeMs)
 }

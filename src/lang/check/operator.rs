@@ -51,7 +51,7 @@ impl Compiler<'_, '_> {
         let (left, right) = (self.expr(left), self.expr(right));
         let (left, right) = (left?, right?);
         match comparison(op.value) {
-            Some(compare) => self.compare(compare, left, right, op.span),
+            Some(compare) => self.compare(compare, left, right),
             None => self.arithmetic(op, left, right, span),
         }
     }
@@ -92,8 +92,8 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// A comparison; `at` is where the operator stands.
-    pub(super) fn compare(&mut self, op: Compare, left: Typed, right: Typed, at: Span) -> Option<Typed> {
+    /// A comparison.
+    pub(super) fn compare(&mut self, op: Compare, left: Typed, right: Typed) -> Option<Typed> {
         let span = left.span.to(right.span);
         if left.is_null() && left.ty == Type::Any || right.is_null() && right.ty == Type::Any {
             let wrong = if left.is_null() { left.span } else { right.span };
@@ -114,13 +114,10 @@ impl Compiler<'_, '_> {
         let (left, right) = match self.unify(left, right) {
             Ok(both) => both,
             Err((left, right)) => {
-                let diagnostic = self.mismatch(&left, &right, "compare", at);
-                let diagnostic = if diagnostic.label.is_empty() && diagnostic.span == at {
-                    Diagnostic { span, ..diagnostic }
-                        .with_label(format!("{} is expected on both sides", named(left.ty)))
-                } else {
-                    diagnostic
-                };
+                let mut diagnostic = self.mismatch(&left, &right, "compare", span);
+                if diagnostic.label.is_empty() {
+                    diagnostic.label = format!("{} is expected on both sides", named(left.ty));
+                }
                 return self.error(diagnostic);
             }
         };
@@ -149,8 +146,8 @@ impl Compiler<'_, '_> {
     ) -> Option<Typed> {
         let (operand, low, high) = (self.expr(operand), self.expr(low), self.expr(high));
         let operand = operand?;
-        let above = low.and_then(|low| self.compare(Compare::Ge, operand.clone(), low, span));
-        let below = high.and_then(|high| self.compare(Compare::Le, operand, high, span));
+        let above = low.and_then(|low| self.compare(Compare::Ge, operand.clone(), low));
+        let below = high.and_then(|high| self.compare(Compare::Le, operand, high));
         let inside = self.all_or_any(true, vec![above?, below?], span);
         Some(if negated { self.not(inside) } else { inside })
     }
@@ -199,7 +196,7 @@ impl Compiler<'_, '_> {
             parts.push(self.node(&[&operand], Type::Bool, span, |ids| Node::In(first(ids), values)));
         }
         for other in others {
-            parts.push(self.compare(Compare::Eq, operand.clone(), other, span)?);
+            parts.push(self.compare(Compare::Eq, operand.clone(), other)?);
         }
         let found = self.all_or_any(false, parts, span);
         Some(if negated { self.not(found) } else { found })

@@ -132,12 +132,13 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
         if names.iter().take(at).any(|before| before == name) || outputs.iter().any(|output| output.name == *name) {
             continue;
         }
-        let name = Name { text: name.clone(), span: query.span };
+        let span = query.from.iter().map(|source| source.span).reduce(Span::to).unwrap_or(query.span);
+        let name = Name { text: name.clone(), span };
         let mut exprs = Vec::new();
         let mut ty = Type::Any;
         for input in 0..rule.inputs.len() {
             let mut compiler = Compiler::new(rule, Site::Event, input);
-            let Some(typed) = compiler.event_path(&name, &[], query.span) else { return };
+            let Some(typed) = compiler.event_path(&name, &[], span) else { return };
             let typed = compiler.output(typed);
             if ty == Type::Any {
                 ty = typed.ty;
@@ -196,8 +197,14 @@ pub(super) fn track(rule: &mut RuleScope<'_>, span: Span) -> Option<u16> {
     if positions.iter().all(Option::is_none) {
         return None;
     }
+    // A field that is named `position` without being it has a slot of its own.
+    let other = rule.inputs.iter().any(|input| {
+        let field = rule.streams.field_type(input.stream, "position").is_some();
+        field && rule.streams.position_name(input.stream) != Some("position")
+    });
+    let key = if other { "track".to_owned() } else { "None||position".to_owned() };
     let mut compiler = Compiler::new(rule, Site::Event, 0);
-    let slot = compiler.shared(super::scope::Table::Retained, "|position".to_owned(), |compiler| {
+    let slot = compiler.shared(super::scope::Table::Retained, key, |compiler| {
         match positions.get(compiler.input).copied().flatten() {
             Some(slot) => Some(compiler.leaf(Node::Field(slot), Type::Point, span)),
             None => Some(Typed::constant(crate::model::Value::Null, Type::Point, span)),

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub(super) const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
 
 impl<'a> Compiler<'_, 'a> {
     pub(super) fn path(&mut self, path: &Path) -> Option<Typed> {
-        let Some((head, rest)) = path.parts.split_first() else { return None };
+        let (head, rest) = path.parts.split_first()?;
         match self.site {
             Site::Constant => self.error(
                 Diagnostic::new(Code::WrongPlace, path.span, "only constants can stand here")
@@ -153,13 +153,17 @@ impl<'a> Compiler<'_, 'a> {
         if name.text == "time" {
             return Some(self.leaf(Node::Time, Type::Time, span));
         }
-        if matches!(name.text.as_str(), "fence" | "fences") {
+        let open: Vec<usize> = inputs.iter().copied().filter(|&input| self.is_open(input)).collect();
+        if matches!(name.text.as_str(), "fence" | "fences") && (self.fence.is_some() || open.is_empty()) {
             return self.bare_fence(name);
         }
-        if let Some(key) = self.rule.keys.iter().find(|key| key.name == name.text).map(|key| key.expr) {
-            return self.expr(key).map(|typed| Typed { span, ..typed });
+        let key = self.rule.keys.iter().find(|key| key.name == name.text && !self.in_key).map(|key| key.expr);
+        if let Some(key) = key {
+            self.in_key = true;
+            let typed = self.expr(key);
+            self.in_key = false;
+            return typed.map(|typed| Typed { span, ..typed });
         }
-        let open: Vec<usize> = inputs.iter().copied().filter(|&input| self.is_open(input)).collect();
         if !open.is_empty() {
             return self.field_of_any(name, &open, Type::Any);
         }
@@ -331,7 +335,7 @@ impl<'a> Compiler<'_, 'a> {
 
     /// An expression on events, of the match's last event.
     pub(super) fn retained_last(&mut self, expr: &Expr) -> Option<Typed> {
-        let key = format!("|{}", print_expr(expr));
+        let key = format!("None||{}", print_expr(expr));
         let (slot, ty) = self.shared(Table::Retained, key, |compiler| compiler.expr(expr))?;
         Some(self.leaf(Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, slot), ty, expr.span))
     }

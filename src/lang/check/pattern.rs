@@ -17,6 +17,11 @@ use crate::{
     plan::{self, ClockPolicy, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable},
 };
 
+/// The most repetitions that a quantifier may name: each is a state of the automaton.
+const REPEATS_MAX: u32 = 1_000;
+/// The most parts of `(a & b)`.
+const PERMUTED_MAX: usize = 6;
+
 /// Notes the variables: conditions name each other, so all are known before any is compiled.
 pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
     let mut names: Vec<(&'a ast::Name, bool)> = Vec::new();
@@ -59,7 +64,8 @@ pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
     }
     let undefined = |name: &&(&ast::Name, bool)| !clause.define.iter().any(|d| d.name.text == name.0.text);
     if !clause.define.is_empty() {
-        for (name, _) in names.iter().filter(undefined) {
+        // `!next` without a definition is the usual way to say that nothing comes.
+        for (name, _) in names.iter().filter(undefined).filter(|(_, negated)| !negated) {
             rule.report(
                 Diagnostic::new(Code::NoDefinition, name.span, format!("`{}` has no definition", name.text))
                     .with_label("matches every event")
@@ -195,6 +201,13 @@ fn elements<'a>(rule: &mut RuleScope<'a>, sequence: &'a ast::Sequence) -> Option
     elements.into_iter().collect()
 }
 
+/// The members of an alternation or a permutation.
+fn members<'a>(rule: &mut RuleScope<'a>, group: &'a ast::Group) -> Option<Vec<Vec<Element>>> {
+    // All of them before any is missed: every member's mistakes are told.
+    let members: Vec<Option<Vec<Element>>> = group.members.iter().map(|member| elements(rule, member)).collect();
+    members.into_iter().collect()
+}
+
 fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element> {
     let connect = match step.connector.map(|connector| connector.value) {
         Some(Connector::Strict) => Connect::Strict,
@@ -205,14 +218,15 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
         ast::Term::Variable(name) => Term::Variable(rule.variable(&name.text)?),
         ast::Term::Group(group) => match group.kind {
             GroupKind::Sequence => Term::Group(elements(rule, group.members.first()?)?),
-            GroupKind::Alternation => {
-                rule.unsupported("(a | b)", group.span);
-                return None;
+            GroupKind::Alternation => Term::Alternation(members(rule, group)?),
+            GroupKind::Permutation if group.members.len() > PERMUTED_MAX => {
+                return rule.report_none(
+                    Diagnostic::new(Code::OutOfRange, group.span, "too many parts in any order").with_help(format!(
+                        "at most {PERMUTED_MAX}: every order of them is a way through the automaton"
+                    )),
+                );
             }
-            GroupKind::Permutation => {
-                rule.unsupported("(a & b)", group.span);
-                return None;
-            }
+            GroupKind::Permutation => Term::Permutation(members(rule, group)?),
         },
     };
     let bound = match &step.within {
@@ -221,6 +235,10 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
     };
     let of_previous = step.within.as_ref().is_some_and(|bound| bound.of_previous);
     if step.negated.is_some() {
+        if let ast::Term::Group(group) = &step.term {
+            rule.unsupported("!( … )", group.span);
+            return None;
+        }
         let for_ms = match &step.absent_for {
             Some(absent_for) => Some(Compiler::new(rule, Site::Constant, 0).positive_ms(absent_for)?),
             None => None,
@@ -241,6 +259,12 @@ fn quantifier<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step, within_ms: Opti
         Some(quantifier) => (quantifier.min, quantifier.max, quantifier.reluctant),
         None => (1, Some(1), false),
     };
+    if let Some(quantifier) = step.quantifier.filter(|_| min.max(max.unwrap_or(0)) > REPEATS_MAX) {
+        return rule.report_none(
+            Diagnostic::new(Code::OutOfRange, quantifier.span, "too many repetitions to count")
+                .with_help(format!("at most {REPEATS_MAX}; `{{n,}}` has no upper bound")),
+        );
+    }
     let loops = max != Some(1);
     if let (Some(within), Some(_), false) = (&step.within, within_ms, loops) {
         return rule.report_none(

@@ -73,6 +73,12 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
                 run.add(parsed.file, diagnostic);
             }
         }
+        if query.is_some() && checked.is_none() && !run.findings.iter().any(|finding| finding.diagnostic.is_error()) {
+            // No way here is known; but a rule must never be dropped in silence.
+            let diagnostic =
+                FileDiagnostic::new(Code::Unsupported, parsed.rule.name_range.clone(), "this rule can't be planned");
+            run.add(parsed.file, diagnostic.with_help("please report it with the rule's text"));
+        }
         sound &= checked.is_some();
         let level = checked.iter().flat_map(|rule| &rule.inputs).map(|input| streams.level(input.stream)).max();
         let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));

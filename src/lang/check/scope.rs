@@ -192,6 +192,10 @@ impl RuleScope<'_> {
             return;
         }
         let Some(value) = condition.as_const() else { return };
+        let inside = |known: &Diagnostic| known.span.start >= written.span.start && known.span.end <= written.span.end;
+        if self.diagnostics.iter().any(|known| known.code == Code::AlwaysSame && inside(known)) {
+            return;
+        }
         let truth = if *value == crate::model::Value::Bool(true) { "always" } else { "never" };
         self.report(Diagnostic::new(Code::AlwaysSame, written.span, format!("this condition is {truth} true")));
     }

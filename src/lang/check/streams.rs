@@ -103,11 +103,17 @@ impl Streams {
         Some((at, ty))
     }
 
-    /// The name of the field that is its position.
+    /// The slot and type of its position.
     pub(super) fn position(&self, id: StreamId) -> Option<(u16, Type)> {
         let stream = self.get(id)?;
         let slot = stream.schema.position?;
         Some((slot, stream.schema.fields.get(usize::from(slot))?.ty))
+    }
+
+    /// The name of the field that is the position.
+    pub(super) fn position_name(&self, id: StreamId) -> Option<&str> {
+        let schema = &self.get(id)?.schema;
+        schema.fields.get(usize::from(schema.position?)).map(|field| field.name.as_str())
     }
 
     /// The slot of the events' own ids.

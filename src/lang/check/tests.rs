@@ -12,7 +12,7 @@ use crate::{
 use std::fmt::Write;
 
 /// The configuration of these tests, and of `fixtures/rules-bad`.
-pub(crate) fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     let km_h = Type::Quantity(Unit::KilometrePerHour);
     let source = |name: &str, fields: &[(&str, Type)]| {
         let fields: Vec<Field> = fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: *ty }).collect();
@@ -72,10 +72,6 @@ fn one_rule(expr: &str) -> String {
 pub(super) fn plan_of(expr: &str) -> Plan {
     let (checked, messages) = run(&one_rule(expr), &catalog());
     checked.plan.unwrap_or_else(|| panic!("{expr}\n{messages}"))
-}
-
-fn messages_of(expr: &str) -> String {
-    run(&one_rule(expr), &catalog()).1
 }
 
 /// A plan in few lines.
@@ -229,12 +225,208 @@ fn the_designs_examples_become_plans() {
     insta::assert_snapshot!(show(&plan));
 }
 
+/// The only alert of a plan.
+fn rule_of(expr: &str) -> Rule {
+    plan_of(expr).rules.pop().unwrap()
+}
+
+fn where_of(condition: &str) -> String {
+    let rule = rule_of(&format!("FROM pings WHERE {condition}"));
+    rule.inputs[0].before.as_ref().map_or("always".to_owned(), ToString::to_string)
+}
+
 #[test]
-fn one() {
-    let e = std::env::var("RULE").unwrap_or_else(|_| "FROM pings WHERE sped > 5".to_owned());
-    let (checked, messages) = run(&one_rule(&e), &catalog());
-    println!("{messages}");
-    if let Some(plan) = checked.plan {
-        println!("{}", show(&plan));
+fn where_stands_before_the_partition_or_after_it_and_never_in_both() {
+    let placed = |expr: &str| {
+        let plan = plan_of(expr);
+        let input = &plan.rules[0].inputs[0];
+        (input.before.is_some(), input.after.is_some())
+    };
+    let key = "PARTITION BY vehicle";
+    assert_eq!(placed(&format!("FROM pings WHERE status = 'free' {key}")), (true, false));
+    for looks_back in ["prev(speed) > 3 km/h", "gap() > 1 min", "speed() > 3 kn", "entered(ports)"] {
+        let expr = format!("FROM pings WHERE status = 'free' AND {looks_back} {key}");
+        assert_eq!(placed(&expr), (false, true), "{expr}");
     }
+    assert_eq!(placed("FROM pings THROUGH ports WHERE status = 'free' PARTITION BY vehicle, fence"), (false, true));
+    assert_eq!(placed("FROM pings PARTITION BY vehicle"), (false, false));
+}
+
+#[test]
+fn a_where_that_looks_back_is_asked_as_a_whole_afterwards() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle WHERE speed > 5 km/h AND gap() > 1 min AND (fuel < 1.0 OR entered(ports))",
+    );
+    let input = &rule.inputs[0];
+    assert!(input.before.is_none());
+    let after = input.after.as_ref().unwrap().to_string();
+    assert_eq!(after, "(and (> $2 5) (> (- time prev.time) 1min) (or (< $3 1) (any (without @0 prev.0))))");
+    assert_eq!(input.computed[0].to_string(), "(locate set.0 $0)");
+    assert_eq!(input.prev[0].to_string(), "@0");
+}
+
+#[test]
+fn a_constant_is_converted_to_the_fields_unit_when_the_rule_is_checked() {
+    // pings.speed is in km/h: slot 1 beside the position.
+    assert_eq!(where_of("speed > 10 m/s"), "(> $1 36)");
+    assert_eq!(where_of("10 m/s < speed"), "(< 36 $1)");
+    assert_eq!(where_of("speed BETWEEN 1 m/s AND 10 m/s"), "(and (>= $1 3.6) (<= $1 36))");
+    assert_eq!(where_of("speed IN (10 m/s, 5 km/h)"), "(in $1 36 5)");
+    assert_eq!(where_of("distance(position, point(4, 52)) < 2 km").split(' ').next_back(), Some("2000)"));
+}
+
+#[test]
+fn what_is_constant_is_computed_when_the_rule_is_checked() {
+    assert_eq!(where_of("time - sent > 5 * 60 s"), "(> (- time $1) 5min)");
+    assert_eq!(where_of("time - sent > 0.5 * 3 h"), "(> (- time $1) 1h30min)");
+    assert_eq!(where_of("speed > 10 km / 30 min"), "(> $1 20)");
+    assert_eq!(where_of("seq > 2 AND TRUE"), "(> $1 2)");
+    assert_eq!(where_of("fuel > abs(-3)"), "(> $1 3)");
+    assert_eq!(where_of("sent > TIME '2026-01-01T00:00:00Z'"), "(> $1 2026-01-01T00:00:00Z)");
+}
+
+#[test]
+fn arithmetic_has_the_units_of_its_operands() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle
+         MEASURES speed * gap() AS way, distance(prev(position), position) / gap() AS pace, sent - time AS lag,
+                  (sent - time) / 1 min AS minutes, speed / 2 AS half, time + 3 h AS later, seq / 2 AS part, 5 km / speed AS lasts,
+                  CASE WHEN seq > 3 THEN 1 ELSE 2.5 END AS some, -course AS back",
+    );
+    let types: Vec<String> = rule.outputs.iter().map(|output| format!("{} {}", output.name, output.ty)).collect();
+    assert_eq!(
+        types,
+        [
+            "vehicle string",
+            "way length (m)",
+            "pace speed (m/s)",
+            "lag duration",
+            "minutes float",
+            "half speed (km/h)",
+            "later time",
+            "part float",
+            "lasts duration",
+            "some float",
+            "back angle (deg)",
+            "position point"
+        ]
+    );
+}
+
+#[test]
+fn a_bare_name_is_the_field_of_any_stream_and_null_where_there_is_none() {
+    let rule = rule_of("FROM pings, drivers AS d PARTITION BY vehicle MEASURES speed, fuel, d.speed AS own");
+    let shown: Vec<String> = rule
+        .outputs
+        .iter()
+        .map(|output| output.exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ; "))
+        .collect();
+    assert_eq!(shown, ["key.0 ; key.0", "$2 ; (scale 1.852 $2)", "$3 ; null", "null ; $2", "$0 ; $0"]);
+}
+
+#[test]
+fn first_and_last_count_the_event_under_test_in_its_own_condition() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle PATTERN a -> b+ WITHIN 5 min
+         DEFINE a AS TRUE, b AS last(b.speed) > last(b.speed, 1) AND first(b.seq) > 3 AND avg(b.speed) < a.speed",
+    );
+    let Body::Pattern(pattern) = &rule.body else { panic!("no pattern") };
+    let condition = pattern.variables[1].conditions[0].as_ref().unwrap().to_string();
+    assert_eq!(
+        condition,
+        "(and (> $2 v1.last.0) (> (case (when (not (is-null v1.first.time)) v1.first.1) (when true $3) null) 3) (< aggregate.0 v0.last.0))"
+    );
+}
+
+#[test]
+fn the_fingerprint_is_of_the_meaning_of_the_text_not_its_layout() {
+    let one = rule_of("FROM pings WHERE speed > 5 km/h -- slow\n").version;
+    assert_eq!(one, rule_of("from pings\nwhere speed  >  5 km/h").version);
+    assert_ne!(one, rule_of("FROM pings WHERE speed > 6 km/h").version);
+    assert_eq!(one.len(), 16);
+}
+
+#[test]
+fn without_a_configuration_streams_are_taken_as_they_come() {
+    let open = Catalog { open: true, ..Catalog::default() };
+    let text = one_rule(
+        "FROM pings PARTITION BY vehicle WHERE speed > 5 km/h AND entered(zones) MEASURES fence.kind AS kind, speed",
+    );
+    let (checked, messages) = run(&text, &open);
+    assert!(messages.starts_with("warning[W0104]"), "{messages}");
+    insta::assert_snapshot!(show(&checked.plan.unwrap()));
+}
+
+#[test]
+fn a_rule_that_cannot_be_read_does_not_spoil_those_that_read_it() {
+    let text = "groups:\n  - name: g\n    rules:\n      - stream: a\n        expr: |\n          FROM pings WHERE sped > 5 km/h\n      - alert: B\n        expr: |\n          FROM a WHERE anything > 5 km/h AND spede() > 3\n";
+    let (checked, messages) = run(text, &catalog());
+    assert!(checked.plan.is_none());
+    assert_eq!(messages.matches("error[").count(), 2, "{messages}");
+}
+
+#[test]
+fn every_form_of_rule_has_its_plan() {
+    let rules = [
+        "FROM pings THROUGH airports PARTITION BY vehicle, fence PATTERN a -> b{2,} -> c WITHIN 1 h
+         DEFINE a AS passage = 'entered', b AS speed < fence.speed_limit, c AS passage = 'exited' AND dwell > 10 min
+         MEASURES fence.name AS name, last(b.speed, 1) AS s, c.dwell AS stay",
+        "FROM pings, orders PATTERN a -> b WITHIN 5 min ON TIMEOUT CLOCK EVENT OR WALL
+         DEFINE a FROM pings AS speed > 5 km/h, b FROM orders AS price > 3 MEASURES b.price AS p, path_length(a) AS way",
+        "FROM pings PARTITION BY vehicle PATTERN !a FOR 10 min DEFINE a AS TRUE MEASURES vehicle",
+        "FROM pings PARTITION BY vehicle PATTERN a (b ->> c){2,3} STRICT EACH -> d+? UNTIL seq > 9 WITHIN 1 min OF PREVIOUS
+         WITHIN 1 h DEFINE a AS TRUE, b AS fuel > a.fuel, c AS TRUE, d AS speed() > 3 kn AFTER MATCH SKIP TO LAST d OR FAIL",
+        "FROM pings PARTITION BY vehicle WINDOW TUMBLING 1 h OFFSET -10 min
+         MEASURES vehicle, count(*) AS n, avg(speed) FILTER (WHERE seq > 1) AS mean, count(DISTINCT status) AS states, max(gap()) AS pause
+         HAVING n > 2",
+    ];
+    let mut shown = String::new();
+    for rule in rules {
+        shown += &show(&plan_of(rule));
+        shown += "\n";
+    }
+    insta::assert_snapshot!(shown);
+}
+
+/// Whether a rule has a plan, and whether it has an error.
+pub(super) fn run_expr(expr: &str, catalog: &Catalog) -> (bool, bool) {
+    let (file, found) = RuleFile::parse("rules.yaml", &one_rule(expr));
+    let Some(file) = file else { return (false, true) };
+    // A rule that the reader left out has been complained of.
+    let mut wrong = found.iter().any(FileDiagnostic::is_error);
+    let checked = check(&[file], catalog);
+    wrong |= checked.diagnostics.iter().any(|finding| finding.diagnostic.is_error());
+    (checked.plan.is_some() && !found.iter().any(FileDiagnostic::is_error), wrong)
+}
+
+#[test]
+fn the_librarys_examples_give_what_they_say() {
+    let value = |expr: &str| {
+        let rule = rule_of(&format!("FROM pings MEASURES {expr} AS x"));
+        rule.outputs[0].exprs[0].as_const().unwrap_or_else(|| panic!("{expr} is no constant")).clone()
+    };
+    for function in crate::expr::func::all() {
+        let (call, result) = function.example;
+        let (left, right) = (value(call), value(result));
+        assert_eq!(left.compare(&right), Some(std::cmp::Ordering::Equal), "{call} gives {left:?}, not {right:?}");
+    }
+}
+
+#[test]
+fn fences_and_cells_compare_with_their_ids_as_text() {
+    let rule =
+        rule_of("FROM pings WHERE inside(ports) AND fence = 'rotterdam' AND h3(position, 8) = '88283082a3fffff'");
+    let condition = rule.inputs[0].before.as_ref().unwrap().to_string();
+    assert!(condition.contains("(= (id (lowest @0)) 'rotterdam')"), "{condition}");
+    assert!(condition.contains("(= (h3 $0 8) Cell("), "{condition}");
+}
+
+#[test]
+fn the_fence_of_the_previous_event_is_that_of_the_same_condition() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle PATTERN a -> b WITHIN 5 min
+         DEFINE a AS inside(ports) AND prev(fence) = fence, b AS inside(airports) AND prev(fence) = fence",
+    );
+    let kept: Vec<String> = rule.inputs[0].prev.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["(lowest @0)", "(lowest @1)"]);
 }

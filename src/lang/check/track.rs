@@ -67,7 +67,10 @@ impl Compiler<'_, '_> {
         };
         self.needs_partition("prev(…)", span)?;
         let (only, own) = (self.only, self.own);
-        let (slot, ty) = self.prev_slot(format!("{only:?}|{}", print_expr(arg)), |compiler| {
+        let text = print_expr(arg);
+        // A bare `fence` is another one in each condition.
+        let fence = self.fence.filter(|_| text.contains("fence")).map(|call| call.name.span.start);
+        let (slot, ty) = self.prev_slot(format!("{only:?}|{fence:?}|{text}"), |compiler| {
             (compiler.only, compiler.own, compiler.in_prev) = (only, own, true);
             compiler.expr(arg)
         })?;
@@ -103,7 +106,7 @@ impl Compiler<'_, '_> {
             compiler.only = only;
             let here = compiler.position(function, span)?;
             let here = compiler.coerce(here, Type::Point).ok()?;
-            let (slot, _) = compiler.prev_slot(format!("{only:?}|position"), |compiler| {
+            let (slot, _) = compiler.prev_slot(format!("{only:?}|None|position"), |compiler| {
                 compiler.only = only;
                 compiler.position(function, span)
             })?;

@@ -10,6 +10,7 @@ use crate::{
     lang::{
         ast::{Call, Expr, ExprKind, Name, Number, Path},
         diag::{Code, Diagnostic},
+        print::print_expr,
         span::Span,
     },
     model::{Type, Value},
@@ -63,8 +64,9 @@ impl<'a> Compiler<'_, 'a> {
         if of_fence && let Some(redirected) = self.fence_of_argument(fence, field, deeper, pick, span) {
             return redirected;
         }
-        let words: Vec<&str> = rest.iter().map(|name| name.text.as_str()).collect();
-        let key = format!("{only:?}|{}|{}", if of_fence { head.text.as_str() } else { "" }, words.join("."));
+        let kind = ExprKind::Path(Path { parts: rest.to_vec(), span });
+        let text = print_expr(&Expr { kind, span });
+        let key = format!("{only:?}|{}|{text}", if of_fence { head.text.as_str() } else { "" });
         let parts = rest.to_vec();
         let (slot, ty) = self.shared(Table::Retained, key, |compiler| {
             compiler.only = only;
@@ -159,7 +161,7 @@ impl<'a> Compiler<'_, 'a> {
                 );
             }
         };
-        let Some((head, rest)) = path.parts.split_first() else { return None };
+        let (head, rest) = path.parts.split_first()?;
         let Some(var) = self.rule.variable(&head.text) else {
             // A field alone: over all events of the match.
             if self.rule.variables.is_empty() || self.site == Site::Define {
@@ -214,7 +216,7 @@ impl<'a> Compiler<'_, 'a> {
 
     /// The same kept value of another event of the match.
     fn repick(&mut self, arg: &Expr, pick: Pick) -> Option<Typed> {
-        let key = format!("|{}", crate::lang::print::print_expr(arg));
+        let key = format!("None||{}", print_expr(arg));
         let (slot, ty) = self.shared(Table::Retained, key, |compiler| compiler.expr(arg))?;
         Some(self.leaf(Node::Var(Var { var: Var::ANY, pick }, slot), ty, arg.span))
     }

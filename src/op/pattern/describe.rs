@@ -12,6 +12,9 @@ impl Program {
     /// The states with what leads where, one line each.
     pub fn explain(&self) -> String {
         let mut text = String::new();
+        if let Some(within) = self.within_ms {
+            let _ = writeln!(text, "window: less than {}", format_duration(within));
+        }
         for (at, state) in self.states.iter().enumerate() {
             let _ = write!(text, "{}", self.state_name(at));
             match state.kind {
@@ -72,7 +75,7 @@ impl Program {
             What::Stop => format!("stop if {guard}"),
         };
         edge.within.iter().for_each(|within| {
-            let _ = write!(text, ", not {}", bound(within));
+            let _ = write!(text, ", less than {}", bound(within));
         });
         text
     }

@@ -50,8 +50,11 @@ const DEPTH_MAX: usize = 32;
 const REPEATS_MAX: u32 = 1_000;
 const PERMUTED_MAX: usize = 6;
 
+/// A condition for each input.
+pub(super) type ByInput = Vec<Option<Expr>>;
+
 /// The elements of a pattern, and its stop conditions.
-pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<Vec<Option<Expr>>>), BuildError> {
+pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<ByInput>), BuildError> {
     let mut reader = Reader { pattern, untils: Vec::new(), seen: vec![false; pattern.variables.len()] };
     let items = reader.sequence(&pattern.elements, 0, true)?;
     Ok((items, reader.untils))
@@ -59,7 +62,7 @@ pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<Vec<Option<Expr
 
 struct Reader<'p> {
     pattern: &'p Pattern,
-    untils: Vec<Vec<Option<Expr>>>,
+    untils: Vec<ByInput>,
     seen: Vec<bool>,
 }
 
@@ -78,7 +81,7 @@ impl Reader<'_> {
                 return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
             }
             let before = at.checked_sub(1).and_then(|before| items.get(before));
-            if before.is_some_and(|before| before.optional) {
+            if for_ms.is_none() && before.is_some_and(|before| before.optional) {
                 return Err(BuildError::unsupported("an absence after an optional element"));
             }
         }
@@ -174,6 +177,11 @@ impl Item {
             Kind::Times(from, to) => (from, to),
             Kind::Looping(from) => (from, from),
         }
+    }
+
+    /// Whether its bound from the event before ends the whole partial match, though the element could be left out.
+    pub(super) fn expires_as_flink(&self) -> bool {
+        self.kind == Kind::Single && self.mode == Loop::Each
     }
 
     /// The variables whose event may be the first of it.

@@ -1,12 +1,31 @@
 //! Patterns over the events of one partition: an automaton built once from a plan, and per key the partial matches in it.
 //!
 //! A [`Program`] is immutable and shared; a [`KeyState`] holds what one partition has of partial matches, and a [`Scratch`]
-//! lends memory that is reused from event to event. The way from a plan to a program: `builder` lays out a graph of states
-//! with take, ignore and proceed edges, `wrap` makes the guarded copies that greedy and reluctant loops need, `flatten`
-//! removes the proceed edges. The way of an event: `timer` fires what is due before it, `step` moves the partial matches,
-//! `skip` decides which finished ones are emitted and what they end, `emit` evaluates the measures.
+//! lends memory that is reused from event to event.
 //!
-//! Where a construct is one of Flink CEP's the matches are Flink's, down to the order of partial matches of one start.
+//! The way from a plan to a program: `item` sorts the plan's elements, `builder` (with `place`, `repeat`, `group`, `stop`
+//! and `edge`) lays out a `graph` of states with take, ignore and proceed edges, `wrap` makes the guarded copies that greedy
+//! and reluctant loops need, `flatten` removes the proceed edges. The way of an event: `timer` fires what is due before it,
+//! `step` moves the partial matches, `skip` decides which finished ones are put out and what they end, `emit` evaluates the
+//! measures. `buffer` keeps the events taken, `fold` the aggregates over them, `view` shows both to expressions.
+//!
+//! # Against Flink CEP
+//!
+//! Where a construct is one of Flink CEP's the matches are Flink's, down to the order of partial matches of one start
+//! (`heap`). On purpose it is otherwise here:
+//!
+//! * Deadlines are worked off in their order. Flink ends all that is due at once, so there a match that time decides ends
+//!   nothing of what ends between it and the moment at which somebody looks.
+//! * A greedy loop that is full lets further events pass, so `a b{1,3} -> c` matches a b b b b c. What the loop can take no
+//!   more (its bound is over, its stop condition was met) is not withheld from what follows.
+//! * The bound on a loop is from its first to its last repetition; the bound on a step holds for loops and groups too.
+//! * An absence at the end of a group holds until what follows the group; absences in a row all hold.
+//! * A loop over what may be empty ends. Partial matches that began before 1970 have deadlines as well.
+//! * A group at the head of a group follows as the outer one does, and a loop at the head of a group keeps its own
+//!   contiguity. (Flink: strictly, and the group's.)
+//!
+//! Greedy and reluctant apply to loops whose repetition is one event, `(a | b)+` among them; a loop over longer groups has
+//! every prefix as a way on.
 
 mod buffer;
 mod build_error;
@@ -14,17 +33,22 @@ mod builder;
 #[cfg(test)]
 mod conformance;
 mod describe;
+mod edge;
 mod emit;
 mod flatten;
 mod fold;
 mod graph;
+mod group;
 mod heap;
 mod item;
+mod place;
 mod program;
+mod repeat;
 mod save;
 mod skip;
 mod state;
 mod step;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod timer;

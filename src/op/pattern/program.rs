@@ -55,6 +55,12 @@ pub struct Program {
     pub(super) limit: usize,
 }
 
+// One program serves all shards.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<Program>();
+};
+
 impl Program {
     /// The program of a pattern that reads `inputs` and puts out `outputs` where `having` is true.
     ///

@@ -95,6 +95,12 @@ impl KeyState {
                 .collect::<Result<Vec<Run>, DecodeError>>()
         };
         let (runs, finished) = (read(program)?, read(program)?);
+        // Where there are partial matches the one that has not begun is among them, once.
+        let begun = |run: &Run| run.node != NONE;
+        let waiting = runs.iter().filter(|run| !begun(run)).count();
+        if waiting != usize::from(!runs.is_empty()) || !finished.iter().all(begun) {
+            return Err(DecodeError::Unexpected { found: waiting as u64, expected: "one match that has not begun" });
+        }
         let held = runs.iter().chain(&finished);
         held.for_each(|run| buffer.retain(run.node));
         // A node is made with a reference of its maker; now the runs have theirs.

@@ -91,9 +91,8 @@ impl Program {
         }
         let mut done = std::mem::take(&mut scratch.done);
         let len = |run: &Run| state.buffer.node(run.node).map_or(0, |node| node.len);
-        done.sort_by_key(|run| (run.start_ms, run.start_seq, Reverse(len(run))));
-        while !done.is_empty() {
-            let run = done.remove(0);
+        done.sort_by_key(|run| (Reverse((run.start_ms, run.start_seq)), len(run)));
+        while let Some(run) = done.pop() {
             state.buffer.stamp(run.node);
             let buffer = &mut state.buffer;
             let mut gone = |other: &Run| {

@@ -1,20 +1,47 @@
 //! The API's and the engine's keys.
 
 use super::{ConfigError, node::Node};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+};
+
+/// A text that no message and no log may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one who checks with it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
 
 /// The HTTP API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiConfig {
     /// Where it listens; default `127.0.0.1:8080`.
     pub listen: SocketAddr,
     /// Whether it does; default true.
     pub enabled: bool,
+    /// What a request has to present; needed where others than this machine can reach it.
+    pub token: Option<Secret>,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080)), enabled: true }
+        Self { listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080)), enabled: true, token: None }
     }
 }
 
@@ -44,6 +71,15 @@ pub(super) fn read_api(node: &Node<'_>) -> Result<ApiConfig, ConfigError> {
     }
     if let Some(enabled) = fields.get("enabled") {
         api.enabled = enabled.flag()?;
+    }
+    if let Some(token) = fields.get("token") {
+        // Not `wrong`, which would show what is there.
+        let hidden = || ConfigError::Value {
+            path: "api.token".to_owned(),
+            found: "another kind of value".to_owned(),
+            expected: "a text, best from the environment: `${GEOCEP_TOKEN}`".to_owned(),
+        };
+        api.token = Some(Secret::new(token.text().map_err(|_| hidden())?.to_owned()));
     }
     fields.done()?;
     Ok(api)

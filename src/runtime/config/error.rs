@@ -48,6 +48,14 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
+    /// A rule path that no file answers to.
+    #[error("no rule file at `{}`{}", .path.display(), if *.directory { ": the directory has no `.yaml`" } else { "" })]
+    NoRules {
+        /// The path as it was given.
+        path: PathBuf,
+        /// Whether it is a directory.
+        directory: bool,
+    },
     /// A `--set` that can't be applied.
     #[error("`--set {text}`: {why}")]
     Override {

@@ -172,7 +172,7 @@ fn a_schema_tells_the_check_what_there_is_and_the_decoder_where() {
         ("mmsi", Type::Int),
         ("speed", Type::Quantity(Unit::Knot)),
         ("waited", Type::Duration),
-        ("msg", Type::Text),
+        ("msg", Type::Any),
         ("x", Type::Float),
         ("y", Type::Float),
         ("position", Type::Point),
@@ -212,4 +212,23 @@ proptest! {
     ) {
         let _ = parse(FULL, &[&format!("{path}={value}")]);
     }
+}
+
+#[test]
+fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    let example = docs.split("```yaml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let variable = |name: &str| (name == "KAFKA").then(|| "host:9092".to_owned());
+    let config = Config::parse(example, Path::new(""), &[], &variable).unwrap();
+    let bare = "sources: { vessels: { file: data/ais.csv.gz }, orders: { kafka: { brokers: 'host:9092', topic: orders } }, pipe: { stdin: } }";
+    let bare = parse(bare, &[]).unwrap();
+    let (shown, default) = (&config.sources["vessels"], &bare.sources["vessels"]);
+    assert_eq!((shown.disorder_ms, shown.idle_timeout_ms), (default.disorder_ms, default.idle_timeout_ms));
+    assert_eq!(shown.record_bytes_max, default.record_bytes_max);
+    let (Input::File(shown), Input::File(default)) = (&shown.input, &default.input) else { panic!() };
+    assert_eq!(*shown, FileInput { path: "data/ais.csv.gz".into(), ..default.clone() });
+    assert_eq!(config.sources["orders"], bare.sources["orders"]);
+    assert_eq!(config.sources["pipe"], bare.sources["pipe"]);
+    assert_eq!((config.api, config.engine.seed), (Config::embedded().api, 0));
+    assert_eq!(config.engine.key_groups, EngineConfig::default().key_groups);
 }

@@ -2,7 +2,7 @@
 //! its default stands in `docs/configuration.md`.
 //!
 //! The way of a file: text → YAML tree → `--set` overrides → `${ENV}` → typed [`Config`]. The tree is read by hand
-//! ([`Node`](node::Node)), not by derived code: a file is written by people, and what is wrong with it should be said with
+//! (`node.rs`), not by derived code: a file is written by people, and what is wrong with it should be said with
 //! its path and the nearest known key.
 
 mod engine;
@@ -10,15 +10,17 @@ mod error;
 mod expand;
 mod load;
 mod node;
+mod rules;
 mod schema;
 mod sinks;
 mod sources;
 mod span;
 mod tree;
 
-pub use engine::{ApiConfig, EngineConfig};
+pub use engine::{ApiConfig, EngineConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
+pub use rules::rule_files;
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};

@@ -62,7 +62,8 @@ impl StreamSchema {
                 add(&field.name, field.kind.ty());
             }
         }
-        let id = self.id.as_ref().map(|id| add(id, Type::Text));
+        // Ids come as texts and as numbers.
+        let id = self.id.as_ref().map(|id| add(id, Type::Any));
         let position = self.position.as_ref().map(|position| {
             for name in position.lon.iter().take(1).chain(position.lat.iter().take(1)) {
                 add(rule_name(name), Type::Float);
@@ -94,11 +95,10 @@ impl StreamSchema {
         if let Some(field) = self.fields.iter().find(|field| field.name == name) {
             return field.clone();
         }
-        let degrees =
+        let mut degrees =
             self.position.iter().flat_map(|position| position.lon.iter().take(1).chain(position.lat.iter().take(1)));
-        let (path, kind) = match degrees.clone().find(|path| rule_name(path) == name) {
+        let (path, kind) = match degrees.find(|path| rule_name(path) == name) {
             Some(path) => (path.clone(), FieldKind::Float(None)),
-            None if self.id.as_deref() == Some(name) => (name.to_owned(), FieldKind::Any),
             None => (name.to_owned(), FieldKind::Any),
         };
         FieldSource { name: name.to_owned(), path, kind, required: false }

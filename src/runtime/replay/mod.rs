@@ -8,3 +8,4 @@ mod summary;
 pub use bind::{Binding, BoundInput, bind};
 pub use drive::{Replay, ReplayOptions};
 pub use speed::Speed;
+pub(in crate::runtime) use summary::Summary;

@@ -5,7 +5,7 @@ use crate::runtime::{session::Session, telemetry::LatencyRecord};
 use std::{fmt::Write, time::Duration};
 
 /// Counts and times of a replay.
-pub(super) struct Summary {
+pub(in crate::runtime) struct Summary {
     clock: Stopwatch,
     records: u64,
     /// From having a batch of records to having written what it caused, once for each record.
@@ -13,21 +13,21 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn start() -> Self {
+    pub(in crate::runtime) fn start() -> Self {
         Self { clock: Stopwatch::start(), records: 0, latency: LatencyRecord::new() }
     }
 
-    pub(super) fn now(&self) -> Duration {
+    pub(in crate::runtime) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
     /// A batch that was there at `began` is done.
-    pub(super) fn worked(&mut self, began: Duration, records: u64) {
+    pub(in crate::runtime) fn worked(&mut self, began: Duration, records: u64) {
         self.records += records;
         self.latency.add(self.clock.elapsed() - began, records);
     }
 
-    pub(super) fn text(&self, session: &Session, rules: &[String]) -> String {
+    pub(in crate::runtime) fn text(&self, session: &Session, rules: &[String]) -> String {
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = self.write(&mut text, session, rules);
@@ -63,6 +63,9 @@ impl Summary {
                     write!(text, " ({timed_out} timed out)")?;
                 }
                 writeln!(text)?;
+            }
+            if stats.shed > 0 {
+                writeln!(text, "{rule}: {} partial matches dropped, a key had too many", stats.shed)?;
             }
             if stats.missing_key > 0 {
                 writeln!(text, "{rule}: {} events without a key", stats.missing_key)?;

@@ -84,6 +84,7 @@ fn judge(case: &Case, saving: bool) -> (Verdict, String) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the numbers per file are of interest, and shown on demand only")]
 fn every_answer_that_flink_gives_by_design_is_given_here() {
     let (mut failures, mut suspects) = (Vec::new(), BTreeMap::<String, [usize; 2]>::new());
     for (name, bytes) in files() {

@@ -72,3 +72,22 @@ fn absence_and_window_at_one_instant_is_a_match_and_no_timeout() {
     assert_eq!(found(&pattern([v('a'), not('b', Some(9))]).within(5), "a1 $"), ["! a0 @6"]);
     assert_eq!(found(&pattern([v('a'), not('b', None)]).within(5), "a1 $"), ["a0 @6"]);
 }
+
+#[test]
+fn absences_in_a_row_all_hold() {
+    let end = pattern([v('a'), not('b', None), not('c', None)]).within(9);
+    assert_eq!(found(&end, "a1 x2 $"), ["a0 @10"]);
+    assert_eq!(found(&end, "a1 b2 $"), Vec::<String>::new());
+    assert_eq!(found(&end, "a1 c2 $"), Vec::<String>::new());
+    let inside = pattern([v('a'), not('b', None), not('c', None).strict(), v('d')]);
+    assert_eq!(found(&inside, "a1 x2 d3"), ["a0 d2 @3"]);
+    assert_eq!(found(&inside, "a1 x2 b3 d4"), Vec::<String>::new());
+    assert_eq!(found(&inside, "a1 c2 d4"), Vec::<String>::new());
+}
+
+#[test]
+fn absence_with_a_deadline_may_follow_an_optional_element() {
+    let pattern = pattern([v('a'), v('b').times(0, 1), not('c', Some(5))]);
+    assert_eq!(found(&pattern, "a1 b3 |20"), ["a0 b1 @8"]);
+    assert_eq!(found(&pattern, "a1 |20"), ["a0 @6"]);
+}

@@ -162,7 +162,7 @@ fn run(pattern: &Pattern, events: &[(char, i64, i64)], treatment: Treatment) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
 
     #[test]
     fn saving_and_looking_at_the_time_change_nothing(pattern in patterns(), events in events()) {

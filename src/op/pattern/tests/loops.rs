@@ -84,6 +84,14 @@ fn a_bound_on_a_step_is_from_the_event_before() {
 }
 
 #[test]
+fn an_optional_step_that_comes_too_late_is_left_out() {
+    let step = pattern([v('a'), v('b').times(0, 1).of_previous(3), v('c')]);
+    assert_eq!(found(&step, "a1 b3 c9"), ["a0 b1 c2 @9"]);
+    assert_eq!(found(&step, "a1 b4 c9"), ["a0 c2 @9"]);
+    assert_eq!(found(&step, "a1 x2 b4 c9"), ["a0 c3 @9"]);
+}
+
+#[test]
 fn a_stop_condition_ends_a_loop_and_is_not_taken() {
     let stopped = pattern([v('a'), v('b').times(1, None).until('u'), v('c')]);
     assert_eq!(found(&stopped, "a1 b2 u3 b4 c5"), ["a0 b1 c4 @5"]);

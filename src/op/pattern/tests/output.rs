@@ -94,7 +94,7 @@ fn an_automaton_can_be_read() {
     let pattern = pattern([v('a'), v('b').times(1, None), not('n', Some(60_000)), v('c')]).within(3_600_000);
     let program = Program::new(&pattern, &[input()], &[], None).unwrap();
     let text = program.explain();
-    for part in ["0 a: start", "take if a ->", "skip if", "after 1 min ->", "match"] {
+    for part in ["0 a: start", "take if a ->", "skip if", "after 1 min ->", "match", "window: less than 1 h"] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     assert!(program.dot().starts_with("digraph pattern {") && program.dot().ends_with("}\n"));

@@ -1,0 +1,61 @@
+//! Where an element stands while the graph is laid out: in which sequence, in which repetition of which group.
+
+use super::item::Item;
+use crate::{model::TimeMs, plan::Connect};
+
+/// Where an element stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) items: &'a [Item],
+    pub(super) at: usize,
+    pub(super) group: Option<&'a Group<'a>>,
+    pub(super) following: Option<&'a Item>,
+}
+
+/// The group whose repetition is being laid out.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a> {
+    pub(super) item: &'a Item,
+    /// Whether this is its first repetition.
+    pub(super) first: bool,
+    /// How the head follows; none: as the group says.
+    pub(super) connect: Option<Connect>,
+    /// A span from the event before the head.
+    pub(super) within_previous: Option<TimeMs>,
+    /// Loops with a bound around this, and whether the head is their first event.
+    pub(super) windows: &'a [(u16, TimeMs, bool)],
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn item(&self) -> &'a Item {
+        &self.items[self.at]
+    }
+
+    /// The group of which this element is the head.
+    pub(super) fn headed(&self) -> Option<&'a Group<'a>> {
+        self.group.filter(|_| self.at == 0)
+    }
+
+    pub(super) fn connect(&self) -> Connect {
+        match (self.headed(), self.at) {
+            (Some(Group { connect: Some(connect), .. }), _) => *connect,
+            (Some(group), _) if group.first => group.item.connect,
+            (Some(group), _) => group.item.inner,
+            // Nothing is skipped before the first event of a match: every event may start one.
+            (None, 0) => Connect::Strict,
+            (None, _) => self.item().connect,
+        }
+    }
+
+    pub(super) fn within_previous(&self) -> Option<TimeMs> {
+        let outer = self.headed().and_then(|group| group.within_previous);
+        self.item().within_previous.into_iter().chain(outer).min()
+    }
+
+    pub(super) fn windows(&self) -> Vec<(u16, TimeMs, bool)> {
+        let of = |group: &Group<'_>| {
+            group.windows.iter().map(|(slot, ms, first)| (*slot, *ms, *first && self.at == 0)).collect()
+        };
+        self.group.map(of).unwrap_or_default()
+    }
+}

@@ -1,0 +1,373 @@
+//! The one thread that owns the core: takes what sources deliver, tells the core of silence and time, hands on what it says.
+
+use super::{
+    feed::{Feed, Silence},
+    outbox::Outbox,
+    quiet::Quiet,
+    report::Report,
+};
+use crate::{
+    engine::AtEnd,
+    io::{sink, source::Delivery},
+    runtime::{
+        clock::Clock,
+        replay::Summary,
+        session::{LaneIx, Letters, Lines, Session},
+        shutdown::Shutdown,
+        telemetry::Telemetry,
+    },
+    wire::Chunk,
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+/// How often silence and time are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How often figures are brought up to date.
+const REPORT: Duration = Duration::from_millis(250);
+/// With so many events in the reorder buffers only the partition that the others wait for is read.
+const WAITING_MAX: usize = 200_000;
+/// How long sources that were told to stop may take; those that wait in a read can't hear it.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const READ_GRACE: Duration = Duration::from_millis(300);
+
+/// Where the driver's outputs go.
+pub(super) struct Outlets {
+    pub(super) alerts: Vec<Arc<Outbox>>,
+    pub(super) late: Option<Arc<Outbox>>,
+    pub(super) dead: Option<Arc<Outbox>>,
+}
+
+/// All that the thread owns.
+pub(super) struct Driver {
+    pub(super) session: Session,
+    pub(super) feeds: Vec<Feed>,
+    pub(super) quiet: Quiet,
+    pub(super) outlets: Outlets,
+    pub(super) report: Report,
+    pub(super) summary: Summary,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shutdown: Shutdown,
+    /// Tells the sources to stop.
+    pub(super) stop: Arc<AtomicBool>,
+    /// The rules' names: keys of alerts, and for the summary.
+    pub(super) rules: Vec<String>,
+    /// Of each lane its source and partition.
+    pub(super) lanes: Vec<(String, u32)>,
+    pub(super) lines: Lines,
+    pub(super) letters: Letters,
+    /// What went wrong for good.
+    pub(super) failures: Vec<String>,
+}
+
+/// What a run comes to.
+pub(super) struct Outcome {
+    /// The summary for people.
+    pub(super) summary: String,
+    /// Sources that failed.
+    pub(super) failures: Vec<String>,
+}
+
+/// What the driver wakes for.
+enum Wake {
+    /// A source has something, or its thread is gone.
+    Delivery(usize, Option<Delivery>),
+    Stop,
+    Tick,
+}
+
+impl Driver {
+    /// Adds a partition of a feed to the session.
+    pub(super) fn add_lane(&mut self, at: usize, partition: u32) -> Option<LaneIx> {
+        let feed = self.feeds.get_mut(at)?;
+        let lane = self.session.add_partition(&feed.source, &feed.schema, feed.format, partition, feed.disorder_ms)?;
+        feed.lanes.insert(partition, lane);
+        self.quiet.add(lane, feed.idle_timeout_ms, feed.silence == Silence::Untold);
+        self.lanes.push((feed.source.clone(), partition));
+        Some(lane)
+    }
+
+    /// Runs until all sources have ended or a stop is asked for, and brings everything to the sinks' outboxes.
+    ///
+    /// # Errors
+    /// The system can't give the thread a timer.
+    pub(super) fn run(mut self) -> io::Result<Outcome> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (mut looked, mut reported) = (self.clock.monotonic(), self.clock.monotonic());
+        self.publish();
+        let mut turn = 0;
+        let at_end = loop {
+            if self.feeds.iter().all(|feed| feed.ended) {
+                break AtEnd::Drain;
+            }
+            let wanted = self.wanted(turn);
+            turn = turn.wrapping_add(1);
+            match runtime.block_on(next(&mut self.feeds, &wanted, &self.shutdown)) {
+                Wake::Delivery(at, delivery) => self.take(at, delivery),
+                Wake::Stop => break AtEnd::Hold,
+                Wake::Tick => {}
+            }
+            let now = self.clock.monotonic();
+            if now.saturating_sub(looked) >= TICK {
+                looked = now;
+                self.look(&wanted);
+            }
+            if now.saturating_sub(reported) >= REPORT {
+                reported = now;
+                self.publish();
+            }
+        };
+        if at_end == AtEnd::Hold {
+            self.stop(&runtime);
+        }
+        self.session.finish(at_end, &mut self.lines);
+        self.hand_on();
+        self.publish();
+        // Those that heard the stop leave their consumer groups and store their places.
+        for feed in &mut self.feeds {
+            if let Some(thread) = feed.thread.take().filter(|_| feed.ended) {
+                let _ = thread.join();
+            }
+            if let Some(watched) = feed.watched.take() {
+                watched.ended();
+            }
+        }
+        let summary = self.summary.text(&self.session, &self.rules);
+        Ok(Outcome { summary, failures: self.failures })
+    }
+
+    /// The feeds to read from, the best first: the one that the others wait for. Others only while little waits.
+    fn wanted(&self, turn: usize) -> Vec<usize> {
+        let open = |at: &usize| self.feeds.get(*at).is_some_and(|feed| !feed.ended);
+        let starting: Vec<usize> =
+            (0..self.feeds.len()).filter(|&at| self.feeds.get(at).is_some_and(Feed::holds_start)).collect();
+        if !starting.is_empty() {
+            return starting;
+        }
+        let lane = self.session.held_back_by();
+        let held = lane.and_then(|lane| self.feeds.iter().position(|feed| feed.lanes.values().any(|own| *own == lane)));
+        let held = held.filter(open);
+        if held.is_some() && self.session.engine().waiting() >= WAITING_MAX {
+            return held.into_iter().collect();
+        }
+        let count = self.feeds.len().max(1);
+        let others = (0..count).map(|at| (at + turn) % count).filter(open).filter(|at| Some(*at) != held);
+        held.into_iter().chain(others).collect()
+    }
+
+    fn take(&mut self, at: usize, delivery: Option<Delivery>) {
+        let Some(feed) = self.feeds.get_mut(at) else { return };
+        let lanes: Vec<(u32, LaneIx)> = feed.lanes.iter().map(|(partition, lane)| (*partition, *lane)).collect();
+        match delivery {
+            Some(Delivery::Opened(opened)) => {
+                feed.opened = true;
+                feed.format = opened.format;
+                feed.tell(|watched| watched.ready());
+                for (_, lane) in lanes {
+                    self.session.set_format(lane, opened.format);
+                }
+                for partition in 0..opened.partitions.unwrap_or(0) {
+                    self.add_lane(at, partition);
+                }
+            }
+            Some(Delivery::Records(chunk)) => self.records(at, chunk),
+            Some(Delivery::Idle) => {
+                feed.tell(|watched| watched.ready());
+                if feed.silence == Silence::Told {
+                    lanes.iter().for_each(|(_, lane)| self.quiet.set_caught_up(*lane, true));
+                }
+            }
+            Some(Delivery::CaughtUp(partitions)) => {
+                for (partition, lane) in lanes {
+                    self.quiet.set_caught_up(lane, partitions.contains(&partition));
+                }
+            }
+            Some(Delivery::Trouble(error)) => {
+                tracing::warn!(source = feed.source, %error, "trying again");
+                feed.tell(|watched| watched.retrying(error.to_string()));
+                lanes.iter().for_each(|(_, lane)| self.quiet.set_caught_up(*lane, false));
+            }
+            Some(Delivery::End) => self.end(at, None),
+            Some(Delivery::Failed(error)) => self.end(at, Some(error.to_string())),
+            None => self.end(at, Some("its thread stopped unexpectedly".to_owned())),
+        }
+    }
+
+    fn end(&mut self, at: usize, failure: Option<String>) {
+        let Some(feed) = self.feeds.get_mut(at) else { return };
+        feed.ended = true;
+        let stopping = self.stop.load(Ordering::Relaxed);
+        match (failure, feed.watched.take()) {
+            (Some(failure), watched) if !stopping => {
+                tracing::error!(source = feed.source, error = failure, "it can't be read any further");
+                self.failures.push(format!("the source `{}`: {failure}", feed.source));
+                if let Some(watched) = watched {
+                    watched.failed(failure);
+                }
+            }
+            (_, Some(watched)) => watched.ended(),
+            (_, None) => {}
+        }
+        // What a stopped source would still have brought is not known: only an end of its own moves time on.
+        if !stopping {
+            for lane in feed.lanes.values() {
+                self.session.end(*lane);
+                self.quiet.end(*lane);
+            }
+            self.session.advance(&mut self.lines);
+            self.hand_on();
+        }
+    }
+
+    fn records(&mut self, at: usize, chunk: Chunk) {
+        let arrived = self.clock.monotonic();
+        let began = self.summary.now();
+        let count = chunk.len() as u64;
+        let Some(feed) = self.feeds.get(at) else { return };
+        feed.tell(|watched| watched.ready());
+        let (told, number) = (feed.silence == Silence::Told, feed.number);
+        let parts = match feed.silence {
+            Silence::ByPartition => by_partition(chunk),
+            _ => vec![(number, chunk)],
+        };
+        for (partition, chunk) in parts {
+            let known = self.feeds.get(at).and_then(|feed| feed.lanes.get(&partition).copied());
+            let Some(lane) = known.or_else(|| self.add_lane(at, partition)) else { continue };
+            if self.quiet.record(lane) {
+                self.session.set_idle(lane, false);
+            }
+            if told {
+                self.quiet.set_caught_up(lane, false);
+            }
+            self.session.push(lane, &chunk, &mut self.letters);
+        }
+        self.session.advance(&mut self.lines);
+        self.hand_on();
+        self.summary.worked(began, count);
+        self.telemetry.observe_processing(self.clock.monotonic().saturating_sub(arrived));
+    }
+
+    /// Looks who is silent, and what time it is if all are.
+    fn look(&mut self, wanted: &[usize]) {
+        for (at, feed) in self.feeds.iter().enumerate() {
+            // What lies in the channel has come, but for us.
+            if !wanted.contains(&at) || !feed.deliveries.is_empty() {
+                feed.lanes.values().for_each(|lane| self.quiet.set_unasked(*lane));
+            }
+        }
+        let idle = self.quiet.newly_idle();
+        if !idle.is_empty() {
+            idle.iter().for_each(|lane| self.session.set_idle(*lane, true));
+            self.session.advance(&mut self.lines);
+        }
+        if let Some(time_ms) = self.quiet.time_ms(self.session.engine().watermark_ms()) {
+            self.session.tick(time_ms, &mut self.lines);
+        }
+        self.hand_on();
+    }
+
+    /// Gives lines and letters to the sinks.
+    fn hand_on(&mut self) {
+        if !self.lines.entries.is_empty() {
+            let mut batch = sink::Lines::new();
+            for (rule, place) in &self.lines.entries {
+                let name = self.rules.get(*rule as usize).map_or("", String::as_str);
+                let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
+                batch.push_with(name, |out| out.extend_from_slice(line));
+            }
+            self.lines.clear();
+            let batch = Arc::new(batch);
+            self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch));
+        }
+        for sample in self.letters.samples.drain(..) {
+            tracing::warn!("rejected: {sample}");
+        }
+        let letters = [(&self.outlets.late, &mut self.letters.late), (&self.outlets.dead, &mut self.letters.dead)];
+        for (outbox, letters) in letters {
+            if let Some(outbox) = outbox.as_ref().filter(|_| !letters.is_empty()) {
+                let mut batch = sink::Lines::new();
+                for line in letters.split_inclusive(|byte| *byte == b'\n') {
+                    batch.push_with("", |out| out.extend_from_slice(line));
+                }
+                outbox.push(&Arc::new(batch));
+            }
+            letters.clear();
+        }
+    }
+
+    /// Stops the sources and takes what they had read.
+    fn stop(&mut self, runtime: &tokio::runtime::Runtime) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.feeds.iter().for_each(|feed| feed.tell(crate::runtime::telemetry::Watched::stopping));
+        let began = self.clock.monotonic();
+        let mut heard = began;
+        loop {
+            let now = self.clock.monotonic();
+            let waits =
+                |silence: &dyn Fn(Silence) -> bool| self.feeds.iter().any(|feed| !feed.ended && silence(feed.silence));
+            let patient = waits(&|silence| silence != Silence::Untold) && now.saturating_sub(began) < STOP_GRACE;
+            let reading = waits(&|silence| silence == Silence::Untold) && now.saturating_sub(heard) < READ_GRACE;
+            if !patient && !reading {
+                return;
+            }
+            let open: Vec<usize> =
+                (0..self.feeds.len()).filter(|&at| self.feeds.get(at).is_some_and(|feed| !feed.ended)).collect();
+            if let Wake::Delivery(at, delivery) = runtime.block_on(next(&mut self.feeds, &open, &Shutdown::new())) {
+                heard = self.clock.monotonic();
+                // Before all partitions are known nothing may be pushed.
+                if !self.feeds.iter().any(Feed::holds_start) || delivery.is_none() {
+                    self.take(at, delivery);
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let lane = self.session.held_back_by();
+        let held =
+            lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
+        self.report.publish(&self.session, held);
+    }
+}
+
+/// What comes first: a delivery of a wanted feed, a stop, or the next tick.
+async fn next(feeds: &mut [Feed], wanted: &[usize], shutdown: &Shutdown) -> Wake {
+    let delivery = std::future::poll_fn(|context| {
+        for &at in wanted {
+            let Some(feed) = feeds.get_mut(at) else { continue };
+            if let Poll::Ready(delivery) = feed.deliveries.poll_recv(context) {
+                return Poll::Ready(Wake::Delivery(at, delivery));
+            }
+        }
+        Poll::Pending
+    });
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => Wake::Stop,
+        wake = delivery => wake,
+        () = tokio::time::sleep(TICK) => Wake::Tick,
+    }
+}
+
+/// A chunk's records by their partition, each in their order.
+fn by_partition(chunk: Chunk) -> Vec<(u32, Chunk)> {
+    let first = chunk.record(0).map(|record| record.partition);
+    match first {
+        Some(only) if chunk.records().all(|record| record.partition == only) => return vec![(only, chunk)],
+        _ => {}
+    }
+    let mut parts: BTreeMap<u32, Chunk> = BTreeMap::new();
+    for record in chunk.records() {
+        parts.entry(record.partition).or_default().push_record(&record);
+    }
+    parts.into_iter().collect()
+}

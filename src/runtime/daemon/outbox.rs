@@ -1,0 +1,158 @@
+//! The queue between the driver and a sink's thread: bounded by bytes, never lossy by itself.
+
+use crate::io::sink::Lines;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How many bytes of lines wait for one sink before the driver waits, too.
+pub(super) const OUTBOX_BYTES: usize = 64 << 20;
+
+/// Batches of lines on their way to a sink.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    limit: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Arc<Lines>>,
+    bytes: usize,
+    /// Lines that were pushed, and those that the sink has for certain.
+    pushed: u64,
+    acknowledged: u64,
+    /// No more is pushed.
+    closed: bool,
+    /// Nobody waits for the sink any longer.
+    abandoned: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Adds a batch; waits while there is no room. A batch larger than the limit waits for an empty queue. Once abandoned, nothing is
+    /// kept or waited for: the lines only count as never acknowledged.
+    pub(super) fn push(&self, lines: &Arc<Lines>) {
+        let size = lines.bytes().len();
+        let full = |state: &mut State| {
+            !state.abandoned && !state.queue.is_empty() && state.bytes.saturating_add(size) > self.limit
+        };
+        let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        state.pushed += lines.len() as u64;
+        if !state.abandoned {
+            state.bytes += size;
+            state.queue.push_back(Arc::clone(lines));
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next batch; waits for one. None when there will be none.
+    pub(super) fn next(&self) -> Option<Arc<Lines>> {
+        let empty = |state: &mut State| state.queue.is_empty() && !state.closed && !state.abandoned;
+        let mut state = self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+        let lines = state.queue.pop_front()?;
+        state.bytes -= lines.bytes().len();
+        self.changed.notify_all();
+        Some(lines)
+    }
+
+    /// Whether the next batch has yet to come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().queue.is_empty()
+    }
+
+    /// The sink has so many more lines for certain.
+    pub(super) fn acknowledge(&self, lines: u64) {
+        self.lock().acknowledged += lines;
+    }
+
+    /// Lines that the sink doesn't have for certain.
+    pub(super) fn unacknowledged(&self) -> u64 {
+        let state = self.lock();
+        state.pushed.saturating_sub(state.acknowledged)
+    }
+
+    /// No more is pushed: the sink's thread ends when it has written what is there.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Gives up: nobody waits any more, and what is queued is forgotten.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.queue.clear();
+        state.bytes = 0;
+        self.changed.notify_all();
+    }
+
+    /// Sleeps; false as soon as the outbox is abandoned.
+    pub(super) fn nap(&self, span: Duration) -> bool {
+        let waiting = |state: &mut State| !state.abandoned;
+        let waited = self.changed.wait_timeout_while(self.lock(), span, waiting);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.abandoned
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn batch(text: &str) -> Arc<Lines> {
+        let mut lines = Lines::new();
+        lines.push_with("", |out| out.extend_from_slice(text.as_bytes()));
+        Arc::new(lines)
+    }
+
+    #[test]
+    fn what_is_pushed_comes_out_in_order_and_then_the_end() {
+        let outbox = Outbox::new(1_000);
+        for text in ["a", "b", "c"] {
+            outbox.push(&batch(text));
+        }
+        outbox.close();
+        let found: Vec<u8> = std::iter::from_fn(|| outbox.next()).flat_map(|lines| lines.bytes().to_vec()).collect();
+        assert_eq!(found, b"a\nb\nc\n");
+        assert_eq!(outbox.unacknowledged(), 3);
+        outbox.acknowledge(3);
+        assert_eq!(outbox.unacknowledged(), 0);
+    }
+
+    #[test]
+    fn a_full_outbox_holds_the_driver_back_until_there_is_room() {
+        let outbox = Arc::new(Outbox::new(4));
+        outbox.push(&batch("a batch larger than the limit"));
+        let other = Arc::clone(&outbox);
+        let pushing = thread::spawn(move || other.push(&batch("b")));
+        thread::sleep(Duration::from_millis(50));
+        assert!(!pushing.is_finished());
+        assert!(outbox.next().is_some());
+        pushing.join().unwrap();
+        assert_eq!(outbox.next().unwrap().bytes(), b"b\n");
+    }
+
+    #[test]
+    fn abandoned_nobody_waits_and_the_loss_is_known() {
+        let outbox = Arc::new(Outbox::new(1));
+        outbox.push(&batch("a"));
+        let other = Arc::clone(&outbox);
+        let pushing = thread::spawn(move || other.push(&batch("b")));
+        outbox.abandon();
+        pushing.join().unwrap();
+        outbox.push(&batch("c"));
+        assert!(!outbox.nap(Duration::from_secs(60)) && outbox.next().is_none());
+        assert_eq!(outbox.unacknowledged(), 3);
+    }
+}

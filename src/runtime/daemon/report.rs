@@ -1,0 +1,73 @@
+//! From the session's counts to the daemon's figures, a few times per second.
+
+use crate::{
+    model::{RejectReason, TimeMs},
+    plan::{Plan, RuleKind as PlannedKind},
+    runtime::{
+        session::{Session, SourceCounts},
+        telemetry::{RuleFigures, RuleKind, RuleStatus, StreamFigures, Telemetry},
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What was told so far, and to whom.
+pub(super) struct Report {
+    telemetry: Arc<Telemetry>,
+    plan: Arc<Plan>,
+    streams: BTreeMap<String, (StreamFigures, SourceCounts)>,
+    rules: Vec<(RuleFigures, [u64; 2], u64)>,
+}
+
+impl Report {
+    /// Figures of these streams and of the plan's rules, at zero.
+    pub(super) fn new<'a>(telemetry: Arc<Telemetry>, plan: Arc<Plan>, streams: impl Iterator<Item = &'a str>) -> Self {
+        let streams =
+            streams.map(|name| (name.to_owned(), (telemetry.stream(name), SourceCounts::default()))).collect();
+        let rules = plan.rules.iter().map(|rule| (telemetry.rule(&rule.name), [0; 2], 0)).collect();
+        Self { telemetry, plan, streams, rules }
+    }
+
+    /// Brings the figures up to date. `held_back` is the source and partition that the others wait for.
+    pub(super) fn publish(&mut self, session: &Session, held_back: Option<(&str, u32)>) {
+        for counts in session.sources() {
+            let Some((figures, told)) = self.streams.get_mut(&counts.name) else { continue };
+            figures.add_events(counts.events - told.events);
+            figures.add_late(counts.late - told.late);
+            for (&reason, &count) in &counts.rejected {
+                figures.add_rejected(reason, count - rejected(told, reason));
+            }
+            *told = counts.clone();
+        }
+        let mut statuses = Vec::with_capacity(self.rules.len());
+        for (at, ((figures, told, missing), rule)) in self.rules.iter_mut().zip(&self.plan.rules).enumerate() {
+            let stats = session.engine().rule_stats(at as u32);
+            let alerts = session.alerts().get(at).copied().unwrap_or_default();
+            for (status, (now, before)) in ["firing", "timed_out"].into_iter().zip(alerts.iter().zip(told.iter())) {
+                if now > before {
+                    figures.add_alerts(status, now - before);
+                }
+            }
+            figures.add_missing_key(stats.missing_key - *missing);
+            (*told, *missing) = (alerts, stats.missing_key);
+            statuses.push(RuleStatus {
+                name: rule.name.clone(),
+                group: rule.group.clone(),
+                kind: if rule.kind == PlannedKind::Alert { RuleKind::Alert } else { RuleKind::Stream },
+                version: rule.version.clone(),
+                outputs: stats.outputs,
+                keys: stats.keys as u64,
+                open: stats.open as u64,
+            });
+        }
+        self.telemetry.set_rules(statuses);
+        let watermark_ms = session.engine().watermark_ms();
+        self.telemetry.set_watermark((watermark_ms != TimeMs::MIN).then_some(watermark_ms));
+        let partition = held_back.map(|(source, partition)| (source, partition.to_string()));
+        self.telemetry.set_held_back(partition.as_ref().map(|(source, partition)| (*source, partition.as_str())));
+        self.telemetry.set_waiting_events(session.engine().waiting() as u64);
+    }
+}
+
+fn rejected(counts: &SourceCounts, reason: RejectReason) -> u64 {
+    counts.rejected.get(&reason).copied().unwrap_or(0)
+}

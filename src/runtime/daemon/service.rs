@@ -1,0 +1,290 @@
+//! From a checked project to a daemon that runs, and to its end.
+
+use super::{
+    driver::{Driver, Outcome, Outlets},
+    feed::Feed,
+    outbox::OUTBOX_BYTES,
+    outlet::{Outlet, Reports},
+    quiet::Quiet,
+    report::Report,
+};
+use crate::{
+    engine::{CompileError, Executor, Inline, Options},
+    io::{
+        sink::{Sink, SinkError},
+        source::{Source, SourceError},
+    },
+    plan::StreamOrigin,
+    runtime::{
+        clock::Clock,
+        config::{Input, SinksConfig, StreamSchema},
+        connect::{open_alert_sink, open_file_sink, open_source},
+        executor::Threads,
+        project::Project,
+        replay::Summary,
+        session::{Letters, Lines, Session},
+        shutdown::Shutdown,
+        telemetry::{ComponentKind, Telemetry, Watched},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, atomic::AtomicBool, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// How long sinks may take to get rid of what they have after a stop.
+const SINK_GRACE: Duration = Duration::from_secs(10);
+/// How often the main thread looks whether a stop takes too long.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// Why a daemon can't start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// No source would ever bring anything.
+    #[error("nothing to read: no source of the configuration is read by a rule; rules read {streams}")]
+    NoSource {
+        /// The streams that rules read.
+        streams: String,
+    },
+    /// Two sources want the process's input.
+    #[error("the sources `{first}` and `{second}` both read stdin: only one can")]
+    StdinTwice {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A source can't be opened.
+    #[error("the source `{name}`: {error}")]
+    Source {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: SourceError,
+    },
+    /// A sink can't be opened.
+    #[error("a sink of {what}: {error}")]
+    Sink {
+        /// What should go there.
+        what: &'static str,
+        /// Why.
+        error: SinkError,
+    },
+    /// A rule that no program can be built from.
+    #[error("{0}")]
+    Compile(#[from] CompileError),
+    /// The system gives no thread.
+    #[error("can't start a thread: {0}")]
+    Thread(#[from] io::Error),
+    /// A source failed, an output was not written, or the engine broke down; everything that could be done was done.
+    #[error("{0}")]
+    Ended(String),
+}
+
+impl DaemonError {
+    /// 1 where a run that had begun failed, 2 for wrong configuration.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Ended(_) | Self::Thread(_)) { 1 } else { 2 }
+    }
+}
+
+/// A daemon whose sources and sinks are open.
+pub struct Daemon {
+    project: Project,
+    schemas: BTreeMap<String, StreamSchema>,
+    telemetry: Arc<Telemetry>,
+    clock: Arc<dyn Clock>,
+    session: Session,
+    sources: Vec<(String, Vec<Box<dyn Source>>)>,
+    alerts: Vec<Box<dyn Sink>>,
+    late: Option<Box<dyn Sink>>,
+    dead: Option<Box<dyn Sink>>,
+}
+
+impl Daemon {
+    /// Opens all sources that rules read, and all sinks. `guessed` are schemas of sources that the configuration doesn't declare.
+    ///
+    /// # Errors
+    /// A source or sink that can't be opened, or nothing to read.
+    pub fn open(
+        project: Project,
+        guessed: BTreeMap<String, StreamSchema>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, DaemonError> {
+        let engine = project.config.engine;
+        let shards = engine.shards.unwrap_or(1).max(1);
+        let options = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
+        let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+        let session = Session::new(&project, options, executor)?;
+        let is_source = |stream: &&crate::plan::StreamPlan| stream.origin == StreamOrigin::Source;
+        let read: Vec<&str> =
+            project.plan.streams.iter().filter(is_source).map(|stream| stream.name.as_str()).collect();
+        let mut sources = Vec::new();
+        let mut schemas = guessed;
+        let mut stdin: Option<&String> = None;
+        for (name, config) in &project.config.sources {
+            if !read.contains(&name.as_str()) {
+                tracing::warn!(source = name, "no rule reads this source: it is left alone");
+                continue;
+            }
+            if matches!(config.input, Input::Stdin { .. })
+                && let Some(first) = stdin.replace(name)
+            {
+                return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
+            }
+            schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
+            let opened = open_source(config).map_err(|error| DaemonError::Source { name: name.clone(), error })?;
+            sources.push((name.clone(), opened));
+        }
+        if sources.is_empty() {
+            return Err(DaemonError::NoSource { streams: read.join(", ") });
+        }
+        let SinksConfig { alerts, late, dead_letter } = &project.config.sinks;
+        let failed = |what| move |error| DaemonError::Sink { what, error };
+        let file =
+            |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
+        let alerts = alerts.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;
+        let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
+        let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
+        Ok(Self { project, schemas, telemetry, clock, session, sources, alerts, late, dead })
+    }
+
+    /// What the daemon says about itself.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// Runs until all sources have ended or `shutdown` is asked for; the summary for people.
+    ///
+    /// # Errors
+    /// [`DaemonError::Ended`] where something went wrong on the way, and what comes of the system's lack of threads.
+    pub fn run(self, shutdown: &Shutdown) -> Result<String, DaemonError> {
+        let health = Arc::clone(self.telemetry.health());
+        let engine = health.watch(ComponentKind::Engine, "engine");
+        let (outlets, all) = start_sinks(self.alerts, self.late, self.dead, &self.telemetry, shutdown)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let plan = Arc::clone(&self.project.plan);
+        let streams: Vec<&str> = self.sources.iter().map(|(name, _)| name.as_str()).collect();
+        let mut driver = Driver {
+            session: self.session,
+            feeds: Vec::new(),
+            quiet: Quiet::new(Arc::clone(&self.clock)),
+            outlets,
+            report: Report::new(Arc::clone(&self.telemetry), Arc::clone(&plan), streams.into_iter()),
+            summary: Summary::start(),
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
+            shutdown: shutdown.clone(),
+            stop: Arc::clone(&stop),
+            rules: plan.rules.iter().map(|rule| rule.name.clone()).collect(),
+            lanes: Vec::new(),
+            lines: Lines::default(),
+            letters: Letters::default(),
+            failures: Vec::new(),
+        };
+        for (name, sources) in self.sources {
+            let Some(config) = self.project.config.sources.get(&name) else { continue };
+            let several = sources.len() > 1;
+            for (number, source) in (0..).zip(sources) {
+                let shown = if several { format!("{name}/{number}") } else { name.clone() };
+                let watched = health.watch(ComponentKind::Source, &shown);
+                let schema = self.schemas.get(&name).unwrap_or(&config.schema).clone();
+                let feed = Feed::start(&name, config, schema, number, source, watched, Arc::clone(&stop))?;
+                let many = matches!(config.input, Input::Kafka(_));
+                driver.feeds.push(feed);
+                if !many {
+                    driver.add_lane(driver.feeds.len() - 1, number);
+                }
+            }
+        }
+        let (sender, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            engine.ready();
+            let outcome = driver.run();
+            engine.stopping();
+            // The handle goes along: while the sinks still write, a probe needn't restart the process.
+            let _ = sender.send((outcome, engine));
+        })?;
+        let outcome = wait(&ended, &all, shutdown, self.clock.as_ref());
+        let mut failures = Vec::new();
+        let mut summary = String::new();
+        match &outcome {
+            Some((Ok(Outcome { summary: text, failures: found }), _)) => {
+                summary.clone_from(text);
+                failures.clone_from(found);
+            }
+            Some((Err(error), _)) => failures.push(format!("the engine can't run: {error}")),
+            None => failures.push("the engine broke down: please report this with the lines above".to_owned()),
+        }
+        let _ = thread.join();
+        let deadline = self.clock.monotonic() + SINK_GRACE;
+        all.iter().for_each(|outlet| outlet.outbox.close());
+        for outlet in &all {
+            let unwritten = outlet.finish(deadline.saturating_sub(self.clock.monotonic()));
+            if unwritten > 0 {
+                failures.push(format!("the sink `{}` did not take {unwritten} lines", outlet.name));
+            }
+        }
+        if let Some((_, engine)) = outcome {
+            engine.ended();
+        }
+        match failures.is_empty() {
+            true => Ok(summary),
+            false => Err(DaemonError::Ended(format!("{}\n{summary}", failures.join("\n")))),
+        }
+    }
+}
+
+/// What the driver's thread leaves behind: how it went, and its place among the parts.
+type Ended = (io::Result<Outcome>, Watched);
+
+/// Waits for the driver. Once a stop was asked for, sinks that take nothing may hold it up only so long. None where it broke down.
+fn wait(ended: &mpsc::Receiver<Ended>, outlets: &[Outlet], shutdown: &Shutdown, clock: &dyn Clock) -> Option<Ended> {
+    let mut asked: Option<Duration> = None;
+    loop {
+        match ended.recv_timeout(WATCH) {
+            Ok(outcome) => return Some(outcome),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if shutdown.is_requested() {
+            let since = *asked.get_or_insert_with(|| clock.monotonic());
+            if clock.monotonic().saturating_sub(since) >= SINK_GRACE {
+                outlets.iter().for_each(|outlet| outlet.outbox.abandon());
+            }
+        }
+    }
+}
+
+/// Starts a thread for each sink.
+fn start_sinks(
+    alerts: Vec<Box<dyn Sink>>,
+    late: Option<Box<dyn Sink>>,
+    dead: Option<Box<dyn Sink>>,
+    telemetry: &Arc<Telemetry>,
+    shutdown: &Shutdown,
+) -> io::Result<(Outlets, Vec<Outlet>)> {
+    let mut all: Vec<Outlet> = Vec::new();
+    let mut start = |name: &str, sink| {
+        let same = all.iter().filter(|outlet| outlet.name.split('#').next() == Some(name)).count();
+        let name = if same == 0 { name.to_owned() } else { format!("{name}#{}", same + 1) };
+        let watched = telemetry.health().watch(ComponentKind::Sink, &name);
+        let reports = Reports { figures: telemetry.sink(&name), watched, shutdown: shutdown.clone() };
+        let outlet = Outlet::start(&name, sink, OUTBOX_BYTES, reports)?;
+        let outbox = Arc::clone(&outlet.outbox);
+        all.push(outlet);
+        io::Result::Ok(outbox)
+    };
+    let mut started = Vec::new();
+    for sink in alerts {
+        let name = sink.name().to_owned();
+        started.push(start(&name, sink)?);
+    }
+    let late = late.map(|sink| start("late", sink)).transpose()?;
+    let dead = dead.map(|sink| start("dead_letter", sink)).transpose()?;
+    Ok((Outlets { alerts: started, late, dead }, all))
+}
