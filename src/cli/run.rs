@@ -6,9 +6,9 @@ use crate::{
     runtime::{
         clock::SystemClock,
         config::{self, Input, StreamSchema},
-        connect::infer_schema,
         daemon::Daemon,
         project::{DEFAULT_CONFIG, Loaded},
+        replay::guess_schema,
         shutdown::{Shutdown, trip_on_signals},
     },
 };
@@ -92,7 +92,7 @@ fn log_to_stderr() -> Result<(), String> {
 fn guess(loaded: &Loaded) -> BTreeMap<String, StreamSchema> {
     let undeclared = loaded.config.sources.iter().filter(|(_, source)| !source.declared);
     let guesses = undeclared.filter_map(|(name, source)| match &source.input {
-        Input::File(file) => Some((name.clone(), infer_schema(&file.path, file.format).ok()?)),
+        Input::File(file) => Some((name.clone(), guess_schema(&file.path, file.format, source.record_bytes_max).ok()?)),
         _ => None,
     });
     guesses.collect()
