@@ -45,12 +45,14 @@ pub(super) trait Kernel: Send + Sync {
     fn save(&self, state: &Self::State, writer: &mut Writer);
     /// Reads a state.
     fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError>;
+    /// Takes the count of what was dropped since it was last asked, because a bound was reached.
+    fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident) => {
+    ($room:ident, $open:ident, $shed:expr) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
@@ -91,6 +93,10 @@ macro_rules! kernel {
             fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError> {
                 $room::KeyState::load(self, reader)
             }
+            fn take_shed(&self, scratch: &mut Self::Scratch) -> u64 {
+                let take: fn(&mut Self::Scratch) -> u64 = $shed;
+                take(scratch)
+            }
             fn open(&self, state: &Self::State) -> usize {
                 state.$open()
             }
@@ -98,5 +104,5 @@ macro_rules! kernel {
     };
 }
 
-kernel!(pattern, partial_matches);
-kernel!(window, open_windows);
+kernel!(pattern, partial_matches, |scratch| std::mem::take(&mut scratch.counts).shed);
+kernel!(window, open_windows, |_| 0);

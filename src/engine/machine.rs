@@ -55,6 +55,8 @@ pub struct RuleStats {
     pub outputs: u64,
     /// Events that WHERE let pass but whose key has a null component: they are nobody's.
     pub missing_key: u64,
+    /// Partial matches that were dropped because a key had too many.
+    pub shed: u64,
     /// Keys with state.
     pub keys: usize,
     /// Partial matches or windows that are open.
@@ -364,6 +366,12 @@ impl Engine {
 
     /// Orders a level's outputs and passes on those whose instant is complete.
     fn collect(&mut self, level: usize, before_ms: TimeMs) {
+        for &rule in self.rules.get(level).into_iter().flatten() {
+            let shed: u64 = self.shards.iter_mut().map(|shard| shard.take_shed(rule)).sum();
+            if let Some(stats) = self.stats.get_mut(rule as usize) {
+                stats.shed += shed;
+            }
+        }
         let Some(held) = self.held.get_mut(level) else { return };
         let fresh = held.len();
         for shard in &mut self.shards {

@@ -22,6 +22,8 @@ pub(super) trait Operator: Send {
     fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>);
     /// Keys with state, and what they hold open.
     fn load_figures(&self) -> (usize, usize);
+    /// What was dropped since it was last asked, because a bound was reached.
+    fn take_shed(&mut self) -> u64;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
@@ -241,6 +243,10 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
 
     fn load_figures(&self) -> (usize, usize) {
         (self.partitions.len(), self.partitions.states().map(|state| self.kernel.open(&state.kernel)).sum())
+    }
+
+    fn take_shed(&mut self) -> u64 {
+        self.kernel.take_shed(&mut self.scratch)
     }
 
     fn save(&self, writer: &mut Writer) {

@@ -58,6 +58,11 @@ impl Shard {
         self.operators.get(rule as usize).map_or((0, 0), |operator| operator.load_figures())
     }
 
+    /// For a rule, what was dropped since it was last asked, because a bound was reached.
+    pub(super) fn take_shed(&mut self, rule: u32) -> u64 {
+        self.operators.get_mut(rule as usize).map_or(0, |operator| operator.take_shed())
+    }
+
     /// Writes every rule's states, each with its length, so that a reader can leave a rule out.
     pub(super) fn save(&self, rule: u32) -> Vec<u8> {
         let mut writer = Writer::new();

@@ -126,7 +126,7 @@ pub struct Input {
     pub id_slot: Option<u16>,
     /// The slot of its position, where it has one.
     pub position_slot: Option<u16>,
-    /// The part of WHERE that looks at the event alone.
+    /// WHERE, if all of it looks at the event alone and the rule has no THROUGH.
     pub before: Option<Expr>,
     /// One per component of the key. With THROUGH, components that need the fence are evaluated after it.
     pub key: Vec<Expr>,
@@ -134,7 +134,8 @@ pub struct Input {
     pub prev: Vec<Expr>,
     /// Subexpressions that others of this input share by [`Node::Computed`](crate::expr::Node::Computed).
     pub computed: Vec<Expr>,
-    /// The part of WHERE that looks at the previous event, or at what THROUGH adds.
+    /// WHERE, if any of it looks at the previous event, or the rule has THROUGH: then all of it, so that which event
+    /// is the previous one doesn't depend on how the condition was written.
     pub after: Option<Expr>,
 }
 

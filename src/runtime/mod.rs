@@ -1,5 +1,6 @@
 //! Driver: configuration, threads, clock, wiring. Decides nothing that a result depends on.
 
+pub mod bench;
 pub mod clock;
 pub mod config;
 pub mod connect;
@@ -8,6 +9,7 @@ pub mod executor;
 pub mod fences;
 pub mod project;
 pub mod replay;
+pub mod rule_test;
 pub mod session;
 pub mod shutdown;
 pub mod telemetry;

@@ -113,13 +113,27 @@ impl Loaded {
             Some(path) => Config::load(path, &request.overrides)?,
             None => Config::parse("{}", Path::new(""), &request.overrides, &|name| std::env::var(name).ok())?,
         };
-        let named = if request.rules.is_empty() { &config.rules } else { &request.rules };
+        Self::with_config(config, path.is_some(), &request.rules, request.coloured)
+    }
+
+    /// Reads rule files (those of the configuration where none are named) and fences for a configuration that is at hand;
+    /// `configured` says whether anybody wrote it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn with_config(
+        config: Config,
+        configured: bool,
+        rules: &[PathBuf],
+        coloured: bool,
+    ) -> Result<Self, ProjectError> {
+        let named: &[PathBuf] = if rules.is_empty() { &config.rules } else { rules };
         if named.is_empty() {
             return Err(ProjectError::NoRules);
         }
-        let style = if request.coloured { Style::Coloured } else { Style::Plain };
+        let style = if coloured { Style::Coloured } else { Style::Plain };
         let mut loaded = Self {
-            configured: path.is_some(),
+            configured,
             files: Vec::new(),
             fences: BTreeMap::new(),
             complaints: Vec::new(),

@@ -47,6 +47,8 @@ pub struct Lines {
     pub bytes: Vec<u8>,
     /// Of each line the rule's index in the plan, and its place.
     pub entries: Vec<(u32, Range<usize>)>,
+    /// Of each line when it was decided: the time of the event, window's end or deadline.
+    pub times_ms: Vec<TimeMs>,
 }
 
 impl Lines {
@@ -54,6 +56,7 @@ impl Lines {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.times_ms.clear();
     }
 }
 
@@ -277,6 +280,7 @@ impl Session {
             let start = lines.bytes.len();
             if self.encoder.encode(&output, &mut lines.bytes).is_some() {
                 lines.entries.push((output.rule, start..lines.bytes.len()));
+                lines.times_ms.push(output.emission.time_ms);
             }
             let timed_out = usize::from(output.emission.kind == EmissionKind::TimedOut);
             if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out))

@@ -67,6 +67,11 @@ impl Chunk {
         self.add(partition, offset, kept, false, fault);
     }
 
+    /// Adds a record that is the first of a file: in CSV that is the header.
+    pub fn push_first(&mut self, partition: u32, offset: u64, record: &[u8]) {
+        self.add(partition, offset, record, true, None);
+    }
+
     /// Adds a record of another chunk, as it is.
     pub fn push_record(&mut self, record: &Record<'_>) {
         let Record { partition, offset, bytes, begins, fault } = *record;

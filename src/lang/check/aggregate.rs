@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Every aggregate by name; `None`: the language has it, this version has not.
-pub(super) const NAMES: &[(&str, Option<AggregateKind>)] = &[
+pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("count", Some(AggregateKind::Count)),
     ("sum", Some(AggregateKind::Sum)),
     ("avg", Some(AggregateKind::Avg)),

@@ -31,7 +31,9 @@ mod variable;
 mod walk;
 mod window;
 
+pub use aggregate::NAMES as AGGREGATES;
 pub use catalog::{Catalog, FenceSetInfo};
+pub use path::SPECIAL as CONTEXT_FUNCTIONS;
 pub use program::{Checked, Finding, check};
 
 #[cfg(test)]

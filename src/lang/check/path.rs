@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub(super) const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
 
 impl<'a> Compiler<'_, 'a> {
     pub(super) fn path(&mut self, path: &Path) -> Option<Typed> {

@@ -19,6 +19,8 @@ use crate::{
 
 /// The most repetitions that a quantifier may name: each is a state of the automaton.
 const REPEATS_MAX: u32 = 1_000;
+/// The most parts of `(a & b)`.
+const PERMUTED_MAX: usize = 6;
 
 /// Notes the variables: conditions name each other, so all are known before any is compiled.
 pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
@@ -199,6 +201,13 @@ fn elements<'a>(rule: &mut RuleScope<'a>, sequence: &'a ast::Sequence) -> Option
     elements.into_iter().collect()
 }
 
+/// The members of an alternation or a permutation.
+fn members<'a>(rule: &mut RuleScope<'a>, group: &'a ast::Group) -> Option<Vec<Vec<Element>>> {
+    // All of them before any is missed: every member's mistakes are told.
+    let members: Vec<Option<Vec<Element>>> = group.members.iter().map(|member| elements(rule, member)).collect();
+    members.into_iter().collect()
+}
+
 fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element> {
     let connect = match step.connector.map(|connector| connector.value) {
         Some(Connector::Strict) => Connect::Strict,
@@ -209,14 +218,15 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
         ast::Term::Variable(name) => Term::Variable(rule.variable(&name.text)?),
         ast::Term::Group(group) => match group.kind {
             GroupKind::Sequence => Term::Group(elements(rule, group.members.first()?)?),
-            GroupKind::Alternation => {
-                rule.unsupported("(a | b)", group.span);
-                return None;
+            GroupKind::Alternation => Term::Alternation(members(rule, group)?),
+            GroupKind::Permutation if group.members.len() > PERMUTED_MAX => {
+                return rule.report_none(
+                    Diagnostic::new(Code::OutOfRange, group.span, "too many parts in any order").with_help(format!(
+                        "at most {PERMUTED_MAX}: every order of them is a way through the automaton"
+                    )),
+                );
             }
-            GroupKind::Permutation => {
-                rule.unsupported("(a & b)", group.span);
-                return None;
-            }
+            GroupKind::Permutation => Term::Permutation(members(rule, group)?),
         },
     };
     let bound = match &step.within {

@@ -1,7 +1,7 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{EmitKind, ExprKind, Operator, Query, RowsPerMatch, WindowKind};
+use crate::lang::ast::{Clock, EmitKind, ExprKind, Operator, Query, RowsPerMatch, WindowKind};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -45,8 +45,14 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(other) = query.order_by.iter().find(|expr| !by_time(&expr.kind)) {
         rule.unsupported("ORDER BY", other.span);
     }
-    if let (Some(clock), false) = (&query.clock, matches!(query.operator, Some(Operator::Pattern(_)))) {
-        rule.unsupported("CLOCK outside of patterns", clock.span);
+    // Timers fire by event time and, on a quiet stream, by the wall clock: no rule can choose yet.
+    match query.clock {
+        Some(clock) if !matches!(query.operator, Some(Operator::Pattern(_))) => {
+            rule.unsupported("CLOCK outside of patterns", clock.span);
+        }
+        Some(clock) if clock.value == Clock::Event => rule.unsupported("CLOCK EVENT", clock.span),
+        Some(clock) if clock.value == Clock::Wall => rule.unsupported("CLOCK WALL", clock.span),
+        Some(_) | None => {}
     }
     match &query.operator {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     lang::{
-        ast::{Operator, Query},
+        ast::{Operator, Query, ThroughClause},
         diag::{Code, Diagnostic, FileDiagnostic},
         file,
         print::print_query,
@@ -106,18 +106,8 @@ fn clauses<'a>(
         pattern::declare(scope, clause);
     }
     let key_exprs = key::partition(scope, &query.partition_by);
-    if let (Some(clause), false) = (&query.through, query.partition_by.is_empty())
-        && scope.keys.iter().all(|key| key.through)
-        && !scope.has_errors()
-    {
-        scope.report(
-            Diagnostic::new(
-                Code::WrongPlace,
-                clause.span,
-                "the key names fences only, and no entity that passes through them",
-            )
-            .with_help("for example `PARTITION BY vehicle, fence`"),
-        );
+    if let (Some(clause), false) = (&query.through, scope.has_errors()) {
+        through_key(scope, clause);
     }
     let parts = filter::where_parts(scope, query.where_.as_ref());
     let (mut body, site) = match &query.operator {
@@ -185,6 +175,26 @@ fn clauses<'a>(
     })
 }
 
+/// With THROUGH a partition is one entity and one fence: without the entity nobody passes through, without the fence the
+/// passages of overlapping fences would get mixed up.
+fn through_key(scope: &mut RuleScope<'_>, clause: &ThroughClause) {
+    let names_fence = scope.keys.iter().any(|key| matches!(key.text.as_str(), "fence" | "fence.id"));
+    let (message, help) = if scope.keys.iter().all(|key| key.through) {
+        (
+            "the key names fences only, and no entity that passes through them",
+            "write `PARTITION BY vehicle, fence`; a rule that reads this one's stream may partition by `fence` alone",
+        )
+    } else if !names_fence {
+        (
+            "the key doesn't name the fence, and an entity can be in several at once",
+            "add `fence` to PARTITION BY: `PARTITION BY vehicle, fence`",
+        )
+    } else {
+        return;
+    };
+    scope.report(Diagnostic::new(Code::WrongPlace, clause.span, message).with_help(help));
+}
+
 /// THROUGH; `None` where it is wrong.
 #[allow(clippy::option_option, reason = "a rule without the clause is not a rule with a wrong one")]
 fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> {
@@ -192,6 +202,8 @@ fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> 
     let (set, more) = clause.sets.split_first()?;
     if let Some(second) = more.first() {
         scope.unsupported("THROUGH several sets", second.span);
+        // What `fence` means is known all the same.
+        scope.through = scope.fence_set(set);
         return None;
     }
     if !scope.partitioned {

@@ -2,7 +2,7 @@
 
 use super::scope::RuleScope;
 use crate::lang::{
-    ast::{Connector, PatternClause, Sequence, Step, Term, Within},
+    ast::{Connector, GroupKind, PatternClause, Sequence, Step, Term, Within},
     diag::{Code, Diagnostic},
 };
 
@@ -53,7 +53,11 @@ fn can_be_empty(step: &Step) -> bool {
     match &step.term {
         Term::Variable(_) => false,
         Term::Group(group) => {
-            group.members.iter().any(|member| member.steps.iter().all(|s| s.negated.is_none() && can_be_empty(s)))
+            let empty = |member: &Sequence| member.steps.iter().all(|s| s.negated.is_none() && can_be_empty(s));
+            match group.kind {
+                GroupKind::Permutation => group.members.iter().all(empty),
+                GroupKind::Sequence | GroupKind::Alternation => group.members.iter().any(empty),
+            }
         }
     }
 }

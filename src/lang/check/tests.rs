@@ -236,6 +236,36 @@ fn where_of(condition: &str) -> String {
 }
 
 #[test]
+fn where_stands_before_the_partition_or_after_it_and_never_in_both() {
+    let placed = |expr: &str| {
+        let plan = plan_of(expr);
+        let input = &plan.rules[0].inputs[0];
+        (input.before.is_some(), input.after.is_some())
+    };
+    let key = "PARTITION BY vehicle";
+    assert_eq!(placed(&format!("FROM pings WHERE status = 'free' {key}")), (true, false));
+    for looks_back in ["prev(speed) > 3 km/h", "gap() > 1 min", "speed() > 3 kn", "entered(ports)"] {
+        let expr = format!("FROM pings WHERE status = 'free' AND {looks_back} {key}");
+        assert_eq!(placed(&expr), (false, true), "{expr}");
+    }
+    assert_eq!(placed("FROM pings THROUGH ports WHERE status = 'free' PARTITION BY vehicle, fence"), (false, true));
+    assert_eq!(placed("FROM pings PARTITION BY vehicle"), (false, false));
+}
+
+#[test]
+fn a_where_that_looks_back_is_asked_as_a_whole_afterwards() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle WHERE speed > 5 km/h AND gap() > 1 min AND (fuel < 1.0 OR entered(ports))",
+    );
+    let input = &rule.inputs[0];
+    assert!(input.before.is_none());
+    let after = input.after.as_ref().unwrap().to_string();
+    assert_eq!(after, "(and (> $2 5) (> (- time prev.time) 1min) (or (< $3 1) (any (without @0 prev.0))))");
+    assert_eq!(input.computed[0].to_string(), "(locate set.0 $0)");
+    assert_eq!(input.prev[0].to_string(), "@0");
+}
+
+#[test]
 fn a_constant_is_converted_to_the_fields_unit_when_the_rule_is_checked() {
     // pings.speed is in km/h: slot 1 beside the position.
     assert_eq!(where_of("speed > 10 m/s"), "(> $1 36)");
@@ -281,19 +311,6 @@ fn arithmetic_has_the_units_of_its_operands() {
             "position point"
         ]
     );
-}
-
-#[test]
-fn where_is_parted_by_what_it_looks_at() {
-    let rule = rule_of(
-        "FROM pings PARTITION BY vehicle WHERE speed > 5 km/h AND gap() > 1 min AND (fuel < 1.0 OR entered(ports))",
-    );
-    let input = &rule.inputs[0];
-    assert_eq!(input.before.as_ref().unwrap().to_string(), "(> $2 5)");
-    let after = input.after.as_ref().unwrap().to_string();
-    assert_eq!(after, "(and (> (- time prev.time) 1min) (or (< $3 1) (any (without @0 prev.0))))");
-    assert_eq!(input.computed[0].to_string(), "(locate set.0 $0)");
-    assert_eq!(input.prev[0].to_string(), "@0");
 }
 
 #[test]
@@ -354,9 +371,9 @@ fn every_form_of_rule_has_its_plan() {
         "FROM pings THROUGH airports PARTITION BY vehicle, fence PATTERN a -> b{2,} -> c WITHIN 1 h
          DEFINE a AS passage = 'entered', b AS speed < fence.speed_limit, c AS passage = 'exited' AND dwell > 10 min
          MEASURES fence.name AS name, last(b.speed, 1) AS s, c.dwell AS stay",
-        "FROM pings, orders PATTERN a -> b WITHIN 5 min ON TIMEOUT CLOCK EVENT
+        "FROM pings, orders PATTERN a -> b WITHIN 5 min ON TIMEOUT CLOCK EVENT OR WALL
          DEFINE a FROM pings AS speed > 5 km/h, b FROM orders AS price > 3 MEASURES b.price AS p, path_length(a) AS way",
-        "FROM pings PARTITION BY vehicle PATTERN !a FOR 10 min CLOCK WALL DEFINE a AS TRUE MEASURES vehicle",
+        "FROM pings PARTITION BY vehicle PATTERN !a FOR 10 min DEFINE a AS TRUE MEASURES vehicle",
         "FROM pings PARTITION BY vehicle PATTERN a (b ->> c){2,3} STRICT EACH -> d+? UNTIL seq > 9 WITHIN 1 min OF PREVIOUS
          WITHIN 1 h DEFINE a AS TRUE, b AS fuel > a.fuel, c AS TRUE, d AS speed() > 3 kn AFTER MATCH SKIP TO LAST d OR FAIL",
         "FROM pings PARTITION BY vehicle WINDOW TUMBLING 1 h OFFSET -10 min

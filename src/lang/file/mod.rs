@@ -6,12 +6,14 @@
 
 mod flow;
 mod outline;
+mod places;
 mod read;
 mod rule;
 mod scalar;
 mod source_map;
 mod template;
 
+pub use places::{Places, Step};
 pub use rule::{Rule, RuleFile, RuleKind};
 pub use source_map::SourceMap;
 pub use template::{Template, TemplatePart};

@@ -24,3 +24,4 @@ pub use rules::rule_files;
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
+pub use span::parse_span_ms;

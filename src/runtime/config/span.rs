@@ -3,7 +3,7 @@
 use crate::model::TIME_UNITS;
 
 /// `10 s`, `5min`, `1.5 h`: milliseconds, whole and not negative.
-pub(super) fn parse_span_ms(text: &str) -> Option<i64> {
+pub fn parse_span_ms(text: &str) -> Option<i64> {
     let (number, unit) = split(text)?;
     let (_, factor) = TIME_UNITS.iter().find(|(name, _)| *name == unit)?;
     let span_ms = number * *factor as f64;

@@ -64,6 +64,9 @@ impl Summary {
                 }
                 writeln!(text)?;
             }
+            if stats.shed > 0 {
+                writeln!(text, "{rule}: {} partial matches dropped, a key had too many", stats.shed)?;
+            }
             if stats.missing_key > 0 {
                 writeln!(text, "{rule}: {} events without a key", stats.missing_key)?;
             }

@@ -1,0 +1,151 @@
+//! Runs a set's references, through the same calls as `geocep replay`.
+
+use super::{
+    kind::{Case, Kind},
+    rows::{Difference, Row, compare},
+    set::Set,
+};
+use geocep::{
+    engine::AtEnd,
+    runtime::{
+        project::{Loaded, Request},
+        replay::{Replay, ReplayOptions, Speed, bind},
+    },
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What came of a reference, or of one part of it.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// The set.
+    pub(crate) set: String,
+    /// The file, and which part of it.
+    pub(crate) reference: String,
+    /// Rows expected.
+    pub(crate) expected: usize,
+    /// Rows that were found.
+    pub(crate) equal: usize,
+    /// Rows that were not.
+    pub(crate) missing: usize,
+    /// Rows that nobody expected.
+    pub(crate) extra: usize,
+    /// Whether the rules can answer it.
+    pub(crate) covered: bool,
+    /// Where rows differ, the first few of them; or why nothing ran.
+    pub(crate) details: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether all is as expected, or the reference isn't covered.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.missing + self.extra == 0 && self.details.is_empty()
+    }
+}
+
+/// Differences shown of each kind.
+const SHOWN: usize = 3;
+
+/// Runs all references of a set; `rules` is the directory of the rule files.
+pub(crate) fn run_set(set: &Set, rules: &Path, shards: u32) -> Vec<Verdict> {
+    set.references.iter().flat_map(|(kind, path)| run_reference(set, *kind, path, rules, shards)).collect()
+}
+
+fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) -> Vec<Verdict> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let verdict = |reference: String| Verdict {
+        set: set.name.clone(),
+        reference,
+        expected: 0,
+        equal: 0,
+        missing: 0,
+        extra: 0,
+        covered: true,
+        details: Vec::new(),
+    };
+    let Some(file) = kind.file() else { return vec![Verdict { covered: false, ..verdict(name) }] };
+    let cases = read(path).and_then(|reference| {
+        let reference: Value = serde_json::from_slice(&reference).map_err(|error| error.to_string())?;
+        let text = String::from_utf8(read(&rules.join(file))?).map_err(|error| error.to_string())?;
+        kind.cases(&reference, &text)
+    });
+    let cases = match cases {
+        Ok(cases) => cases,
+        Err(error) => return vec![Verdict { details: vec![error], ..verdict(name) }],
+    };
+    let run = |case: Case| {
+        let reference = if case.part.is_empty() { name.clone() } else { format!("{name}: {}", case.part) };
+        let verdict = Verdict { expected: case.expected.len(), ..verdict(reference) };
+        match answers(set, &case, rules, shards) {
+            Ok(found) => {
+                let Difference { equal, missing, extra } = compare(&case.expected, &found);
+                let shown = |what: &str, rows: &[Row]| -> Vec<String> {
+                    rows.iter().take(SHOWN).map(|row| format!("{what} {}", row.show())).collect()
+                };
+                let details = [shown("missing", &missing), shown("extra", &extra)].concat();
+                Verdict { equal, missing: missing.len(), extra: extra.len(), details, ..verdict }
+            }
+            Err(error) => Verdict { missing: verdict.expected, details: vec![error], ..verdict },
+        }
+    };
+    cases.into_iter().map(run).collect()
+}
+
+/// The rows that the rules give.
+fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>, String> {
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = dir.path().join("rules.yaml");
+    fs::write(&file, &case.rules).map_err(|error| error.to_string())?;
+    let [alerts, late, dead] = ["alerts", "late", "dead"].map(|name| dir.path().join(name));
+    replay(
+        set,
+        &file,
+        rules,
+        ReplayOptions {
+            speed: Speed::Max,
+            at_end: AtEnd::Drain,
+            shards: Some(shards),
+            alerts: Some(alerts.clone()),
+            late: Some(late.clone()),
+            dead_letter: Some(dead.clone()),
+            progress: false,
+        },
+    )?;
+    for (path, what) in [(late, "late"), (dead, "rejected")] {
+        let lost = read(&path)?;
+        if let Some(first) = lost.split(|&byte| byte == b'\n').find(|line| !line.is_empty()) {
+            let count = lost.iter().filter(|&&byte| byte == b'\n').count();
+            return Err(format!("{count} events are {what}, the first: {}", String::from_utf8_lossy(first)));
+        }
+    }
+    let mut rows = Vec::new();
+    for line in read(&alerts)?.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let feature: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let alert = feature.get("properties").ok_or("an alert without properties")?;
+        let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
+        if alert.get("rule").is_some_and(|rule| rule == case.rule)
+            && case.timed_out.is_none_or(|only| only == timed_out)
+        {
+            rows.push((case.row)(alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
+        }
+    }
+    Ok(rows)
+}
+
+fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Result<(), String> {
+    let mut overrides = vec![format!("sources.pings.file={}", set.events.display())];
+    overrides.extend(set.fences.iter().map(|path| format!("geofences.fences={}", path.display())));
+    let config: Option<PathBuf> = Some(rules.join("geocep.yaml"));
+    let request = Request { config, overrides, rules: vec![file.to_owned()], coloured: false };
+    let loaded = Loaded::read(&request).map_err(|error| error.to_string())?;
+    let binding = bind(&loaded, &[], &[])?;
+    let project = loaded.check(&binding.guessed, false).map_err(|error| error.to_string())?;
+    Replay::new(project, binding.inputs, options)?.run().map(drop)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("can't read `{}`: {error}", path.display()))
+}

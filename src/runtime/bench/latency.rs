@@ -1,0 +1,179 @@
+//! The loop of a measurement.
+
+use super::{BenchInput, LatencyOutcome};
+use crate::{
+    engine::{Executor, Inline, Options},
+    runtime::{
+        clock::{Clock, SystemClock},
+        executor::Threads,
+        project::Project,
+        session::{LaneIx, Letters, Lines, Session},
+        telemetry::LatencyRecord,
+    },
+    wire::Chunk,
+};
+use std::{thread, time::Duration};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyOptions {
+    /// Events per second, greater than 0.
+    pub rate: f64,
+    /// How long events are sent that count.
+    pub duration: Duration,
+    /// How long events are sent before, which don't count.
+    pub warmup: Duration,
+    /// How many shards; none: the configuration's, else 1.
+    pub shards: Option<u32>,
+}
+
+/// Events of a step, at most: what is due beyond that waits for the next.
+const STEP_EVENTS: u64 = 1_024;
+/// A wait shorter than this is spent looking at the clock: sleeping is not that exact.
+const SPIN: Duration = Duration::from_micros(200);
+/// A machine that can't keep up is given this many times as long before the rest is left unsent.
+const PATIENCE: u32 = 2;
+
+/// Sends events on a schedule and measures.
+///
+/// # Errors
+/// A rule that no program can be built from, in words.
+pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) -> Result<LatencyOutcome, String> {
+    let engine = project.config.engine;
+    let shards = options.shards.or(engine.shards).unwrap_or(1).max(1);
+    // Alerts leave at once, as in the daemon.
+    let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
+    let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+    let mut session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
+    let mut lanes: Vec<Option<LaneIx>> = Vec::new();
+    for (at, (bound, number)) in input.partitions.iter().enumerate() {
+        lanes.push(session.add_partition(&bound.source, &bound.schema, input.format(at), *number, bound.disorder_ms));
+    }
+    let wanted = ((options.warmup + options.duration).as_secs_f64() * options.rate) as u64;
+    let schedule = Schedule { rate: options.rate, total: wanted.min(input.available()) };
+    let mut run = Run {
+        session,
+        lanes,
+        input,
+        schedule,
+        warmup: options.warmup,
+        clock: SystemClock::new(),
+        chunks: input.partitions.iter().map(|_| Chunk::new()).collect(),
+        events: LatencyRecord::new(),
+        alerts: LatencyRecord::new(),
+        warm_alerts: 0,
+        longest_lag: Duration::ZERO,
+    };
+    let sent = run.send_all((options.warmup + options.duration) * PATIENCE);
+    Ok(run.outcome(options, wanted, sent))
+}
+
+/// When each event is meant to be sent.
+struct Schedule {
+    rate: f64,
+    total: u64,
+}
+
+impl Schedule {
+    fn intended(&self, number: u64) -> Duration {
+        Duration::try_from_secs_f64(number as f64 / self.rate).unwrap_or(Duration::MAX)
+    }
+
+    /// How many events are due at an instant.
+    fn due(&self, at: Duration) -> u64 {
+        // An event is due from its instant on, that of event 0 being 0.
+        ((at.as_secs_f64() * self.rate) as u64).saturating_add(1).min(self.total)
+    }
+}
+
+struct Run<'a> {
+    session: Session,
+    lanes: Vec<Option<LaneIx>>,
+    input: &'a BenchInput,
+    schedule: Schedule,
+    warmup: Duration,
+    clock: SystemClock,
+    chunks: Vec<Chunk>,
+    events: LatencyRecord,
+    alerts: LatencyRecord,
+    warm_alerts: u64,
+    longest_lag: Duration,
+}
+
+impl Run<'_> {
+    /// Sends all events, or as many as there is time for; how many, and when the last was done.
+    fn send_all(&mut self, patience: Duration) -> (u64, Duration) {
+        let (mut lines, mut letters, mut scratch) = (Lines::default(), Letters::default(), Vec::new());
+        let began = self.clock.monotonic();
+        let mut sent = 0;
+        let mut now = Duration::ZERO;
+        while sent < self.schedule.total && now < patience {
+            let due = self.schedule.due(self.clock.monotonic().saturating_sub(began));
+            if due <= sent {
+                let next = self.schedule.intended(sent);
+                let wait = next.saturating_sub(self.clock.monotonic().saturating_sub(began));
+                if wait > SPIN {
+                    thread::sleep(wait - SPIN)
+                } else {
+                    std::hint::spin_loop()
+                }
+                continue;
+            }
+            let upto = due.min(sent + STEP_EVENTS);
+            for number in sent..upto {
+                self.input.send(number, &mut self.chunks, &mut scratch);
+            }
+            for (chunk, lane) in self.chunks.iter_mut().zip(&self.lanes) {
+                if let (Some(lane), false) = (lane, chunk.is_empty()) {
+                    self.session.push(*lane, chunk, &mut letters);
+                    chunk.clear();
+                }
+            }
+            self.session.advance(&mut lines);
+            now = self.clock.monotonic().saturating_sub(began);
+            self.record(sent..upto, now, &lines);
+            lines.clear();
+            letters = Letters::default();
+            sent = upto;
+        }
+        (sent, now)
+    }
+
+    fn record(&mut self, events: std::ops::Range<u64>, now: Duration, lines: &Lines) {
+        for number in events {
+            let intended = self.schedule.intended(number);
+            self.longest_lag = self.longest_lag.max(now.saturating_sub(intended));
+            if intended >= self.warmup {
+                self.events.add(now.saturating_sub(intended), 1);
+            }
+        }
+        for time_ms in &lines.times_ms {
+            let intended = self.schedule.intended(self.input.decider(*time_ms));
+            if intended >= self.warmup {
+                self.alerts.add(now.saturating_sub(intended), 1);
+            } else {
+                self.warm_alerts += 1;
+            }
+        }
+    }
+
+    fn outcome(self, options: &LatencyOptions, wanted: u64, (sent, took): (u64, Duration)) -> LatencyOutcome {
+        let late = self.session.sources().iter().map(|source| source.late).sum();
+        LatencyOutcome {
+            rate: options.rate,
+            achieved_rate: sent as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE),
+            warmup_s: options.warmup.as_secs_f64(),
+            duration_s: options.duration.as_secs_f64(),
+            wanted,
+            available: self.input.available(),
+            sent,
+            late,
+            rejected: self.input.rejected,
+            behind_ms: took.saturating_sub(self.schedule.intended(sent.saturating_sub(1))).as_secs_f64() * 1_000.0,
+            longest_lag_ms: self.longest_lag.as_secs_f64() * 1_000.0,
+            warmup_alerts: self.warm_alerts,
+            events: self.events.summary(),
+            alerts: self.alerts.summary(),
+        }
+    }
+}
