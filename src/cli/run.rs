@@ -3,12 +3,13 @@
 use super::options::{ConfigOptions, fail, say, warn};
 use crate::{
     api::{ApiConfig, ApiState, Token, serve},
+    io::source::partitions,
     runtime::{
         clock::SystemClock,
         config::{self, Input, StreamSchema},
-        connect::infer_schema,
         daemon::Daemon,
         project::{DEFAULT_CONFIG, Loaded},
+        replay,
         shutdown::{Shutdown, trip_on_signals},
     },
 };
@@ -92,7 +93,13 @@ fn log_to_stderr() -> Result<(), String> {
 fn guess(loaded: &Loaded) -> BTreeMap<String, StreamSchema> {
     let undeclared = loaded.config.sources.iter().filter(|(_, source)| !source.declared);
     let guesses = undeclared.filter_map(|(name, source)| match &source.input {
-        Input::File(file) => Some((name.clone(), infer_schema(&file.path, file.format).ok()?)),
+        Input::File(file) => {
+            let first = partitions(&file.path).ok()?.into_iter().next()?;
+            let schema = replay::guess(&first, file.format, source.record_bytes_max).ok()?;
+            // Of an empty file, or one that is to come, nothing is known yet.
+            let known = schema.position.is_some() || !schema.fields.is_empty();
+            known.then(|| (name.clone(), schema))
+        }
         _ => None,
     });
     guesses.collect()

@@ -132,7 +132,11 @@ fn bind_one(
     Ok(())
 }
 
-fn guess(path: &Path, format: Option<Format>, record_bytes_max: usize) -> Result<StreamSchema, String> {
+/// Guesses a schema from a file's first records.
+///
+/// # Errors
+/// The file can't be read.
+pub fn guess(path: &Path, format: Option<Format>, record_bytes_max: usize) -> Result<StreamSchema, String> {
     let options = FileOptions { format, partition: 0, record_bytes_max };
     let mut file = FileSource::open(path, options).map_err(|error| error.to_string())?;
     let format = file.format().map_err(|error| error.to_string())?;
