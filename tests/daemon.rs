@@ -261,6 +261,21 @@ fn files_that_end_are_drained_into_all_sinks() {
 }
 
 #[test]
+fn several_sources_give_the_alerts_of_a_replay_with_any_number_of_shards() {
+    let place = Place::new("{}", SEEN);
+    let config = repository("fixtures/city/geocep.yaml").display().to_string();
+    let replay = place.command("replay").args(["-q", "-c", &config]).output().unwrap();
+    let expected = sorted(&String::from_utf8(replay.stdout).unwrap());
+    assert!(expected.len() > 20);
+    for shards in ["1", "2", "8"] {
+        let shards = format!("engine.shards={shards}");
+        let (code, output, messages) = place.ends(&["-c", &config, "--set", "api.enabled=false", "--set", &shards]);
+        assert_eq!(code, Some(0), "{messages}");
+        assert_eq!(sorted(&output), expected);
+    }
+}
+
+#[test]
 fn a_file_that_grows_is_followed_until_a_signal_ends_it() {
     let config = "
 sources: { pings: { file: { path: in.ndjson, follow: true, poll: 20 ms }, schema: { fields: { id: string } } } }

@@ -1,5 +1,7 @@
 //! The house checks itself: floors, the border, file length, lists in docs against code.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -144,7 +146,8 @@ fn the_core_has_no_clock_thread_or_file() {
     for (room, path, text) in sources().iter().filter(|(room, ..)| floors[room.as_str()] < BORDER) {
         let code = code(text);
         for word in FORBIDDEN.iter().filter(|word| code.contains(*word)) {
-            if !(word.starts_with("Hash") && code.contains("hashbrown")) && !is_test(path) {
+            let other_map = word.starts_with("Hash") && code.contains("hashbrown");
+            if !other_map && !is_test(path) {
                 wrong.push(format!("{} ({room}): {word}", path.display()));
             }
         }

@@ -3,13 +3,12 @@
 use super::options::{ConfigOptions, fail, say, warn};
 use crate::{
     api::{ApiConfig, ApiState, Token, serve},
-    io::source::partitions,
     runtime::{
         clock::SystemClock,
         config::{self, Input, StreamSchema},
         daemon::Daemon,
         project::{DEFAULT_CONFIG, Loaded},
-        replay,
+        replay::guess_schema,
         shutdown::{Shutdown, trip_on_signals},
     },
 };
@@ -94,9 +93,8 @@ fn guess(loaded: &Loaded) -> BTreeMap<String, StreamSchema> {
     let undeclared = loaded.config.sources.iter().filter(|(_, source)| !source.declared);
     let guesses = undeclared.filter_map(|(name, source)| match &source.input {
         Input::File(file) => {
-            let first = partitions(&file.path).ok()?.into_iter().next()?;
-            let schema = replay::guess(&first, file.format, source.record_bytes_max).ok()?;
-            // Of an empty file, or one that is to come, nothing is known yet.
+            let schema = guess_schema(&file.path, file.format, source.record_bytes_max).ok()?;
+            // Of an empty file nothing is known yet.
             let known = schema.position.is_some() || !schema.fields.is_empty();
             known.then(|| (name.clone(), schema))
         }

@@ -22,9 +22,12 @@ pub struct CompileError {
     pub message: String,
 }
 
+/// Makes a rule's operator for one more shard.
+type Make = Box<dyn Fn() -> Box<dyn Operator> + Send>;
+
 /// What all shards share of a rule: how to make an operator for one of them, and the kernel in words.
 pub(super) struct Compiled {
-    make: Box<dyn Fn() -> Box<dyn Operator> + Send>,
+    make: Make,
     /// The automaton or window as text, and the automaton as a Graphviz graph.
     pub(super) explain: String,
     pub(super) dot: Option<String>,
@@ -62,9 +65,7 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
 fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let outputs = rule.outputs.as_slice();
-    let (kernel_words, dot, make): (String, Option<String>, Box<dyn Fn() -> Box<dyn Operator> + Send>) = match &rule
-        .body
-    {
+    let (explain, dot, make): (String, Option<String>, Make) = match &rule.body {
         Body::Filter => {
             ("each event that passes is an output\n".to_owned(), None, make(Filter::new(rule), rule, ix, rank, setting))
         }
@@ -80,16 +81,10 @@ fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Co
             (program.explain(), None, make(program, rule, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, explain: kernel_words, dot })
+    Ok(Compiled { make, explain, dot })
 }
 
-fn make<K: Kernel + 'static>(
-    kernel: K,
-    rule: &Rule,
-    ix: u32,
-    rank: u32,
-    setting: &Setting,
-) -> Box<dyn Fn() -> Box<dyn Operator> + Send> {
+fn make<K: Kernel + 'static>(kernel: K, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
     let (kernel, rule, setting) = (Arc::new(kernel), Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));

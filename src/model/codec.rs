@@ -222,6 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A count of things of at least one byte each, so never more than the bytes that are left.
+    #[allow(clippy::len_without_is_empty, reason = "it reads a length; `is_done` says whether bytes are left")]
     pub fn len(&mut self) -> Result<usize, DecodeError> {
         let found = self.u64()?;
         match usize::try_from(found) {

@@ -152,7 +152,7 @@ fn on_a_quiet_stream_what_waits_for_order_comes_out_and_absence_fires() {
     };
     push(&mut session, 0, r#"{"ts":100000,"id":"a","lon":0,"lat":0}"#, &mut lines);
     quiet.record(lane);
-    let mut look = |session: &mut Session, quiet: &mut Quiet, until_ms: u64, lines: &mut Lines| {
+    let look = |session: &mut Session, quiet: &mut Quiet, until_ms: u64, lines: &mut Lines| {
         for _ in 0..until_ms / 100 {
             clock.advance(ms(100));
             for lane in quiet.newly_idle() {

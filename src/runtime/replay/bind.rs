@@ -118,7 +118,7 @@ fn bind_one(
             (None, Some(guessed)) => guessed.clone(),
             (None, None) if is_stdin => StreamSchema::default(),
             (None, None) => {
-                let guessed = guess(&path, format, record_bytes_max)?;
+                let guessed = guess_schema(&path, format, record_bytes_max)?;
                 binding.guessed.insert(source.clone(), guessed.clone());
                 guessed
             }
@@ -132,11 +132,13 @@ fn bind_one(
     Ok(())
 }
 
-/// Guesses a schema from a file's first records.
+/// Guesses a schema from a file's first records; of a directory from those of its first file.
 ///
 /// # Errors
-/// The file can't be read.
-pub fn guess(path: &Path, format: Option<Format>, record_bytes_max: usize) -> Result<StreamSchema, String> {
+/// A file that can't be read, in words.
+pub fn guess_schema(path: &Path, format: Option<Format>, record_bytes_max: usize) -> Result<StreamSchema, String> {
+    let files = partitions(path).map_err(|error| error.to_string())?;
+    let path = files.first().map_or(path, |path| path.as_path());
     let options = FileOptions { format, partition: 0, record_bytes_max };
     let mut file = FileSource::open(path, options).map_err(|error| error.to_string())?;
     let format = file.format().map_err(|error| error.to_string())?;
