@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The fixtures, and the city with its pings on three partitions.
 static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
-    let named = FIXTURES.iter().map(|(name, ..)| ((*name).to_owned(), Scene::fixture(name)));
-    let split = ("city on partitions".to_owned(), Scene::fixture("city").split_first(3, "vehicle"));
+    let named = FIXTURES.iter().map(|name| ((*name).to_owned(), Scene::fixture(name)));
+    let split = ("city on partitions".to_owned(), Scene::fixture("city").split("pings", 3, "vehicle"));
     let all = named.chain([split, ("mixture".to_owned(), mixture())]);
     all.map(|(name, scene)| {
         let lines = scene.play(&Mode::default());
