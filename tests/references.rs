@@ -1,5 +1,6 @@
 //! The sets of `GEOCEP_DATA` (else `../shared/data`) against their expected answers, as the example `references` prints them.
 
+#[allow(dead_code, unused_imports, reason = "the example shows more of a verdict")]
 #[path = "../examples/references/mod.rs"]
 mod references;
 
