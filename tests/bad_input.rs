@@ -1,5 +1,7 @@
 //! Bad input through the built program: clear messages, nothing lost but counted, no panic.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
 //! One input has one output: however it is cut, sharded, interleaved, threaded, or moved from one core to another.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
+
 mod common;
 
 use common::{FIXTURES, Mode, Scene, count_of, ping, rule_file};

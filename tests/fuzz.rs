@@ -2,6 +2,8 @@
 //!
 //! `PROPTEST_CASES` says how many cases each target gets; by default few. What a case finds stays as a plain test near the code.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
+
 mod common;
 
 use common::{FIXTURES, Mode, Scene, fixture_config, load, ping, root, rule_file};
