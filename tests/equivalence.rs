@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
     let named = FIXTURES.iter().map(|name| ((*name).to_owned(), Scene::fixture(name)));
     let split = ("city on partitions".to_owned(), Scene::fixture("city").split("pings", 3, "vehicle"));
-    let all = named.chain([split, ("mixture".to_owned(), mixture())]);
+    let all = named.chain([split, ("mixture".to_owned(), mixture()), ("out of order".to_owned(), out_of_order())]);
     all.map(|(name, scene)| {
         let lines = scene.play(&Mode::default());
         (name, scene, lines)
@@ -65,6 +65,16 @@ fn mixture() -> Scene {
     Scene::pings(&rules, (0..3).map(|base| partition(base, &mut next)).collect())
 }
 
+/// The same, each three records the other way round.
+fn out_of_order() -> Scene {
+    let mut scene = mixture();
+    for lane in &mut scene.lanes {
+        lane.disorder_ms = 12_000;
+        lane.records.chunks_mut(3).for_each(<[Vec<u8>]>::reverse);
+    }
+    scene
+}
+
 fn assert_same(name: &str, mode: &Mode, expected: &str, found: &str) {
     if expected != found {
         let differs = expected.lines().zip(found.lines()).find(|(a, b)| a != b);
@@ -113,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(12)) })]
 
     #[test]
-    fn cuts_and_interleaving_leave_no_trace(at in 0..5usize, steps in steps(), shards in 1..5u32) {
+    fn cuts_and_interleaving_leave_no_trace(at in 0..6usize, steps in steps(), shards in 1..5u32) {
         let (name, scene, expected) = &SCENES[at];
         let mode = Mode { shards, steps, ..Mode::default() };
         assert_same(name, &mode, expected, &scene.play(&mode));
@@ -121,7 +131,7 @@ proptest! {
 
     #[test]
     fn a_run_that_is_moved_between_cores_goes_on_as_if_nothing_had_happened(
-        at in 0..5usize,
+        at in 0..6usize,
         steps in steps(),
         shards in 1..5u32,
         moves in proptest::collection::vec((0..60usize, 1..9u32), 1..4),
