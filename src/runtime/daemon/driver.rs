@@ -165,7 +165,9 @@ impl Driver {
     }
 
     fn take(&mut self, at: usize, delivery: Option<Delivery>) {
+        let now = self.clock.monotonic();
         let Some(feed) = self.feeds.get_mut(at) else { return };
+        feed.taken_at = now;
         let lanes: Vec<(u32, LaneIx)> = feed.lanes.iter().map(|(partition, lane)| (*partition, *lane)).collect();
         match delivery {
             Some(Delivery::Opened(opened)) => {
@@ -258,9 +260,9 @@ impl Driver {
 
     /// Looks who is silent, and what time it is if all are.
     fn look(&mut self, wanted: &[usize]) {
+        let now = self.clock.monotonic();
         for (at, feed) in self.feeds.iter().enumerate() {
-            // What lies in the channel has come, but for us.
-            if !wanted.contains(&at) || !feed.deliveries.is_empty() {
+            if !wanted.contains(&at) || feed.is_neglected(now) {
                 feed.lanes.values().for_each(|lane| self.quiet.set_unasked(*lane));
             }
         }
@@ -289,7 +291,7 @@ impl Driver {
             self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch));
         }
         for sample in self.letters.samples.drain(..) {
-            tracing::warn!("rejected: {sample}");
+            tracing::warn!("{sample}");
         }
         let letters = [(&self.outlets.late, &mut self.letters.late), (&self.outlets.dead, &mut self.letters.dead)];
         for (outbox, letters) in letters {
@@ -323,9 +325,14 @@ impl Driver {
                 (0..self.feeds.len()).filter(|&at| self.feeds.get(at).is_some_and(|feed| !feed.ended)).collect();
             if let Wake::Delivery(at, delivery) = runtime.block_on(next(&mut self.feeds, &open, &Shutdown::new())) {
                 heard = self.clock.monotonic();
-                // Before all partitions are known nothing may be pushed.
-                if !self.feeds.iter().any(Feed::holds_start) || delivery.is_none() {
-                    self.take(at, delivery);
+                match delivery {
+                    // Before all partitions are known there is no order to put them into.
+                    Some(Delivery::Records(chunk)) if self.feeds.iter().any(Feed::holds_start) => {
+                        let source = self.feeds.get(at).map_or("", |feed| feed.source.as_str());
+                        let records = chunk.len();
+                        tracing::warn!(source, records, "read but not used: another source was still to be opened");
+                    }
+                    delivery => self.take(at, delivery),
                 }
             }
         }

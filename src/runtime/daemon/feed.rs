@@ -15,11 +15,15 @@ use std::{
     io,
     sync::{Arc, atomic::AtomicBool},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::mpsc::Receiver;
 
 /// Chunks that wait between a source and the driver: some 256 KiB each.
 const CHUNKS_WAITING: usize = 4;
+
+/// After so long a delivery that waits counts as neglected.
+const NEGLECT: Duration = Duration::from_secs(1);
 
 /// How a source tells that it has nothing more for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(super) struct Feed {
     /// Whether it is known what it brings.
     pub(super) opened: bool,
     pub(super) ended: bool,
+    /// When something was last taken from it.
+    pub(super) taken_at: Duration,
 }
 
 impl Feed {
@@ -88,12 +94,19 @@ impl Feed {
             number,
             opened: false,
             ended: false,
+            taken_at: Duration::ZERO,
         })
     }
 
     /// Whether records of others must wait until it is open, because only then its partitions are known.
     pub(super) fn holds_start(&self) -> bool {
         self.silence == Silence::ByPartition && !self.opened && !self.ended
+    }
+
+    /// Whether something has come that nobody has looked at for a while: the driver was busy elsewhere. While it is being read, a
+    /// chunk that waits is no excuse for the silence of a partition.
+    pub(super) fn is_neglected(&self, now: Duration) -> bool {
+        !self.deliveries.is_empty() && now.saturating_sub(self.taken_at) > NEGLECT
     }
 
     /// Says how it is, while it lives.

@@ -29,6 +29,8 @@ struct State {
     closed: bool,
     /// Nobody waits for the sink any longer.
     abandoned: bool,
+    /// Nobody wants the lines any longer.
+    unwanted: bool,
 }
 
 impl Outbox {
@@ -75,7 +77,7 @@ impl Outbox {
     /// Lines that the sink doesn't have for certain.
     pub(super) fn unacknowledged(&self) -> u64 {
         let state = self.lock();
-        state.pushed.saturating_sub(state.acknowledged)
+        if state.unwanted { 0 } else { state.pushed.saturating_sub(state.acknowledged) }
     }
 
     /// No more is pushed: the sink's thread ends when it has written what is there.
@@ -91,6 +93,12 @@ impl Outbox {
         state.queue.clear();
         state.bytes = 0;
         self.changed.notify_all();
+    }
+
+    /// Nobody reads the sink any more: what it didn't take is no loss.
+    pub(super) fn retire(&self) {
+        self.lock().unwanted = true;
+        self.abandon();
     }
 
     /// Sleeps; false as soon as the outbox is abandoned.

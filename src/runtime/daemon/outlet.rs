@@ -88,9 +88,7 @@ impl Worker {
             Ok(()) => self.reports.watched.ended(),
             Err(GivenUp::Closed) => {
                 tracing::info!(sink = self.sink.name(), "nobody reads it any more: stopping");
-                // What it didn't take nobody wants.
-                self.outbox.acknowledge(self.outbox.unacknowledged());
-                self.outbox.abandon();
+                self.outbox.retire();
                 self.reports.shutdown.request();
                 self.reports.watched.ended();
             }
