@@ -31,7 +31,7 @@ pub struct LatencyOptions {
 const STEP_EVENTS: u64 = 1_024;
 /// A wait shorter than this is spent looking at the clock: sleeping is not that exact.
 const SPIN: Duration = Duration::from_micros(200);
-/// A machine that can't keep up is given this many times as long before the rest is left unsent.
+/// A machine that can't keep up is given this many times as long, and a second, before the rest is left unsent.
 const PATIENCE: u32 = 2;
 
 /// Sends events on a schedule and measures.
@@ -64,7 +64,7 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
         warm_alerts: 0,
         longest_lag: Duration::ZERO,
     };
-    let sent = run.send_all((options.warmup + options.duration) * PATIENCE);
+    let sent = run.send_all((options.warmup + options.duration) * PATIENCE + Duration::from_secs(1));
     Ok(run.outcome(options, wanted, sent))
 }
 
