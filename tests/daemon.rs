@@ -394,7 +394,7 @@ api: { listen: '127.0.0.1:0' }
     is("geocep_component_ready{kind=\"engine\",name=\"engine\"}", "1");
     assert!(line("geocep_waiting_events").is_some());
     assert!(line("geocep_watermark_held_back_info{stream=\"pings\",partition=\"0\"}").is_some());
-    assert!(line("geocep_processing_seconds_count").unwrap() >= "1".to_owned());
+    assert!(line("geocep_processing_seconds_count").is_some_and(|count| count != "0"));
     let (status, rules) = run.get(&api, "/api/v1/rules");
     assert!(status == 200 && rules.contains("\"outputs\":50"), "{rules}");
 
