@@ -38,6 +38,16 @@ impl Inbox {
         self.waiting.drain(..count).map(|(_, event)| event).collect()
     }
 
+    /// The events that wait, in the order in which they came.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &(u32, OwnedEvent)> {
+        self.waiting.iter()
+    }
+
+    /// Forgets all events.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
     /// How many events wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()

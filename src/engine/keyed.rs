@@ -162,9 +162,11 @@ impl<S> Keyed<S> {
         for _ in 0..reader.u64()? {
             let key = reader.key()?;
             let (state, deadline_ms) = state(reader)?;
-            if let Some(group) = group(&key)
-                && let Some(place) = self.insert(group, key, state)
-            {
+            let Some(group) = group(&key) else { continue };
+            if self.find(group, &key).is_some() {
+                return Err(DecodeError::Unexpected { found: key.hash64(), expected: "a key that isn't there yet" });
+            }
+            if let Some(place) = self.insert(group, key, state) {
                 self.schedule(place, deadline_ms);
             }
         }

@@ -65,26 +65,26 @@ pub struct RuleStats {
 
 /// The core. Feed it with `push`, let it work with `advance`, take the alerts with `take`.
 pub struct Engine {
-    plan: Arc<Plan>,
-    compiled: Vec<Compiled>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) compiled: Vec<Compiled>,
     router: Router,
-    shards: Vec<Shard>,
+    pub(super) shards: Vec<Shard>,
     executor: Box<dyn Executor>,
-    options: Options,
-    merge: Merge,
+    pub(super) options: Options,
+    pub(super) merge: Merge,
     /// For each level the rules that run at it.
     rules: Vec<Vec<u32>>,
     /// For each level and stream the rules of that level that read the stream.
     readers: Vec<Vec<Vec<Subscription>>>,
     /// The order of streams at one instant: sources, then derived ones, each by name.
     stream_ranks: Vec<u32>,
-    inboxes: Vec<Inbox>,
+    pub(super) inboxes: Vec<Inbox>,
     /// For each level the outputs whose instant isn't complete yet.
-    held: Vec<Vec<Output>>,
-    ready: Vec<Output>,
-    stats: Vec<RuleStats>,
-    watermark_ms: TimeMs,
-    last_event_ms: TimeMs,
+    pub(super) held: Vec<Vec<Output>>,
+    pub(super) ready: Vec<Output>,
+    pub(super) stats: Vec<RuleStats>,
+    pub(super) watermark_ms: TimeMs,
+    pub(super) last_event_ms: TimeMs,
     clock: Clock,
 }
 

@@ -15,6 +15,7 @@ mod operator;
 mod output;
 mod route;
 mod shard;
+mod snapshot;
 
 pub use compile::CompileError;
 pub use encode::AlertEncoder;

@@ -34,7 +34,12 @@ impl Compiler<'_, '_> {
         match result {
             Some(result) => Some(result),
             None => {
-                let diagnostic = self.mismatch(&left, &right, doing, span);
+                let mut diagnostic = self.mismatch(&left, &right, doing, span);
+                let speed = matches!(left.ty, Type::Quantity(unit) if unit.dimension() == Dimension::Speed);
+                if arith == Arith::Div && speed && right.ty == Type::Duration {
+                    let help = "there is no unit of acceleration: make plain numbers, `(x / 1 km/h) / (gap() / 1 s)`";
+                    diagnostic.help = Some(help.to_owned());
+                }
                 self.error(diagnostic)
             }
         }

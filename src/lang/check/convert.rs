@@ -84,6 +84,12 @@ impl Compiler<'_, '_> {
             "sec" | "secs" | "second" | "seconds" => Some("s"),
             "hour" | "hours" | "hr" => Some("h"),
             "day" | "days" => Some("d"),
+            "week" | "weeks" => Some("w"),
+            "foot" | "feet" => Some("ft"),
+            "mile" | "miles" => Some("mi"),
+            "kilometer" | "kilometers" | "kilometre" | "kilometres" | "kms" => Some("km"),
+            "mps" => Some("m/s"),
+            "hectare" | "hectares" => Some("ha"),
             "nm" => Some("nmi"),
             "degree" | "degrees" => Some("deg"),
             _ => nearest(&unit.value, symbols),
@@ -91,6 +97,9 @@ impl Compiler<'_, '_> {
         let mut diagnostic =
             Diagnostic::new(Code::UnknownUnit, unit.span, format!("there is no unit `{}`", unit.value));
         diagnostic.help = Some(match usual {
+            _ if matches!(unit.value.as_str(), "month" | "months" | "year" | "years") => {
+                "it has no fixed length: write days, `30 d`".to_owned()
+            }
             Some(usual) => format!("did you mean `{usual}`?"),
             None => {
                 let all: Vec<&str> =

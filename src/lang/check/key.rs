@@ -50,7 +50,8 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
         if uses.prev {
             return compiler.error(
                 Diagnostic::new(Code::WrongPlace, expr.span, "the key decides which event is the previous one")
-                    .with_label("this looks at the previous event"),
+                    .with_label("this looks at the previous event")
+                    .with_help("make what it finds a field: a `stream:` rule that measures it, and a rule that reads that stream"),
             );
         }
         if typed.is_null() {

@@ -14,6 +14,7 @@ use crate::{
     },
     model::{Type, Value},
 };
+use std::collections::BTreeSet;
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
 pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
@@ -267,6 +268,12 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     fn unknown_name<T>(&mut self, name: &Name, inputs: &[usize]) -> Option<T> {
+        if self.rule.measures.iter().any(|measure| measure.name.text == name.text) {
+            return self.error(
+                Diagnostic::new(Code::WrongPlace, name.span, format!("`{}` is a measure of this rule itself", name.text))
+                    .with_help("measures don't see each other: write again what it is; HAVING and the rules that read this one may name it"),
+            );
+        }
         if SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
             let call = if SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
             return self.error(
@@ -300,7 +307,8 @@ impl<'a> Compiler<'_, 'a> {
         let help = match nearest(&name.text, known.iter().map(String::as_str).chain(["time", "position"])) {
             Some(near) => format!("did you mean `{near}`?"),
             None => {
-                known.dedup();
+                let mut met = BTreeSet::new();
+                known.retain(|field| met.insert(field.clone()));
                 let fields: Vec<String> = known.iter().map(|field| format!("`{field}`")).collect();
                 format!("its fields are {}", fields.join(", "))
             }

@@ -25,7 +25,8 @@ impl Places {
         Self { outline: Outline::new(text), text: text.to_owned() }
     }
 
-    /// Line and column, both from 1, of a value, or of the nearest thing around it that was found.
+    /// Line and column, both from 1, of a value, or of the nearest thing around it that was found. Of a key that is there twice,
+    /// the second.
     #[must_use]
     pub fn of(&self, path: &[Step]) -> (usize, usize) {
         let parts: Vec<Part> = path
@@ -35,7 +36,8 @@ impl Places {
                 Step::Index(index) => Part::Index(*index),
             })
             .collect();
-        let at = self.outline.key_place(&parts).start;
+        let again = self.outline.all(&parts).last();
+        let at = again.map_or_else(|| self.outline.key_place(&parts), |entry| entry.key.clone()).start;
         let before = self.text.get(..at).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         (before.matches('\n').count() + 1, line.chars().count() + 1)

@@ -61,6 +61,12 @@ fn binary(i: Tokens<'_>, weakest: u8) -> Parsed<'_, Tall> {
             );
         }
         (i, left) = match op {
+            Op::Binary(BinaryOp::Rem) if ends_here(i.next()) => {
+                // `50%` in a condition: a percentage is a number as any other.
+                return i.fail(
+                    i.surprise("an operator, a clause, or the end").with_help("write a share as a number: `0.5`"),
+                );
+            }
             Op::Binary(op) => {
                 let (rest, right) = binary(i.next(), level + 1)?;
                 let height = 1 + left.height.max(right.height);
@@ -77,6 +83,11 @@ fn binary(i: Tokens<'_>, weakest: u8) -> Parsed<'_, Tall> {
         compared |= level == COMPARISON;
     }
     Ok((i, left))
+}
+
+/// Whether no operand can begin here.
+fn ends_here(i: Tokens<'_>) -> bool {
+    i.is_end() || matches!(i.peek().kind, Kind::Sign(Sign::Close | Sign::Comma)) || clause_for_sure(i).is_some()
 }
 
 /// What stands after an operand.

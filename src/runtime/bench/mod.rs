@@ -7,6 +7,8 @@
 mod input;
 mod latency;
 mod outcome;
+#[cfg(test)]
+mod tests;
 
 pub use input::BenchInput;
 pub use latency::{LatencyOptions, measure};

@@ -186,6 +186,8 @@ enum Feed {
     /// Records of rows, and for each the row.
     Rows(Chunk, Vec<Vec<Step>>),
     File(FileSource),
+    /// Nothing more will come.
+    Over,
 }
 
 impl<'a> Run<'a> {
@@ -271,23 +273,25 @@ impl<'a> Run<'a> {
         match lane.feed.take() {
             Some(Feed::Rows(chunk, rows)) => {
                 self.session.push(to, &chunk, &mut self.letters);
-                self.session.end(to);
+                lane.feed = Some(Feed::Over);
                 origins = rows;
             }
             Some(Feed::File(mut file)) => {
                 let mut chunk = Chunk::new();
                 match file.pull(&mut chunk, Duration::ZERO) {
-                    Ok(Pulled::End) => self.session.end(to),
+                    Ok(Pulled::End) => lane.feed = Some(Feed::Over),
                     Ok(_) => {
                         self.session.push(to, &chunk, &mut self.letters);
                         lane.feed = Some(Feed::File(file));
                     }
                     Err(error) => {
                         self.failures.push(error.to_string());
-                        self.session.end(to);
+                        lane.feed = Some(Feed::Over);
                     }
                 }
             }
+            // Time doesn't go on by this alone: what becomes of it when all is over, `finish` says.
+            Some(Feed::Over) => return self.session.end(to),
             None => return,
         }
         self.complain(&origins);

@@ -68,7 +68,7 @@ fn what_is_missing_and_what_is_unexpected_is_told_with_the_nearest() {
     let found = failures(text);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].starts_with("- missing     { rule: Slow, key: { vehicle: \"v1\" }, measures: { speed: 4 } }"));
-    assert!(found[0].contains("t.yaml:8:9") && found[0].ends_with("nearest: measures.speed is 3.0, expected 4"));
+    assert!(found[0].contains("t.yaml:8:7") && found[0].ends_with("nearest: measures.speed is 3.0, expected 4"));
     assert!(found[1].starts_with("+ unexpected  { rule: Slow, key: { vehicle: \"v1\" }, measures: { speed: 3"));
     let none =
         text.replace("alerts:\n      - { rule: Slow, key: { vehicle: v1 }, measures: { speed: 4 } }", "alerts: []");
@@ -90,8 +90,8 @@ fn rejected_events_fail_the_test_with_their_place_and_rows_may_stand_in_any_orde
 ",
     );
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].contains("t.yaml:8:11: an event of `pings` was rejected"), "{found:?}");
-    assert!(found[1].contains("t.yaml:9:11"), "{found:?}");
+    assert!(found[0].contains("t.yaml:8:9: an event of `pings` was rejected"), "{found:?}");
+    assert!(found[1].contains("t.yaml:9:9"), "{found:?}");
 }
 
 #[test]

@@ -1,0 +1,196 @@
+//! The whole core as bytes, between two advances: what an equal core needs to go on as if nothing had happened.
+//!
+//! An in-process format, without promises between versions: the checkpoint file is another thing. It is read back by the same
+//! plan, key groups and seed, with any number of shards. Layout, with `model::Writer`'s numbers:
+//!
+//! ```text
+//! magic, key groups, seed, number of rules, each rule's name and version
+//! watermark, last event's time, merge (partitions, watermarks, events that wait)
+//! per rule: outputs, events without a key, states of its keys
+//! per level: events in its inbox, outputs held for order
+//! alerts that are ready but were not taken
+//! ```
+
+use super::{Output, inbox::OwnedEvent, machine::Engine, shard::Shard};
+use crate::{
+    geo::Position,
+    model::{Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, StreamId, Taken, TimeMs, Value, Writer},
+    time::Merge,
+};
+
+const MAGIC: &[u8] = b"geocep core 0";
+
+impl Engine {
+    /// Writes everything that later outputs depend on, and the alerts that were not taken. Two cores with the same state write the
+    /// same bytes if they have the same number of shards.
+    pub fn save(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.save_identity(&mut writer);
+        writer.i64(self.watermark_ms);
+        writer.i64(self.last_event_ms);
+        self.merge.save(&mut writer);
+        for (rule, stats) in self.stats.iter().enumerate() {
+            writer.u64(stats.outputs);
+            writer.u64(stats.missing_key);
+            writer.bytes(&self.save_rule(rule as u32));
+        }
+        for (inbox, held) in self.inboxes.iter().zip(&self.held) {
+            writer.len(inbox.len());
+            for (rank, event) in inbox.waiting() {
+                writer.u64(u64::from(*rank));
+                save_event(event, &mut writer);
+            }
+            save_outputs(held, &mut writer);
+        }
+        save_outputs(&self.ready, &mut writer);
+        writer.into_bytes()
+    }
+
+    /// Takes the state that `save` wrote; what this core had is forgotten. Its partitions are those of the saved one, in the
+    /// order in which they were added there.
+    ///
+    /// # Errors
+    /// Bytes that are no state of a core with this plan, key groups and seed; the core is then as good as new, but for its
+    /// partitions, and should be thrown away.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let of_shard = |_| Shard::new(self.compiled.iter().map(super::compile::Compiled::operator).collect());
+        self.shards = (0..self.options.shards).map(of_shard).collect();
+        let mut reader = Reader::new(bytes);
+        let reader = &mut reader;
+        let mut identity = Writer::new();
+        self.save_identity(&mut identity);
+        for expected in identity.into_bytes() {
+            let found = reader.u8()?;
+            if found != expected {
+                let expected = "the same plan, key groups and seed";
+                return Err(DecodeError::Unexpected { found: found.into(), expected });
+            }
+        }
+        self.watermark_ms = reader.i64()?;
+        self.last_event_ms = reader.i64()?;
+        self.merge = Merge::load(reader)?;
+        for rule in 0..self.stats.len() {
+            let (outputs, missing_key) = (reader.u64()?, reader.u64()?);
+            let states = reader.bytes()?;
+            self.load_rule(rule as u32, states)?;
+            if let Some(stats) = self.stats.get_mut(rule) {
+                (stats.outputs, stats.missing_key) = (outputs, missing_key);
+            }
+        }
+        for (inbox, held) in self.inboxes.iter_mut().zip(&mut self.held) {
+            inbox.clear();
+            for _ in 0..reader.len()? {
+                inbox.push(reader.u32()?, load_event(reader)?);
+            }
+            *held = load_outputs(reader)?;
+        }
+        self.ready = load_outputs(reader)?;
+        match reader.is_done() {
+            true => Ok(()),
+            false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the state" }),
+        }
+    }
+
+    fn save_identity(&self, writer: &mut Writer) {
+        writer.bytes(MAGIC);
+        writer.u64(u64::from(self.options.key_groups));
+        writer.u64(self.options.seed);
+        writer.len(self.plan.rules.len());
+        for rule in &self.plan.rules {
+            writer.bytes(rule.name.as_bytes());
+            writer.bytes(rule.version.as_bytes());
+        }
+    }
+}
+
+fn save_event(event: &OwnedEvent, writer: &mut Writer) {
+    writer.u64(u64::from(event.stream.0));
+    writer.i64(event.header.time_ms);
+    writer.u64(u64::from(event.header.partition));
+    writer.u64(event.header.offset);
+    save_values(&event.values, writer);
+}
+
+fn load_event(reader: &mut Reader<'_>) -> Result<OwnedEvent, DecodeError> {
+    let stream = StreamId(reader.u32()?);
+    let header = Header { time_ms: reader.i64()?, partition: reader.u32()?, offset: reader.u64()? };
+    Ok(OwnedEvent { stream, header, values: load_values(reader)? })
+}
+
+fn save_values(values: &[Value], writer: &mut Writer) {
+    writer.len(values.len());
+    values.iter().for_each(|value| writer.value(value));
+}
+
+fn load_values(reader: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
+    (0..reader.len()?).map(|_| reader.value()).collect()
+}
+
+fn save_outputs(outputs: &[Output], writer: &mut Writer) {
+    writer.len(outputs.len());
+    for Output { rule, rank, key, emission } in outputs {
+        writer.u64(u64::from(*rule));
+        writer.u64(u64::from(*rank));
+        writer.key(key);
+        save_emission(emission, writer);
+    }
+}
+
+fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
+    (0..reader.len()?)
+        .map(|_| {
+            let (rule, rank, key): (u32, u32, Key) = (reader.u32()?, reader.u32()?, reader.key()?);
+            Ok(Output { rule, rank, key, emission: load_emission(reader)? })
+        })
+        .collect()
+}
+
+fn save_emission(emission: &Emission, writer: &mut Writer) {
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken } = emission;
+    writer.u8(match kind {
+        EmissionKind::Event => 0,
+        EmissionKind::Match => 1,
+        EmissionKind::TimedOut => 2,
+        EmissionKind::Window => 3,
+    });
+    [time_ms, start_ms, end_ms].into_iter().for_each(|&at_ms: &TimeMs| writer.i64(at_ms));
+    writer.bool(*clock == Clock::Wall);
+    save_values(values, writer);
+    writer.len(taken.len());
+    for Taken { var, id, position } in taken {
+        writer.u64(u64::from(*var));
+        writer.event_id(id);
+        writer.bool(position.is_some());
+        if let Some(position) = position {
+            writer.f64(position.lon());
+            writer.f64(position.lat());
+        }
+    }
+}
+
+fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
+    let kind = match reader.u8()? {
+        0 => EmissionKind::Event,
+        1 => EmissionKind::Match,
+        2 => EmissionKind::TimedOut,
+        3 => EmissionKind::Window,
+        found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a kind of output" }),
+    };
+    let (time_ms, start_ms, end_ms) = (reader.i64()?, reader.i64()?, reader.i64()?);
+    let clock = if reader.bool()? { Clock::Wall } else { Clock::Event };
+    let values = load_values(reader)?;
+    let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken })
+}
+
+fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {
+    let (var, id) = (reader.u16()?, reader.event_id()?);
+    let position = match reader.bool()? {
+        false => None,
+        true => {
+            let position = Position::new(reader.f64()?, reader.f64()?);
+            Some(position.map_err(|_| DecodeError::Unexpected { found: 1, expected: "a position" })?)
+        }
+    };
+    Ok(Taken { var, id, position })
+}

@@ -1,0 +1,84 @@
+use super::*;
+use crate::{
+    runtime::{
+        project::{Loaded, Project, Request},
+        replay::bind,
+    },
+    wire::Chunk,
+};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+
+fn city() -> (Project, BenchInput) {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/city/geocep.yaml");
+    let loaded = Loaded::read(&Request { config: Some(config), ..Request::default() }).unwrap();
+    let binding = bind(&loaded, &[], &[]).unwrap();
+    let project = loaded.check(&binding.guessed, false).unwrap();
+    let input = BenchInput::read(&project, binding.inputs).unwrap();
+    (project, input)
+}
+
+/// The records that events `from` to `upto` are sent as, in order.
+fn sent(input: &BenchInput, from: u64, upto: u64) -> Vec<Value> {
+    let mut scratch = Vec::new();
+    let record = |number| {
+        let mut chunks: Vec<Chunk> = input.partitions.iter().map(|_| Chunk::new()).collect();
+        input.send(number, &mut chunks, &mut scratch);
+        let bytes: Vec<&[u8]> = chunks.iter().flat_map(|chunk| chunk.records().map(|record| record.bytes)).collect();
+        assert_eq!(bytes.len(), 1);
+        serde_json::from_slice(bytes[0]).unwrap()
+    };
+    (from..upto).map(record).collect()
+}
+
+#[test]
+fn events_go_in_order_of_time_and_come_again_later_with_all_else_the_same() {
+    let (_, input) = city();
+    let count = 942 + 1_291 + 3_146;
+    let (first, again) = (sent(&input, 0, count), sent(&input, count, 2 * count));
+    let times =
+        |records: &[Value]| -> Vec<i64> { records.iter().map(|record| record["ts"].as_i64().unwrap()).collect() };
+    let all = [times(&first), times(&again)].concat();
+    assert!(all.is_sorted());
+    for (mut first, mut again) in first.into_iter().zip(again) {
+        let [before, after] = [&mut first, &mut again].map(|record| record.as_object_mut().unwrap().remove("ts"));
+        assert_eq!(before.unwrap().as_i64().unwrap() + input.period_ms(), after.unwrap().as_i64().unwrap());
+        assert_eq!(first, again);
+    }
+    // The first event at an instant or after it, in any round.
+    for (number, time_ms) in all.iter().enumerate().step_by(97) {
+        assert_eq!(input.decider(*time_ms) as usize, all.partition_point(|time| time < time_ms), "{number}");
+        assert_eq!(input.decider(time_ms + 1) as usize, all.partition_point(|time| *time < time_ms + 1), "{number}");
+    }
+}
+
+#[test]
+fn a_measurement_counts_every_event_and_alert_once_and_leaves_out_the_warm_up() {
+    let (project, input) = city();
+    let options = |warmup_ms, duration_ms| LatencyOptions {
+        rate: 20_000.0,
+        duration: Duration::from_millis(duration_ms),
+        warmup: Duration::from_millis(warmup_ms),
+        shards: None,
+    };
+    // A little more than one round, so that all alerts of the first are out.
+    let all = measure(&project, &input, &options(0, 270)).unwrap();
+    assert_eq!((all.sent, all.late, all.rejected), (5_400, 0, 0));
+    assert_eq!(all.events.unwrap().count, 5_400);
+    assert_eq!(all.alerts.unwrap().count, 27);
+    let part = measure(&project, &input, &options(135, 135)).unwrap();
+    assert_eq!(part.events.unwrap().count, 2_700);
+    assert_eq!(part.alerts.unwrap().count + part.warmup_alerts, 27);
+    assert!(part.warmup_alerts > 0);
+}
+
+#[test]
+fn a_rate_that_nothing_can_keep_is_told() {
+    let (project, input) = city();
+    let (duration, warmup) = (Duration::from_millis(100), Duration::ZERO);
+    let outcome = measure(&project, &input, &LatencyOptions { rate: 1e8, duration, warmup, shards: None }).unwrap();
+    assert!(!outcome.kept() && outcome.sent < outcome.wanted);
+    assert!(outcome.to_string().contains("the rate was not kept"));
+    let json: Value = serde_json::from_str(&outcome.json()).unwrap();
+    assert_eq!(json["rate_kept"], false);
+}

@@ -1,0 +1,259 @@
+//! What tests of whole runs share: rules and records in memory, played through a session in any way.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use geocep::{
+    engine::{AtEnd, Executor, Inline, Options},
+    runtime::{
+        config::StreamSchema,
+        executor::Threads,
+        project::{Loaded, Project, ProjectError, Request},
+        session::{LaneIx, Letters, Lines, Session},
+    },
+    wire::{Chunk, Format},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The records of one partition of a source.
+pub(crate) struct Lane {
+    pub(crate) source: String,
+    pub(crate) partition: u32,
+    pub(crate) disorder_ms: i64,
+    pub(crate) records: Vec<Vec<u8>>,
+}
+
+/// Checked rules and what they read.
+pub(crate) struct Scene {
+    pub(crate) project: Project,
+    pub(crate) lanes: Vec<Lane>,
+    schemas: BTreeMap<String, StreamSchema>,
+}
+
+/// How a scene is played.
+#[derive(Clone, Debug)]
+pub(crate) struct Mode {
+    pub(crate) shards: u32,
+    pub(crate) threads: bool,
+    pub(crate) eager: bool,
+    pub(crate) at_end: AtEnd,
+    pub(crate) seed: u64,
+    /// Which lane gets how many of its records next; the rest follows lane by lane.
+    pub(crate) steps: Vec<(usize, usize)>,
+    /// After which steps the core is saved, and with how many shards another one goes on from there.
+    pub(crate) moves: Vec<(usize, u32)>,
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            threads: false,
+            eager: false,
+            at_end: AtEnd::Drain,
+            seed: 7,
+            steps: Vec::new(),
+            moves: Vec::new(),
+        }
+    }
+}
+
+/// Checks rules under a configuration; both are texts.
+pub(crate) fn load(config: &str, rules: &str) -> Result<(Project, BTreeMap<String, StreamSchema>), ProjectError> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rules.yaml");
+    fs::write(&file, rules).unwrap();
+    load_files(config, vec![file])
+}
+
+fn load_files(config: &str, rules: Vec<PathBuf>) -> Result<(Project, BTreeMap<String, StreamSchema>), ProjectError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("geocep.yaml");
+    fs::write(&path, config).unwrap();
+    let request = Request { config: Some(path), rules, ..Request::default() };
+    let loaded = Loaded::read(&request)?;
+    let schemas = loaded.config.sources.iter().map(|(name, source)| (name.clone(), source.schema.clone())).collect();
+    Ok((loaded.check(&BTreeMap::new(), false)?, schemas))
+}
+
+/// A source of the configuration; the file is never read.
+const PINGS: &str = "
+sources:
+  pings:
+    file: pings.ndjson
+    schema:
+      time: ts
+      position: { lon: lon, lat: lat }
+      fields: { id: string, speed: { type: float, unit: km/h } }
+";
+
+const CITY: &str = "
+sources:
+  pings:
+    file: x.ndjson
+    schema:
+      time: ts
+      position: { lon: lon, lat: lat }
+      fields: { vehicle: string, speed: { type: float, unit: km/h }, status: string }
+  orders:
+    file: x.ndjson
+    schema: { time: ts, position: { lon: lon, lat: lat }, id: order, fields: { order: string, price: float } }
+  drivers:
+    file: x.ndjson
+    schema: { time: ts, position: { lon: lon, lat: lat }, fields: { driver: string } }
+geofences: { airports: ROOT/fixtures/city/airports.geojson, zones: ROOT/fixtures/city/zones.geojson }
+";
+
+const SEA: &str = "
+sources:
+  ais:
+    file: x.ndjson
+    schema:
+      time: ts
+      position: { lon: lon, lat: lat }
+      fields: { mmsi: int, sog: { type: float, unit: kn }, cog: { type: float, unit: deg }, kind: string }
+geofences: { ports: ROOT/fixtures/sea/ports.geojson, border: ROOT/fixtures/sea/border.geojson }
+";
+
+const AIR: &str = "
+sources:
+  adsb:
+    file: x.ndjson
+    schema:
+      time: ts
+      position: { lon: lon, lat: lat }
+      fields:
+        { icao: string, alt_ft: { type: float, unit: ft }, gs_kt: { type: float, unit: kn }, track: { type: float, unit: deg } }
+geofences: { aerodromes: ROOT/fixtures/air/aerodromes.geojson }
+";
+
+/// The fixtures with shipped rules: their name, configuration, rule directories and sources.
+pub(crate) const FIXTURES: &[(&str, &str, &[&str], &[&str])] = &[
+    ("city", CITY, &["fleet", "marketplace"], &["pings", "orders", "drivers"]),
+    ("sea", SEA, &["maritime"], &["ais"]),
+    ("air", AIR, &["aviation"], &["adsb"]),
+];
+
+/// The configuration text of a fixture.
+pub(crate) fn fixture_config(name: &str) -> String {
+    let (_, config, ..) = FIXTURES.iter().find(|fixture| fixture.0 == name).unwrap();
+    config.replace("ROOT", &root().display().to_string())
+}
+
+impl Scene {
+    /// A committed fixture under the shipped rules.
+    pub(crate) fn fixture(name: &str) -> Self {
+        let (_, _, rules, sources) = FIXTURES.iter().find(|fixture| fixture.0 == name).unwrap();
+        let rules = rules.iter().map(|dir| root().join("rules").join(dir)).collect();
+        let (project, schemas) = load_files(&fixture_config(name), rules).unwrap_or_else(|error| panic!("{error}"));
+        let lanes = sources.iter().map(|source| {
+            let bytes = fs::read(root().join(format!("fixtures/{name}/{source}.ndjson"))).unwrap();
+            let records = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            let records = records.map(<[u8]>::to_vec).collect();
+            Lane { source: (*source).to_owned(), partition: 0, disorder_ms: 0, records }
+        });
+        Self { project, lanes: lanes.collect(), schemas }
+    }
+
+    /// Rules over `pings` (id, position, speed in km/h), a list of records for each partition.
+    pub(crate) fn pings(rules: &str, partitions: Vec<Vec<String>>) -> Self {
+        let (project, schemas) = load(PINGS, rules).unwrap_or_else(|error| panic!("{error}"));
+        let lane = |(at, records): (usize, Vec<String>)| Lane {
+            source: "pings".to_owned(),
+            partition: at as u32,
+            disorder_ms: 0,
+            records: records.into_iter().map(String::into_bytes).collect(),
+        };
+        Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas }
+    }
+
+    /// The first lane's records dealt to several partitions, by a field so that an entity stays on one.
+    pub(crate) fn split_first(mut self, count: u32, field: &str) -> Self {
+        let whole = self.lanes.remove(0);
+        let of = |record: &[u8]| {
+            let value: serde_json::Value = serde_json::from_slice(record).unwrap();
+            let text = value[field].to_string();
+            text.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % count
+        };
+        for partition in (0..count).rev() {
+            let records = whole.records.iter().filter(|record| of(record) == partition).cloned().collect();
+            self.lanes.insert(0, Lane { source: whole.source.clone(), partition, disorder_ms: 0, records });
+        }
+        self
+    }
+
+    /// All records of all lanes.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.records.len()).sum()
+    }
+
+    /// A session with the scene's partitions.
+    pub(crate) fn session(&self, mode: &Mode, shards: u32) -> (Session, Vec<LaneIx>) {
+        let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
+        let options = Options { shards, key_groups: 64, seed: mode.seed, eager: mode.eager };
+        let mut session = Session::new(&self.project, options, executor).unwrap();
+        let lanes = self.lanes.iter().map(|lane| {
+            let schema = &self.schemas[&lane.source];
+            session.add_partition(&lane.source, schema, Format::Ndjson, lane.partition, lane.disorder_ms).unwrap()
+        });
+        let lanes = lanes.collect();
+        (session, lanes)
+    }
+
+    /// Plays the scene; the alert lines.
+    pub(crate) fn play(&self, mode: &Mode) -> String {
+        let (mut session, lanes) = self.session(mode, mode.shards);
+        let mut done = vec![0usize; lanes.len()];
+        let (mut lines, mut letters) = (Lines::default(), Letters::default());
+        let rest = (0..lanes.len()).map(|lane| (lane, usize::MAX));
+        for (step, (lane, count)) in mode.steps.iter().copied().chain(rest).enumerate() {
+            let Some(from) = self.lanes.get(lane) else { continue };
+            let first = done[lane];
+            let end = first.saturating_add(count).min(from.records.len());
+            done[lane] = end;
+            let mut chunk = Chunk::new();
+            for (offset, record) in from.records.iter().enumerate().take(end).skip(first) {
+                chunk.push(from.partition, offset as u64, record, 1 << 20);
+            }
+            session.push(lanes[lane], &chunk, &mut letters);
+            session.advance(&mut lines);
+            if let Some((_, shards)) = mode.moves.iter().find(|(at, _)| *at == step) {
+                let bytes = session.engine().save();
+                (session, _) = self.session(mode, *shards);
+                session.engine_mut().restore(&bytes).unwrap();
+            }
+        }
+        session.finish(mode.at_end, &mut lines);
+        assert!(letters.late.is_empty() && letters.dead.is_empty(), "{:?}", letters.samples);
+        String::from_utf8(lines.bytes).unwrap()
+    }
+}
+
+/// A ping as a record.
+pub(crate) fn ping(ts: i64, id: &str, lon: f64, lat: f64, speed: f64) -> String {
+    format!(r#"{{"ts":{ts},"id":"{id}","lon":{lon},"lat":{lat},"speed":{speed}}}"#)
+}
+
+/// A rule file with these rules: kind, name and expression of each.
+pub(crate) fn rule_file(rules: &[(&str, &str, &str)]) -> String {
+    let mut text = "groups:\n  - name: test\n    rules:\n".to_owned();
+    for (kind, name, expr) in rules {
+        text.push_str(&format!("      - {kind}: {name}\n        expr: |\n"));
+        expr.lines().for_each(|line| text.push_str(&format!("          {}\n", line.trim())));
+    }
+    text
+}
+
+/// The alerts of a rule: how many lines name it.
+pub(crate) fn count_of(lines: &str, rule: &str) -> usize {
+    let name = format!("\"rule\":\"{rule}\"");
+    lines.lines().filter(|line| line.contains(&name)).count()
+}

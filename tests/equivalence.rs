@@ -1,0 +1,229 @@
+//! One input has one output: however it is cut, sharded, interleaved, threaded, or moved from one core to another.
+
+mod common;
+
+use common::{FIXTURES, Mode, Scene, count_of, ping, rule_file};
+use geocep::engine::AtEnd;
+use proptest::prelude::*;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+/// The fixtures, and the city with its pings on three partitions.
+static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
+    let named = FIXTURES.iter().map(|(name, ..)| ((*name).to_owned(), Scene::fixture(name)));
+    let split = ("city on partitions".to_owned(), Scene::fixture("city").split_first(3, "vehicle"));
+    let all = named.chain([split, ("mixture".to_owned(), mixture())]);
+    all.map(|(name, scene)| {
+        let lines = scene.play(&Mode::default());
+        (name, scene, lines)
+    })
+    .collect()
+});
+
+/// Every kind of operator in few records: fences, windows with jitter, patterns, absence, and rules that read rules.
+fn mixture() -> Scene {
+    let rules = rule_file(&[
+        (
+            "stream",
+            "minutes",
+            "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 min JITTER 100%\nMEASURES count(*) AS n, avg(speed) AS mean, distinct(speed) AS speeds, path_length(position) AS way",
+        ),
+        ("alert", "Minute", "FROM minutes\nPARTITION BY id\nMEASURES n, mean, speeds, window_start AS since"),
+        ("stream", "fast", "FROM pings\nWHERE speed > 50 km/h\nPARTITION BY id\nMEASURES speed, gap() AS pause"),
+        ("alert", "Twice", "FROM fast\nPARTITION BY id\nPATTERN x{2}\nWITHIN 5 min\nMEASURES sum(x.speed) AS sum"),
+        (
+            "alert",
+            "Both",
+            "FROM fast, minutes\nPARTITION BY id\nPATTERN f -> m\nWITHIN 5 min\nDEFINE f FROM fast AS TRUE, m FROM minutes AS n >= 2\nMEASURES m.n AS n\nAFTER MATCH NO SKIP",
+        ),
+        (
+            "alert",
+            "Slowing",
+            "FROM pings\nPARTITION BY id\nPATTERN a b+ STRICT c\nWITHIN 10 min\nDEFINE a AS TRUE, b AS speed < prev(speed), c AS speed > avg(b.speed)\nMEASURES count(b) AS n, first(b.speed) AS top\nAFTER MATCH SKIP TO NEXT ROW\nON TIMEOUT",
+        ),
+        (
+            "alert",
+            "Silent",
+            "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 90 s\nWITHIN UNBOUNDED\nMEASURES last.time AS seen",
+        ),
+    ]);
+    let mut state = 12_345u64;
+    let mut next = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let partition = |base: u64, next: &mut dyn FnMut(u64) -> u64| {
+        let mut ts = -300_000;
+        let record = |_| {
+            ts += next(12) as i64 * 500;
+            let id = format!("v{}", base * 100 + next(7));
+            ping(ts, &id, 10.0 + next(100) as f64 / 1_000.0, 50.0, next(90) as f64)
+        };
+        (0..300).map(record).collect()
+    };
+    Scene::pings(&rules, (0..3).map(|base| partition(base, &mut next)).collect())
+}
+
+fn assert_same(name: &str, mode: &Mode, expected: &str, found: &str) {
+    if expected != found {
+        let differs = expected.lines().zip(found.lines()).find(|(a, b)| a != b);
+        let (a, b) = (expected.lines().count(), found.lines().count());
+        panic!("{name}, {mode:?}: {a} lines became {b}; the first to differ: {differs:#?}");
+    }
+}
+
+#[test]
+fn a_replay_gives_the_same_bytes_again_and_with_any_number_of_shards_and_threads() {
+    for (name, scene, expected) in SCENES.iter() {
+        assert!(expected.lines().count() > 3, "{name} has hardly an alert");
+        for (shards, threads) in [(1, false), (2, false), (8, false), (2, true), (8, true)] {
+            let mode = Mode { shards, threads, ..Mode::default() };
+            assert_same(name, &mode, expected, &scene.play(&mode));
+        }
+    }
+}
+
+#[test]
+fn eager_alerts_are_the_same_alerts() {
+    let sorted = |lines: &str| {
+        let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.join("\n")
+    };
+    for (name, scene, expected) in SCENES.iter() {
+        for shards in [1, 3] {
+            let mode = Mode { shards, eager: true, ..Mode::default() };
+            assert_same(name, &mode, &sorted(expected), &sorted(&scene.play(&mode)));
+        }
+    }
+}
+
+/// Where records are handed over: for each step a lane, and how many of its records.
+fn steps() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    let size = prop_oneof![Just(0usize), 1..4usize, 1..60usize, 1..700usize];
+    proptest::collection::vec((0..5usize, size), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(12)) })]
+
+    #[test]
+    fn cuts_and_interleaving_leave_no_trace(at in 0..5usize, steps in steps(), shards in 1..5u32) {
+        let (name, scene, expected) = &SCENES[at];
+        let mode = Mode { shards, steps, ..Mode::default() };
+        assert_same(name, &mode, expected, &scene.play(&mode));
+    }
+
+    #[test]
+    fn a_run_that_is_moved_between_cores_goes_on_as_if_nothing_had_happened(
+        at in 0..5usize,
+        steps in steps(),
+        shards in 1..5u32,
+        moves in proptest::collection::vec((0..60usize, 1..9u32), 1..4),
+    ) {
+        let (name, scene, expected) = &SCENES[at];
+        let mode = Mode { shards, steps, moves, ..Mode::default() };
+        assert_same(name, &mode, expected, &scene.play(&mode));
+    }
+}
+
+/// `PROPTEST_CASES`, else so many.
+fn cases(default: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).map_or(default, |cases: u32| cases.min(200))
+}
+
+#[test]
+fn a_saved_core_reads_itself_and_writes_the_same_bytes_again() {
+    let scene = mixture();
+    let mode = Mode::default();
+    let (mut session, lanes) = scene.session(&mode, 2);
+    let (mut lines, mut letters) = (Default::default(), Default::default());
+    for (lane, ix) in scene.lanes.iter().zip(lanes) {
+        let mut chunk = geocep::wire::Chunk::new();
+        for (offset, record) in lane.records.iter().enumerate().take(150) {
+            chunk.push(lane.partition, offset as u64, record, 1 << 20);
+        }
+        session.push(ix, &chunk, &mut letters);
+        session.advance(&mut lines);
+    }
+    let saved = session.engine().save();
+    let (mut other, _) = scene.session(&mode, 2);
+    other.engine_mut().restore(&saved).unwrap();
+    assert!(saved == other.engine().save(), "what was read is not what was written");
+    let (mut stranger, _) = scene.session(&Mode { seed: 8, ..mode }, 2);
+    assert!(stranger.engine_mut().restore(&saved).is_err(), "another seed moves windows");
+}
+
+const MINUTE: i64 = 60_000;
+
+/// Two levels; the last event, at minute 10, decides on both.
+fn chain() -> Scene {
+    let rules = rule_file(&[
+        ("stream", "fast", "FROM pings\nWHERE speed > 50 km/h\nPARTITION BY id\nMEASURES speed"),
+        ("alert", "Twice", "FROM fast\nPARTITION BY id\nPATTERN x{2}\nWITHIN 1 h"),
+        ("stream", "fives", "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 5 min\nMEASURES count(*) AS n\nHAVING n > 0"),
+        ("alert", "Five", "FROM fives\nPARTITION BY id\nMEASURES n"),
+        ("alert", "FivesTwice", "FROM fives\nPARTITION BY id\nPATTERN x{2}\nWITHIN 1 h"),
+        ("alert", "NoMore", "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 2 min\nWITHIN UNBOUNDED"),
+    ]);
+    let at = |minute: i64, speed: f64| ping(minute * MINUTE, "a", 10.0, 50.0, speed);
+    Scene::pings(&rules, vec![vec![at(1, 60.0), at(6, 10.0), at(10, 70.0)]])
+}
+
+#[test]
+fn the_last_event_decides_on_every_level_as_the_end_of_the_input_says() {
+    // Windows end at minutes 5, 10 and 15; `fast` is at 1 and 10; nothing follows 1 until 3, and 10 until 12.
+    let expected = [
+        (AtEnd::Drain, [("Twice", 1), ("Five", 3), ("FivesTwice", 1), ("NoMore", 2)]),
+        (AtEnd::Last, [("Twice", 1), ("Five", 2), ("FivesTwice", 1), ("NoMore", 1)]),
+        // The last instant is never complete: more could come of it.
+        (AtEnd::Hold, [("Twice", 0), ("Five", 1), ("FivesTwice", 0), ("NoMore", 1)]),
+    ];
+    let scene = chain();
+    for (at_end, counts) in expected {
+        for shards in [1, 2, 8] {
+            for steps in [vec![], vec![(0, 1), (0, 1), (0, 1)]] {
+                let lines = scene.play(&Mode { at_end, shards, steps, ..Mode::default() });
+                let found = counts.map(|(rule, _)| (rule, count_of(&lines, rule)));
+                assert_eq!(found, counts, "{at_end:?} on {shards} shards:\n{lines}");
+            }
+        }
+    }
+}
+
+#[test]
+fn jitter_moves_windows_but_loses_no_event_and_is_the_same_on_every_shard() {
+    let rules = rule_file(&[(
+        "alert",
+        "Count",
+        "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 5 min JITTER 100%\nMEASURES count(*) AS n\nHAVING n > 0",
+    )]);
+    let (keys, rounds) = (400i64, 20i64);
+    // A key's pings are 90 s apart, before and after 1970.
+    let record =
+        |at: i64| ping((at / keys - rounds / 2) * 90_000 + at % keys, &format!("k{}", at % keys), 10.0, 50.0, 1.0);
+    let scene = Scene::pings(&rules, vec![(0..keys * rounds).map(record).collect()]);
+    let lines = scene.play(&Mode::default());
+    let mut counted: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for line in lines.lines() {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        let alert = &alert["properties"];
+        let time = |name: &str| geocep::model::parse_time(alert[name].as_str().unwrap()).unwrap();
+        let (start, end) = (time("start"), time("end"));
+        assert_eq!(end - start, 5 * MINUTE);
+        let offset = start.rem_euclid(5 * MINUTE);
+        let of_key = counted.entry(alert["key"]["id"].to_string()).or_insert((offset, 0));
+        assert_eq!(of_key.0, offset, "a key has one offset");
+        of_key.1 += alert["measures"]["n"].as_i64().unwrap();
+    }
+    assert_eq!(counted.len() as i64, keys);
+    assert!(counted.values().all(|(_, n)| *n == rounds), "each ping is in one window");
+    let mut quarters = [0; 4];
+    counted.values().for_each(|(offset, _)| quarters[(offset / (75 * 1_000)) as usize] += 1);
+    assert!(quarters.iter().all(|&count| (60..140).contains(&count)), "offsets are spread: {quarters:?}");
+    for shards in [2, 8] {
+        let moves = vec![(1, shards)];
+        let mode = Mode { shards, steps: vec![(0, 1_234), (0, 2_000)], moves, ..Mode::default() };
+        assert_same("jitter", &mode, &lines, &scene.play(&mode));
+    }
+    assert_ne!(lines, scene.play(&Mode { seed: 8, ..Mode::default() }), "another seed, other offsets");
+}

@@ -1,0 +1,168 @@
+//! The shipped rules: their tests pass, each has some, and over the fixtures they find what `truth.json` says.
+
+use geocep::{
+    runtime::rule_test::{run_file, test_files},
+    wire::yaml::{Yaml, parse_value},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a file of tests and panics with all that failed.
+fn pass(file: &Path) -> usize {
+    let outcome = run_file(file, "", false).unwrap_or_else(|error| panic!("{error}"));
+    let failed = outcome.tests.iter().filter(|test| !test.failures.is_empty());
+    let failed: Vec<String> =
+        failed.map(|test| format!("{} ({})\n{}", test.name, test.place, test.failures.join("\n"))).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    outcome.tests.len()
+}
+
+#[test]
+fn the_tests_of_the_shipped_rules_pass() {
+    let files = test_files(&[root().join("rules")]).unwrap();
+    let run: usize = files.iter().map(|file| pass(file)).sum();
+    assert!(files.len() >= 4 && run >= 25, "{} files, {run} tests", files.len());
+}
+
+fn member<'a>(value: &'a Yaml, key: &str) -> Option<&'a Yaml> {
+    let Yaml::Map(members) = value else { return None };
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+fn list<'a>(value: &'a Yaml, key: &str) -> &'a [Yaml] {
+    match member(value, key) {
+        Some(Yaml::List(list)) => list,
+        _ => &[],
+    }
+}
+
+fn word<'a>(value: &'a Yaml, key: &str) -> &'a str {
+    match member(value, key) {
+        Some(Yaml::Text(text)) => text,
+        _ => "",
+    }
+}
+
+#[test]
+fn every_shipped_alert_has_a_test_that_wants_it_and_one_that_does_not() {
+    for trade in ["aviation", "fleet", "maritime", "marketplace"] {
+        let read = |path: String| parse_value(&fs::read_to_string(root().join(path)).unwrap()).unwrap();
+        let rules = read(format!("rules/{trade}/{trade}.yaml"));
+        let tests = read(format!("rules/{trade}/tests/{trade}.yaml"));
+        let inline = || list(&tests, "tests").iter().filter(|test| member(test, "events").is_some());
+        let wants = |test: &Yaml, rule: &str| list(test, "alerts").iter().any(|alert| word(alert, "rule") == rule);
+        let compares = |test: &Yaml, rule: &str| {
+            let only = list(test, "alerts_of");
+            only.is_empty() || only.iter().any(|name| *name == Yaml::Text(rule.to_owned()))
+        };
+        let rules = list(&rules, "groups").iter().flat_map(|group| list(group, "rules"));
+        let alerts: Vec<&str> = rules.map(|rule| word(rule, "alert")).filter(|name| !name.is_empty()).collect();
+        assert!(!alerts.is_empty(), "{trade}");
+        for alert in alerts {
+            assert!(inline().any(|test| wants(test, alert)), "{alert}: no test with events wants it");
+            assert!(
+                inline().any(|test| compares(test, alert) && !wants(test, alert)),
+                "{alert}: no test with events wants none of it"
+            );
+        }
+    }
+}
+
+/// The properties of all alerts of a replay of a fixture with its configuration.
+fn replay(fixture: &str) -> Vec<Value> {
+    let config = root().join("fixtures").join(fixture).join("geocep.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_geocep")).args(["replay", "--quiet", "-c"]).arg(config).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["properties"].clone()).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The reports are at most this far apart, and an alert may come two of them after what it tells of; an absence of an
+/// hour is told an hour after it began.
+const SLACK_MS: i64 = 5 * 60_000;
+
+#[test]
+fn over_the_fixtures_the_rules_find_the_situations_and_not_the_decoys() {
+    for (fixture, situation, rule, key) in [
+        ("city", "queue_abandoned", "QueueAbandoned", "vehicle"),
+        ("city", "speeding", "ZoneSpeeding", "vehicle"),
+        ("sea", "port_call", "PortCall", "mmsi"),
+        ("sea", "loitering", "Loitering", "mmsi"),
+        ("sea", "dark_near_border", "DarkNearBorder", "mmsi"),
+        ("air", "go_around", "GoAround", "icao"),
+        ("air", "holding", "Holding", "icao"),
+        ("air", "contact_lost", "ContactLost", "icao"),
+    ] {
+        let truth = fs::read(root().join("fixtures").join(fixture).join("truth.json")).unwrap();
+        let truth: Value = serde_json::from_slice(&truth).unwrap();
+        let situations: Vec<&Value> =
+            truth["situations"].as_array().unwrap().iter().filter(|it| it["situation"] == situation).collect();
+        let wanted: BTreeSet<String> = situations.iter().map(|it| text(&it["entity"])).collect();
+        let alerts = replay(fixture);
+        let alerts: Vec<&Value> = alerts.iter().filter(|alert| alert["rule"] == rule).collect();
+        let found: BTreeSet<String> = alerts.iter().map(|alert| text(&alert["key"][key])).collect();
+        assert!(!wanted.is_empty() && alerts.len() == found.len(), "{rule}: {} alerts for {found:?}", alerts.len());
+        assert_eq!(found, wanted, "{rule}");
+        for it in situations {
+            let alert = alerts.iter().find(|alert| text(&alert["key"][key]) == text(&it["entity"])).unwrap();
+            let [from, to] = ["start", "end"].map(|end| it[end].as_i64().unwrap());
+            let [start, end] = ["start", "end"].map(|end| geocep::model::parse_time(&text(&alert[end])).unwrap());
+            assert!(start >= from - SLACK_MS && end <= to + SLACK_MS, "{rule}: {start}..{end} is not in {from}..{to}");
+        }
+    }
+}
+
+/// The first block of YAML after a heading of a page.
+fn example(page: &str, heading: &str) -> String {
+    let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let after = text.split_once(heading).expect("the heading").1;
+    after.split_once("```yaml\n").expect("a block").1.split_once("```").expect("its end").0.to_owned()
+}
+
+#[test]
+fn the_example_of_the_documentation_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("speed.yaml"), example("testing.md", "## The rule")).unwrap();
+    let tests = example("testing.md", "## Its tests");
+    let fixtures = root().join("fixtures");
+    let tests = tests.replace("../../fixtures", &fixtures.display().to_string()).replace("../speed.yaml", "speed.yaml");
+    let file = dir.path().join("tests.yaml");
+    fs::write(&file, tests).unwrap();
+    assert_eq!(pass(&file), 2);
+}
+
+#[test]
+fn the_command_says_what_failed_and_where_and_its_exit_code_says_so_too() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("speed.yaml"), example("testing.md", "## The rule")).unwrap();
+    let run = |tests: &str| {
+        let file = dir.path().join("t.yaml");
+        fs::write(&file, tests).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_geocep")).arg("test").arg(&file).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let row = "{ at: 0 s, vehicle: v1, lon: 1, lat: 2, speed: 20 }";
+    let head = format!("rule_files: speed.yaml\ntests:\n- name: a\n  events: {{ pings: [{row}] }}\n  alerts: ");
+    let (code, said) = run(&format!("{head}[]\n"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("FAILED  a") && said.contains("t.yaml:3:1") && said.contains("0 passed, 1 failed"), "{said}");
+    let (code, said) = run(&format!("{head}[{{ rule: Fast }}]\n"));
+    assert_eq!((code, said.trim()), (Some(0), "1 passed, 0 failed"));
+    let (code, said) = run(&format!("{head}[{{ rule: Fats }}]\n"));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("t.yaml:5:") && said.contains("did you mean `Fast`?"), "{said}");
+}
