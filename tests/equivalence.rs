@@ -3,14 +3,14 @@
 mod common;
 
 use common::{FIXTURES, Mode, Scene, count_of, ping, rule_file};
-use geocep::engine::AtEnd;
+use geocep::{engine::AtEnd, plan::RuleKind};
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The fixtures, and the city with its pings on three partitions.
 static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
-    let named = FIXTURES.iter().map(|(name, ..)| ((*name).to_owned(), Scene::fixture(name)));
-    let split = ("city on partitions".to_owned(), Scene::fixture("city").split_first(3, "vehicle"));
+    let named = FIXTURES.iter().map(|name| ((*name).to_owned(), Scene::fixture(name)));
+    let split = ("city on partitions".to_owned(), Scene::fixture("city").split("pings", 3, "vehicle"));
     let all = named.chain([split, ("mixture".to_owned(), mixture())]);
     all.map(|(name, scene)| {
         let lines = scene.play(&Mode::default());
@@ -75,6 +75,10 @@ fn assert_same(name: &str, mode: &Mode, expected: &str, found: &str) {
 fn a_replay_gives_the_same_bytes_again_and_with_any_number_of_shards_and_threads() {
     for (name, scene, expected) in SCENES.iter() {
         assert!(expected.lines().count() > 3, "{name} has hardly an alert");
+        if name == "mixture" {
+            let alerts = scene.project.plan.rules.iter().filter(|rule| rule.kind == RuleKind::Alert);
+            alerts.for_each(|rule| assert!(count_of(expected, &rule.name) > 0, "`{}` never fires", rule.name));
+        }
         for (shards, threads) in [(1, false), (2, false), (8, false), (2, true), (8, true)] {
             let mode = Mode { shards, threads, ..Mode::default() };
             assert_same(name, &mode, expected, &scene.play(&mode));

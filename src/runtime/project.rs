@@ -24,6 +24,9 @@ use std::{
 /// The configuration file that is read when none is named and it is there.
 pub const DEFAULT_CONFIG: &str = "geocep.yaml";
 
+/// How many errors, and how many warnings, are written out: rendering one costs the length of its file.
+const SHOWN_MAX: usize = 500;
+
 /// What to load.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -85,6 +88,7 @@ pub struct Loaded {
     fences: BTreeMap<String, LoadedFences>,
     complaints: Vec<String>,
     errors: usize,
+    warnings: usize,
     style: Style,
 }
 
@@ -138,6 +142,7 @@ impl Loaded {
             fences: BTreeMap::new(),
             complaints: Vec::new(),
             errors: 0,
+            warnings: 0,
             style,
             config: config.clone(),
         };
@@ -158,11 +163,19 @@ impl Loaded {
         let text = String::from_utf8(bytes).map_err(|_| failed(std::io::Error::other("it is not UTF-8 text")))?;
         let (file, diagnostics) = RuleFile::parse(&shown, &text);
         for diagnostic in &diagnostics {
-            self.errors += usize::from(diagnostic.is_error());
-            self.complaints.push(crate::lang::diag::render(diagnostic, &shown, &text, self.style));
+            if self.counts(diagnostic.is_error()) {
+                self.complaints.push(crate::lang::diag::render(diagnostic, &shown, &text, self.style));
+            }
         }
         self.files.extend(file);
         Ok(())
+    }
+
+    /// Counts a diagnostic; whether it is among the first of its kind, which are shown.
+    fn counts(&mut self, is_error: bool) -> bool {
+        let count = if is_error { &mut self.errors } else { &mut self.warnings };
+        *count += 1;
+        *count <= SHOWN_MAX
     }
 
     /// The names of the streams that rules read and no rule makes.
@@ -193,9 +206,15 @@ impl Loaded {
         let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
         let checked = check(&self.files, &catalog);
         for finding in &checked.diagnostics {
-            self.errors += usize::from(finding.diagnostic.is_error());
-            if let Some(file) = self.files.get(finding.file) {
+            if self.counts(finding.diagnostic.is_error())
+                && let Some(file) = self.files.get(finding.file)
+            {
                 self.complaints.push(file.render(&finding.diagnostic, self.style));
+            }
+        }
+        for (count, what) in [(self.warnings, "warnings"), (self.errors, "errors")] {
+            if let Some(more @ 1..) = count.checked_sub(SHOWN_MAX) {
+                self.complaints.push(format!("{more} more {what} are not shown\n"));
             }
         }
         let plan = match checked.plan {

@@ -87,12 +87,28 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     serde_yaml::from_str(text).map_err(|e| in_plain_words(&e))
 }
 
+/// The most brackets that may be open at once, quoted or not. The library's work on a token grows with them, before it says
+/// anything to us.
+const OPEN_BRACKETS_MAX: u32 = 500;
+
 fn check_size(text: &str) -> Result<(), YamlError> {
-    if text.len() <= TEXT_MAX_BYTES {
-        return Ok(());
+    if text.len() > TEXT_MAX_BYTES {
+        let message = format!("a file of {} bytes, beyond the limit of {TEXT_MAX_BYTES}", text.len());
+        return Err(YamlError { message, place: None });
     }
-    let message = format!("a file of {} bytes, beyond the limit of {TEXT_MAX_BYTES}", text.len());
-    Err(YamlError { message, place: None })
+    let mut open = 0u32;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > OPEN_BRACKETS_MAX {
+            let message = format!("more than {OPEN_BRACKETS_MAX} open brackets, nested deeper than {DEPTH_MAX} levels");
+            return Err(YamlError { message, place: None });
+        }
+    }
+    Ok(())
 }
 
 /// Whether there is nothing but blanks and comments, for which the library has an error of its own.
@@ -294,6 +310,9 @@ mod tests {
     #[test]
     fn depth_and_size_are_bounded() {
         assert!(message(&format!("{}{}", "[".repeat(40), "]".repeat(40))).contains("nested deeper than 32"));
+        // Half a minute, if the library got to see it.
+        assert!(message(&"[".repeat(100_000)).contains("more than 500 open brackets"));
+        assert!(parse_value(&format!("a: '{}'", "[]".repeat(100_000))).is_ok());
         assert!(message(&"[".repeat(10_000)).contains("nested"));
         assert!(message(&" ".repeat(TEXT_MAX_BYTES + 1)).contains("beyond the limit"));
     }

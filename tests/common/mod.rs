@@ -5,7 +5,7 @@
 use geocep::{
     engine::{AtEnd, Executor, Inline, Options},
     runtime::{
-        config::StreamSchema,
+        config::{Config, Input, StreamSchema},
         executor::Threads,
         project::{Loaded, Project, ProjectError, Request},
         session::{LaneIx, Letters, Lines, Session},
@@ -35,7 +35,7 @@ pub(crate) struct Lane {
 pub(crate) struct Scene {
     pub(crate) project: Project,
     pub(crate) lanes: Vec<Lane>,
-    schemas: BTreeMap<String, StreamSchema>,
+    schemas: Schemas,
 }
 
 /// How a scene is played.
@@ -66,22 +66,23 @@ impl Default for Mode {
     }
 }
 
-/// Checks rules under a configuration; both are texts.
-pub(crate) fn load(config: &str, rules: &str) -> Result<(Project, BTreeMap<String, StreamSchema>), ProjectError> {
+/// Schemas by source.
+type Schemas = BTreeMap<String, StreamSchema>;
+
+/// Checks the text of a rule file under a configuration.
+pub(crate) fn load(config: &Path, rules: &str) -> Result<Project, ProjectError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("rules.yaml");
     fs::write(&file, rules).unwrap();
-    load_files(config, vec![file])
+    read(config, vec![file])?.check(&BTreeMap::new(), false)
 }
 
-fn load_files(config: &str, rules: Vec<PathBuf>) -> Result<(Project, BTreeMap<String, StreamSchema>), ProjectError> {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("geocep.yaml");
-    fs::write(&path, config).unwrap();
-    let request = Request { config: Some(path), rules, ..Request::default() };
-    let loaded = Loaded::read(&request)?;
-    let schemas = loaded.config.sources.iter().map(|(name, source)| (name.clone(), source.schema.clone())).collect();
-    Ok((loaded.check(&BTreeMap::new(), false)?, schemas))
+fn read(config: &Path, rules: Vec<PathBuf>) -> Result<Loaded, ProjectError> {
+    Loaded::read(&Request { config: Some(config.to_owned()), rules, ..Request::default() })
+}
+
+fn schemas(loaded: &Config) -> Schemas {
+    loaded.sources.iter().map(|(name, source)| (name.clone(), source.schema.clone())).collect()
 }
 
 /// A source of the configuration; the file is never read.
@@ -95,89 +96,56 @@ sources:
       fields: { id: string, speed: { type: float, unit: km/h } }
 ";
 
-const CITY: &str = "
-sources:
-  pings:
-    file: x.ndjson
-    schema:
-      time: ts
-      position: { lon: lon, lat: lat }
-      fields: { vehicle: string, speed: { type: float, unit: km/h }, status: string }
-  orders:
-    file: x.ndjson
-    schema: { time: ts, position: { lon: lon, lat: lat }, id: order, fields: { order: string, price: float } }
-  drivers:
-    file: x.ndjson
-    schema: { time: ts, position: { lon: lon, lat: lat }, fields: { driver: string } }
-geofences: { airports: ROOT/fixtures/city/airports.geojson, zones: ROOT/fixtures/city/zones.geojson }
-";
+/// The fixtures with shipped rules.
+pub(crate) const FIXTURES: &[&str] = &["city", "sea", "air"];
 
-const SEA: &str = "
-sources:
-  ais:
-    file: x.ndjson
-    schema:
-      time: ts
-      position: { lon: lon, lat: lat }
-      fields: { mmsi: int, sog: { type: float, unit: kn }, cog: { type: float, unit: deg }, kind: string }
-geofences: { ports: ROOT/fixtures/sea/ports.geojson, border: ROOT/fixtures/sea/border.geojson }
-";
-
-const AIR: &str = "
-sources:
-  adsb:
-    file: x.ndjson
-    schema:
-      time: ts
-      position: { lon: lon, lat: lat }
-      fields:
-        { icao: string, alt_ft: { type: float, unit: ft }, gs_kt: { type: float, unit: kn }, track: { type: float, unit: deg } }
-geofences: { aerodromes: ROOT/fixtures/air/aerodromes.geojson }
-";
-
-/// The fixtures with shipped rules: their name, configuration, rule directories and sources.
-pub(crate) const FIXTURES: &[(&str, &str, &[&str], &[&str])] = &[
-    ("city", CITY, &["fleet", "marketplace"], &["pings", "orders", "drivers"]),
-    ("sea", SEA, &["maritime"], &["ais"]),
-    ("air", AIR, &["aviation"], &["adsb"]),
-];
-
-/// The configuration text of a fixture.
-pub(crate) fn fixture_config(name: &str) -> String {
-    let (_, config, ..) = FIXTURES.iter().find(|fixture| fixture.0 == name).unwrap();
-    config.replace("ROOT", &root().display().to_string())
+/// The configuration of a fixture.
+pub(crate) fn fixture_config(name: &str) -> PathBuf {
+    root().join("fixtures").join(name).join("geocep.yaml")
 }
 
 impl Scene {
     /// A committed fixture under the shipped rules.
     pub(crate) fn fixture(name: &str) -> Self {
-        let (_, _, rules, sources) = FIXTURES.iter().find(|fixture| fixture.0 == name).unwrap();
-        let rules = rules.iter().map(|dir| root().join("rules").join(dir)).collect();
-        let (project, schemas) = load_files(&fixture_config(name), rules).unwrap_or_else(|error| panic!("{error}"));
-        let lanes = sources.iter().map(|source| {
-            let bytes = fs::read(root().join(format!("fixtures/{name}/{source}.ndjson"))).unwrap();
+        let loaded = read(&fixture_config(name), Vec::new()).unwrap_or_else(|error| panic!("{error}"));
+        let config = loaded.config.clone();
+        let lanes = loaded.source_names().into_iter().map(|source| {
+            let Input::File(file) = &config.sources[&source].input else { panic!("`{source}` is no file") };
+            let bytes = fs::read(&file.path).unwrap();
             let records = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
             let records = records.map(<[u8]>::to_vec).collect();
-            Lane { source: (*source).to_owned(), partition: 0, disorder_ms: 0, records }
+            Lane { source, partition: 0, disorder_ms: 0, records }
         });
-        Self { project, lanes: lanes.collect(), schemas }
+        let lanes = lanes.collect();
+        let project = loaded.check(&BTreeMap::new(), false).unwrap_or_else(|error| panic!("{error}"));
+        Self { project, lanes, schemas: schemas(&config) }
     }
 
     /// Rules over `pings` (id, position, speed in km/h), a list of records for each partition.
     pub(crate) fn pings(rules: &str, partitions: Vec<Vec<String>>) -> Self {
-        let (project, schemas) = load(PINGS, rules).unwrap_or_else(|error| panic!("{error}"));
+        Self::try_pings(rules, partitions).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same where the rules may be refused.
+    pub(crate) fn try_pings(rules: &str, partitions: Vec<Vec<String>>) -> Result<Self, ProjectError> {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("geocep.yaml");
+        fs::write(&config, PINGS).unwrap();
+        let project = load(&config, rules)?;
+        let schemas = schemas(&project.config);
         let lane = |(at, records): (usize, Vec<String>)| Lane {
             source: "pings".to_owned(),
             partition: at as u32,
             disorder_ms: 0,
             records: records.into_iter().map(String::into_bytes).collect(),
         };
-        Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas }
+        Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
-    /// The first lane's records dealt to several partitions, by a field so that an entity stays on one.
-    pub(crate) fn split_first(mut self, count: u32, field: &str) -> Self {
-        let whole = self.lanes.remove(0);
+    /// A source's records dealt to several partitions, by a field so that an entity stays on one.
+    pub(crate) fn split(mut self, source: &str, count: u32, field: &str) -> Self {
+        let at = self.lanes.iter().position(|lane| lane.source == source).unwrap();
+        let whole = self.lanes.remove(at);
         let of = |record: &[u8]| {
             let value: serde_json::Value = serde_json::from_slice(record).unwrap();
             let text = value[field].to_string();
