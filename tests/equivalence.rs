@@ -1,5 +1,13 @@
 //! One input has one output: however it is cut, sharded, interleaved, threaded, or moved from one core to another.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::type_complexity,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod common;
 
 use common::{FIXTURES, Mode, Scene, count_of, ping, rule_file};

@@ -1,5 +1,7 @@
 //! From a checked project to a daemon that runs, and to its end.
 
+#![allow(clippy::result_large_err, reason = "made at most once, at the start")]
+
 use super::{
     driver::{Driver, Outcome, Outlets},
     feed::Feed,
