@@ -105,7 +105,7 @@ impl Run<'_> {
     fn send_all(&mut self, patience: Duration) -> (u64, Duration) {
         let (mut lines, mut letters, mut scratch) = (Lines::default(), Letters::default(), Vec::new());
         let began = self.clock.monotonic();
-        let mut sent = 0;
+        let (mut sent, mut done) = (0, 0);
         let mut now = Duration::ZERO;
         while sent < self.schedule.total && now < patience {
             let due = self.schedule.due(self.clock.monotonic().saturating_sub(began));
@@ -131,7 +131,10 @@ impl Run<'_> {
             }
             self.session.advance(&mut lines);
             now = self.clock.monotonic().saturating_sub(began);
-            self.record(sent..upto, now, &lines);
+            // They go in and come out of the reorder buffers in order of time: what waits are the last ones.
+            let out = upto.saturating_sub(self.session.engine().waiting() as u64).max(done);
+            self.record(done..out, now, &lines);
+            done = out;
             lines.clear();
             letters = Letters::default();
             sent = upto;
