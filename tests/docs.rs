@@ -13,6 +13,8 @@
 //!
 //! Tables between `<!-- begin x -->` and `<!-- end x -->` are made from the code: `UPDATE_GOLDEN=1` writes them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use geocep::{
     engine::{AtEnd, Inline, Options},
     expr::{

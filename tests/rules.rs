@@ -1,5 +1,7 @@
 //! The shipped rules: their tests pass, each has some, and over the fixtures they find what `truth.json` says.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should say where")]
+
 use geocep::{
     runtime::rule_test::{run_file, test_files},
     wire::yaml::{Yaml, parse_value},

@@ -1,5 +1,13 @@
 //! Every file in `fixtures/rules-bad` gets exactly the diagnostics that stand beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::type_complexity,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 use geocep::{
     lang::{
         check::{Catalog, FenceSetInfo, check},

@@ -1,7 +1,10 @@
 //! `geocep check`: parse, type-check, lint.
 
 use super::options::{ConfigOptions, fail, say, warn};
-use crate::runtime::project::{Loaded, ProjectError};
+use crate::{
+    engine::{Engine, Inline, Options},
+    runtime::project::{Loaded, ProjectError},
+};
 use clap::Args;
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -20,6 +23,10 @@ pub(super) fn run(args: &CheckArgs) -> u8 {
     match loaded.and_then(|loaded| loaded.check(&BTreeMap::new(), true)) {
         Ok(project) => {
             warn(&project);
+            // What only shows when programs are built, such as an automaton that is too large, is told here as well.
+            if let Err(error) = Engine::new(project.plan.clone(), project.world, Options::default(), Box::new(Inline)) {
+                return fail(&error, 1);
+            }
             let rules = project.plan.rules.len();
             say(format_args!("{rules} {} checked, no error", if rules == 1 { "rule" } else { "rules" }));
             0

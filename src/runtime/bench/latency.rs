@@ -31,7 +31,7 @@ pub struct LatencyOptions {
 const STEP_EVENTS: u64 = 1_024;
 /// A wait shorter than this is spent looking at the clock: sleeping is not that exact.
 const SPIN: Duration = Duration::from_micros(200);
-/// A machine that can't keep up is given this many times as long before the rest is left unsent.
+/// A machine that can't keep up is given this many times as long, and a second, before the rest is left unsent.
 const PATIENCE: u32 = 2;
 
 /// Sends events on a schedule and measures.
@@ -64,7 +64,7 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
         warm_alerts: 0,
         longest_lag: Duration::ZERO,
     };
-    let sent = run.send_all((options.warmup + options.duration) * PATIENCE);
+    let sent = run.send_all((options.warmup + options.duration) * PATIENCE + Duration::from_secs(1));
     Ok(run.outcome(options, wanted, sent))
 }
 
@@ -105,7 +105,7 @@ impl Run<'_> {
     fn send_all(&mut self, patience: Duration) -> (u64, Duration) {
         let (mut lines, mut letters, mut scratch) = (Lines::default(), Letters::default(), Vec::new());
         let began = self.clock.monotonic();
-        let mut sent = 0;
+        let (mut sent, mut done) = (0, 0);
         let mut now = Duration::ZERO;
         while sent < self.schedule.total && now < patience {
             let due = self.schedule.due(self.clock.monotonic().saturating_sub(began));
@@ -131,7 +131,10 @@ impl Run<'_> {
             }
             self.session.advance(&mut lines);
             now = self.clock.monotonic().saturating_sub(began);
-            self.record(sent..upto, now, &lines);
+            // They go in and come out of the reorder buffers in order of time: what waits are the last ones.
+            let out = upto.saturating_sub(self.session.engine().waiting() as u64).max(done);
+            self.record(done..out, now, &lines);
+            done = out;
             lines.clear();
             letters = Letters::default();
             sent = upto;

@@ -32,7 +32,8 @@ pub struct LatencyOutcome {
     pub longest_lag_ms: f64,
     /// Alerts of the warm-up, which don't count.
     pub warmup_alerts: u64,
-    /// From the intended instant of each event to when all that it caused was done.
+    /// From the intended instant of each event to when all that it caused was done, the wait for other partitions' time
+    /// included. Those that still wait at the end don't count.
     pub events: Option<LatencySummary>,
     /// From the intended instant of the event that decided an alert to when its line was encoded.
     pub alerts: Option<LatencySummary>,

@@ -64,10 +64,12 @@ fn a_measurement_counts_every_event_and_alert_once_and_leaves_out_the_warm_up() 
     // A little more than one round, so that all alerts of the first are out.
     let all = measure(&project, &input, &options(0, 270)).unwrap();
     assert_eq!((all.sent, all.late, all.rejected), (5_400, 0, 0));
-    assert_eq!(all.events.unwrap().count, 5_400);
+    // The last ones wait for the other partitions' time.
+    let count = |outcome: &LatencyOutcome| outcome.events.unwrap().count;
+    assert!((5_380..5_400).contains(&count(&all)), "{all}");
     assert_eq!(all.alerts.unwrap().count, 27);
     let part = measure(&project, &input, &options(135, 135)).unwrap();
-    assert_eq!(part.events.unwrap().count, 2_700);
+    assert_eq!(count(&part) + 2_700, count(&all));
     assert_eq!(part.alerts.unwrap().count + part.warmup_alerts, 27);
     assert!(part.warmup_alerts > 0);
 }

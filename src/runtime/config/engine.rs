@@ -48,7 +48,7 @@ impl Default for ApiConfig {
 /// The engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// How many shards; `None`: one per core. The result doesn't depend on it.
+    /// How many shards; `None`: 1. The result doesn't depend on it.
     pub shards: Option<u32>,
     /// What jitter is drawn with; default 0.
     pub seed: u64,

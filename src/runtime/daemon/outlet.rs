@@ -188,3 +188,7 @@ fn part(lines: &Lines, first: usize, count: usize) -> Lines {
     }
     part
 }
+
+#[cfg(test)]
+#[path = "outlet_test.rs"]
+mod tests;

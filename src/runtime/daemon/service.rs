@@ -1,5 +1,7 @@
 //! From a checked project to a daemon that runs, and to its end.
 
+#![allow(clippy::result_large_err, reason = "made at most once, at the start")]
+
 use super::{
     driver::{Driver, Outcome, Outlets},
     feed::Feed,
@@ -63,7 +65,7 @@ pub enum DaemonError {
         /// Its name.
         name: String,
         /// Why.
-        error: SourceError,
+        error: Box<SourceError>,
     },
     /// A sink can't be opened.
     #[error("a sink of {what}: {error}")]
@@ -71,7 +73,7 @@ pub enum DaemonError {
         /// What should go there.
         what: &'static str,
         /// Why.
-        error: SinkError,
+        error: Box<SinkError>,
     },
     /// A rule that no program can be built from.
     #[error("{0}")]
@@ -136,14 +138,15 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
-            let opened = open_source(config).map_err(|error| DaemonError::Source { name: name.clone(), error })?;
+            let opened = open_source(config)
+                .map_err(|error| DaemonError::Source { name: name.clone(), error: Box::new(error) })?;
             sources.push((name.clone(), opened));
         }
         if sources.is_empty() {
             return Err(DaemonError::NoSource { streams: read.join(", ") });
         }
         let SinksConfig { alerts, late, dead_letter } = &project.config.sinks;
-        let failed = |what| move |error| DaemonError::Sink { what, error };
+        let failed = |what| move |error| DaemonError::Sink { what, error: Box::new(error) };
         let file =
             |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
         let alerts = alerts.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;

@@ -20,6 +20,9 @@ pub(super) struct Row {
     at: Option<Pace>,
 }
 
+/// A record and its time, where that can be read.
+pub(super) type Timed = (Option<i64>, Vec<u8>);
+
 /// `at`: one instant, or `from`, `every` and `times`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pace {
@@ -44,7 +47,7 @@ impl Row {
 
     /// The row's records, as JSON texts with their times: what `at` means is written into the schema's time field. A time that
     /// can't be read is none: the decoder will say what is wrong with it.
-    pub(super) fn records(&self, schema: &StreamSchema) -> Result<Vec<(Option<i64>, Vec<u8>)>, Mistake> {
+    pub(super) fn records(&self, schema: &StreamSchema) -> Result<Vec<Timed>, Mistake> {
         self.check_names(schema)?;
         let mut object = Map::new();
         for (name, _, value) in &self.fields {
