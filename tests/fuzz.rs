@@ -2,15 +2,13 @@
 //!
 //! `PROPTEST_CASES` says how many cases each target gets; by default few. What a case finds stays as a plain test near the code.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::type_complexity,
-    reason = "a test fails by panicking, and says why it skips"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
 
 mod common;
+#[path = "fuzz/pattern.rs"]
+mod pattern;
+#[path = "fuzz/words.rs"]
+mod words;
 
 use common::{FIXTURES, Mode, Scene, fixture_config, load, ping, root, rule_file};
 use geocep::{
@@ -27,312 +25,22 @@ use geocep::{
         infer,
     },
 };
+use pattern::pattern_rule;
 use proptest::{prelude::*, sample::Index};
-use std::{fs, path::Path, sync::LazyLock};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use words::{CONFIG_WORDS, CSV_WORDS, JSON_WORDS, RULE_WORDS, YAML_WORDS, change, changed};
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48);
     ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::with_cases(cases) }
 }
-
-/// One change of a text.
-#[derive(Clone, Debug)]
-enum Change {
-    Remove(Index, usize),
-    Insert(Index, Vec<u8>),
-    Flip(Index, u8),
-    Repeat(Index, usize, usize),
-    Copy(Index, Index, usize),
-    Cut(Index),
-}
-
-fn change(words: &'static [&'static str]) -> impl Strategy<Value = Change> {
-    let word = proptest::sample::select(words).prop_map(|word| word.as_bytes().to_vec());
-    let bytes = prop_oneof![4 => word, 1 => proptest::collection::vec(any::<u8>(), 0..6)];
-    prop_oneof![
-        3 => (any::<Index>(), 1..12usize).prop_map(|(at, len)| Change::Remove(at, len)),
-        6 => (any::<Index>(), bytes).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        2 => (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Flip(at, byte)),
-        1 => (any::<Index>(), 1..8usize, 1..200usize).prop_map(|(at, len, times)| Change::Repeat(at, len, times)),
-        3 => (any::<Index>(), any::<Index>(), 1..40usize).prop_map(|(from, to, len)| Change::Copy(from, to, len)),
-        1 => any::<Index>().prop_map(Change::Cut),
-    ]
-}
-
-fn changed(seed: &[u8], changes: &[Change]) -> Vec<u8> {
-    let mut bytes = seed.to_vec();
-    for change in changes {
-        let place = |at: &Index| at.index(bytes.len() + 1);
-        let piece = |at: usize, len: usize| bytes.get(at..(at + len).min(bytes.len())).unwrap_or_default().to_vec();
-        match change {
-            Change::Remove(at, len) => {
-                let at = place(at);
-                let end = (at + len).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            Change::Insert(at, more) => {
-                let at = place(at);
-                bytes.splice(at..at, more.iter().copied());
-            }
-            Change::Flip(at, mask) => {
-                let at = place(at);
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= mask;
-                }
-            }
-            Change::Repeat(at, len, times) => {
-                let at = place(at);
-                let piece = piece(at, *len).repeat(*times);
-                bytes.splice(at..at, piece);
-            }
-            Change::Copy(from, to, len) => {
-                let (piece, to) = (piece(place(from), *len), place(to));
-                bytes.splice(to..to, piece);
-            }
-            Change::Cut(at) => {
-                let at = place(at);
-                bytes.truncate(at);
-            }
-        }
-    }
-    bytes
-}
-
-const RULE_WORDS: &[&str] = &[
-    "FROM",
-    "WHERE",
-    "PARTITION BY",
-    "PATTERN",
-    "WITHIN",
-    "DEFINE",
-    "MEASURES",
-    "HAVING",
-    "ON TIMEOUT",
-    "THROUGH",
-    "WINDOW",
-    "TUMBLING",
-    "JITTER 100%",
-    "EAGER",
-    "AFTER MATCH SKIP",
-    "NO SKIP",
-    "TO NEXT ROW",
-    "PAST LAST ROW",
-    "TO LAST a",
-    "STRICT",
-    "ANY",
-    "EACH",
-    "UNTIL",
-    "FOR 5 min",
-    "UNBOUNDED",
-    "NEAR",
-    "CLUSTER",
-    "ORDER BY",
-    "->",
-    "->>",
-    "!",
-    "+",
-    "*",
-    "?",
-    "{2}",
-    "{2,}",
-    "{0,3}",
-    "{3,1}",
-    "{99999999999}",
-    "(",
-    ")",
-    "|",
-    "&",
-    ",",
-    ".",
-    "'",
-    "\"",
-    "--",
-    "0",
-    "-1",
-    "1e308",
-    "9223372036854775807",
-    "5 km/h",
-    "3 kn",
-    "500 m",
-    "30 min",
-    "15 deg",
-    "TIME '2026-01-01T00:00:00Z'",
-    "NULL",
-    "TRUE",
-    "count(*)",
-    "count(a)",
-    "sum(a.speed)",
-    "avg(speed)",
-    "min(x.speed)",
-    "last(a.speed, 2)",
-    "first(a.time)",
-    "prev(speed)",
-    "gap()",
-    "speed()",
-    "heading()",
-    "entered(zones)",
-    "inside(airports)",
-    "exited(a.fence)",
-    "distance(position, prev(position))",
-    "h3(position, 8)",
-    "parent(cell, 4)",
-    "path_length(a)",
-    "distinct(vehicle)",
-    "IN ('a', 'b')",
-    "IS NULL",
-    "BETWEEN 1 AND 2",
-    "LIKE '%a'",
-    "AND",
-    "OR",
-    "NOT",
-    "=",
-    "<>",
-    "<",
-    ">=",
-    "/ 0",
-    "% 0",
-    "* 1e300",
-    "/",
-    "abs(",
-    "coalesce(",
-    "CASE WHEN",
-    "vehicle",
-    "fence",
-    "time",
-    "key",
-    "\n          ",
-    "\t",
-    "ä",
-    "\u{1F600}",
-    "\0",
-];
-
-const YAML_WORDS: &[&str] = &[
-    "groups:",
-    "rules:",
-    "- alert: A",
-    "- stream: s",
-    "expr: |",
-    "expr: >",
-    "labels: {",
-    "}",
-    "[",
-    "]",
-    "&a",
-    "*a",
-    "<<:",
-    "!!str",
-    "|",
-    ">",
-    "\n",
-    "  ",
-    "\n      ",
-    "'",
-    "\"",
-    "#",
-    "~",
-    "null",
-    "{{ key }}",
-    "{{",
-    "}}",
-    "---",
-    "...",
-    "? ",
-    ": ",
-    "\t",
-    "1e9",
-    "0x1",
-];
-
-const JSON_WORDS: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    "\"",
-    ":",
-    ",",
-    "null",
-    "true",
-    "-0",
-    "1e999",
-    "-1e999",
-    "NaN",
-    "9223372036854775808",
-    "0.1",
-    "\\u0000",
-    "\\ud800",
-    "\"ts\":",
-    "\"lon\":",
-    "\"lat\":",
-    "\"id\":",
-    "\"geometry\":",
-    "\"coordinates\":",
-    "\"type\":\"Point\"",
-    "\"features\":",
-    "181",
-    "-91",
-    "\"Polygon\"",
-    "\"MultiPolygon\"",
-    "[[[0,0],[1,1],[0,0]]]",
-    "[]",
-    "{}",
-    " ",
-    "\n",
-    "\r",
-    "ä",
-    "\u{FEFF}",
-];
-
-const CSV_WORDS: &[&str] = &[
-    ",", ";", "\"", "\"\"", "\n", "\r\n", "\r", "ts", "lon", "lat", "id", "1", "-1e400", "x", "\t", "|", " ",
-    "\u{FEFF}",
-];
-
-const CONFIG_WORDS: &[&str] = &[
-    "sources:",
-    "schemas:",
-    "geofences:",
-    "rules:",
-    "sinks:",
-    "api:",
-    "engine:",
-    "file:",
-    "kafka:",
-    "stdin:",
-    "schema:",
-    "time:",
-    "position:",
-    "fields:",
-    "disorder:",
-    "10s",
-    "-1",
-    "99999999999999999999 d",
-    "1e999h",
-    "${HOME}",
-    "${",
-    "$$",
-    "{",
-    "}",
-    "[",
-    "]",
-    "\n",
-    "  ",
-    ": ",
-    "- ",
-    "unit: km/h",
-    "type: float",
-    "path:",
-    "id:",
-    "lenient: true",
-    "seed:",
-    "shards: 0",
-    "key_groups: 0",
-    "&a",
-    "*a",
-    "'",
-    "\"",
-];
 
 /// Rule files that are fine: shipped ones, references, and all constructs that a test has.
 static RULE_SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -373,6 +81,9 @@ fn events(numbers: &[u32]) -> Vec<String> {
     numbers.iter().map(record).collect()
 }
 
+/// How many rule files were good enough to run.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
 /// Parses, checks and, where that goes well, runs a rule file over events of the sources of all fixtures.
 fn try_rules(text: &str, numbers: &[u32], shards: u32) {
     let (file, diagnostics) = RuleFile::parse("rules.yaml", text);
@@ -383,6 +94,7 @@ fn try_rules(text: &str, numbers: &[u32], shards: u32) {
         return;
     }
     if let Ok(scene) = Scene::try_pings(text, vec![events(numbers)]) {
+        RUNS.fetch_add(1, Ordering::Relaxed);
         let modes = [
             Mode { shards, ..Mode::default() },
             Mode {
@@ -395,6 +107,9 @@ fn try_rules(text: &str, numbers: &[u32], shards: u32) {
         ];
         let [whole, moved] = modes.map(|mode| scene.play(&mode));
         assert_eq!(whole, moved, "a run that was moved differs");
+    }
+    if diagnostics.iter().any(|diagnostic| diagnostic.is_error()) {
+        return;
     }
     for name in FIXTURES {
         // The check alone: with fences and units of another trade.
@@ -481,7 +196,7 @@ fn try_fences(bytes: &[u8]) {
 }
 
 /// A core with every kind of state in it, as bytes.
-static STATE: LazyLock<(Scene, Vec<u8>, usize)> = LazyLock::new(|| {
+static STATE: LazyLock<(Scene, Vec<u8>)> = LazyLock::new(|| {
     let rules = rule_file(&[
         (
             "stream",
@@ -509,16 +224,11 @@ static STATE: LazyLock<(Scene, Vec<u8>, usize)> = LazyLock::new(|| {
     }
     session.push(lanes[0], &chunk, &mut Letters::default());
     session.advance(&mut Lines::default());
-    let merge = {
-        let mut writer = geocep::model::Writer::new();
-        Merge::new().save(&mut writer);
-        writer.into_bytes().len()
-    };
-    (scene, session.engine().save(), merge)
+    (scene, session.engine().save())
 });
 
 fn try_state(bytes: &[u8]) {
-    let (scene, ..) = &*STATE;
+    let (scene, _) = &*STATE;
     let (mut session, _) = scene.session(&Mode::default(), 3);
     if session.engine_mut().restore(bytes).is_ok() {
         // Whatever it is, it runs to its end.
@@ -556,6 +266,15 @@ proptest! {
     ) {
         let expr = format!("FROM pings {}", words.join(" ").replace(['\n', '\t', '\0'], " "));
         try_rules(&rule_file(&[("alert", "A", &expr)]), &numbers, 2);
+    }
+
+    #[test]
+    fn patterns_of_all_kinds_run_and_can_be_moved(
+        expr in pattern_rule(),
+        numbers in proptest::collection::vec(any::<u32>(), 0..40),
+        shards in 1..4u32,
+    ) {
+        try_rules(&rule_file(&[("alert", "A", &expr)]), &numbers, shards);
     }
 
     #[test]
@@ -623,8 +342,26 @@ proptest! {
         changes in proptest::collection::vec(change(&["\0", "\u{1}", "\u{7f}"]), 0..4),
         random in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
-        let (_, state, _) = &*STATE;
+        let (_, state) = &*STATE;
         try_state(&changed(state, &changes));
         try_state(&random);
     }
+}
+
+#[test]
+fn generated_patterns_get_past_the_check_often_enough_to_try_anything() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let tries = 200;
+    let good = (0..tries).filter(|_| {
+        let expr = pattern_rule().new_tree(&mut runner).unwrap().current();
+        let checked = Scene::try_pings(&rule_file(&[("alert", "A", &expr)]), vec![]);
+        if let (Err(error), true) = (&checked, std::env::var_os("SHOW_REFUSED").is_some()) {
+            eprintln!("{expr}\n{error}");
+        }
+        checked.is_ok()
+    });
+    let good = good.count();
+    assert!(good > tries / 10, "{good} of {tries} rules pass the check");
+    eprintln!("{good} of {tries}; {} ran so far", RUNS.load(Ordering::Relaxed));
 }

@@ -158,11 +158,6 @@ impl Scene {
         self
     }
 
-    /// All records of all lanes.
-    pub(crate) fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.records.len()).sum()
-    }
-
     /// A session with the scene's partitions.
     pub(crate) fn session(&self, mode: &Mode, shards: u32) -> (Session, Vec<LaneIx>) {
         let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
