@@ -1,6 +1,11 @@
 //! Bad input through the built program: clear messages, nothing lost but counted, no panic.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test may fail, and say why it did nothing"
+)]
 
 use std::{
     fs,
