@@ -1,14 +1,8 @@
 //! The sets of `GEOCEP_DATA` (else `../shared/data`) against their expected answers, as the example `references` prints them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::type_complexity,
-    reason = "a test fails by panicking, and says why it skips"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
 
-#[allow(dead_code, unused_imports, reason = "the example prints more than the test looks at")]
+#[allow(dead_code, unused_imports, reason = "the example shows more of a verdict")]
 #[path = "../examples/references/mod.rs"]
 mod references;
 

@@ -1,6 +1,9 @@
 //! `geocep replay`: rules over files.
 
-use super::options::{ConfigOptions, fail, say, warn};
+use super::{
+    log::{Log, log_to_stderr},
+    options::{ConfigOptions, fail, say, warn},
+};
 use crate::{
     engine::AtEnd,
     runtime::{
@@ -72,6 +75,7 @@ fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
         let code = error.exit_code();
         (error.to_string().trim_end().to_owned(), code)
     };
+    log_to_stderr("warn", Log::Plain).map_err(|error| (error, 2))?;
     let loaded = Loaded::read(&args.config.request(&args.rules)).map_err(failed)?;
     let mut streams = Vec::new();
     for text in &args.stream {

@@ -1,6 +1,9 @@
 //! `geocep run`: the daemon.
 
-use super::options::{ConfigOptions, fail, say, warn};
+use super::{
+    log::{Log, log_to_stderr},
+    options::{ConfigOptions, fail, say, warn},
+};
 use crate::{
     api::{ApiConfig, ApiState, Token, serve},
     runtime::{
@@ -13,12 +16,8 @@ use crate::{
     },
 };
 use clap::Args;
-use std::{collections::BTreeMap, io::IsTerminal, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
-use tracing_subscriber::EnvFilter;
-
-/// The environment variable that says what is logged: `debug`, `warn`, `info,geocep::io=debug`.
-const LOG: &str = "GEOCEP_LOG";
 
 /// How long the API may take to end after everything else.
 const API_GRACE: Duration = Duration::from_secs(1);
@@ -42,7 +41,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 }
 
 fn start(args: &RunArgs) -> Result<String, (String, u8)> {
-    log_to_stderr().map_err(|error| (error, 2))?;
+    log_to_stderr("info", Log::Dated).map_err(|error| (error, 2))?;
     if args.config.config.is_none() && !Path::new(DEFAULT_CONFIG).is_file() {
         let text = format!("there is no `{DEFAULT_CONFIG}` here: the daemon needs a file that names sources and rules");
         return Err((format!("{text}; name it with `-c FILE` (docs/configuration.md has every key)"), 2));
@@ -75,17 +74,6 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
     }
     edge.shutdown_background();
     result.map_err(|error| (error.to_string(), error.exit_code()))
-}
-
-fn log_to_stderr() -> Result<(), String> {
-    let filter = match std::env::var(LOG) {
-        Ok(text) => EnvFilter::try_new(&text).map_err(|error| format!("the environment variable `{LOG}`: {error}"))?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // Fails only where one is set already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
-    Ok(())
 }
 
 /// Schemas of files that are there and of which nothing is declared. What can't be guessed stays open.

@@ -176,7 +176,12 @@ impl Engine {
     /// Does all work that the inputs so far allow.
     pub fn advance(&mut self) {
         let released = self.merge.release();
-        let watermark_ms = self.merge.watermark().max(self.watermark_ms);
+        // Where all partitions have ended, how time goes on is for `finish` to say.
+        let known_ms = match self.merge.watermark() {
+            TimeMs::MAX => self.last_event_ms.saturating_add(1),
+            known_ms => known_ms,
+        };
+        let watermark_ms = known_ms.max(self.watermark_ms);
         self.watermark_ms = watermark_ms;
         self.run(&released, watermark_ms);
         self.merge.recycle(released);
