@@ -97,7 +97,7 @@ pub enum ShapeError {
         /// The outer hole.
         outer: Place,
     },
-    /// More vertices than [`MAX_VERTICES`].
+    /// More vertices than [`MAX_VERTICES`](super::MAX_VERTICES).
     #[error("the shape has {given} positions, more than {limit}")]
     TooManyVertices {
         /// How many it has.
