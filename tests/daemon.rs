@@ -261,6 +261,32 @@ fn files_that_end_are_drained_into_all_sinks() {
 }
 
 #[test]
+fn killed_at_any_moment_and_run_again_it_loses_no_alert_and_tears_no_line() {
+    let place = Place::new(&city("stdin: {}", "sinks: { alerts: { file: out.ndjson } }"), "");
+    let expected = sorted(&replayed(&place));
+    let pings = fs::read(repository("fixtures/city/pings.ndjson")).unwrap();
+    for (round, share) in [3, 5, 7, 9].into_iter().enumerate() {
+        let mut run = place.run(&[]);
+        let mut stdin = run.child.stdin.take().unwrap();
+        stdin.write_all(&pings[..pings.len() * share / 10]).unwrap();
+        // Each round a little later: while it starts, while it matches, while it writes.
+        thread::sleep(Duration::from_millis(40 + 90 * round as u64));
+        run.child.kill().unwrap();
+        run.wait();
+    }
+    let torn = "{\"type\":\"Feat";
+    place.append("out.ndjson", torn);
+    let mut run = place.run(&[]);
+    run.child.stdin.take().unwrap().write_all(&pings).unwrap();
+    assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
+    // What was written more than once is the same line with the same id.
+    let mut found = sorted(&place.read("out.ndjson"));
+    found.retain(|line| !expected.iter().any(|whole| whole.starts_with(line.as_str()) && whole != line));
+    found.dedup();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn several_sources_give_the_alerts_of_a_replay_with_any_number_of_shards() {
     let place = Place::new("{}", SEEN);
     let config = repository("fixtures/city/geocep.yaml").display().to_string();

@@ -3,7 +3,7 @@
 use super::{Lines, Sink, SinkError};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -83,9 +83,22 @@ impl FileSink {
     }
 }
 
+/// Opens the file at its end. A process that was killed may have left a piece of a line there: it gets a line of its own, so that
+/// the next one is whole.
 fn append_to(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::options().append(true).create(true).open(path)?;
-    let length = file.metadata()?.len();
+    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut length = file.metadata()?.len();
+    // Of a pipe or a device the length is 0, and there is nothing to look at.
+    if length > 0 {
+        let mut last = [0];
+        let mut written = File::open(path)?;
+        written.seek(SeekFrom::End(-1))?;
+        written.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+            length += 1;
+        }
+    }
     Ok((file, length))
 }
 
