@@ -1,6 +1,6 @@
 //! `geocep bench`: how fast it is on this machine.
 
-use super::options::{ConfigOptions, fail, print, warn};
+use super::options::{ConfigOptions, fail, print, rules_and_inputs, warn};
 use crate::runtime::{
     bench::{BenchInput, LatencyOptions, measure},
     project::{Loaded, ProjectError},
@@ -85,7 +85,8 @@ fn latency(args: &LatencyArgs) -> Result<String, (String, u8)> {
         let code = error.exit_code();
         (error.to_string().trim_end().to_owned(), code)
     };
-    let loaded = Loaded::read(&args.config.request(&args.rules)).map_err(failed)?;
+    let (rules, inputs) = rules_and_inputs(&args.rules, &args.inputs);
+    let loaded = Loaded::read(&args.config.request(&rules)).map_err(failed)?;
     let mut streams = Vec::new();
     for text in &args.stream {
         let Some((name, path)) = text.split_once('=') else {
@@ -93,7 +94,7 @@ fn latency(args: &LatencyArgs) -> Result<String, (String, u8)> {
         };
         streams.push((name.to_owned(), PathBuf::from(path)));
     }
-    let Binding { inputs, guessed } = bind(&loaded, &streams, &args.inputs).map_err(|error| (error, 2))?;
+    let Binding { inputs, guessed } = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
     if inputs.iter().any(|input| input.path.as_os_str() == "-") {
         return Err(("a measurement reads files, not its input".to_owned(), 2));
     }

@@ -5,7 +5,7 @@ use clap::Args;
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Where the configuration is.
@@ -31,6 +31,20 @@ impl ConfigOptions {
     }
 }
 
+/// `--rules` takes several values, so what follows them may be meant as input: `--rules a.yaml b.yaml pings.ndjson`. After the
+/// first, a value is a rule file if it is named like one, and a directory if such files are in it.
+pub(super) fn rules_and_inputs(rules: &[PathBuf], inputs: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let named_so = |path: &Path| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
+    let holds_some = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        entries.into_iter().any(|entry| named_so(&entry.path()) || entry.path().is_dir())
+    };
+    let is_rules = |(at, path): (usize, &PathBuf)| at == 0 || named_so(path) || (path.is_dir() && holds_some(path));
+    let split = rules.iter().enumerate().position(|value| !is_rules(value)).unwrap_or(rules.len());
+    let (rules, rest) = rules.split_at(split);
+    (rules.to_vec(), rest.iter().chain(inputs).cloned().collect())
+}
+
 /// Says what went wrong and gives the exit code back.
 pub(super) fn fail(error: &dyn Display, code: u8) -> u8 {
     say(format_args!("error: {error}"));
@@ -51,5 +65,22 @@ pub(super) fn print(text: &str) {
 pub(super) fn warn(project: &Project) {
     for warning in &project.warnings {
         say(format_args!("{}", warning.trim_end()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_rule_files_is_input() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let sorted = |rules: &[&str], inputs: &[&str]| rules_and_inputs(&paths(rules), &paths(inputs));
+        assert_eq!(
+            sorted(&["a.yaml", "b.yml", "x.ndjson", "-"], &["y.csv"]),
+            (paths(&["a.yaml", "b.yml"]), paths(&["x.ndjson", "-", "y.csv"]))
+        );
+        assert_eq!(sorted(&["odd-name"], &[]), (paths(&["odd-name"]), paths(&[])));
+        assert_eq!(sorted(&[], &["x"]), (paths(&[]), paths(&["x"])));
     }
 }

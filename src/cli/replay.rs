@@ -2,7 +2,7 @@
 
 use super::{
     log::{Log, log_to_stderr},
-    options::{ConfigOptions, fail, say, warn},
+    options::{ConfigOptions, fail, rules_and_inputs, say, warn},
 };
 use crate::{
     engine::AtEnd,
@@ -76,7 +76,8 @@ fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
         (error.to_string().trim_end().to_owned(), code)
     };
     log_to_stderr("warn", Log::Plain).map_err(|error| (error, 2))?;
-    let loaded = Loaded::read(&args.config.request(&args.rules)).map_err(failed)?;
+    let (rules, inputs) = rules_and_inputs(&args.rules, &args.inputs);
+    let loaded = Loaded::read(&args.config.request(&rules)).map_err(failed)?;
     let mut streams = Vec::new();
     for text in &args.stream {
         let Some((name, path)) = text.split_once('=') else {
@@ -84,7 +85,7 @@ fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
         };
         streams.push((name.to_owned(), PathBuf::from(path)));
     }
-    let Binding { inputs, guessed } = bind(&loaded, &streams, &args.inputs).map_err(|error| (error, 2))?;
+    let Binding { inputs, guessed } = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
     let project = loaded.check(&guessed, false).map_err(failed)?;
     if !args.quiet {
         warn(&project);

@@ -73,7 +73,12 @@ impl Summary {
         }
         let total: u64 = session.alerts().iter().flatten().sum();
         let per_second = if seconds > 0.0 { self.records as f64 / seconds } else { 0.0 };
-        write!(text, "{} records in {seconds:.3} s, {per_second:.0}/s; {total} alerts", self.records)?;
+        write!(
+            text,
+            "{} records in {seconds:.3} s, {per_second:.0}/s; {total} {}",
+            self.records,
+            if total == 1 { "alert" } else { "alerts" }
+        )?;
         if let Some(latency) = self.latency.summary() {
             write!(text, "; processing latency of a batch {latency}")?;
         }
