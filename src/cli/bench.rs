@@ -1,10 +1,9 @@
 //! `geocep bench`: how fast it is on this machine.
 
-use super::options::{ConfigOptions, fail, print, rules_and_inputs, warn};
+use super::options::{ConfigOptions, fail, in_words, load_inputs, print, warn};
 use crate::runtime::{
     bench::{BenchInput, LatencyOptions, measure},
-    project::{Loaded, ProjectError},
-    replay::{Binding, bind},
+    replay::Binding,
 };
 use clap::{Args, Subcommand};
 use std::{path::PathBuf, time::Duration};
@@ -81,24 +80,11 @@ pub(super) fn run(args: &BenchArgs) -> u8 {
 }
 
 fn latency(args: &LatencyArgs) -> Result<String, (String, u8)> {
-    let failed = |error: ProjectError| {
-        let code = error.exit_code();
-        (error.to_string().trim_end().to_owned(), code)
-    };
-    let (rules, inputs) = rules_and_inputs(&args.rules, &args.inputs);
-    let loaded = Loaded::read(&args.config.request(&rules)).map_err(failed)?;
-    let mut streams = Vec::new();
-    for text in &args.stream {
-        let Some((name, path)) = text.split_once('=') else {
-            return Err((format!("`--stream {text}`: expected NAME=FILE"), 2));
-        };
-        streams.push((name.to_owned(), PathBuf::from(path)));
-    }
-    let Binding { inputs, guessed } = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
+    let (loaded, Binding { inputs, guessed }) = load_inputs(&args.config, &args.rules, &args.stream, &args.inputs)?;
     if inputs.iter().any(|input| input.path.as_os_str() == "-") {
         return Err(("a measurement reads files, not its input".to_owned(), 2));
     }
-    let project = loaded.check(&guessed, false).map_err(failed)?;
+    let project = loaded.check(&guessed, false).map_err(in_words)?;
     warn(&project);
     let input = BenchInput::read(&project, inputs).map_err(|error| (error, 2))?;
     let options = LatencyOptions { rate: args.rate, duration: args.duration, warmup: args.warmup, shards: args.shards };

@@ -1,6 +1,9 @@
 //! Options that several commands have, and how they complain.
 
-use crate::runtime::project::{Project, Request};
+use crate::runtime::{
+    project::{Loaded, Project, ProjectError, Request},
+    replay::{Binding, bind},
+};
 use clap::Args;
 use std::{
     fmt::Display,
@@ -33,7 +36,7 @@ impl ConfigOptions {
 
 /// `--rules` takes several values, so what follows them may be meant as input: `--rules a.yaml b.yaml pings.ndjson`. After the
 /// first, a value is a rule file if it is named like one, and a directory if such files are in it.
-pub(super) fn rules_and_inputs(rules: &[PathBuf], inputs: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+fn rules_and_inputs(rules: &[PathBuf], inputs: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let named_so = |path: &Path| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
     let holds_some = |path: &Path| {
         let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
@@ -43,6 +46,32 @@ pub(super) fn rules_and_inputs(rules: &[PathBuf], inputs: &[PathBuf]) -> (Vec<Pa
     let split = rules.iter().enumerate().position(|value| !is_rules(value)).unwrap_or(rules.len());
     let (rules, rest) = rules.split_at(split);
     (rules.to_vec(), rest.iter().chain(inputs).cloned().collect())
+}
+
+/// Reads configuration and rules, and finds the file of each stream: what every command that reads files begins with.
+///
+/// # Errors
+/// What is wrong, and the exit code that says so.
+pub(super) fn load_inputs(
+    config: &ConfigOptions,
+    rules: &[PathBuf],
+    streams: &[String],
+    inputs: &[PathBuf],
+) -> Result<(Loaded, Binding), (String, u8)> {
+    let (rules, inputs) = rules_and_inputs(rules, inputs);
+    let loaded = Loaded::read(&config.request(&rules)).map_err(in_words)?;
+    let named = |text: &String| match text.split_once('=') {
+        Some((name, path)) => Ok((name.to_owned(), PathBuf::from(path))),
+        None => Err((format!("`--stream {text}`: expected NAME=FILE"), 2)),
+    };
+    let streams: Vec<_> = streams.iter().map(named).collect::<Result<_, _>>()?;
+    let binding = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
+    Ok((loaded, binding))
+}
+
+/// Why nothing can run, and the exit code that says so.
+pub(super) fn in_words(error: ProjectError) -> (String, u8) {
+    (error.to_string().trim_end().to_owned(), error.exit_code())
 }
 
 /// Says what went wrong and gives the exit code back.

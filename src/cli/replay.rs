@@ -2,14 +2,11 @@
 
 use super::{
     log::{Log, log_to_stderr},
-    options::{ConfigOptions, fail, rules_and_inputs, say, warn},
+    options::{ConfigOptions, fail, in_words, load_inputs, say, warn},
 };
 use crate::{
     engine::AtEnd,
-    runtime::{
-        project::{Loaded, ProjectError},
-        replay::{Binding, Replay, ReplayOptions, Speed, bind},
-    },
+    runtime::replay::{Binding, Replay, ReplayOptions, Speed},
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -71,22 +68,9 @@ pub(super) fn run(args: &ReplayArgs) -> u8 {
 }
 
 fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
-    let failed = |error: ProjectError| {
-        let code = error.exit_code();
-        (error.to_string().trim_end().to_owned(), code)
-    };
     log_to_stderr("warn", Log::Plain).map_err(|error| (error, 2))?;
-    let (rules, inputs) = rules_and_inputs(&args.rules, &args.inputs);
-    let loaded = Loaded::read(&args.config.request(&rules)).map_err(failed)?;
-    let mut streams = Vec::new();
-    for text in &args.stream {
-        let Some((name, path)) = text.split_once('=') else {
-            return Err((format!("`--stream {text}`: expected NAME=FILE"), 2));
-        };
-        streams.push((name.to_owned(), PathBuf::from(path)));
-    }
-    let Binding { inputs, guessed } = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
-    let project = loaded.check(&guessed, false).map_err(failed)?;
+    let (loaded, Binding { inputs, guessed }) = load_inputs(&args.config, &args.rules, &args.stream, &args.inputs)?;
+    let project = loaded.check(&guessed, false).map_err(in_words)?;
     if !args.quiet {
         warn(&project);
     }

@@ -1,7 +1,7 @@
 //! What a command works on: configuration, rule files and fences, checked together into a plan and a world.
 
 use super::{
-    config::{Config, ConfigError, StreamSchema},
+    config::{self, Config, ConfigError, StreamSchema},
     fences::{LoadedFences, load_fences},
 };
 use crate::{
@@ -146,7 +146,7 @@ impl Loaded {
             style,
             config: config.clone(),
         };
-        for path in rule_files(named)? {
+        for path in config::rule_files(named)? {
             loaded.read_rules(&path)?;
         }
         for (name, geofences) in &config.geofences {
@@ -267,32 +267,4 @@ pub fn record_schema(plan: &Plan, stream: usize, schema: &StreamSchema) -> Optio
         }
     }
     Some(records)
-}
-
-/// The rule files among paths: a directory stands for the `.yaml` and `.yml` files in it and below, but for those in
-/// directories called `tests`, in order of path.
-fn rule_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ProjectError> {
-    fn walk(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ProjectError> {
-        let failed = |error| ProjectError::Read { path: path.to_owned(), error };
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(path).map_err(failed)? {
-            entries.push(entry.map_err(failed)?.path());
-        }
-        entries.sort();
-        for entry in entries {
-            if entry.is_dir() {
-                if entry.file_name().is_none_or(|name| name != "tests") {
-                    walk(&entry, found)?;
-                }
-            } else if entry.extension().is_some_and(|kind| kind == "yaml" || kind == "yml") {
-                found.push(entry);
-            }
-        }
-        Ok(())
-    }
-    let mut found = Vec::new();
-    for path in paths {
-        if path.is_dir() { walk(path, &mut found)? } else { found.push(path.clone()) }
-    }
-    Ok(found)
 }
