@@ -29,7 +29,8 @@ pub struct Pattern {
     /// The slot that holds the position, where alerts draw a track.
     pub track: Option<u16>,
     /// Aggregates over variables, kept incrementally along each partial match; the index is that of
-    /// [`Node::Aggregate`](crate::expr::Node::Aggregate). The flag of each: the variable that it runs over.
+    /// [`Node::Aggregate`](crate::expr::Node::Aggregate). With each the variable that it runs over, or
+    /// [`Var::ANY`](crate::expr::Var::ANY) for all events of the match.
     pub aggregates: Vec<(u16, Aggregate)>,
 }
 

@@ -36,7 +36,7 @@ pub struct Program {
     pub(super) untils: Vec<Vec<Option<Expr>>>,
     pub(super) retained: Vec<Vec<Expr>>,
     pub(super) aggregates: Vec<(u16, Aggregate)>,
-    /// The place of each aggregate among those of its variable.
+    /// The place of each aggregate in the nodes that have it.
     pub(super) fold_slots: Vec<usize>,
     /// For each variable the shortcut to its last event.
     pub(super) last_links: Vec<Option<u16>>,
@@ -92,9 +92,7 @@ impl Program {
         let conditions: Vec<_> = pattern.variables.iter().map(|variable| variable.conditions.clone()).collect();
         let dynamic = dynamic(&graph.preds, &conditions, &untils);
         let picks = picks(&conditions, &untils, &pattern.aggregates, vars);
-        let fold_slots: Vec<usize> = (0..pattern.aggregates.len())
-            .map(|ix| pattern.aggregates[..ix].iter().filter(|(var, _)| *var == pattern.aggregates[ix].0).count())
-            .collect();
+        let fold_slots = fold_slots(&pattern.aggregates);
         let layout = Layout {
             values: pattern.retained.iter().map(Vec::len).max().unwrap_or_default(),
             links: usize::from(picks.links),
@@ -131,6 +129,16 @@ impl Program {
     pub fn with_limit(self, limit: usize) -> Self {
         Self { limit: limit.max(1), ..self }
     }
+}
+
+/// The places of aggregates in a node: first those over all events, which every node has, then those of its variable.
+fn fold_slots(aggregates: &[(u16, Aggregate)]) -> Vec<usize> {
+    let of_all = aggregates.iter().filter(|(var, _)| *var == Var::ANY).count();
+    let slot = |(ix, (var, _)): (usize, &(u16, Aggregate))| {
+        let before = aggregates.iter().take(ix).filter(|(other, _)| other == var).count();
+        if *var == Var::ANY { before } else { of_all + before }
+    };
+    aggregates.iter().enumerate().map(slot).collect()
 }
 
 /// Which shortcuts nodes have.
