@@ -44,6 +44,11 @@ fn mixture() -> Scene {
         ),
         (
             "alert",
+            "Swing",
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b{2,} -> c\nWITHIN 10 min\nDEFINE a AS prev(speed, 3) > 20 km/h, b AS speed < avg(speed) OR last(speed, 2) > 40 km/h, c AS speed > first(speed)\nMEASURES count(*) AS n, sum(speed) AS sum, distinct(speed) AS speeds, path_length(position) AS way, prev(speed, 5) AS before",
+        ),
+        (
+            "alert",
             "Silent",
             "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 90 s\nWITHIN UNBOUNDED\nMEASURES last.time AS seen",
         ),

@@ -91,6 +91,8 @@ pub enum Node {
     Extra(u16),
     /// What is kept of the partition's previous event.
     Prev(u16),
+    /// The same of the event so many (at least 2) before the one at hand.
+    PrevAt(u16, u16),
     /// The time of the partition's previous event.
     PrevTime,
     /// A subexpression that the rule shares: evaluated at most once per event.

@@ -22,6 +22,7 @@ impl Expr {
             Node::Extra(1) => f.write_str("fence"),
             Node::Extra(_) => f.write_str("dwell"),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
+            Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),
             Node::Computed(slot) => write!(f, "@{slot}"),
             Node::Var(var, slot) => {

@@ -39,4 +39,6 @@ pub use program::{Checked, Finding, check};
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod measure_tests;
+#[cfg(test)]
 mod tests;
