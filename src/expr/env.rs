@@ -44,8 +44,16 @@ pub trait Bound {
     fn time_ms(&self, var: Var) -> Option<TimeMs>;
     /// The result so far of an aggregate of the rule.
     fn aggregate(&self, ix: u16) -> Value;
-    /// The name of the variable that the last event was bound to, and the match's number in its key, where there is a match.
-    fn classifier(&self) -> Option<(u16, u64)> {
+    /// The name of the variable that the last event is bound to, where there is a match.
+    fn classifier(&self) -> Option<&str> {
+        None
+    }
+    /// The match's number in its partition, where matches are numbered.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+    /// The whole match, where this is what it was at one of its rows.
+    fn at_end(&self) -> Option<&dyn Bound> {
         None
     }
     /// First and last time (or window start and end).

@@ -191,6 +191,12 @@ impl Expr {
                 self.int(id, env).map_or(Value::Null, Value::Time)
             }
             Node::Aggregate(ix) => env.bound.aggregate(*ix),
+            Node::AtEnd(inner) => match env.bound.at_end() {
+                Some(end) => self.eval(*inner, &env.with_bound(end)),
+                None => self.eval(*inner, env),
+            },
+            Node::Classifier => env.bound.classifier().map_or(Value::Null, Value::text),
+            Node::MatchNumber => env.bound.number().and_then(|number| i64::try_from(number).ok()).into(),
             Node::KeyPart(ix) => env.key.values().into_iter().nth(usize::from(*ix)).unwrap_or_default(),
             Node::Not(_)
             | Node::And(_)

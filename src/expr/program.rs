@@ -109,6 +109,12 @@ pub enum Node {
     SpanStart,
     /// The match's last time or the window's end.
     SpanEnd,
+    /// The value at the match's end, where the match is looked at row by row.
+    AtEnd(NodeId),
+    /// The name of the variable that the match's last event, or the row's, is bound to.
+    Classifier,
+    /// The match's number in its partition, from 1; null where it is none that is numbered.
+    MatchNumber,
     /// Three-valued not.
     Not(NodeId),
     /// Three-valued and.

@@ -19,6 +19,8 @@ pub struct Pattern {
     pub skip: Skip,
     /// ON TIMEOUT: partial matches that ran out of time are outputs as well.
     pub on_timeout: bool,
+    /// ALL ROWS PER MATCH: every event of a match is an output, with the measures as of then.
+    pub all_rows: bool,
     /// Which clock may fire timers.
     pub clock: ClockPolicy,
     /// What is kept of an event that a match takes: for each input the expressions, evaluated when it is taken; the index

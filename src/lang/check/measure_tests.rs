@@ -61,3 +61,39 @@ fn first_and_last_with_a_filter_are_values_that_are_kept() {
     let two = "b AS TRUE MEASURES last(b.speed, 2) FILTER (WHERE b.fuel > 2) AS x";
     assert_refused(&format!("{KEYED} PATTERN a -> b+ WITHIN 1 h DEFINE a AS TRUE, {two}"), &["the very first or last"]);
 }
+
+#[test]
+fn final_looks_at_the_end_of_a_match_that_is_put_out_row_by_row() {
+    let measures = "b AS TRUE MEASURES FINAL sum(b.seq) AS f, RUNNING sum(b.seq) AS r, sum(b.seq) AS s,
+                    CLASSIFIER() AS v, MATCH_NUMBER() AS n, FINAL last(seq) AS l";
+    let outputs = |clauses: &str| {
+        let (rule, pattern) = pattern_of(clauses);
+        assert_eq!(pattern.aggregates.len(), 1, "one sum serves all");
+        let outputs = rule.outputs.iter().map(|output| output.exprs[0].to_string());
+        outputs.skip(1).take(6).collect::<Vec<_>>()
+    };
+    let one = ["aggregate.0", "aggregate.0", "aggregate.0", "classifier", "match-number", "any.last.1"];
+    assert_eq!(outputs(measures), one);
+    let all = ["(final aggregate.0)", "aggregate.0", "aggregate.0", "classifier", "match-number", "(final any.last.1)"];
+    assert_eq!(outputs(&format!("{measures} ALL ROWS PER MATCH")), all);
+}
+
+#[test]
+fn what_looks_at_a_match_says_so_where_there_is_none() {
+    let pattern = format!("{KEYED} PATTERN a -> b+ WITHIN 1 h DEFINE a AS TRUE, b AS");
+    let last = "`FINAL last(v.x)`";
+    for (expr, part) in [
+        (format!("{pattern} seq > FINAL last(b.seq)"), "isn't known while its events are tested"),
+        (format!("{pattern} CLASSIFIER() = 'a'"), "asked before an event belongs to a match"),
+        (format!("{pattern} TRUE MEASURES FINAL abs(b.seq) AS x"), last),
+        (format!("{pattern} TRUE MEASURES classifier(1) AS x"), "takes no arguments"),
+        (format!("{pattern} TRUE MEASURES match_number(*) AS x"), "`*` belongs to aggregates"),
+        (format!("{pattern} TRUE MEASURES classifier AS x"), "`classifier()`"),
+        (format!("{KEYED} MEASURES match_number() AS n"), "in MEASURES or HAVING of a rule with PATTERN"),
+        (format!("{KEYED} WINDOW TUMBLING 5 min MEASURES FINAL count(*) AS n"), "belongs to the measures of a pattern"),
+    ] {
+        assert_refused(&expr, &[part]);
+    }
+    let running = format!("{pattern} seq > RUNNING first(b.seq)");
+    assert_eq!(said_of(&running), "");
+}

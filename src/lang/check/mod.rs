@@ -21,6 +21,7 @@ mod path;
 mod pattern;
 mod program;
 mod refuse;
+mod row;
 mod rule;
 mod scope;
 mod shape;

@@ -48,6 +48,10 @@ pub struct Program {
     pub(super) within_ms: Option<TimeMs>,
     pub(super) skip: Skip,
     pub(super) on_timeout: bool,
+    /// Every event of a match is an output.
+    pub(super) all_rows: bool,
+    /// Whether a measure looks at the match's number, so that a key must count its matches.
+    pub(super) numbers: bool,
     pub(super) track: Option<u16>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
@@ -99,6 +103,8 @@ impl Program {
             folds: fold_slots.iter().max().map_or(0, |most| most + 1),
             marks: usize::from(marks),
         };
+        let outputs: Vec<Expr> = outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect();
+        let numbers = outputs.iter().chain(having).flat_map(Expr::nodes).any(|node| matches!(node, Node::MatchNumber));
         Ok(Self {
             states,
             preds: graph.preds,
@@ -116,8 +122,10 @@ impl Program {
             within_ms: pattern.within_ms,
             skip: pattern.skip,
             on_timeout: pattern.on_timeout,
+            all_rows: pattern.all_rows,
+            numbers,
             track: pattern.track,
-            outputs: outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect(),
+            outputs,
             having: having.cloned(),
             id_slots: inputs.iter().map(|input| input.id_slot).collect(),
             limit: PARTIAL_MATCHES_MAX,
