@@ -51,6 +51,7 @@ impl AlertEncoder {
             values: &emission.values,
             taken: &emission.taken,
             row: emission.row.as_ref(),
+            clock: emission.clock,
         };
         Some(encoder.encode(&view, &self.names, line))
     }

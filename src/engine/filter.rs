@@ -46,7 +46,7 @@ impl Kernel for Filter {
             time_ms,
             start_ms: time_ms,
             end_ms: time_ms,
-            clock: Clock::Event,
+            clock: None,
             values: outputs.iter().map(|expr| expr.value(env)).collect(),
             taken: vec![Taken { var: 0, id: env.event.id(*id_slot), position }],
             row: None,

@@ -4,14 +4,14 @@ use super::{
     compile::{CompileError, Compiled, Setting, compile},
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
-    output::Output,
+    output::{Moment, Output},
     route::{Route, Router, Subscription, shard_of},
     shard::{Routed, Shard},
 };
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, Header, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{Plan, RuleKind, StreamOrigin},
+    plan::{self, ClockPolicy, EndPolicy, Plan, RuleKind, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
@@ -84,8 +84,11 @@ pub struct Engine {
     pub(super) ready: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
     pub(super) watermark_ms: TimeMs,
+    /// How far events alone brought it.
+    pub(super) event_ms: TimeMs,
     pub(super) last_event_ms: TimeMs,
-    clock: Clock,
+    /// Whether a rule waits for the wall clock.
+    waits_for_wall: bool,
 }
 
 impl Engine {
@@ -147,8 +150,9 @@ impl Engine {
             readers,
             stream_ranks,
             watermark_ms: TimeMs::MIN,
+            event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
-            clock: Clock::Event,
+            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
             compiled,
             options,
             plan,
@@ -175,15 +179,17 @@ impl Engine {
 
     /// Does all work that the inputs so far allow.
     pub fn advance(&mut self) {
+        self.go_on(Clock::Event, false);
+    }
+
+    fn go_on(&mut self, clock: Clock, releases: bool) {
         let released = self.merge.release();
         // Where all partitions have ended, how time goes on is for `finish` to say.
-        let known_ms = match self.merge.watermark() {
-            TimeMs::MAX => self.last_event_ms.saturating_add(1),
-            known_ms => known_ms,
-        };
-        let watermark_ms = known_ms.max(self.watermark_ms);
-        self.watermark_ms = watermark_ms;
-        self.run(&released, watermark_ms);
+        let last_ms = self.last_event_ms.saturating_add(1);
+        let known = |ms: TimeMs| if ms == TimeMs::MAX { last_ms } else { ms };
+        let watermark_ms = known(self.merge.watermark()).max(self.watermark_ms);
+        let event_ms = known(self.merge.event_watermark()).max(self.event_ms);
+        self.run(&released, &Moment { watermark_ms, event_ms, clock, releases });
         self.merge.recycle(released);
     }
 
@@ -197,12 +203,21 @@ impl Engine {
         self.merge.set_idle(partition, idle);
     }
 
-    /// The wall clock says that event time has come at least so far, on streams that are quiet.
+    /// The wall clock says that event time has come at least so far, on streams that are quiet. What waits for the wall clock
+    /// goes now: a driver that has read all there is calls this with the watermark too, where a rule
+    /// [waits for it](Self::waits_for_wall).
     pub fn tick(&mut self, to_ms: TimeMs) {
-        self.clock = Clock::Wall;
-        self.merge.raise(to_ms);
+        // What events alone bring about is theirs, however late somebody looks.
         self.advance();
-        self.clock = Clock::Event;
+        if to_ms > self.watermark_ms {
+            self.merge.raise(to_ms);
+        }
+        self.go_on(Clock::Wall, true);
+    }
+
+    /// Whether a rule lets its timers be fired by the wall clock only.
+    pub fn waits_for_wall(&self) -> bool {
+        self.waits_for_wall
     }
 
     /// The inputs have ended.
@@ -210,15 +225,27 @@ impl Engine {
         if at_end == AtEnd::Hold {
             return;
         }
-        self.merge.end_all();
-        let released = self.merge.release();
-        let watermark_ms = match at_end {
-            // All events up to and with the last instant are there, so none with a time below the next millisecond will come.
-            AtEnd::Last => self.last_event_ms.saturating_add(1),
-            AtEnd::Drain | AtEnd::Hold => TimeMs::MAX,
+        let stays = |rule: &plan::Rule| match rule.at_end {
+            Some(policy) => policy == EndPolicy::Drop,
+            None => at_end == AtEnd::Last,
         };
-        self.watermark_ms = self.watermark_ms.max(watermark_ms);
-        self.run(&released, self.watermark_ms);
+        let stay: Vec<bool> = self.plan.rules.iter().map(stays).collect();
+        self.merge.end_all();
+        let mut released = self.merge.release();
+        if stay.contains(&true) {
+            // All events up to and with the last instant are there, so none with a time below the next millisecond will come.
+            let watermark_ms = self.last_event_ms.saturating_add(1).max(self.watermark_ms);
+            let event_ms = self.last_event_ms.saturating_add(1).max(self.event_ms);
+            self.run(&released, &Moment { watermark_ms, event_ms, clock: Clock::Event, releases: false });
+            released = Released::default();
+            for (rule, _) in stay.iter().enumerate().filter(|(_, stays)| **stays) {
+                self.shards.iter_mut().for_each(|shard| shard.stop(rule as u32));
+            }
+        }
+        if stay.contains(&false) {
+            let (watermark_ms, event_ms) = (TimeMs::MAX, TimeMs::MAX);
+            self.run(&released, &Moment { watermark_ms, event_ms, clock: Clock::Event, releases: true });
+        }
         self.release_held();
     }
 
@@ -300,7 +327,10 @@ impl Engine {
     }
 
     /// One step of all levels: source events, derived events with a time below the watermark, and timers up to it.
-    fn run(&mut self, released: &Released, watermark_ms: TimeMs) {
+    fn run(&mut self, released: &Released, to: &Moment) {
+        let (before_ms, watermark_ms) = (self.watermark_ms, to.watermark_ms);
+        (self.watermark_ms, self.event_ms) = (watermark_ms, to.event_ms);
+        self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
         for level in 0..self.rules.len() {
             if level == 0 {
                 self.step_level(level, released.len(), |at| released.event(at));
@@ -311,8 +341,7 @@ impl Engine {
                 self.step_level(level, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
             }
             if let Some(rules) = self.rules.get(level) {
-                let clock = self.clock;
-                self.executor.run(&mut self.shards, &|shard| shard.advance(rules, watermark_ms, clock));
+                self.executor.run(&mut self.shards, &|shard| shard.advance(rules, to));
             }
             self.collect(level, watermark_ms);
         }

@@ -1,15 +1,17 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 use super::{
+    inbox::OwnedEvent,
     kernel::Kernel,
     keyed::{Keyed, Place},
-    output::Output,
+    output::{Moment, Output},
+    snapshot::{load_outputs, save_outputs},
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
     model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
     op::through,
-    plan,
+    plan::{self, ClockPolicy},
 };
 use smallvec::SmallVec;
 use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
@@ -19,7 +21,9 @@ pub(super) trait Operator: Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
-    fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>);
+    fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
+    /// No event and no time reach it any more.
+    fn stop(&mut self);
     /// Keys with state, and what they hold open.
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
@@ -64,6 +68,19 @@ pub(super) struct KeyedOperator<K: Kernel> {
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
+    /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
+    waiting: Vec<Output>,
+    /// Events of the instant at hand: only where the rule orders them.
+    instant: Vec<Unordered>,
+    stopped: bool,
+}
+
+/// An event that waits for the others of its instant.
+struct Unordered {
+    order: Key,
+    input: usize,
+    event: OwnedEvent,
+    key: Key,
 }
 
 impl<K: Kernel> KeyedOperator<K> {
@@ -95,6 +112,9 @@ impl<K: Kernel> KeyedOperator<K> {
             scratch: K::Scratch::default(),
             computed: (0..computed).map(|_| OnceCell::new()).collect(),
             emissions: Vec::new(),
+            waiting: Vec::new(),
+            instant: Vec::new(),
+            stopped: false,
         }
     }
 
@@ -148,7 +168,11 @@ impl<K: Kernel> KeyedOperator<K> {
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        out.extend(self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission }));
+        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        match self.rule.clock {
+            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            _ => out.extend(outputs),
+        }
 
         let deadline_ms = self.kernel.deadline(&partition.kernel);
         let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
@@ -214,6 +238,48 @@ impl<K: Kernel> KeyedOperator<K> {
         }
     }
 
+    /// Takes an event that nothing of its instant comes before any more.
+    fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
+        if self.passing.is_some() {
+            self.step_through(input, event, key, out);
+        } else {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+        }
+    }
+
+    /// Keeps an event until its instant is complete.
+    fn keep(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
+        if self.instant.first().is_some_and(|first| first.event.header.time_ms != event.time_ms()) {
+            self.take_instant(out);
+        }
+        self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+        let computed = self.rule.inputs.get(input).map_or(&[][..], |plan| &plan.computed);
+        let env = Env {
+            event,
+            extra: &[],
+            previous: None,
+            computed: (computed, &self.computed),
+            key,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        let parts: SmallVec<[Value; 2]> =
+            self.rule.order.get(input).into_iter().flatten().map(|expr| expr.value(&env)).collect();
+        let event = OwnedEvent { stream: event.stream, header: event.header, values: event.values.to_vec() };
+        self.instant.push(Unordered { order: Key::new(&parts), input, event, key: key.clone() });
+    }
+
+    /// Takes the events of an instant in their order; what that leaves open is as they came.
+    fn take_instant(&mut self, out: &mut Vec<Output>) {
+        let mut instant = std::mem::take(&mut self.instant);
+        instant.sort_by(|a, b| a.order.cmp(&b.order));
+        for Unordered { input, event, key, .. } in instant.drain(..) {
+            self.take(input, event.as_ref(), &key, out);
+        }
+        self.instant = instant;
+    }
+
     fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
         let Some(entry) = self.partitions.entry(place) else { return };
         let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
@@ -232,7 +298,11 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
-        out.extend(self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission }));
+        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        match self.rule.clock {
+            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            _ => out.extend(outputs),
+        }
         if idle {
             self.partitions.remove(place);
         } else {
@@ -241,20 +311,48 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 }
 
+/// What events decided goes at once; what timers did waits for the wall clock.
+fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
+    for output in outputs {
+        let waits = output.emission.clock.is_some();
+        if waits { waiting.push(output) } else { out.push(output) }
+    }
+}
+
 impl<K: Kernel> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.passing.is_some() {
-            self.step_through(input, event, key, out);
-        } else {
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+        match (self.stopped, self.rule.order.is_empty()) {
+            (true, _) => {}
+            (false, true) => self.take(input, event, key, out),
+            (false, false) => self.keep(input, event, key, out),
         }
     }
 
-    fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
+    fn advance(&mut self, to: &Moment, out: &mut Vec<Output>) {
+        if self.stopped {
+            return;
+        }
+        // Rules that order events see whole instants only, so that this one is complete.
+        if !self.instant.is_empty() {
+            self.take_instant(out);
+        }
+        let (to_ms, clock) = match self.rule.clock {
+            ClockPolicy::Event => (to.event_ms, Clock::Event),
+            ClockPolicy::EventOrWall | ClockPolicy::Wall => (to.watermark_ms, to.clock),
+        };
         while let Some(place) = self.partitions.due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
         }
+        if to.releases {
+            out.extend(self.waiting.drain(..).map(|mut output| {
+                output.emission.clock = Some(to.clock);
+                output
+            }));
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
     }
 
     fn load_figures(&self) -> (usize, usize) {
@@ -280,6 +378,7 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
         }
+        save_outputs(&self.waiting, writer);
     }
 
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
@@ -303,6 +402,8 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
             passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(reader)?, None)))?;
         }
+        let waiting = load_outputs(reader)?;
+        self.waiting.extend(waiting.into_iter().filter(|output| mine(rule.routing_key(&output.key).group(groups))));
         Ok(())
     }
 }

@@ -1,7 +1,20 @@
 //! Outputs and their order.
 
-use crate::model::{Emission, Key};
+use crate::model::{Clock, Emission, Key, TimeMs};
 use std::cmp::Ordering;
+
+/// How far time has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// No event with a time below this will come.
+    pub(super) watermark_ms: TimeMs,
+    /// How far that is by what events brought, without the wall clock.
+    pub(super) event_ms: TimeMs,
+    /// Which clock moved the watermark here.
+    pub(super) clock: Clock,
+    /// Whether what waits for the wall clock may go.
+    pub(super) releases: bool,
+}
 
 /// An output of a rule.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,11 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
-use super::{operator::Operator, output::Output, route::Subscription};
-use crate::model::{Clock, DecodeError, EventRef, Key, KeyGroup, Reader, TimeMs, Writer};
+use super::{
+    operator::Operator,
+    output::{Moment, Output},
+    route::Subscription,
+};
+use crate::model::{DecodeError, EventRef, Key, KeyGroup, Reader, TimeMs, Writer};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
@@ -10,6 +14,8 @@ pub struct Shard {
     pub(super) inbox: Vec<Routed>,
     /// What the current step put out.
     pub(super) outbox: Vec<Output>,
+    /// Readers have been told that no output with a time below this will come.
+    pub(super) floor_ms: TimeMs,
 }
 
 /// An event on its way to a rule.
@@ -22,13 +28,23 @@ pub(super) struct Routed {
 
 impl Shard {
     pub(super) fn new(operators: Vec<Box<dyn Operator>>) -> Self {
-        Self { operators, inbox: Vec::new(), outbox: Vec::new() }
+        Self { operators, inbox: Vec::new(), outbox: Vec::new(), floor_ms: TimeMs::MIN }
     }
 
     /// Takes one event for one rule.
     pub(super) fn step(&mut self, to: Subscription, event: EventRef<'_>, key: &Key) {
+        let before = self.outbox.len();
         if let Some(operator) = self.operators.get_mut(to.rule as usize) {
             operator.step(to.input as usize, event, key, &mut self.outbox);
+        }
+        self.hold_floor(before);
+    }
+
+    /// A timer that fires after its deadline, as its rule listens to one clock only, decides when it fires: an output is never
+    /// late for who reads it.
+    fn hold_floor(&mut self, from: usize) {
+        for output in self.outbox.get_mut(from..).unwrap_or_default() {
+            output.emission.time_ms = output.emission.time_ms.max(self.floor_ms);
         }
     }
 
@@ -45,11 +61,20 @@ impl Shard {
     }
 
     /// Lets time pass for these rules.
-    pub(super) fn advance(&mut self, rules: &[u32], to_ms: TimeMs, clock: Clock) {
+    pub(super) fn advance(&mut self, rules: &[u32], to: &Moment) {
+        let before = self.outbox.len();
         for &rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
-                operator.advance(to_ms, clock, &mut self.outbox);
+                operator.advance(to, &mut self.outbox);
             }
+        }
+        self.hold_floor(before);
+    }
+
+    /// Time has ended for a rule: what is open stays so.
+    pub(super) fn stop(&mut self, rule: u32) {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.stop();
         }
     }
 

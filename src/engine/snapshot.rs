@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! watermark, last event's time, merge (partitions, watermarks, events that wait)
+//! watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
 //! per rule: outputs, events without a key, states of its keys
 //! per level: events in its inbox, outputs held for order
 //! alerts that are ready but were not taken
@@ -30,6 +30,7 @@ impl Engine {
         let mut writer = Writer::new();
         self.save_identity(&mut writer);
         writer.i64(self.watermark_ms);
+        writer.i64(self.event_ms);
         writer.i64(self.last_event_ms);
         self.merge.save(&mut writer);
         for (rule, stats) in self.stats.iter().enumerate() {
@@ -70,6 +71,7 @@ impl Engine {
             }
         }
         self.watermark_ms = reader.i64()?;
+        self.event_ms = reader.i64()?;
         self.last_event_ms = reader.i64()?;
         self.merge = Merge::load(reader)?;
         for rule in 0..self.stats.len() {
@@ -129,7 +131,7 @@ fn load_values(reader: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
     (0..reader.len()?).map(|_| reader.value()).collect()
 }
 
-fn save_outputs(outputs: &[Output], writer: &mut Writer) {
+pub(super) fn save_outputs(outputs: &[Output], writer: &mut Writer) {
     writer.len(outputs.len());
     let mut before: Option<&Row> = None;
     for Output { rule, rank, key, emission } in outputs {
@@ -168,7 +170,7 @@ fn load_row(before: Option<&Row>, reader: &mut Reader<'_>) -> Result<Option<Row>
     Ok(Some(Row { number, of }))
 }
 
-fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
+pub(super) fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
     let mut outputs: Vec<Output> = Vec::new();
     for _ in 0..reader.len()? {
         let (rule, rank, key): (u32, u32, Key) = (reader.u32()?, reader.u32()?, reader.key()?);
@@ -188,7 +190,11 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
         EmissionKind::Window => 3,
     });
     [time_ms, start_ms, end_ms].into_iter().for_each(|&at_ms: &TimeMs| writer.i64(at_ms));
-    writer.bool(*clock == Clock::Wall);
+    writer.u8(match clock {
+        None => 0,
+        Some(Clock::Event) => 1,
+        Some(Clock::Wall) => 2,
+    });
     save_values(values, writer);
     writer.len(taken.len());
     taken.iter().for_each(|taken| save_taken(taken, writer));
@@ -213,7 +219,12 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a kind of output" }),
     };
     let (time_ms, start_ms, end_ms) = (reader.i64()?, reader.i64()?, reader.i64()?);
-    let clock = if reader.bool()? { Clock::Wall } else { Clock::Event };
+    let clock = match reader.u8()? {
+        0 => None,
+        1 => Some(Clock::Event),
+        2 => Some(Clock::Wall),
+        found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a clock" }),
+    };
     let values = load_values(reader)?;
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
     Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None })

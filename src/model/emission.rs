@@ -4,13 +4,23 @@ use super::{EventId, TimeMs, Value};
 use crate::geo::Position;
 use std::sync::Arc;
 
-/// Which clock decided an output.
+/// Which clock fired a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// Event time: an event or a watermark.
     Event,
-    /// The wall clock, on a quiet stream.
+    /// The wall clock.
     Wall,
+}
+
+impl Clock {
+    /// Its word in alerts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Wall => "wall",
+        }
+    }
 }
 
 /// What kind of output it is.
@@ -57,8 +67,8 @@ pub struct Emission {
     pub start_ms: TimeMs,
     /// The last event's time, the window's end (exclusive), or the deadline.
     pub end_ms: TimeMs,
-    /// Which clock decided it.
-    pub clock: Clock,
+    /// Which clock fired the timer that decided it; none: an event did.
+    pub clock: Option<Clock>,
     /// The measures, in the rule's order.
     pub values: Vec<Value>,
     /// The events taken, in order of time; empty for windows. Of a row its own event.

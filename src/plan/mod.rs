@@ -10,9 +10,9 @@ mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
-pub use pattern::{ClockPolicy, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
+pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, FirstPosition, Input, KeyPart, OutputField, Plan, Role, Rule, RuleKind, StreamOrigin, StreamPlan, Template,
-    TemplatePart, Through,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, OutputField, Plan, Role, Rule, RuleKind, StreamOrigin,
+    StreamPlan, Template, TemplatePart, Through,
 };
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -21,8 +21,6 @@ pub struct Pattern {
     pub on_timeout: bool,
     /// ALL ROWS PER MATCH: every event of a match is an output, with the measures as of then.
     pub all_rows: bool,
-    /// Which clock may fire timers.
-    pub clock: ClockPolicy,
     /// What is kept of an event that a match takes: for each input the expressions, evaluated when it is taken; the index
     /// is the slot of [`Node::Var`](crate::expr::Node::Var). All inputs have the same slots.
     pub retained: Vec<Vec<Expr>>,
@@ -178,16 +176,4 @@ pub enum Skip {
         /// Whether a match without the variable is an error.
         or_fail: bool,
     },
-}
-
-/// Which clock may fire a rule's timers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClockPolicy {
-    /// Only event time.
-    Event,
-    /// Event time, and on a quiet stream the wall clock: the default.
-    #[default]
-    EventOrWall,
-    /// Only the wall clock.
-    Wall,
 }

@@ -27,7 +27,8 @@ pub struct StreamPlan {
     pub schema: Schema,
     /// Where its events come from.
     pub origin: StreamOrigin,
-    /// The longest way from a source to it through rules; a source has 0.
+    /// The longest way from a source to it through rules; a source has 0. A rule with ORDER BY counts twice: it needs whole
+    /// instants, as rules that read rules do.
     pub level: u32,
 }
 
@@ -68,8 +69,14 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
+    pub order: Vec<Vec<Expr>>,
     /// What is done with the events of a partition.
     pub body: Body,
+    /// Which clock may fire its timers.
+    pub clock: ClockPolicy,
+    /// What becomes of its timers at the end of the inputs; none: what the run says.
+    pub at_end: Option<EndPolicy>,
     /// HAVING: which outputs count; evaluated where measures are.
     pub having: Option<Expr>,
     /// The fields of an output, in the slot order of the rule's stream.
@@ -245,4 +252,25 @@ pub enum TemplatePart {
     End,
     /// A label of the rule.
     Label(String),
+}
+
+/// Which clock may let a rule's timers put something out: absences, time-outs, ends of windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockPolicy {
+    /// Only event time, as events brought it.
+    Event,
+    /// Event time, and on a quiet stream the wall clock: the default.
+    #[default]
+    EventOrWall,
+    /// Only the wall clock.
+    Wall,
+}
+
+/// What becomes of a rule's open timers and windows where the inputs end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndPolicy {
+    /// They fire.
+    Fire,
+    /// They are dropped.
+    Drop,
 }

@@ -166,6 +166,12 @@ impl Merge {
         self.left.time_ms
     }
 
+    /// How far the events alone have brought time, whatever the wall clock raised it to; at most the watermark.
+    pub fn event_watermark(&self) -> TimeMs {
+        let places = self.lanes.iter().map(|lane| (lane.place(lane.watermark.event_ms()), lane.watermark));
+        frontier(places).map_or(TimeMs::MIN, |place| place.time_ms)
+    }
+
     /// The partition that the others wait for: of the active ones that with the least watermark.
     pub fn held_back_by(&self) -> Option<PartitionIx> {
         let active = self.lanes.iter().enumerate().filter(|(_, lane)| lane.watermark.is_active());

@@ -48,6 +48,11 @@ impl Watermark {
         if self.ended { TimeMs::MAX } else { self.max_ms.saturating_sub(self.disorder_ms).max(self.raised_ms) }
     }
 
+    /// How far its events alone have brought it, whatever the wall clock said.
+    pub fn event_ms(&self) -> TimeMs {
+        if self.ended { TimeMs::MAX } else { self.max_ms.saturating_sub(self.disorder_ms) }
+    }
+
     /// Whether it is idle.
     pub fn is_idle(&self) -> bool {
         self.idle

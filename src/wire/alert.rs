@@ -7,7 +7,7 @@ use super::{
     geometry::{write_cell, write_point, write_track},
     json_out::{Comma, key as member, text, time, value as write_value},
 };
-use crate::model::{EmissionKind, FenceRef, Key, Row, StreamId, Taken, TimeMs, Type, Value};
+use crate::model::{Clock, EmissionKind, FenceRef, Key, Row, StreamId, Taken, TimeMs, Type, Value};
 use std::sync::Arc;
 
 /// Looks up names that values hold as numbers.
@@ -74,6 +74,8 @@ pub struct Output<'a> {
     pub taken: &'a [Taken],
     /// Which row of its match it is, where every event of a match is an output.
     pub row: Option<&'a Row>,
+    /// Which clock fired the timer that decided it; none: an event did.
+    pub clock: Option<Clock>,
 }
 
 /// Writes the alerts of one rule.
@@ -156,6 +158,10 @@ impl AlertEncoder {
         time(out, output.start_ms);
         member(out, "end");
         time(out, output.end_ms);
+        if let Some(clock) = output.clock {
+            member(out, "clock");
+            text(out, clock.word());
+        }
         if let Some(row) = output.row {
             member(out, "match");
             text(out, &of_match.to_string());

@@ -62,7 +62,7 @@ fn values() -> Vec<Value> {
 
 fn line(shape: AlertShape, values: &[Value], taken: &[Taken], kind: EmissionKind) -> String {
     let key = Key::new(values.first());
-    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None };
+    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None, clock: None };
     let mut out = Vec::new();
     AlertEncoder::new(shape).encode(&output, &Known, &mut out);
     String::from_utf8(out).unwrap()
@@ -113,8 +113,16 @@ fn an_id_depends_on_what_the_alert_is_about_and_on_nothing_else() {
     let id = |shape: AlertShape, taken: &[Taken], start_ms: i64| {
         let values = values();
         let key = Key::new(values.first());
-        let output =
-            Output { kind: EmissionKind::Match, start_ms, end_ms: 9, key: &key, values: &values, taken, row: None };
+        let output = Output {
+            kind: EmissionKind::Match,
+            start_ms,
+            end_ms: 9,
+            key: &key,
+            values: &values,
+            taken,
+            row: None,
+            clock: None,
+        };
         AlertEncoder::new(shape).id(&output, &Known).to_string()
     };
     let base = id(shape(), &[taken(0, 1, None)], 0);
@@ -158,7 +166,8 @@ fn rows_of_a_match_have_ids_of_their_own_and_name_the_match() {
     let mut encoder = AlertEncoder::new(shape());
     let mut id = |taken: &[Taken], row: Option<Row>| {
         let kind = EmissionKind::Match;
-        let output = Output { kind, start_ms: 0, end_ms: 9, key: &key, values: &values, taken, row: row.as_ref() };
+        let output =
+            Output { kind, start_ms: 0, end_ms: 9, key: &key, values: &values, taken, row: row.as_ref(), clock: None };
         let mut line = Vec::new();
         let id = encoder.encode(&output, &Known, &mut line);
         (id, String::from_utf8(line).unwrap())

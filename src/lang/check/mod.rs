@@ -16,6 +16,7 @@ mod filter;
 mod graph;
 mod key;
 mod operator;
+mod order;
 mod output;
 mod path;
 mod pattern;

@@ -10,11 +10,11 @@ use super::{
 use crate::{
     expr::Expr,
     lang::{
-        ast::{self, Connector, Contiguity, GroupKind, PatternClause, Query, RowsPerMatch, SkipTarget, Within},
+        ast::{self, Connector, Contiguity, GroupKind, PatternClause, RowsPerMatch, SkipTarget, Within},
         diag::{Code, Diagnostic, nearest},
     },
     model::{Type, Value},
-    plan::{self, ClockPolicy, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable},
+    plan::{self, Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable},
 };
 
 /// The most repetitions that a quantifier may name: each is a state of the automaton.
@@ -104,7 +104,7 @@ fn input_of(rule: &mut RuleScope<'_>, name: &ast::Name) -> Option<usize> {
 }
 
 /// Checks the clause; what measures add is put in by [`finish`].
-pub(super) fn pattern<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause, query: &'a Query) -> Option<Pattern> {
+pub(super) fn pattern<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) -> Option<Pattern> {
     let variables: Vec<Option<Variable>> = (0..rule.variables.len()).map(|var| variable(rule, var as u16)).collect();
     let elements = elements(rule, &clause.pattern);
     shape::check(rule, clause);
@@ -120,11 +120,6 @@ pub(super) fn pattern<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause, q
         skip: skip?,
         on_timeout: clause.on_timeout.is_some(),
         all_rows: rule.all_rows,
-        clock: match query.clock.map(|clock| clock.value) {
-            Some(ast::Clock::Event) => ClockPolicy::Event,
-            Some(ast::Clock::Wall) => ClockPolicy::Wall,
-            Some(ast::Clock::EventOrWall) | None => ClockPolicy::EventOrWall,
-        },
         retained: Vec::new(),
         retained_types: Vec::new(),
         track: output::track(rule, clause.span),

@@ -81,8 +81,10 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
         }
         sound &= checked.is_some();
         let level = checked.iter().flat_map(|rule| &rule.inputs).map(|input| streams.level(input.stream)).max();
+        // It waits until an instant is complete, as rules do that read rules.
+        let waits = u32::from(checked.as_ref().is_some_and(|rule| !rule.order.is_empty()));
         let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));
-        streams.add_derived(&parsed.rule.name, plan.rules.len() as u32, level.unwrap_or(0) + 1, schema);
+        streams.add_derived(&parsed.rule.name, plan.rules.len() as u32, level.unwrap_or(0) + 1 + waits, schema);
         plan.rules.extend(checked);
     }
     run.unused(&rules);

@@ -1,7 +1,7 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{Clock, EmitKind, ExprKind, Operator, Query, WindowKind};
+use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -34,25 +34,8 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(lateness) = &query.allowed_lateness {
         rule.unsupported("ALLOWED LATENESS", lateness.span);
     }
-    if let Some(at_end) = &query.at_end {
-        rule.unsupported("AT END", at_end.span);
-    }
     if let Some(feedback) = &query.feedback {
         rule.unsupported("FEEDBACK", feedback.span);
-    }
-    // Events are in the order of time anyway, so `ORDER BY time` alone, as SQL asks for it, says nothing new.
-    let by_time = |kind: &ExprKind| matches!(kind, ExprKind::Path(path) if path.parts.len() == 1 && path.parts.iter().all(|part| part.text == "time"));
-    if let Some(other) = query.order_by.iter().find(|expr| !by_time(&expr.kind)) {
-        rule.unsupported("ORDER BY", other.span);
-    }
-    // Timers fire by event time and, on a quiet stream, by the wall clock: no rule can choose yet.
-    match query.clock {
-        Some(clock) if !matches!(query.operator, Some(Operator::Pattern(_))) => {
-            rule.unsupported("CLOCK outside of patterns", clock.span);
-        }
-        Some(clock) if clock.value == Clock::Event => rule.unsupported("CLOCK EVENT", clock.span),
-        Some(clock) if clock.value == Clock::Wall => rule.unsupported("CLOCK WALL", clock.span),
-        Some(_) | None => {}
     }
     match &query.operator {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),

@@ -4,19 +4,19 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, output, pattern, refuse,
+    filter, key, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
 };
 use crate::{
     lang::{
-        ast::{Operator, Query, ThroughClause},
+        ast::{AtEnd, Clock, Operator, Query, ThroughClause},
         diag::{Code, Diagnostic, FileDiagnostic},
         file,
         print::print_query,
     },
-    plan::{Body, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -114,7 +114,7 @@ fn clauses<'a>(
     let (mut body, site) = match &query.operator {
         None => (Some(Body::Filter), Site::Event),
         Some(Operator::Pattern(clause)) => {
-            (pattern::pattern(scope, clause, query).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
+            (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
         }
         Some(Operator::Window(clause)) => {
             if query.measures.is_empty() {
@@ -128,6 +128,8 @@ fn clauses<'a>(
         // Refused already; its measures have names of its own that nobody could judge.
         Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
     };
+    let (clock, at_end) = timers(scope, query);
+    let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
@@ -168,12 +170,36 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        order,
         body: body?,
+        clock,
+        at_end,
         having,
         outputs,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
     })
+}
+
+/// CLOCK and AT END, which say something of timers.
+fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
+    let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
+    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none()) {
+        scope.report(
+            Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
+                .with_help("patterns and windows have: absences, time-outs, ends of windows"),
+        );
+    }
+    let clock = match query.clock.map(|clock| clock.value) {
+        Some(Clock::Event) => ClockPolicy::Event,
+        Some(Clock::Wall) => ClockPolicy::Wall,
+        Some(Clock::EventOrWall) | None => ClockPolicy::EventOrWall,
+    };
+    let at_end = query.at_end.map(|at_end| match at_end.value {
+        AtEnd::Fire => EndPolicy::Fire,
+        AtEnd::Drop => EndPolicy::Drop,
+    });
+    (clock, at_end)
 }
 
 /// With THROUGH a partition is one entity and one fence: without the entity nobody passes through, without the fence the

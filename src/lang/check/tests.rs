@@ -132,7 +132,7 @@ fn show_rule(rule: &Rule, out: &mut String) {
             let _ = writeln!(
                 out,
                 "  pattern within {:?} skip {:?} clock {:?} timeout {}",
-                pattern.within_ms, pattern.skip, pattern.clock, pattern.on_timeout
+                pattern.within_ms, pattern.skip, rule.clock, pattern.on_timeout
             );
             for variable in &pattern.variables {
                 let _ = writeln!(out, "    variable {} {}", variable.name, optional(&variable.conditions));

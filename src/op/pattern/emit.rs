@@ -19,7 +19,7 @@ impl Program {
         state: &mut KeyState,
         scratch: &mut Scratch,
         run: &Run,
-        (kind, time_ms, clock): (EmissionKind, TimeMs, Clock),
+        (kind, time_ms, clock): (EmissionKind, TimeMs, Option<Clock>),
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {

@@ -15,12 +15,13 @@ use std::cmp::Reverse;
 
 impl Program {
     /// Puts out what `scratch.done` and the matches that wait allow; `scratch.next` are the partial matches that go on.
+    /// `clock` is that of the timer that decides, if none is an event.
     pub(super) fn finish(
         &self,
         state: &mut KeyState,
         scratch: &mut Scratch,
         now: TimeMs,
-        clock: Clock,
+        clock: Option<Clock>,
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
@@ -82,7 +83,7 @@ impl Program {
         &self,
         state: &mut KeyState,
         scratch: &mut Scratch,
-        how: (EmissionKind, TimeMs, Clock),
+        how: (EmissionKind, TimeMs, Option<Clock>),
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {

@@ -51,7 +51,7 @@ impl Program {
             state.next_seq += 1;
             state.buffer.drop_unused_event(step.event);
         }
-        self.finish(state, scratch, now, Clock::Event, env, out);
+        self.finish(state, scratch, now, None, env, out);
         self.shed(state, scratch);
         state.replace(&scratch.next);
     }

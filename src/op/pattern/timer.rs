@@ -50,11 +50,11 @@ impl Program {
                 false => self.fire_run(state, scratch, run, at),
             }
         }
-        self.finish(state, scratch, at, clock, env, out);
+        self.finish(state, scratch, at, Some(clock), env, out);
         let late = std::mem::take(&mut scratch.late);
         for run in &late {
             if self.on_timeout {
-                self.emit(state, scratch, run, (EmissionKind::TimedOut, at, clock), env, out);
+                self.emit(state, scratch, run, (EmissionKind::TimedOut, at, Some(clock)), env, out);
             }
             state.buffer.release(run.node);
         }

@@ -336,7 +336,7 @@ impl Program {
             time_ms: closed.span.end_ms,
             start_ms: closed.span.start_ms,
             end_ms: closed.span.end_ms,
-            clock,
+            clock: Some(clock),
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
             row: None,

@@ -271,8 +271,12 @@ impl Driver {
             idle.iter().for_each(|lane| self.session.set_idle(*lane, true));
             self.session.advance(&mut self.lines);
         }
-        if let Some(time_ms) = self.quiet.time_ms(self.session.engine().watermark_ms()) {
+        let watermark_ms = self.session.engine().watermark_ms();
+        if let Some(time_ms) = self.quiet.time_ms(watermark_ms) {
             self.session.tick(time_ms, &mut self.lines);
+        } else if self.session.engine().waits_for_wall() && self.quiet.is_live() {
+            // Time comes from events, and it is the time of now: the wall clock has come as far.
+            self.session.tick(watermark_ms, &mut self.lines);
         }
         self.hand_on();
     }

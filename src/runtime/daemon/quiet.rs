@@ -110,6 +110,12 @@ impl Quiet {
         Some(base_ms.saturating_add(TimeMs::try_from(passed.as_millis()).unwrap_or(TimeMs::MAX)))
     }
 
+    /// Whether all partitions have been read to their present end, so that what comes is what happens now.
+    pub(super) fn is_live(&self) -> bool {
+        let mut open = self.lanes.iter().filter(|lane| !lane.ended).peekable();
+        open.peek().is_some() && open.all(|lane| lane.caught_up)
+    }
+
     fn lane(&mut self, ix: LaneIx) -> Option<&mut Lane> {
         self.lanes.iter_mut().find(|lane| lane.ix == ix)
     }

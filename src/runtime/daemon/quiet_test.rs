@@ -181,3 +181,60 @@ fn on_a_quiet_stream_what_waits_for_order_comes_out_and_absence_fires() {
     session.finish(AtEnd::Drain, &mut lines);
     assert_eq!((rules(&mut lines), session.sources()[0].late), (vec![0, 1], 0));
 }
+
+#[test]
+fn what_ran_out_of_time_on_a_quiet_stream_names_the_wall_clock() {
+    let rules = "
+groups:
+  - name: g
+    rules:
+      - alert: Answered
+        expr: |
+          FROM pings
+          PARTITION BY id
+          PATTERN a -> b
+          WITHIN 10 s
+          ON TIMEOUT
+          DEFINE a AS TRUE, b AS id = 'nobody'
+          MEASURES a.time AS asked, b.time AS answered
+      - alert: Confirmed
+        expr: |
+          FROM pings
+          PARTITION BY id
+          PATTERN last -> !next FOR 5 s
+          WITHIN UNBOUNDED
+          CLOCK WALL
+";
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let mut quiet = Quiet::new(clock.clone());
+    let mut session = session(rules);
+    let lane = session.add_partition("pings", &StreamSchema::default(), Format::Ndjson, 0, 0).unwrap();
+    quiet.add(lane, Some(500), true);
+    let (mut lines, mut letters) = (Lines::default(), Letters::default());
+    for (offset, (ts, id)) in [(100_000, "a"), (106_000, "b")].into_iter().enumerate() {
+        let mut chunk = Chunk::new();
+        let record = format!(r#"{{"ts":{ts},"id":"{id}","lon":0,"lat":0}}"#);
+        chunk.push(0, offset as u64, record.as_bytes(), 1_000);
+        session.push(lane, &chunk, &mut letters);
+        session.advance(&mut lines);
+        quiet.record(lane);
+    }
+    // The stream isn't quiet, but it is live: the wall clock has come as far as the events.
+    assert!(self::rules(&mut lines).is_empty() && quiet.is_live() && session.engine().waits_for_wall());
+    session.tick(session.engine().watermark_ms(), &mut lines);
+    let confirmed = lines.bytes.clone();
+    assert_eq!(self::rules(&mut lines), [1]);
+    assert!(String::from_utf8(confirmed).unwrap().contains(r#""end":"1970-01-01T00:01:45Z","clock":"wall""#));
+    clock.advance(ms(4_100));
+    quiet.newly_idle().into_iter().for_each(|lane| session.set_idle(lane, true));
+    session.tick(quiet.time_ms(session.engine().watermark_ms()).unwrap(), &mut lines);
+    let text = String::from_utf8(lines.bytes.clone()).unwrap();
+    assert_eq!(self::rules(&mut lines), [0], "{text}");
+    for part in
+        [r#""status":"timed_out""#, r#""clock":"wall""#, r#""answered":null"#, r#""end":"1970-01-01T00:01:50Z""#]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    quiet.set_caught_up(lane, false);
+    assert!(!quiet.is_live());
+}

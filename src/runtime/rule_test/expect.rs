@@ -21,7 +21,7 @@ pub(super) struct Expected {
     /// Start and end, milliseconds.
     start_ms: Option<i64>,
     end_ms: Option<i64>,
-    /// `status` and `severity`.
+    /// `status`, `severity` and `clock`.
     words: Vec<(&'static str, String)>,
     /// `key`, `labels`, `measures` and `annotations`, by member.
     members: Vec<(&'static str, Member)>,
@@ -39,8 +39,19 @@ const GROUPS: [&str; 4] = ["key", "labels", "measures", "annotations"];
 impl Expected {
     /// Reads an expectation; spans count from `start_ms` on.
     pub(super) fn read(node: &Node<'_>, start_ms: i64) -> Result<Self, Mistake> {
-        let fields =
-            node.fields(&["rule", "key", "start", "end", "status", "severity", "labels", "measures", "annotations"])?;
+        let words = ["status", "severity", "clock"];
+        let fields = node.fields(&[
+            "rule",
+            "key",
+            "start",
+            "end",
+            "status",
+            "severity",
+            "clock",
+            "labels",
+            "measures",
+            "annotations",
+        ])?;
         let instant = |key| fields.get(key).map(|node| node.instant(start_ms)).transpose();
         let mut expected = Self {
             path: node.path.clone(),
@@ -50,7 +61,7 @@ impl Expected {
             words: Vec::new(),
             members: Vec::new(),
         };
-        for key in ["status", "severity"] {
+        for key in words {
             if let Some(node) = fields.get(key) {
                 expected.words.push((key, node.text()?.to_owned()));
             }

@@ -26,8 +26,12 @@ const CONFIG: &str = "sources:
 
 /// Runs a file of tests beside the rules and configuration above.
 fn run(tests: &str) -> Result<Vec<Outcome>, String> {
+    run_with(RULES, tests)
+}
+
+fn run_with(rules: &str, tests: &str) -> Result<Vec<Outcome>, String> {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("rules.yaml"), RULES).unwrap();
+    fs::write(dir.path().join("rules.yaml"), rules).unwrap();
     fs::write(dir.path().join("geocep.yaml"), CONFIG).unwrap();
     let path = dir.path().join("t.yaml");
     fs::write(&path, format!("rule_files: [rules.yaml]\nconfig: geocep.yaml\ntests:\n{tests}")).unwrap();
@@ -126,4 +130,39 @@ fn a_field_that_the_schema_lacks_is_a_slip_of_the_test() {
 ",
     );
     assert!(found[0].contains("no field `sped` (did you mean `speed`?)"), "{found:?}");
+}
+
+#[test]
+fn a_match_that_ran_out_of_time_is_expected_with_its_status_its_clock_and_nulls() {
+    let rules = "groups:
+  - name: g
+    rules:
+      - alert: Slower
+        expr: |
+          FROM pings
+          PARTITION BY vehicle
+          PATTERN fast -> slow{2}
+          WITHIN 5 min
+          ON TIMEOUT
+          DEFINE fast AS speed > 50 km/h, slow AS speed < 5 km/h
+          MEASURES fast.speed AS before, first(slow.speed) AS one, first(slow.speed, 1) AS two
+";
+    let tests = "
+  - name: one goes on, one slows down
+    events:
+      pings:
+        - { at: 0 s, vehicle: v1, lon: 1, lat: 2, speed: 60 }
+        - { at: 1 min, vehicle: v2, lon: 1, lat: 2, speed: 70 }
+        - { at: 2 min, vehicle: v1, lon: 1, lat: 2, speed: 3 }
+        - { at: { from: 3 min, every: 1 min, times: 2 }, vehicle: v2, lon: 1, lat: 2, speed: 4 }
+    alerts:
+      - { rule: Slower, key: { vehicle: v1 }, status: timed_out, clock: event, start: 0 s, end: 5 min, measures: { before: 60, one: 3, two: null } }
+      - { rule: Slower, key: { vehicle: v2 }, status: firing, start: 1 min, end: 4 min, measures: { before: 70, one: 4, two: 4 } }
+";
+    let failures = |tests: &str| -> Vec<String> {
+        run_with(rules, tests).unwrap().into_iter().flat_map(|test| test.failures).collect()
+    };
+    assert_eq!(failures(tests), Vec::<String>::new());
+    let found = failures(&tests.replace("clock: event", "clock: wall"));
+    assert!(found.iter().any(|text| text.contains("clock is \"event\", expected \"wall\"")), "{found:?}");
 }

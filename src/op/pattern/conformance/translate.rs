@@ -42,7 +42,6 @@ pub(super) fn translate(case: &Case) -> Result<Translated, String> {
         skip: names.skip(case)?,
         on_timeout: true,
         all_rows: false,
-        clock: plan::ClockPolicy::Event,
         retained_types: vec![Type::Any; retained.len()],
         retained: vec![retained],
         track: None,

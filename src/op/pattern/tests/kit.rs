@@ -6,10 +6,7 @@ use crate::{
     model::{
         Clock, Emission, EmissionKind, EventId, EventRef, Header, Key, Reader, StreamId, TimeMs, Type, Value, Writer,
     },
-    plan::{
-        Aggregate, ClockPolicy, Connect, Element, Input, Loop, OutputField, Pattern, Quantifier, Role, Skip, Term,
-        Variable,
-    },
+    plan::{Aggregate, Connect, Element, Input, Loop, OutputField, Pattern, Quantifier, Role, Skip, Term, Variable},
 };
 
 pub(super) fn term(name: char) -> Term {
@@ -106,7 +103,6 @@ pub(super) fn pattern_of(elements: Vec<Element>) -> Pattern {
         skip: Skip::NoSkip,
         on_timeout: true,
         all_rows: false,
-        clock: ClockPolicy::Event,
         retained: vec![vec![field(0), field(1)]],
         retained_types: vec![Type::Text, Type::Any],
         track: Some(1),

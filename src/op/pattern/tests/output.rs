@@ -70,7 +70,7 @@ fn an_output_says_when_what_and_where() {
     partition.advance(9);
     let out = &partition.out[0];
     assert_eq!((out.kind, out.time_ms, out.start_ms, out.end_ms), (EmissionKind::Match, 6, 1, 6));
-    assert_eq!(out.clock, Clock::Event);
+    assert_eq!(out.clock, Some(Clock::Event));
     assert_eq!(out.taken[0].position, Some(here));
 }
 
