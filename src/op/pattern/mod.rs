@@ -41,6 +41,7 @@ mod graph;
 mod group;
 mod heap;
 mod item;
+mod never;
 mod place;
 mod program;
 mod repeat;
@@ -52,6 +53,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod tracker;
 mod view;
 mod wrap;
 
