@@ -320,8 +320,8 @@ fn smaller(span_ms: i64) -> String {
     }
 }
 
-/// Runs a pattern over events such as `a1 b2`: kind, and time in seconds. Each variable takes the events of its name.
-fn matches_of(pattern: &str, events: &str) -> String {
+/// Runs a pattern over events such as `a1 b2:7`: kind, time in seconds, and x. Each variable takes the events of its name.
+fn alerts_of(pattern: &str, measures: &str, events: &str) -> Vec<serde_json::Value> {
     let mut names: Vec<char> = Vec::new();
     // Words of the language are upper-case in the table; what is left are variables and units of time.
     let steps = pattern.replace("(kind = 'u')", "");
@@ -335,10 +335,12 @@ fn matches_of(pattern: &str, events: &str) -> String {
     let defined: Vec<String> = names.iter().map(|name| format!("{name} AS kind = '{name}'")).collect();
     let bounded = pattern.rsplit_once(" WITHIN ").is_some_and(|(_, rest)| !rest.contains("->") && !rest.contains("OF"));
     let within = if bounded { "" } else { "WITHIN UNBOUNDED" };
-    let expr = format!("FROM e PATTERN {pattern} {within} DEFINE {}", defined.join(", "));
-    let config = config_of(
-        "sources: { e: { schema: { id: n, position: none, fields: { n: string, kind: string } }, file: e } }",
-    );
+    let measures = if measures.is_empty() { String::new() } else { format!("MEASURES {measures}") };
+    let expr = format!("FROM e PARTITION BY k PATTERN {pattern} {within} DEFINE {} {measures}", defined.join(", "));
+    let fields = "n: string, k: string, kind: string, x: int";
+    let schema =
+        format!("sources: {{ e: {{ schema: {{ id: n, position: none, fields: {{ {fields} }} }}, file: e }} }}");
+    let config = config_of(&schema);
     let schema = config.sources["e"].schema.clone();
     let (file, _) = RuleFile::parse("example.yaml", &rule_file(&expr));
     let file = file.expect("a rule file");
@@ -354,17 +356,24 @@ fn matches_of(pattern: &str, events: &str) -> String {
     let lane = session.add_partition("e", &schema, Format::Ndjson, 0, 0).unwrap();
     let mut chunk = Chunk::new();
     for (at, event) in events.split_whitespace().enumerate() {
-        let (kind, second) = event.split_at(1);
-        let record = format!(r#"{{"n":"{event}","kind":"{kind}","time":"1970-01-01T00:00:{second:0>2}Z"}}"#);
+        let (kind, rest) = event.split_at(1);
+        let (second, x) = rest.split_once(':').unwrap_or((rest, "null"));
+        let fields = format!(r#""n":"{kind}{second}","k":"k","kind":"{kind}","x":{x}"#);
+        let record = format!(r#"{{{fields},"time":"1970-01-01T00:00:{second:0>2}Z"}}"#);
         chunk.push(0, at as u64, record.as_bytes(), 1_000);
     }
     let (mut lines, mut letters) = (Lines::default(), Letters::default());
     session.push(lane, &chunk, &mut letters);
     assert!(letters.dead.is_empty(), "{}", letters.samples.join("\n"));
     session.finish(AtEnd::Drain, &mut lines);
+    let text = String::from_utf8(lines.bytes).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The matches of a pattern.
+fn matches_of(pattern: &str, events: &str) -> String {
     let mut found = Vec::new();
-    for line in String::from_utf8(lines.bytes).unwrap().lines() {
-        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+    for alert in alerts_of(pattern, "", events) {
         let properties = &alert["properties"];
         let taken = properties["events"].as_array().unwrap().iter();
         let mut taken: Vec<String> = taken.map(|event| event["id"].as_str().unwrap().to_owned()).collect();
@@ -379,6 +388,36 @@ fn matches_of(pattern: &str, events: &str) -> String {
         found.push(taken.join(" "));
     }
     if found.is_empty() { "none".to_owned() } else { found.join("; ") }
+}
+
+/// The measures of a pattern's outputs.
+fn outputs_of(pattern: &str, measures: &str, events: &str) -> String {
+    let outputs = alerts_of(pattern, measures, events).into_iter().map(|alert| {
+        let measures = alert["properties"]["measures"].as_object().unwrap().clone();
+        let measures = measures.into_iter().map(|(name, value)| match value {
+            serde_json::Value::String(text) => format!("{name} {text}"),
+            value => format!("{name} {value}"),
+        });
+        measures.collect::<Vec<_>>().join(", ")
+    });
+    let outputs: Vec<String> = outputs.collect();
+    if outputs.is_empty() { "none".to_owned() } else { outputs.join("; ") }
+}
+
+#[test]
+fn tables_of_measures_are_what_outputs_say() {
+    let mut made = String::new();
+    for line in between(LANGUAGE, "measures").lines() {
+        let cells: Vec<&str> = line.split('`').collect();
+        match cells.as_slice() {
+            [_, pattern, _, measures, _, events, _] => {
+                let found = outputs_of(&pattern.replace("\\|", "|"), measures, events);
+                made.push_str(&format!("| `{pattern}` | `{measures}` | `{events}` | {found} |\n"));
+            }
+            _ => made.push_str(&format!("{line}\n")),
+        }
+    }
+    hold_table("measures", &made);
 }
 
 #[test]

@@ -44,6 +44,21 @@ fn mixture() -> Scene {
         ),
         (
             "alert",
+            "Swing",
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b{2,} -> c\nWITHIN 10 min\nDEFINE a AS prev(speed, 3) > 20 km/h, b AS speed < avg(speed) OR last(speed, 2) > 40 km/h, c AS speed > first(speed)\nMEASURES count(*) AS n, sum(speed) AS sum, distinct(speed) AS speeds, path_length(position) AS way, prev(speed, 5) AS before",
+        ),
+        (
+            "stream",
+            "steps",
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b+\nWITHIN 20 s\nDEFINE a AS speed < 30 km/h, b AS speed > a.speed\nMEASURES CLASSIFIER() AS name, MATCH_NUMBER() AS number, speed, avg(b.speed) AS mean, FINAL count(*) AS rows\nALL ROWS PER MATCH\nON TIMEOUT",
+        ),
+        (
+            "alert",
+            "Steps",
+            "FROM steps\nPARTITION BY id\nPATTERN x{2} -> y\nWITHIN 10 min\nDEFINE y AS number > first(x.number) OR number IS NULL\nMEASURES CLASSIFIER() AS v, MATCH_NUMBER() AS n, name, number, speed, RUNNING sum(speed) AS sum, FINAL sum(speed) AS total, rows\nAFTER MATCH NO SKIP\nALL ROWS PER MATCH",
+        ),
+        (
+            "alert",
             "Silent",
             "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 90 s\nWITHIN UNBOUNDED\nMEASURES last.time AS seen",
         ),
@@ -90,6 +105,10 @@ fn a_replay_gives_the_same_bytes_again_and_with_any_number_of_shards_and_threads
         if name == "mixture" {
             let alerts = scene.project.plan.rules.iter().filter(|rule| rule.kind == RuleKind::Alert);
             alerts.for_each(|rule| assert!(count_of(expected, &rule.name) > 0, "`{}` never fires", rule.name));
+            let mut ids: Vec<&str> = expected.lines().filter_map(|line| line.get(24..56)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), expected.lines().count(), "every alert has an id of its own");
         }
         for (shards, threads) in [(1, false), (2, false), (8, false), (2, true), (8, true)] {
             let mode = Mode { shards, threads, ..Mode::default() };

@@ -6,13 +6,13 @@ use super::{
     output::Output,
 };
 use crate::{
-    expr::{Env, Nothing, Previous, World},
+    expr::{Env, Nothing, Past, Previous, World},
     model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
     op::through,
     plan,
 };
 use smallvec::SmallVec;
-use std::{cell::OnceCell, sync::Arc};
+use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
@@ -33,9 +33,15 @@ pub(super) trait Operator: Send {
 /// What is kept of a partition beside the kernel's state.
 #[derive(Debug)]
 struct Partition<S> {
-    previous: Option<(TimeMs, SmallVec<[Value; 2]>)>,
+    previous: Option<Past>,
+    /// Those before it, the latest first; only for rules that look back so far.
+    older: Option<Box<Older>>,
     kernel: S,
 }
+
+/// One allocation for what few rules have.
+#[derive(Debug, Default)]
+struct Older(VecDeque<Past>);
 
 struct Passing {
     program: through::Program,
@@ -50,7 +56,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     kernel: Arc<K>,
     world: Arc<World>,
     groups: u32,
-    keeps_previous: bool,
+    /// How many previous events are kept.
+    depth: usize,
     partitions: Keyed<Partition<K::State>>,
     passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
@@ -75,7 +82,7 @@ impl<K: Kernel> KeyedOperator<K> {
         });
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
-            keeps_previous: rule.looks_back(),
+            depth: usize::from(rule.looks_back()),
             rule,
             ix,
             rank,
@@ -111,14 +118,18 @@ impl<K: Kernel> KeyedOperator<K> {
             },
             None => blank.insert(match self.blank.take() {
                 Some(partition) => partition,
-                None => Partition { previous: None, kernel: self.kernel.blank() },
+                None => Partition { previous: None, older: None, kernel: self.kernel.blank() },
             }),
         };
         let previous = partition.previous.take();
         let env = Env {
             event,
             extra,
-            previous: previous.as_ref().map(|(time_ms, values)| Previous { time_ms: *time_ms, values }),
+            previous: previous.as_ref().map(|Past { time_ms, values }| Previous {
+                time_ms: *time_ms,
+                values,
+                older: partition.older.as_deref().map(|older| &older.0),
+            }),
             computed: (&plan.computed, &self.computed),
             key,
             bound: &Nothing,
@@ -127,9 +138,14 @@ impl<K: Kernel> KeyedOperator<K> {
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
-        if self.keeps_previous {
-            let kept = plan.prev.iter().map(|expr| expr.value(&env)).collect();
-            partition.previous = Some((event.time_ms(), kept));
+        if self.depth > 0 {
+            let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
+            partition.previous = Some(Past { time_ms: event.time_ms(), values });
+        }
+        if let (2.., Some(previous)) = (self.depth, previous) {
+            let older = &mut partition.older.get_or_insert_default().0;
+            older.truncate(self.depth.saturating_sub(2));
+            older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
         out.extend(self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission }));
@@ -251,8 +267,11 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
 
     fn save(&self, writer: &mut Writer) {
         self.partitions.save(writer, |partition, writer| {
-            writer.time(partition.previous.as_ref().map(|previous| previous.0));
-            if let Some((_, values)) = &partition.previous {
+            let older = partition.older.iter().flat_map(|older| &older.0);
+            let past: Vec<&Past> = partition.previous.iter().chain(older).collect();
+            writer.len(past.len());
+            for Past { time_ms, values } in past {
+                writer.i64(*time_ms);
                 writer.len(values.len());
                 values.iter().for_each(|value| writer.value(value));
             }
@@ -268,13 +287,17 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         let rule = Arc::clone(&self.rule);
         let group = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
         self.partitions.load(reader, group, |reader| {
-            let previous = match reader.time()? {
-                Some(time_ms) => Some((time_ms, (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?)),
-                None => None,
+            let past = |reader: &mut Reader<'_>| {
+                let time_ms = reader.i64()?;
+                let values = (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?;
+                Ok::<_, DecodeError>(Past { time_ms, values })
             };
+            let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
+            let previous = past.pop_front();
+            let older = (!past.is_empty()).then(|| Box::new(Older(past)));
             let kernel_state = kernel.load(reader)?;
             let deadline_ms = kernel.deadline(&kernel_state);
-            Ok((Partition { previous, kernel: kernel_state }, deadline_ms))
+            Ok((Partition { previous, older, kernel: kernel_state }, deadline_ms))
         })?;
         if let Some(passing) = &mut self.passing {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));

@@ -14,9 +14,12 @@
 use super::{Output, inbox::OwnedEvent, machine::Engine, shard::Shard};
 use crate::{
     geo::Position,
-    model::{Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, StreamId, Taken, TimeMs, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, StreamId, Taken, TimeMs, Value, Writer,
+    },
     time::Merge,
 };
+use std::sync::Arc;
 
 const MAGIC: &[u8] = b"geocep core 0";
 
@@ -128,25 +131,56 @@ fn load_values(reader: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
 
 fn save_outputs(outputs: &[Output], writer: &mut Writer) {
     writer.len(outputs.len());
+    let mut before: Option<&Row> = None;
     for Output { rule, rank, key, emission } in outputs {
         writer.u64(u64::from(*rule));
         writer.u64(u64::from(*rank));
         writer.key(key);
         save_emission(emission, writer);
+        save_row(emission.row.as_ref(), before, writer);
+        before = emission.row.as_ref();
     }
 }
 
+/// Rows of one match stand one behind the other, and the match's events are written once.
+fn save_row(row: Option<&Row>, before: Option<&Row>, writer: &mut Writer) {
+    let Some(row) = row else { return writer.u8(0) };
+    let shared = before.is_some_and(|before| Arc::ptr_eq(&before.of, &row.of));
+    writer.u8(if shared { 1 } else { 2 });
+    writer.u64(u64::from(row.number));
+    if !shared {
+        writer.len(row.of.len());
+        row.of.iter().for_each(|taken| save_taken(taken, writer));
+    }
+}
+
+fn load_row(before: Option<&Row>, reader: &mut Reader<'_>) -> Result<Option<Row>, DecodeError> {
+    let kind = reader.u8()?;
+    if kind == 0 {
+        return Ok(None);
+    }
+    let number = reader.u32()?;
+    let of = match (kind, before) {
+        (1, Some(before)) => Arc::clone(&before.of),
+        (2, _) => (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?,
+        _ => return Err(DecodeError::Unexpected { found: kind.into(), expected: "a row of a match" }),
+    };
+    Ok(Some(Row { number, of }))
+}
+
 fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
-    (0..reader.len()?)
-        .map(|_| {
-            let (rule, rank, key): (u32, u32, Key) = (reader.u32()?, reader.u32()?, reader.key()?);
-            Ok(Output { rule, rank, key, emission: load_emission(reader)? })
-        })
-        .collect()
+    let mut outputs: Vec<Output> = Vec::new();
+    for _ in 0..reader.len()? {
+        let (rule, rank, key): (u32, u32, Key) = (reader.u32()?, reader.u32()?, reader.key()?);
+        let mut emission = load_emission(reader)?;
+        emission.row = load_row(outputs.last().and_then(|before| before.emission.row.as_ref()), reader)?;
+        outputs.push(Output { rule, rank, key, emission });
+    }
+    Ok(outputs)
 }
 
 fn save_emission(emission: &Emission, writer: &mut Writer) {
-    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken } = emission;
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _ } = emission;
     writer.u8(match kind {
         EmissionKind::Event => 0,
         EmissionKind::Match => 1,
@@ -157,14 +191,16 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
     writer.bool(*clock == Clock::Wall);
     save_values(values, writer);
     writer.len(taken.len());
-    for Taken { var, id, position } in taken {
-        writer.u64(u64::from(*var));
-        writer.event_id(id);
-        writer.bool(position.is_some());
-        if let Some(position) = position {
-            writer.f64(position.lon());
-            writer.f64(position.lat());
-        }
+    taken.iter().for_each(|taken| save_taken(taken, writer));
+}
+
+fn save_taken(Taken { var, id, position }: &Taken, writer: &mut Writer) {
+    writer.u64(u64::from(*var));
+    writer.event_id(id);
+    writer.bool(position.is_some());
+    if let Some(position) = position {
+        writer.f64(position.lon());
+        writer.f64(position.lat());
     }
 }
 
@@ -180,7 +216,7 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
     let clock = if reader.bool()? { Clock::Wall } else { Clock::Event };
     let values = load_values(reader)?;
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
-    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken })
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None })
 }
 
 fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {

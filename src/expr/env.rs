@@ -2,15 +2,38 @@
 
 use super::{Expr, Pick, Var, World};
 use crate::model::{EventRef, Key, TimeMs, Value};
-use std::cell::OnceCell;
+use smallvec::SmallVec;
+use std::{cell::OnceCell, collections::VecDeque};
 
-/// The previous event of the partition: the values that the rule keeps of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Previous<'a> {
+/// What a rule keeps of an event that came before, in its partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
     /// When it happened.
     pub time_ms: TimeMs,
     /// What was kept of it, in the order of the rule's `prev` expressions.
+    pub values: SmallVec<[Value; 2]>,
+}
+
+/// The previous events of the partition: the values that the rule keeps of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Previous<'a> {
+    /// When the previous one happened.
+    pub time_ms: TimeMs,
+    /// What was kept of it, in the order of the rule's `prev` expressions.
     pub values: &'a [Value],
+    /// Those before it, the latest first, if the rule looks back so far.
+    pub older: Option<&'a VecDeque<Past>>,
+}
+
+impl<'a> Previous<'a> {
+    /// What was kept of the event so many before the one at hand; 1 is the previous one.
+    pub fn back(&self, count: u16) -> Option<&'a [Value]> {
+        match count {
+            0 => None,
+            1 => Some(self.values),
+            _ => Some(&self.older?.get(usize::from(count) - 2)?.values),
+        }
+    }
 }
 
 /// The match or the window that an expression is evaluated over.
@@ -21,8 +44,16 @@ pub trait Bound {
     fn time_ms(&self, var: Var) -> Option<TimeMs>;
     /// The result so far of an aggregate of the rule.
     fn aggregate(&self, ix: u16) -> Value;
-    /// The name of the variable that the last event was bound to, and the match's number in its key, where there is a match.
-    fn classifier(&self) -> Option<(u16, u64)> {
+    /// The name of the variable that the last event is bound to, where there is a match.
+    fn classifier(&self) -> Option<&str> {
+        None
+    }
+    /// The match's number in its partition, where matches are numbered.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+    /// The whole match, where this is what it was at one of its rows.
+    fn at_end(&self) -> Option<&dyn Bound> {
         None
     }
     /// First and last time (or window start and end).
@@ -55,7 +86,7 @@ pub struct Env<'a> {
     pub event: EventRef<'a>,
     /// What THROUGH adds to an event: passage, fence, dwell.
     pub extra: &'a [Value],
-    /// The previous event of the partition.
+    /// The previous events of the partition.
     pub previous: Option<Previous<'a>>,
     /// The rule's shared subexpressions for this event's stream, and the place of their results for this event.
     pub computed: (&'a [Expr], &'a [OnceCell<Value>]),

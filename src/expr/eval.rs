@@ -32,6 +32,7 @@ impl Expr {
             Node::Field(slot) => env.event.values.get(usize::from(*slot)),
             Node::Extra(slot) => env.extra.get(usize::from(*slot)),
             Node::Prev(slot) => env.previous.and_then(|previous| previous.values.get(usize::from(*slot))),
+            Node::PrevAt(slot, count) => env.previous?.back(*count)?.get(usize::from(*slot)),
             Node::Computed(ix) => {
                 let (exprs, results) = env.computed;
                 let (expr, result) = (exprs.get(usize::from(*ix))?, results.get(usize::from(*ix))?);
@@ -179,13 +180,23 @@ impl Expr {
     fn eval(&self, id: NodeId, env: &Env<'_>) -> Value {
         let Some(node) = self.node(id) else { return Value::Null };
         match node {
-            Node::Const(_) | Node::Field(_) | Node::Extra(_) | Node::Prev(_) | Node::Computed(_) | Node::Var(..) => {
-                self.peek(id, env).cloned().unwrap_or_default()
-            }
+            Node::Const(_)
+            | Node::Field(_)
+            | Node::Extra(_)
+            | Node::Prev(_)
+            | Node::PrevAt(..)
+            | Node::Computed(_)
+            | Node::Var(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Time | Node::PrevTime | Node::VarTime(_) | Node::SpanStart | Node::SpanEnd => {
                 self.int(id, env).map_or(Value::Null, Value::Time)
             }
             Node::Aggregate(ix) => env.bound.aggregate(*ix),
+            Node::AtEnd(inner) => match env.bound.at_end() {
+                Some(end) => self.eval(*inner, &env.with_bound(end)),
+                None => self.eval(*inner, env),
+            },
+            Node::Classifier => env.bound.classifier().map_or(Value::Null, Value::text),
+            Node::MatchNumber => env.bound.number().and_then(|number| i64::try_from(number).ok()).into(),
             Node::KeyPart(ix) => env.key.values().into_iter().nth(usize::from(*ix)).unwrap_or_default(),
             Node::Not(_)
             | Node::And(_)

@@ -14,6 +14,6 @@ mod show;
 mod world;
 
 pub use builder::Builder;
-pub use env::{Bound, Env, Nothing, Previous};
+pub use env::{Bound, Env, Nothing, Past, Previous};
 pub use program::{Arith, ArithKind, Compare, Expr, Node, NodeId, Pick, Var};
 pub use world::World;

@@ -91,6 +91,8 @@ pub enum Node {
     Extra(u16),
     /// What is kept of the partition's previous event.
     Prev(u16),
+    /// The same of the event so many (at least 2) before the one at hand.
+    PrevAt(u16, u16),
     /// The time of the partition's previous event.
     PrevTime,
     /// A subexpression that the rule shares: evaluated at most once per event.
@@ -107,6 +109,12 @@ pub enum Node {
     SpanStart,
     /// The match's last time or the window's end.
     SpanEnd,
+    /// The value at the match's end, where the match is looked at row by row.
+    AtEnd(NodeId),
+    /// The name of the variable that the match's last event, or the row's, is bound to.
+    Classifier,
+    /// The match's number in its partition, from 1; null where it is none that is numbered.
+    MatchNumber,
     /// Three-valued not.
     Not(NodeId),
     /// Three-valued and.

@@ -22,6 +22,7 @@ impl Expr {
             Node::Extra(1) => f.write_str("fence"),
             Node::Extra(_) => f.write_str("dwell"),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
+            Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),
             Node::Computed(slot) => write!(f, "@{slot}"),
             Node::Var(var, slot) => {
@@ -36,6 +37,9 @@ impl Expr {
             Node::KeyPart(at) => write!(f, "key.{at}"),
             Node::SpanStart => f.write_str("start"),
             Node::SpanEnd => f.write_str("end"),
+            Node::AtEnd(inner) => self.list("final", &[*inner], f),
+            Node::Classifier => f.write_str("classifier"),
+            Node::MatchNumber => f.write_str("match-number"),
             Node::Not(inner) => self.list("not", &[*inner], f),
             Node::And(all) => self.list("and", all, f),
             Node::Or(any) => self.list("or", any, f),

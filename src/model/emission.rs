@@ -2,6 +2,7 @@
 
 use super::{EventId, TimeMs, Value};
 use crate::geo::Position;
+use std::sync::Arc;
 
 /// Which clock decided an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,15 @@ pub struct Taken {
     pub position: Option<Position>,
 }
 
+/// Which row of its match an output is, where every event of a match is an output of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The events of the whole match, in order of time; all rows of a match share it.
+    pub of: Arc<[Taken]>,
+}
+
 /// One output of a kernel, for the key that it was stepping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emission {
@@ -51,6 +61,8 @@ pub struct Emission {
     pub clock: Clock,
     /// The measures, in the rule's order.
     pub values: Vec<Value>,
-    /// The events taken, in order of time; empty for windows.
+    /// The events taken, in order of time; empty for windows. Of a row its own event.
     pub taken: Vec<Taken>,
+    /// Which row of a match it is; none: the match is one output.
+    pub row: Option<Row>,
 }

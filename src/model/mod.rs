@@ -14,7 +14,7 @@ mod unit;
 mod value;
 
 pub use codec::{DecodeError, Reader, Writer};
-pub use emission::{Clock, Emission, EmissionKind, Taken};
+pub use emission::{Clock, Emission, EmissionKind, Row, Taken};
 pub use event::{Batch, EventId, EventRef, Header, StreamId};
 pub use key::{Key, KeyGroup};
 pub use reject::{Reject, RejectReason};

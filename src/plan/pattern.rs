@@ -19,6 +19,8 @@ pub struct Pattern {
     pub skip: Skip,
     /// ON TIMEOUT: partial matches that ran out of time are outputs as well.
     pub on_timeout: bool,
+    /// ALL ROWS PER MATCH: every event of a match is an output, with the measures as of then.
+    pub all_rows: bool,
     /// Which clock may fire timers.
     pub clock: ClockPolicy,
     /// What is kept of an event that a match takes: for each input the expressions, evaluated when it is taken; the index
@@ -29,7 +31,8 @@ pub struct Pattern {
     /// The slot that holds the position, where alerts draw a track.
     pub track: Option<u16>,
     /// Aggregates over variables, kept incrementally along each partial match; the index is that of
-    /// [`Node::Aggregate`](crate::expr::Node::Aggregate). The flag of each: the variable that it runs over.
+    /// [`Node::Aggregate`](crate::expr::Node::Aggregate). With each the variable that it runs over, or
+    /// [`Var::ANY`](crate::expr::Var::ANY) for all events of the match.
     pub aggregates: Vec<(u16, Aggregate)>,
 }
 

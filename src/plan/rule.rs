@@ -5,6 +5,7 @@ use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
 };
+use std::cell::Cell;
 
 /// All rules of a run, in an order in which each comes after those whose streams it reads.
 #[derive(Clone, Debug, Default)]
@@ -80,24 +81,40 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether anything in the rule looks at the previous event of the partition.
-    pub fn looks_back(&self) -> bool {
-        let looks = |expr: &Expr| expr.nodes().iter().any(|node| matches!(node, Node::Prev(_) | Node::PrevTime));
-        let input = |input: &Input| {
-            !input.prev.is_empty() || input.after.iter().chain(&input.computed).chain(&input.key).any(looks)
+    /// How many events of its partition the rule looks back at most; 0: it looks at no previous event.
+    pub fn looks_back(&self) -> u16 {
+        let deepest = Cell::new(0);
+        let look = |expr: &Expr| {
+            let depth = |node: &Node| match node {
+                Node::Prev(_) | Node::PrevTime => 1,
+                Node::PrevAt(_, count) => *count,
+                _ => 0,
+            };
+            deepest.set(expr.nodes().iter().map(depth).fold(deepest.get(), u16::max));
+            // No expression ends the search.
+            false
         };
-        let aggregate = |aggregate: &Aggregate| aggregate.args.iter().chain(&aggregate.filter).flatten().any(looks);
-        let body = match &self.body {
-            Body::Filter => false,
-            Body::Window(window) => window.aggregates.iter().any(aggregate),
-            Body::Pattern(pattern) => {
-                pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).any(looks)
-                    || pattern.retained.iter().flatten().any(looks)
-                    || pattern.elements.iter().any(|element| element.any_until(&looks))
-                    || pattern.aggregates.iter().any(|(_, inner)| aggregate(inner))
+        let aggregate = |aggregate: &Aggregate| {
+            aggregate.args.iter().chain(&aggregate.filter).flatten().any(look);
+        };
+        for input in &self.inputs {
+            if !input.prev.is_empty() {
+                deepest.set(deepest.get().max(1));
             }
-        };
-        body || self.inputs.iter().any(input) || self.outputs.iter().flat_map(|field| &field.exprs).any(looks)
+            input.after.iter().chain(&input.computed).chain(&input.key).any(look);
+        }
+        match &self.body {
+            Body::Filter => {}
+            Body::Window(window) => window.aggregates.iter().for_each(aggregate),
+            Body::Pattern(pattern) => {
+                pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).any(look);
+                pattern.retained.iter().flatten().any(look);
+                pattern.elements.iter().any(|element| element.any_until(&look));
+                pattern.aggregates.iter().for_each(|(_, inner)| aggregate(inner));
+            }
+        }
+        self.outputs.iter().flat_map(|field| &field.exprs).any(look);
+        deepest.get()
     }
 
     /// The part of a partition's key by which its events are routed: without what THROUGH adds, so that all fences of an

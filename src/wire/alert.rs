@@ -2,12 +2,13 @@
 //! them and two runs compare byte by byte.
 
 use super::{
-    alert_id::{AlertId, alert_id, event_id},
+    alert_id::{AlertId, alert_id, event_id, row_id},
     annotation::{Piece, humane},
     geometry::{write_cell, write_point, write_track},
     json_out::{Comma, key as member, text, time, value as write_value},
 };
-use crate::model::{EmissionKind, FenceRef, Key, StreamId, Taken, TimeMs, Type, Value};
+use crate::model::{EmissionKind, FenceRef, Key, Row, StreamId, Taken, TimeMs, Type, Value};
+use std::sync::Arc;
 
 /// Looks up names that values hold as numbers.
 pub trait Names {
@@ -69,8 +70,10 @@ pub struct Output<'a> {
     pub key: &'a Key,
     /// The values of the shape's fields, by slot.
     pub values: &'a [Value],
-    /// The events taken, in order of time.
+    /// The events taken, in order of time; of a row its own.
     pub taken: &'a [Taken],
+    /// Which row of its match it is, where every event of a match is an output.
+    pub row: Option<&'a Row>,
 }
 
 /// Writes the alerts of one rule.
@@ -82,6 +85,8 @@ pub struct AlertEncoder {
     labels: Vec<u8>,
     scratch: Vec<u8>,
     words: String,
+    /// The id of the match whose rows are being written.
+    rows_of: Option<(Arc<[Taken]>, AlertId)>,
 }
 
 impl AlertEncoder {
@@ -94,7 +99,7 @@ impl AlertEncoder {
         }
         labels.push(b'}');
         let severity = shape.labels.iter().find(|(name, _)| name == "severity").map(|(_, label)| label.clone());
-        Self { shape, severity, labels, scratch: Vec::new(), words: String::new() }
+        Self { shape, severity, labels, scratch: Vec::new(), words: String::new(), rows_of: None }
     }
 
     /// What all alerts share.
@@ -104,8 +109,22 @@ impl AlertEncoder {
 
     /// The id that [`encode`](Self::encode) gives an output.
     pub fn id(&mut self, output: &Output<'_>, names: &dyn Names) -> AlertId {
+        let of_match = self.match_id(output, names);
+        output.row.map_or(of_match, |row| row_id(of_match, row.number))
+    }
+
+    /// The id of the match, which is that of its only output or what its rows have in common.
+    fn match_id(&mut self, output: &Output<'_>, names: &dyn Names) -> AlertId {
         let AlertShape { rule, version, variables, .. } = &self.shape;
-        alert_id((rule, version, variables), output, names, &mut self.scratch)
+        if let (Some(row), Some((of, id))) = (output.row, &self.rows_of)
+            && Arc::ptr_eq(&row.of, of)
+        {
+            return *id;
+        }
+        let whole = Output { taken: output.row.map_or(output.taken, |row| &row.of), ..*output };
+        let id = alert_id((rule, version, variables), &whole, names, &mut self.scratch);
+        self.rows_of = output.row.map(|row| (Arc::clone(&row.of), id));
+        id
     }
 
     /// Appends the alert's line, with a newline at its end.
@@ -113,7 +132,8 @@ impl AlertEncoder {
     /// The geometry is the boundary of the key's first H3 cell; else the track of the events taken (consecutive equal
     /// positions once; a single one is a point); else the point in the output's `position`; else null.
     pub fn encode(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) -> AlertId {
-        let id = self.id(output, names);
+        let of_match = self.match_id(output, names);
+        let id = output.row.map_or(of_match, |row| row_id(of_match, row.number));
         let id_text = id.to_string();
         out.extend_from_slice(br#"{"type":"Feature","id":"#);
         text(out, &id_text);
@@ -136,6 +156,12 @@ impl AlertEncoder {
         time(out, output.start_ms);
         member(out, "end");
         time(out, output.end_ms);
+        if let Some(row) = output.row {
+            member(out, "match");
+            text(out, &of_match.to_string());
+            member(out, "row");
+            out.extend_from_slice(row.number.to_string().as_bytes());
+        }
         member(out, "measures");
         self.fields(FieldRole::Measure, output, names, out);
         member(out, "annotations");

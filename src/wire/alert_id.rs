@@ -16,6 +16,10 @@ xxh3-128 (seed 0), printed as 32 hexadecimal digits, of, one after another:
     0 as u8 and its id: length u32 and bytes; or
     1 as u8, name of its stream: length u32 and bytes, partition u32, offset u64
   revision: u32, 0
+Of a row of a match (ALL ROWS PER MATCH) it is the same of
+  the ASCII bytes `geocep-row-1`
+  the match's id as above: 16 bytes
+  number of the row, from 1: u32
 All numbers little-endian, texts UTF-8.";
 
 /// An alert's id.
@@ -60,6 +64,14 @@ pub(super) fn alert_id(
     }
     scratch.extend_from_slice(&0u32.to_le_bytes());
     AlertId(xxh3_128(scratch))
+}
+
+/// The id of a row of a match.
+pub(super) fn row_id(of_match: AlertId, number: u32) -> AlertId {
+    let mut bytes = b"geocep-row-1".to_vec();
+    bytes.extend_from_slice(&of_match.0.to_le_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    AlertId(xxh3_128(&bytes))
 }
 
 fn sized(bytes: &mut Vec<u8>, part: &[u8]) {

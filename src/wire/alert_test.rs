@@ -62,7 +62,7 @@ fn values() -> Vec<Value> {
 
 fn line(shape: AlertShape, values: &[Value], taken: &[Taken], kind: EmissionKind) -> String {
     let key = Key::new(values.first());
-    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken };
+    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None };
     let mut out = Vec::new();
     AlertEncoder::new(shape).encode(&output, &Known, &mut out);
     String::from_utf8(out).unwrap()
@@ -113,7 +113,8 @@ fn an_id_depends_on_what_the_alert_is_about_and_on_nothing_else() {
     let id = |shape: AlertShape, taken: &[Taken], start_ms: i64| {
         let values = values();
         let key = Key::new(values.first());
-        let output = Output { kind: EmissionKind::Match, start_ms, end_ms: 9, key: &key, values: &values, taken };
+        let output =
+            Output { kind: EmissionKind::Match, start_ms, end_ms: 9, key: &key, values: &values, taken, row: None };
         AlertEncoder::new(shape).id(&output, &Known).to_string()
     };
     let base = id(shape(), &[taken(0, 1, None)], 0);
@@ -147,4 +148,31 @@ fn every_kind_of_value_is_json() {
         write_value(&mut out, &value, &Known);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
+}
+
+#[test]
+fn rows_of_a_match_have_ids_of_their_own_and_name_the_match() {
+    let (key, values) = (Key::new(values().first()), values());
+    let all: Arc<[Taken]> = vec![taken(0, 3, None), taken(1, 5, None)].into();
+    let other: Arc<[Taken]> = vec![taken(0, 3, None), taken(1, 6, None)].into();
+    let mut encoder = AlertEncoder::new(shape());
+    let mut id = |taken: &[Taken], row: Option<Row>| {
+        let kind = EmissionKind::Match;
+        let output = Output { kind, start_ms: 0, end_ms: 9, key: &key, values: &values, taken, row: row.as_ref() };
+        let mut line = Vec::new();
+        let id = encoder.encode(&output, &Known, &mut line);
+        (id, String::from_utf8(line).unwrap())
+    };
+    let (whole, line) = id(&all, None);
+    assert!(!line.contains(r#""row":"#));
+    let mut row = |of: &Arc<[Taken]>, number: u32| {
+        let own = &of[number as usize - 1..number as usize];
+        id(own, Some(Row { number, of: Arc::clone(of) }))
+    };
+    let ((first, line), (second, _), (shared, _)) = (row(&all, 1), row(&all, 2), row(&other, 1));
+    assert!(line.contains(&format!(r#""match":"{whole}","row":1,"#)), "{line}");
+    assert!(line.contains(r#""events":[{"variable":"enter","id":"pings:0:3"}]"#), "{line}");
+    let ids = std::collections::BTreeSet::from([whole, first, second, shared]);
+    assert_eq!(ids.len(), 4, "also where two matches share an event");
+    assert_eq!(row(&all, 1).0, first, "whatever was written before");
 }

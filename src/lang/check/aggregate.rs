@@ -1,4 +1,4 @@
-//! Aggregates: over a window's events, or over a variable's events of a match.
+//! Aggregates: over a window's events, over a variable's events of a match, or over all of the match's.
 
 use super::compile::{Compiler, Site, Typed, first, named};
 use crate::{
@@ -72,11 +72,8 @@ impl<'a> Compiler<'_, 'a> {
             }
             kind = AggregateKind::Distinct;
         }
-        if picks {
-            if let Some(filter) = &call.filter {
-                self.rule.unsupported(&format!("FILTER on {name}(…) of a variable"), filter.span);
-                return None;
-            }
+        // With FILTER it is a value to keep rather than an event to find.
+        if picks && call.filter.is_none() {
             return self.pick(call, span);
         }
         if call.star.is_some() && kind != AggregateKind::Count {
@@ -95,6 +92,8 @@ impl<'a> Compiler<'_, 'a> {
             if given > 1 && matches!(kind, AggregateKind::Min | AggregateKind::Max) {
                 let other = if kind == AggregateKind::Min { "least" } else { "greatest" };
                 diagnostic = diagnostic.with_help(format!("of several values of one event: `{other}(…)`"));
+            } else if given > 1 && picks {
+                diagnostic = diagnostic.with_help("with FILTER it is the very first or last that passes");
             }
             return self.error(diagnostic);
         }
@@ -114,7 +113,7 @@ impl<'a> Compiler<'_, 'a> {
         Some(self.leaf(Node::Aggregate(u16::try_from(at).ok()?), ty, span))
     }
 
-    /// The variable that an aggregate runs over; of a window, or over all events of a match, [`Var::ANY`].
+    /// The variable that an aggregate runs over; of a window, or where it names no variable of the match, [`Var::ANY`].
     fn variable_of(&mut self, call: &Call, span: Span) -> Option<u16> {
         if self.site == Site::Window {
             return Some(Var::ANY);
@@ -130,10 +129,7 @@ impl<'a> Compiler<'_, 'a> {
             });
         }
         match found.as_slice() {
-            [] => {
-                self.rule.unsupported("an aggregate over all events of a match", span);
-                None
-            }
+            [] => Some(Var::ANY),
             [var] => {
                 let variable = self.rule.variable_at(*var)?;
                 if !variable.negated {

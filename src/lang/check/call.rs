@@ -3,7 +3,7 @@
 use super::{
     aggregate,
     compile::{Compiler, Site, Typed, named},
-    path::SPECIAL,
+    path::{MATCH_FUNCTIONS, SPECIAL},
     variable::args_of,
 };
 use crate::{
@@ -29,9 +29,8 @@ impl Compiler<'_, '_> {
         {
             return Some(typed);
         }
-        if let Some(semantics) = &call.semantics {
-            self.rule.unsupported("RUNNING and FINAL", semantics.span);
-            return None;
+        if let Some(semantics) = call.semantics {
+            return self.as_of(call, semantics, expr);
         }
         if aggregate::is_aggregate(&name) {
             return self.aggregate(call, &name, expr);
@@ -44,6 +43,9 @@ impl Compiler<'_, '_> {
         if let Some((span, word)) = misplaced {
             let message = format!("`{word}` belongs to aggregates, and `{}` is none", call.name.text);
             return self.error(Diagnostic::new(Code::WrongPlace, span, message));
+        }
+        if MATCH_FUNCTIONS.contains(&name.as_str()) {
+            return self.of_match(call, &name, expr);
         }
         if !SPECIAL.contains(&name.as_str()) {
             return self.library(call, &name, expr.span);
@@ -75,7 +77,8 @@ impl Compiler<'_, '_> {
                 self.rule.unsupported(&format!("{name}(…)"), call.name.span);
                 return None;
             }
-            let all = func::all().map(|function| function.name).chain(SPECIAL.iter().copied());
+            let special = SPECIAL.iter().chain(MATCH_FUNCTIONS).copied();
+            let all = func::all().map(|function| function.name).chain(special);
             let known = all.chain(aggregate::NAMES.iter().map(|(name, _)| *name));
             let mut diagnostic = Diagnostic::new(
                 Code::UnknownFunction,

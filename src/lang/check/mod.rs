@@ -21,6 +21,7 @@ mod path;
 mod pattern;
 mod program;
 mod refuse;
+mod row;
 mod rule;
 mod scope;
 mod shape;
@@ -38,5 +39,7 @@ pub use program::{Checked, Finding, check};
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod measure_tests;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,9 @@ use std::collections::BTreeSet;
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
 pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
 
+/// Functions of a match.
+pub(super) const MATCH_FUNCTIONS: &[&str] = &["classifier", "match_number"];
+
 impl<'a> Compiler<'_, 'a> {
     pub(super) fn path(&mut self, path: &Path) -> Option<Typed> {
         let (head, rest) = path.parts.split_first()?;
@@ -274,8 +277,9 @@ impl<'a> Compiler<'_, 'a> {
                     .with_help("measures don't see each other: write again what it is; HAVING and the rules that read this one may name it"),
             );
         }
-        if SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
-            let call = if SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
+        let of_match = MATCH_FUNCTIONS.contains(&name.text.to_ascii_lowercase().as_str());
+        if of_match || SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
+            let call = if of_match || SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
             return self.error(
                 Diagnostic::new(
                     Code::UnknownField,

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     expr::Expr,
     lang::{
-        ast::{self, Connector, Contiguity, GroupKind, PatternClause, Query, SkipTarget, Within},
+        ast::{self, Connector, Contiguity, GroupKind, PatternClause, Query, RowsPerMatch, SkipTarget, Within},
         diag::{Code, Diagnostic, nearest},
     },
     model::{Type, Value},
@@ -24,6 +24,7 @@ const PERMUTED_MAX: usize = 6;
 
 /// Notes the variables: conditions name each other, so all are known before any is compiled.
 pub(super) fn declare<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause) {
+    rule.all_rows = clause.rows.is_some_and(|rows| rows.value == RowsPerMatch::All);
     let mut names: Vec<(&'a ast::Name, bool)> = Vec::new();
     variables_of(&clause.pattern, false, &mut names);
     for (at, (name, negated)) in names.iter().enumerate() {
@@ -118,6 +119,7 @@ pub(super) fn pattern<'a>(rule: &mut RuleScope<'a>, clause: &'a PatternClause, q
         within_ms: within_ms?,
         skip: skip?,
         on_timeout: clause.on_timeout.is_some(),
+        all_rows: rule.all_rows,
         clock: match query.clock.map(|clock| clock.value) {
             Some(ast::Clock::Event) => ClockPolicy::Event,
             Some(ast::Clock::Wall) => ClockPolicy::Wall,

@@ -1,7 +1,7 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{Clock, EmitKind, ExprKind, Operator, Query, RowsPerMatch, WindowKind};
+use crate::lang::ast::{Clock, EmitKind, ExprKind, Operator, Query, WindowKind};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -57,11 +57,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     match &query.operator {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
-        Some(Operator::Pattern(pattern)) => {
-            if let Some(rows) = pattern.rows.filter(|rows| rows.value == RowsPerMatch::All) {
-                rule.unsupported("ALL ROWS PER MATCH", rows.span);
-            }
-        }
         Some(Operator::Window(window)) => {
             let what = match &window.kind {
                 WindowKind::Tumbling { .. } => None,
@@ -78,6 +73,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
                 rule.unsupported("TIME ZONE", zone.span);
             }
         }
-        None => {}
+        Some(Operator::Pattern(_)) | None => {}
     }
 }

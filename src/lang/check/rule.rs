@@ -47,6 +47,7 @@ pub(super) fn check_rule(
         through: None,
         keys: Vec::new(),
         variables: Vec::new(),
+        all_rows: false,
         where_fence: query.where_.as_ref().and_then(fence_function),
         measures: &query.measures,
         prev: Slots::default(),

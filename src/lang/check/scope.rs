@@ -97,6 +97,8 @@ pub(super) struct RuleScope<'a> {
     pub(super) through: Option<u16>,
     pub(super) keys: Vec<KeyScope<'a>>,
     pub(super) variables: Vec<VariableScope<'a>>,
+    /// ALL ROWS PER MATCH: measures are as of each row unless they say FINAL.
+    pub(super) all_rows: bool,
     /// The first fence function of WHERE: a bare `fence` is its.
     pub(super) where_fence: Option<&'a ast::Call>,
     pub(super) measures: &'a [ast::Measure],

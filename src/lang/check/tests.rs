@@ -74,6 +74,11 @@ pub(super) fn plan_of(expr: &str) -> Plan {
     checked.plan.unwrap_or_else(|| panic!("{expr}\n{messages}"))
 }
 
+/// What is said of an expression.
+pub(super) fn said_of(expr: &str) -> String {
+    run(&one_rule(expr), &catalog()).1
+}
+
 /// A plan in few lines.
 fn show(plan: &Plan) -> String {
     let mut out = String::new();

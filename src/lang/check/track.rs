@@ -1,4 +1,4 @@
-//! Functions over consecutive events of a partition: `prev(x)`, `gap()`, `speed()`, `heading()`.
+//! Functions over consecutive events of a partition: `prev(x)`, `prev(x, n)`, `gap()`, `speed()`, `heading()`.
 
 use super::{
     compile::{Compiler, Typed, two},
@@ -15,16 +15,20 @@ use crate::{
     model::{Type, Unit, Value},
 };
 
+/// How many events `prev` may look back.
+const PREV_MAX: i64 = 100;
+
 impl Compiler<'_, '_> {
     /// Notes that the previous event is looked at, which there is only in a partition.
     pub(super) fn needs_partition(&mut self, function: &str, span: Span) -> Option<()> {
         self.uses.prev = true;
         if self.in_prev {
-            return self.error(Diagnostic::new(
-                Code::WrongPlace,
-                span,
-                format!("`{function}` inside of `prev` would need the event before the previous one"),
-            ));
+            let message = format!("`{function}` inside of `prev` would need the event before the previous one");
+            let mut diagnostic = Diagnostic::new(Code::WrongPlace, span, message);
+            if function == "prev(…)" {
+                diagnostic = diagnostic.with_help("`prev(x, 2)` is of the event before the previous one");
+            }
+            return self.error(diagnostic);
         }
         if self.rule.partitioned {
             return Some(());
@@ -42,17 +46,23 @@ impl Compiler<'_, '_> {
         )
     }
 
-    /// `prev(x)`.
+    /// `prev(x)`, `prev(x, n)`.
     pub(super) fn prev(&mut self, call: &Call, span: Span) -> Option<Typed> {
-        let arg = match call.args.as_slice() {
-            [arg] => arg,
+        let (arg, count) = match call.args.as_slice() {
+            [arg] => (arg, 1),
             [arg, count] => {
                 let count = self.expr(count)?;
                 match count.as_const() {
-                    Some(Value::Int(1)) => arg,
+                    Some(Value::Int(n @ 1..=PREV_MAX)) => (arg, *n as u16),
                     Some(Value::Int(_)) => {
-                        self.rule.unsupported("prev(x, n) with n other than 1", count.span);
-                        return None;
+                        let message = format!("a rule can look back over at most {PREV_MAX} events");
+                        return self.error(
+                            Diagnostic::new(Code::OutOfRange, count.span, message)
+                                .with_label("out of range")
+                                .with_help(format!(
+                                    "1 is the previous event, {PREV_MAX} the farthest: that many are kept of every key"
+                                )),
+                        );
                     }
                     _ => {
                         let message = "how far to look back is a whole constant";
@@ -61,7 +71,8 @@ impl Compiler<'_, '_> {
                 }
             }
             _ => {
-                let message = "`prev` takes one value: `prev(speed)`";
+                let message =
+                    "`prev` takes one value, and perhaps how many events ago: `prev(speed)`, `prev(speed, 3)`";
                 return self.error(Diagnostic::new(Code::WrongArguments, span, message));
             }
         };
@@ -74,7 +85,8 @@ impl Compiler<'_, '_> {
             (compiler.only, compiler.own, compiler.in_prev) = (only, own, true);
             compiler.expr(arg)
         })?;
-        Some(self.leaf(Node::Prev(slot), ty, span))
+        let node = if count == 1 { Node::Prev(slot) } else { Node::PrevAt(slot, count) };
+        Some(self.leaf(node, ty, span))
     }
 
     /// A slot that is kept of each event for the next.

@@ -164,34 +164,39 @@ impl<'a> Compiler<'_, 'a> {
         let (head, rest) = path.parts.split_first()?;
         let Some(var) = self.rule.variable(&head.text) else {
             // A field alone: over all events of the match.
-            if self.rule.variables.is_empty() || self.site == Site::Define {
-                return self.error(
-                    Diagnostic::new(
-                        Code::UnknownVariable,
-                        head.span,
-                        format!("the pattern has no variable `{}`", head.text),
-                    )
-                    .with_help(format!("write `{}(v.{})` for a variable v of the pattern", call.name.text, head.text)),
-                );
+            if self.own.is_none() || self.site != Site::Define {
+                return self.picked_of_all(arg, make(count));
             }
-            let typed = self.retained_last(arg)?;
-            return Some(match typed.at {
-                super::compile::At::Node(_) => self.repick(arg, make(count))?,
-                super::compile::At::Const(_) => typed,
+            let under_test = self.expr(arg)?;
+            return self.with_event_under_test(Var::ANY, (last, count), under_test, |compiler, pick| {
+                compiler.picked_of_all(arg, pick)
             });
         };
         if self.own != Some(var) || self.site != Site::Define {
             return self.picked(var, head, rest, make(count), false, span);
         }
-        // In its own condition the event under test counts as the variable's last.
         let under_test = self.picked(var, head, rest, Pick::Last(0), true, span)?;
+        self.with_event_under_test(var, (last, count), under_test, |compiler, pick| {
+            compiler.picked(var, head, rest, pick, false, span)
+        })
+    }
+
+    /// `first` and `last` in a variable's own condition: the event under test counts as the last, after those taken.
+    fn with_event_under_test(
+        &mut self,
+        var: u16,
+        (last, count): (bool, u16),
+        under_test: Typed,
+        mut taken: impl FnMut(&mut Self, Pick) -> Option<Typed>,
+    ) -> Option<Typed> {
+        let span = under_test.span;
         if last {
             return match count.checked_sub(1) {
                 None => Some(under_test),
-                Some(before) => self.picked(var, head, rest, Pick::Last(before), false, span),
+                Some(before) => taken(self, Pick::Last(before)),
             };
         }
-        let bound = self.picked(var, head, rest, Pick::First(count), false, span)?;
+        let bound = taken(self, Pick::First(count))?;
         let is_there = self.bound_to(var, Pick::First(count), span);
         let under_test_is_it = match count.checked_sub(1) {
             None => Typed::constant(Value::Bool(true), Type::Bool, span),
@@ -214,8 +219,8 @@ impl<'a> Compiler<'_, 'a> {
         self.not(absent)
     }
 
-    /// The same kept value of another event of the match.
-    fn repick(&mut self, arg: &Expr, pick: Pick) -> Option<Typed> {
+    /// What is kept of one of the match's events, whichever variable took it.
+    fn picked_of_all(&mut self, arg: &Expr, pick: Pick) -> Option<Typed> {
         let key = format!("None||{}", print_expr(arg));
         let (slot, ty) = self.shared(Table::Retained, key, |compiler| compiler.expr(arg))?;
         Some(self.leaf(Node::Var(Var { var: Var::ANY, pick }, slot), ty, arg.span))

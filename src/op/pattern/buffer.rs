@@ -12,7 +12,7 @@ pub(super) struct Layout {
     pub(super) values: usize,
     /// Shortcuts of a node to other nodes of its match.
     pub(super) links: usize,
-    /// Aggregates of a node's variable, at most.
+    /// Aggregates over all events and of a node's variable, at most.
     pub(super) folds: usize,
     /// Loops that remember when they began.
     pub(super) marks: usize,

@@ -1,4 +1,4 @@
-//! From a match to an output.
+//! From a match to its output, or to one output for each of its events.
 
 use super::{
     program::Program,
@@ -7,26 +7,43 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Clock, Emission, EmissionKind, Taken, TimeMs, Value},
+    model::{Clock, Emission, EmissionKind, Row, Taken, TimeMs, Value},
 };
+use std::sync::Arc;
 
 impl Program {
-    /// Evaluates the measures over a match and adds the output, unless HAVING refuses it.
+    /// Evaluates the measures over a match and adds the output, or one per row, unless HAVING refuses it. `clock` is that of
+    /// the timer that decided it, if one did.
     pub(super) fn emit(
         &self,
-        state: &KeyState,
+        state: &mut KeyState,
         scratch: &mut Scratch,
         run: &Run,
         (kind, time_ms, clock): (EmissionKind, TimeMs, Clock),
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let view = View::new(self, &state.buffer, run);
-        let env = env.with_bound(&view);
-        if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
-            return;
-        }
+        // Before HAVING, which may look at it. What timed out is no match.
+        let number = (self.numbers && kind == EmissionKind::Match).then(|| {
+            state.matches += 1;
+            state.matches
+        });
         let buffer = &state.buffer;
+        let view = View::new(self, buffer, run).numbered(number);
+        let output = |view: &View<'_>, taken: Vec<Taken>, row: Option<Row>| {
+            let env = env.with_bound(view);
+            let passes = self.having.as_ref().is_none_or(|having| having.is_true(&env));
+            passes.then(|| Emission {
+                kind,
+                time_ms,
+                start_ms: run.start_ms,
+                end_ms: run.since_ms,
+                clock,
+                values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
+                taken,
+                row,
+            })
+        };
         scratch.path.clear();
         scratch.path.extend(buffer.chain(run.node).map(|(at, _)| at));
         let taken = scratch.path.iter().rev().filter_map(|&at| {
@@ -37,14 +54,13 @@ impl Program {
             };
             Some(Taken { var: node.var, id: event.id.clone(), position })
         });
-        out.push(Emission {
-            kind,
-            time_ms,
-            start_ms: run.start_ms,
-            end_ms: run.since_ms,
-            clock,
-            values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
-            taken: taken.collect(),
-        });
+        if !self.all_rows {
+            out.extend(output(&view, taken.collect(), None));
+            return;
+        }
+        let all: Arc<[Taken]> = taken.collect();
+        for ((number, &node), own) in (1..).zip(scratch.path.iter().rev()).zip(all.iter()) {
+            out.extend(output(&view.row(node), vec![own.clone()], Some(Row { number, of: Arc::clone(&all) })));
+        }
     }
 }

@@ -36,7 +36,7 @@ pub struct Program {
     pub(super) untils: Vec<Vec<Option<Expr>>>,
     pub(super) retained: Vec<Vec<Expr>>,
     pub(super) aggregates: Vec<(u16, Aggregate)>,
-    /// The place of each aggregate among those of its variable.
+    /// The place of each aggregate in the nodes that have it.
     pub(super) fold_slots: Vec<usize>,
     /// For each variable the shortcut to its last event.
     pub(super) last_links: Vec<Option<u16>>,
@@ -48,6 +48,10 @@ pub struct Program {
     pub(super) within_ms: Option<TimeMs>,
     pub(super) skip: Skip,
     pub(super) on_timeout: bool,
+    /// Every event of a match is an output.
+    pub(super) all_rows: bool,
+    /// Whether a measure looks at the match's number, so that a key must count its matches.
+    pub(super) numbers: bool,
     pub(super) track: Option<u16>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
@@ -92,15 +96,15 @@ impl Program {
         let conditions: Vec<_> = pattern.variables.iter().map(|variable| variable.conditions.clone()).collect();
         let dynamic = dynamic(&graph.preds, &conditions, &untils);
         let picks = picks(&conditions, &untils, &pattern.aggregates, vars);
-        let fold_slots: Vec<usize> = (0..pattern.aggregates.len())
-            .map(|ix| pattern.aggregates[..ix].iter().filter(|(var, _)| *var == pattern.aggregates[ix].0).count())
-            .collect();
+        let fold_slots = fold_slots(&pattern.aggregates);
         let layout = Layout {
             values: pattern.retained.iter().map(Vec::len).max().unwrap_or_default(),
             links: usize::from(picks.links),
             folds: fold_slots.iter().max().map_or(0, |most| most + 1),
             marks: usize::from(marks),
         };
+        let outputs: Vec<Expr> = outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect();
+        let numbers = outputs.iter().chain(having).flat_map(Expr::nodes).any(|node| matches!(node, Node::MatchNumber));
         Ok(Self {
             states,
             preds: graph.preds,
@@ -118,8 +122,10 @@ impl Program {
             within_ms: pattern.within_ms,
             skip: pattern.skip,
             on_timeout: pattern.on_timeout,
+            all_rows: pattern.all_rows,
+            numbers,
             track: pattern.track,
-            outputs: outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect(),
+            outputs,
             having: having.cloned(),
             id_slots: inputs.iter().map(|input| input.id_slot).collect(),
             limit: PARTIAL_MATCHES_MAX,
@@ -131,6 +137,16 @@ impl Program {
     pub fn with_limit(self, limit: usize) -> Self {
         Self { limit: limit.max(1), ..self }
     }
+}
+
+/// The places of aggregates in a node: first those over all events, which every node has, then those of its variable.
+fn fold_slots(aggregates: &[(u16, Aggregate)]) -> Vec<usize> {
+    let of_all = aggregates.iter().filter(|(var, _)| *var == Var::ANY).count();
+    let slot = |(ix, (var, _)): (usize, &(u16, Aggregate))| {
+        let before = aggregates.iter().take(ix).filter(|(other, _)| other == var).count();
+        if *var == Var::ANY { before } else { of_all + before }
+    };
+    aggregates.iter().enumerate().map(slot).collect()
 }
 
 /// Which shortcuts nodes have.

@@ -17,6 +17,7 @@ impl KeyState {
         let runs = self.runs.iter().chain(&self.finished);
         runs.for_each(|run| order.visit(&self.buffer, run.node));
         writer.u64(self.next_seq);
+        writer.u64(self.matches);
         writer.len(order.events.len());
         for &at in &order.events {
             let Some(event) = self.buffer.event(at) else { continue };
@@ -55,7 +56,7 @@ impl KeyState {
     pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let Layout { values, links, folds, marks } = program.layout;
         let mut buffer = Buffer::new(program.layout);
-        let next_seq = reader.u64()?;
+        let (next_seq, matches) = (reader.u64()?, reader.u64()?);
         let events = reader.len()?;
         for _ in 0..events {
             let (seq, time_ms, id) = (reader.u64()?, reader.i64()?, reader.event_id()?);
@@ -106,7 +107,7 @@ impl KeyState {
         // A node is made with a reference of its maker; now the runs have theirs.
         (0..nodes).rev().for_each(|node| buffer.release(node as u32));
         let deadline = runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        Ok(KeyState { runs, finished, buffer, next_seq, deadline })
+        Ok(KeyState { runs, finished, buffer, next_seq, deadline, matches })
     }
 }
 

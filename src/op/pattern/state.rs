@@ -37,11 +37,14 @@ pub struct KeyState {
     pub(super) buffer: Buffer,
     pub(super) next_seq: u64,
     pub(super) deadline: TimeMs,
+    /// How many matches there were, where a measure asks for it.
+    pub(super) matches: u64,
 }
 
 impl Default for KeyState {
     fn default() -> Self {
-        Self { runs: Vec::new(), finished: Vec::new(), buffer: Buffer::default(), next_seq: 0, deadline: NEVER }
+        let (runs, finished) = (Vec::new(), Vec::new());
+        Self { runs, finished, buffer: Buffer::default(), next_seq: 0, deadline: NEVER, matches: 0 }
     }
 }
 
@@ -53,6 +56,10 @@ impl KeyState {
 
     /// Whether it holds nothing: the state may be dropped.
     pub fn is_idle(&self) -> bool {
+        self.matches == 0 && self.holds_no_match()
+    }
+
+    fn holds_no_match(&self) -> bool {
         self.runs.len() <= 1 && self.finished.is_empty()
     }
 
@@ -73,7 +80,7 @@ impl KeyState {
             self.runs.extend_from_slice(runs);
         }
         self.deadline = runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        if self.is_idle() {
+        if self.holds_no_match() {
             self.buffer.reset();
             self.next_seq = 0;
         }

@@ -10,7 +10,7 @@ use super::{
     view::{View, last_of},
 };
 use crate::{
-    expr::Env,
+    expr::{Env, Var},
     model::{Clock, Emission, TimeMs, Value},
 };
 
@@ -310,9 +310,12 @@ impl Step<'_, '_> {
     fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16) {
         let program = self.program;
         for ((of, aggregate), &slot) in program.aggregates.iter().zip(&program.fold_slots) {
-            if *of != var {
-                continue;
-            }
+            // Over all events of the match every node goes on from the one before it.
+            let before = match *of {
+                Var::ANY => buffer.node(node).map(|node| node.prev).filter(|&prev| prev != NONE),
+                of if of == var => before,
+                _ => continue,
+            };
             let filter = aggregate.filter.get(self.input).and_then(Option::as_ref);
             let value = match aggregate.args.get(self.input) {
                 Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(self.env)) => arg.value(self.env),
@@ -327,7 +330,7 @@ impl Step<'_, '_> {
                         if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
                             return true;
                         }
-                        at = buffer.node(node).and_then(|node| last_of(program, buffer, node.prev, var));
+                        at = buffer.node(node).and_then(|node| last_of(program, buffer, node.prev, *of));
                     }
                     false
                 }),

@@ -10,18 +10,31 @@ use crate::{
     model::{TimeMs, Value},
 };
 
-/// A match: the events taken so far; the event under test is not among them.
+/// A match, or a row of it: the events taken so far; the event under test is not among them.
 pub(super) struct View<'a> {
     program: &'a Program,
     buffer: &'a Buffer,
     node: u32,
     span: Option<(TimeMs, TimeMs)>,
+    number: Option<u64>,
+    /// The whole match, where this is a row of it.
+    end: Option<&'a View<'a>>,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(program: &'a Program, buffer: &'a Buffer, run: &Run) -> Self {
         let span = (run.node != NONE).then_some((run.start_ms, run.since_ms));
-        Self { program, buffer, node: run.node, span }
+        Self { program, buffer, node: run.node, span, number: None, end: None }
+    }
+
+    /// The same as the match with this number.
+    pub(super) fn numbered(self, number: Option<u64>) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The match as it was when it took the event of one of its nodes.
+    pub(super) fn row<'b>(&'b self, node: u32) -> View<'b> {
+        View { node, end: Some(self), ..*self }
     }
 
     fn find(&self, var: Var) -> Option<u32> {
@@ -46,8 +59,17 @@ impl Bound for View<'_> {
         fold.unwrap_or(&super::fold::Fold::Empty).result(aggregate.kind, aggregate.ty)
     }
 
-    fn classifier(&self) -> Option<(u16, u64)> {
-        self.buffer.node(self.node).map(|node| (node.var, 0))
+    fn classifier(&self) -> Option<&str> {
+        let var = self.buffer.node(self.node)?.var;
+        self.program.names.get(usize::from(var)).map(String::as_str)
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    fn at_end(&self) -> Option<&dyn Bound> {
+        self.end.map(|end| end as &dyn Bound)
     }
 
     fn span(&self) -> Option<(TimeMs, TimeMs)> {

@@ -41,6 +41,7 @@ pub(super) fn translate(case: &Case) -> Result<Translated, String> {
         within_ms: case.within_ms,
         skip: names.skip(case)?,
         on_timeout: true,
+        all_rows: false,
         clock: plan::ClockPolicy::Event,
         retained_types: vec![Type::Any; retained.len()],
         retained: vec![retained],

@@ -105,6 +105,7 @@ pub(super) fn pattern_of(elements: Vec<Element>) -> Pattern {
         within_ms: None,
         skip: Skip::NoSkip,
         on_timeout: true,
+        all_rows: false,
         clock: ClockPolicy::Event,
         retained: vec![vec![field(0), field(1)]],
         retained_types: vec![Type::Text, Type::Any],
