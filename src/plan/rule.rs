@@ -97,7 +97,9 @@ impl Rule {
                     || pattern.aggregates.iter().any(|(_, inner)| aggregate(inner))
             }
         };
-        body || self.inputs.iter().any(input) || self.outputs.iter().flat_map(|field| &field.exprs).any(looks)
+        body || self.having.as_ref().is_some_and(looks)
+            || self.inputs.iter().any(input)
+            || self.outputs.iter().flat_map(|field| &field.exprs).any(looks)
     }
 
     /// The part of a partition's key by which its events are routed: without what THROUGH adds, so that all fences of an
