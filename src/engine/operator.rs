@@ -20,6 +20,8 @@ pub(super) trait Operator: Send {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>);
+    /// When `advance` may next do something; it never does anything before.
+    fn due(&self) -> Option<TimeMs>;
     /// Keys with state, and what they hold open.
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
@@ -255,6 +257,10 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         while let Some(place) = self.partitions.due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
         }
+    }
+
+    fn due(&self) -> Option<TimeMs> {
+        self.partitions.next_timer()
     }
 
     fn load_figures(&self) -> (usize, usize) {
