@@ -17,18 +17,26 @@ use geocep::{
     time::PartitionIx,
 };
 use serde_json::{Map, Value as Json};
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// Something put out: when it was noticed (an event's id or a time; empty where nobody said) and what was taken.
 pub(crate) type Found = (String, Taken);
 
 /// What came out; all sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) matches: Vec<Found>,
     /// With the deadline.
     pub(crate) timeouts: Vec<(TimeMs, Found)>,
     pub(crate) late: Vec<String>,
+    /// For the matches, where they were noticed and when they were decided; nothing to compare.
+    pub(crate) decided: Vec<(String, TimeMs)>,
+}
+
+impl PartialEq for Answer {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches == other.matches && self.timeouts == other.timeouts && self.late == other.late
+    }
 }
 
 impl Answer {
@@ -46,6 +54,7 @@ impl Answer {
             matches: expect.matches.iter().enumerate().map(of_match).collect(),
             timeouts: expect.timeouts.iter().enumerate().map(of_timeout).collect(),
             late: expect.late.clone(),
+            decided: Vec::new(),
         }
         .sorted()
     }
@@ -71,8 +80,9 @@ impl Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let taken =
-            |taken: &Taken| taken.iter().map(|(var, ids)| format!("{var}={}", ids.join(","))).collect::<Vec<_>>().join(" ");
+        let taken = |taken: &Taken| {
+            taken.iter().map(|(var, ids)| format!("{var}={}", ids.join(","))).collect::<Vec<_>>().join(" ")
+        };
         let place = |at: &str| if at.is_empty() { String::new() } else { format!(" @{at}") };
         let mut parts: Vec<String> = Vec::new();
         parts.extend(self.matches.iter().map(|(at, found)| format!("[{}{}]", taken(found), place(at))));
@@ -125,8 +135,13 @@ fn catalog(translated: &Translated) -> Catalog {
 pub(crate) fn run(case: &Case, translated: &Translated, plan: &Arc<Plan>, saving: bool) -> Result<Answer, String> {
     let held = case.mode == "operator";
     let engine = engine(plan, held)?;
-    let mut feed = Feed { case, translated, plan, saving, held, engine, late: Vec::new(), answer: Answer::default(), offset: 0 };
-    if held { feed.by_watermark()? } else { feed.in_order()? }
+    let mut feed =
+        Feed { case, translated, plan, saving, held, engine, late: Vec::new(), answer: Answer::default(), offset: 0 };
+    if held {
+        feed.by_watermark()?
+    } else {
+        feed.in_order()?
+    }
     let late = std::mem::take(&mut feed.late);
     feed.answer.late = late;
     Ok(feed.answer.sorted())
@@ -178,24 +193,16 @@ impl Feed<'_> {
     /// Events wait for a watermark, and then come in order of time.
     fn by_watermark(&mut self) -> Result<(), String> {
         let mut watermark = TimeMs::MIN;
-        let mut times = BTreeSet::new();
         let mut tied: Vec<&Event> = Vec::new();
         for event in &self.case.events {
             if let Some(to) = time(event, "watermark") {
                 watermark = watermark.max(to);
                 self.release(&mut tied, to);
-                while let Some(&at) = times.first().filter(|at| **at <= to) {
-                    times.remove(&at);
-                    self.tick(at, &at.to_string())?;
-                }
                 // In Flink an event at the watermark is late, here one before it.
-                self.tick(to.saturating_add(1), &to.to_string())?;
+                self.tick(to.saturating_add(1), "")?;
                 continue;
             }
             let at = time(event, "ts").unwrap_or_default();
-            if at > watermark {
-                times.insert(at);
-            }
             // Events of one instant come as they arrive; another order of theirs is the source's to make.
             match self.case.tie_break_field {
                 Some(_) if at > watermark => tied.push(event),
@@ -203,11 +210,17 @@ impl Feed<'_> {
             }
         }
         self.release(&mut tied, TimeMs::MAX);
-        for at in times {
-            self.tick(at, &at.to_string())?;
-        }
         self.engine.finish(AtEnd::Drain);
-        self.collect(&TimeMs::MAX.to_string())
+        self.collect("")
+    }
+
+    /// When Flink's operator notices what is decided at a time: it looks at the time of each event and at watermarks.
+    fn noticed(&self, decided_ms: TimeMs, key: Option<&Json>) -> TimeMs {
+        let of_key = |event: &&Event| event.get("key") == key;
+        let events = self.case.events.iter().filter(|event| !event.contains_key("watermark")).filter(of_key);
+        let times = events.filter_map(|event| time(event, "ts"));
+        let watermarks = self.case.events.iter().filter_map(|event| time(event, "watermark"));
+        times.chain(watermarks).filter(|at| *at >= decided_ms).min().unwrap_or(TimeMs::MAX)
     }
 
     fn release(&mut self, tied: &mut Vec<&Event>, to: TimeMs) {
@@ -268,9 +281,22 @@ impl Feed<'_> {
             let EventId::Field(id) = &event.id else { return Err("an event without an id".to_owned()) };
             taken.entry(var.to_owned()).or_default().push(id.to_string());
         }
-        let found = (at.to_owned(), taken);
+        let decided_ms = output.emission.time_ms;
+        let at = match self.held {
+            true => {
+                let id = taken.values().flatten().next();
+                let is = |event: &&Event| event.get("id").and_then(Json::as_str) == id.map(String::as_str);
+                let key = self.case.events.iter().find(is).and_then(|event| event.get("key"));
+                self.noticed(decided_ms, key).to_string()
+            }
+            false => at.to_owned(),
+        };
+        let found = (at, taken);
         match output.emission.kind {
-            EmissionKind::Match => self.answer.matches.push(found),
+            EmissionKind::Match => {
+                self.answer.decided.push((found.0.clone(), decided_ms));
+                self.answer.matches.push(found);
+            }
             _ => self.answer.timeouts.push((output.emission.time_ms, found)),
         }
         Ok(())

@@ -119,6 +119,8 @@ impl Translator<'_> {
     ) -> Result<String, String> {
         let mut text = String::new();
         for (at, element) in elements.iter().enumerate() {
+            // Between two elements nothing but what follows ends an absence: a bound of its own means nothing in Flink.
+            let between = at + 1 < elements.len() && element.rel.as_deref() == Some("notFollowedBy");
             let inner = match group.filter(|_| at == 0) {
                 Some(group) => group.inner.as_deref(),
                 None => element.quant.inner.as_deref(),
@@ -126,14 +128,21 @@ impl Translator<'_> {
             if at > 0 {
                 text.push_str(connector(element)?);
             }
-            text.push_str(&self.element(element, inner, defines)?);
+            text.push_str(&self.element(element, inner, element.within_prev_ms.filter(|_| !between), defines)?);
         }
         Ok(text)
     }
 
-    fn element(&self, element: &Element, inner: Option<&str>, defines: &mut Vec<String>) -> Result<String, String> {
+    fn element(
+        &self,
+        element: &Element,
+        inner: Option<&str>,
+        previous: Option<i64>,
+        defines: &mut Vec<String>,
+    ) -> Result<String, String> {
         let inner = if begins_with_group(element) { Some("strict") } else { inner };
-        let previous = element.within_prev_ms.filter(|ms| *ms > 0);
+        // A step has one bound.
+        let previous = previous.filter(|ms| *ms > 0 && window(element).is_none());
         let previous = previous.map(|ms| format!(" WITHIN {ms} ms OF PREVIOUS")).unwrap_or_default();
         let what = match (&element.var, &element.group) {
             (Some(var), _) => {
@@ -155,7 +164,7 @@ impl Translator<'_> {
         };
         if element.is_negated() {
             // Flink takes no quantifier here, nor do we: what the case says is said.
-            return Ok(format!("!{what}{}", counted(&element.quant).0));
+            return Ok(format!("!{what}{}{previous}", counted(&element.quant).0));
         }
         let words = self.words(element, inner);
         let (count, wrapped) = counted(&element.quant);
@@ -184,7 +193,7 @@ impl Translator<'_> {
         if let Some(until) = &quantifier.until {
             words.push_str(&format!(" UNTIL ({})", self.condition(until, None)));
         }
-        if let Some(ms) = quantifier.window_ms.filter(|ms| *ms > 0 && repeats) {
+        if let Some(ms) = window(element) {
             words.push_str(&format!(" WITHIN {ms} ms"));
         }
         words
@@ -206,6 +215,12 @@ impl Translator<'_> {
             other => return Err(format!("unknown skip `{other}`")),
         })
     }
+}
+
+/// A loop's own window. Flink has none on what occurs once at most.
+fn window(element: &Element) -> Option<i64> {
+    let repeats = element.quant.max != Some(1) && element.is_quantified();
+    element.quant.window_ms.filter(|ms| *ms > 0 && repeats)
 }
 
 /// In Flink a group whose head is a group follows strictly, whatever is said of it.

@@ -4,7 +4,7 @@
 //! pattern is made, never from a case's name.
 
 use crate::{
-    case::{Case, Element},
+    case::{Case, Element, Skip, Taken},
     run::{Answer, plan, run},
     translate::translate,
 };
@@ -41,7 +41,8 @@ pub(crate) fn judge(case: &Case, saving: bool) -> Judged {
         Some(error) => format!("{error}; {expected}"),
         None => expected.to_string(),
     };
-    let judged = |verdict, text: &str, got: String| Judged { verdict, text: text.to_owned(), expected: shown.clone(), got };
+    let judged =
+        |verdict, text: &str, got: String| Judged { verdict, text: text.to_owned(), expected: shown.clone(), got };
     let translated = match translate(case) {
         Ok(translated) => translated,
         Err(why) => return judged(Verdict::Failed, "", why),
@@ -69,7 +70,7 @@ fn stage(case: &Case) -> Option<&str> {
 fn refused(case: &Case, compiled: bool) -> Verdict {
     match stage(case) {
         Some("compile") if !compiled => Verdict::Passed,
-        _ => deviates(&quirks(case, true)),
+        _ => deviates(&quirks(case)),
     }
 }
 
@@ -97,34 +98,54 @@ fn compare(case: &Case, expected: &Answer, answer: &Answer) -> Verdict {
         Some(_) if error.contains("Could not skip") => missed(case, expected, answer),
         Some(_) => Verdict::Deviates("internal error".to_owned()),
         None if answer == expected => Verdict::Passed,
-        None if in_order(case, expected, answer) => Verdict::Deviates("deadlines in order".to_owned()),
-        None => deviates(&quirks(case, false)),
+        None if deadlines_in_order(case, expected, answer) => Verdict::Deviates("deadlines in order".to_owned()),
+        None => deviates(&quirks(case)),
     }
 }
 
-/// `OR FAIL`: Flink's job ends, a rule counts the match and goes on. The matches before are the same, and the next one has no
-/// event to skip to.
+/// `OR FAIL`: Flink's job ends at a match that has no event to skip to, or begins with it; a rule counts it and goes on. The
+/// matches before are the same, and there is such a match.
 fn missed(case: &Case, expected: &Answer, answer: &Answer) -> Verdict {
-    let var = case.skip.as_ref().and_then(|skip| skip.var.as_deref()).unwrap_or_default();
     let before = expected.matches.iter().all(|found| answer.matches.contains(found));
-    let misses = |answer: &Answer| answer.matches.iter().any(|(_, taken)| !taken.contains_key(var));
-    match before && misses(answer) {
+    match before && answer.matches.iter().any(|(_, taken)| misses(case, taken)) {
         true => Verdict::Passed,
-        false => deviates(&quirks(case, false)),
+        false => deviates(&quirks(case)),
     }
 }
 
-/// Whether all that differs is what a match at one deadline drops, so that it has no later one: Flink ends everything that is
-/// due in one step of time together.
-fn in_order(case: &Case, expected: &Answer, answer: &Answer) -> bool {
-    let _ = (case, expected, answer);
-    false
+fn misses(case: &Case, taken: &Taken) -> bool {
+    let Some(Skip { kind, var: Some(var), .. }) = &case.skip else { return false };
+    let Some(ids) = taken.get(var) else { return true };
+    let to = if kind == "skip_to_last" { ids.last() } else { ids.first() };
+    let place = |id: &String| {
+        let is =
+            |event: &&serde_json::Map<String, serde_json::Value>| event.get("id").is_some_and(|its| its == id.as_str());
+        let at = case.events.iter().position(|event| is(&event));
+        (at.and_then(|at| case.events[at].get("ts")?.as_i64()), at)
+    };
+    taken.values().flatten().min_by_key(|id| place(id)) == to
+}
+
+/// Whether all that is missing are time-outs that a match decided by an earlier deadline dropped, in one step of time: Flink
+/// ends everything that is due in a step together.
+fn deadlines_in_order(case: &Case, expected: &Answer, answer: &Answer) -> bool {
+    let mut missing = expected.timeouts.clone();
+    for found in &answer.timeouts {
+        match missing.iter().position(|other| other == found) {
+            Some(at) => drop(missing.swap_remove(at)),
+            None => return false,
+        }
+    }
+    let dropped = |ts: i64, at: &str| answer.decided.iter().any(|(noticed, decided)| noticed == at && *decided < ts);
+    case.skips()
+        && expected.matches == answer.matches
+        && expected.late == answer.late
+        && missing.iter().all(|(ts, (at, _))| dropped(*ts, at))
 }
 
 /// The decided quirks that a pattern's parts show.
-fn quirks(case: &Case, refused: bool) -> Vec<&'static str> {
+fn quirks(case: &Case) -> Vec<&'static str> {
     let mut found = Vec::new();
-    let _ = refused;
     let mut add = |name: &'static str, is: bool| {
         if is && !found.contains(&name) {
             found.push(name);
@@ -169,10 +190,7 @@ fn wider(case: &Case) -> Vec<&'static str> {
         "greedy combinations",
         case.any(|all, at, _| greedy(&all[at]) && all[at].quant.inner.as_deref() == Some("any")),
     );
-    add(
-        "optional after greedy",
-        case.any(|all, at, _| at > 0 && all[at].is_optional() && greedy(&all[at - 1])),
-    );
+    add("optional after greedy", case.any(|all, at, _| at > 0 && all[at].is_optional() && greedy(&all[at - 1])));
     let window = case.within_ms.unwrap_or(i64::MAX);
     let longer = |ms: Option<i64>| ms.is_some_and(|ms| ms > window);
     add(

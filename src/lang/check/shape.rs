@@ -4,6 +4,7 @@ use super::scope::RuleScope;
 use crate::lang::{
     ast::{Connector, GroupKind, PatternClause, Sequence, Step, Term, Within},
     diag::{Code, Diagnostic},
+    span::Span,
 };
 
 /// Reports what is wrong with a pattern's shape.
@@ -11,14 +12,12 @@ pub(super) fn check(rule: &mut RuleScope<'_>, clause: &PatternClause) {
     sequence(rule, &clause.pattern, true);
     if clause.pattern.steps.iter().all(|step| step.negated.is_none() && can_be_empty(step)) {
         rule.report(
-            Diagnostic::new(Code::BadPattern, clause.pattern.span, "this pattern is met by no events at all")
+            Diagnostic::new(Code::EmptyPattern, clause.pattern.span, "no event at all would meet this pattern, too")
                 .with_label("every part is optional")
-                .with_help("make one part required: `+` rather than `*`"),
+                .with_help("an empty match is never put out; where one part is wanted, write `+` rather than `*`"),
         );
     }
-    if let Some(last) = clause.pattern.steps.last()
-        && let Some(not) = last.negated
-        && last.absent_for.is_none()
+    if let Some((last, not)) = absence_at_end(&clause.pattern)
         && !matches!(clause.within, Some(Within::Duration(_)))
     {
         rule.report(
@@ -44,6 +43,20 @@ fn needs_within(pattern: &Sequence) -> bool {
         },
         _ => true,
     }
+}
+
+/// The absence that a pattern ends with, if it has no end of its own: the very next event is one, and so is a deadline.
+fn absence_at_end(pattern: &Sequence) -> Option<(&Step, Span)> {
+    let last = pattern.steps.last()?;
+    if let (None, Term::Group(group)) = (last.negated, &last.term) {
+        return group.members.iter().find_map(absence_at_end);
+    }
+    let endless = last.absent_for.is_none() && last.within.is_none() && !is_strict(last);
+    last.negated.filter(|_| endless).map(|not| (last, not))
+}
+
+fn is_strict(step: &Step) -> bool {
+    step.connector.is_some_and(|connector| connector.value == Connector::Strict)
 }
 
 fn can_be_empty(step: &Step) -> bool {
@@ -72,13 +85,26 @@ fn sequence(rule: &mut RuleScope<'_>, steps: &Sequence, outermost: bool) {
             }
         }
         if step.negated.is_some() {
-            negated(rule, step, before, outermost, at + 1 == count);
+            negated(rule, step, before, outermost);
+            let bound = step.within.as_ref().filter(|_| at + 1 < count && !is_strict(step));
+            if let Some(bound) = bound {
+                rule.report(
+                    Diagnostic::new(
+                        Code::BadPattern,
+                        bound.span,
+                        "this bound ends nothing: what follows ends the absence",
+                    )
+                    .with_help(
+                        "write `FOR d` for a deadline, or bound what follows: `-> !b -> c WITHIN d OF PREVIOUS`",
+                    ),
+                );
+            }
         }
         before = Some(step);
     }
 }
 
-fn negated(rule: &mut RuleScope<'_>, step: &Step, before: Option<&Step>, outermost: bool, last: bool) {
+fn negated(rule: &mut RuleScope<'_>, step: &Step, before: Option<&Step>, outermost: bool) {
     let mut bad = |message: &str, help: &str| {
         rule.report(Diagnostic::new(Code::BadPattern, step.span, message).with_help(help));
     };
@@ -94,9 +120,6 @@ fn negated(rule: &mut RuleScope<'_>, step: &Step, before: Option<&Step>, outermo
             "write two rules, one with the part and one without it",
         ),
         _ => {}
-    }
-    if !outermost && last && step.absent_for.is_none() {
-        bad("a group can't end with what must not occur", "write `FOR d` after it, or put it after the group");
     }
     if step.connector.is_some_and(|connector| connector.value == Connector::Any) {
         bad("`->>` chooses among events, and here is none", "write `-> !b`: b does not occur in between");
