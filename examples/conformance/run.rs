@@ -19,24 +19,23 @@ use geocep::{
 use serde_json::{Map, Value as Json};
 use std::{fmt, sync::Arc};
 
-/// Something put out: when it was noticed (an event's id or a time; empty where nobody said) and what was taken.
-pub(crate) type Found = (String, Taken);
-
-/// What came out; all sorted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) matches: Vec<Found>,
-    /// With the deadline.
-    pub(crate) timeouts: Vec<(TimeMs, Found)>,
-    pub(crate) late: Vec<String>,
-    /// For the matches, where they were noticed and when they were decided; nothing to compare.
-    pub(crate) decided: Vec<(String, TimeMs)>,
+/// Something put out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    /// Of a time-out its deadline; a match has none.
+    pub(crate) timeout_ms: Option<TimeMs>,
+    pub(crate) taken: Taken,
+    /// Where it was noticed: an event's id, `end` or a time; empty where nobody said.
+    pub(crate) at: String,
 }
 
-impl PartialEq for Answer {
-    fn eq(&self, other: &Self) -> bool {
-        self.matches == other.matches && self.timeouts == other.timeouts && self.late == other.late
-    }
+/// What came out, sorted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) found: Vec<Found>,
+    pub(crate) late: Vec<String>,
+    /// Of the matches, where each was noticed and when it was decided. Nothing to compare.
+    pub(crate) decided: Vec<(String, TimeMs)>,
 }
 
 impl Answer {
@@ -46,33 +45,33 @@ impl Answer {
             true => all.get(n).cloned().unwrap_or_default(),
             false => String::new(),
         };
-        let of_match = |(n, taken): (usize, &Taken)| (at(&expect.match_at, expect.matches.len(), n), taken.clone());
-        let of_timeout = |(n, timeout): (usize, &crate::case::Timeout)| {
-            (timeout.ts, (at(&expect.timeout_at, expect.timeouts.len(), n), timeout.partial.clone()))
-        };
-        Answer {
-            matches: expect.matches.iter().enumerate().map(of_match).collect(),
-            timeouts: expect.timeouts.iter().enumerate().map(of_timeout).collect(),
-            late: expect.late.clone(),
-            decided: Vec::new(),
-        }
-        .sorted()
+        let matches = expect.matches.iter().enumerate().map(|(n, taken)| Found {
+            timeout_ms: None,
+            taken: taken.clone(),
+            at: at(&expect.match_at, expect.matches.len(), n),
+        });
+        let timeouts = expect.timeouts.iter().enumerate().map(|(n, timeout)| Found {
+            timeout_ms: Some(timeout.ts),
+            taken: timeout.partial.clone(),
+            at: at(&expect.timeout_at, expect.timeouts.len(), n),
+        });
+        let found = matches.chain(timeouts).collect();
+        Answer { found, late: expect.late.clone(), decided: Vec::new() }.sorted()
     }
 
     fn sorted(mut self) -> Self {
-        self.matches.sort();
-        self.timeouts.sort();
+        self.found.sort();
         self.late.sort();
         self
     }
 
     /// Without the places that the other doesn't know.
     pub(crate) fn like(mut self, other: &Answer) -> Self {
-        if other.matches.iter().all(|(at, _)| at.is_empty()) {
-            self.matches.iter_mut().for_each(|(at, _)| at.clear());
-        }
-        if other.timeouts.iter().all(|(_, (at, _))| at.is_empty()) {
-            self.timeouts.iter_mut().for_each(|(_, (at, _))| at.clear());
+        for timeouts in [false, true] {
+            let known = |found: &&Found| found.timeout_ms.is_some() == timeouts && !found.at.is_empty();
+            if !other.found.iter().any(|found| known(&found)) {
+                self.found.iter_mut().filter(|found| found.timeout_ms.is_some() == timeouts).for_each(|found| found.at.clear());
+            }
         }
         self.sorted()
     }
@@ -80,14 +79,12 @@ impl Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let taken = |taken: &Taken| {
-            taken.iter().map(|(var, ids)| format!("{var}={}", ids.join(","))).collect::<Vec<_>>().join(" ")
-        };
-        let place = |at: &str| if at.is_empty() { String::new() } else { format!(" @{at}") };
         let mut parts: Vec<String> = Vec::new();
-        parts.extend(self.matches.iter().map(|(at, found)| format!("[{}{}]", taken(found), place(at))));
-        for (ts, (at, found)) in &self.timeouts {
-            parts.push(format!("timeout {ts} [{}{}]", taken(found), place(at)));
+        for Found { timeout_ms, taken, at } in &self.found {
+            let kind = timeout_ms.map_or(String::new(), |ms| format!("timeout {ms} "));
+            let taken: Vec<String> = taken.iter().map(|(var, ids)| format!("{var}={}", ids.join(","))).collect();
+            let place = if at.is_empty() { String::new() } else { format!(" @{at}") };
+            parts.push(format!("{kind}[{}{place}]", taken.join(" ")));
         }
         if !self.late.is_empty() {
             parts.push(format!("late {}", self.late.join(",")));
@@ -291,14 +288,11 @@ impl Feed<'_> {
             }
             false => at.to_owned(),
         };
-        let found = (at, taken);
-        match output.emission.kind {
-            EmissionKind::Match => {
-                self.answer.decided.push((found.0.clone(), decided_ms));
-                self.answer.matches.push(found);
-            }
-            _ => self.answer.timeouts.push((output.emission.time_ms, found)),
+        let timed_out = output.emission.kind == EmissionKind::TimedOut;
+        if !timed_out {
+            self.answer.decided.push((at.clone(), decided_ms));
         }
+        self.answer.found.push(Found { timeout_ms: timed_out.then_some(decided_ms), taken, at });
         Ok(())
     }
 }

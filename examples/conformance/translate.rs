@@ -1,7 +1,8 @@
 //! From a case to a rule's text.
 //!
-//! Two habits of Flink's compiler are spelled out, as no user would expect them: the loop at the head of a group has the
-//! contiguity of the group's own repetitions, and a group whose first element is a group follows strictly.
+//! Three habits of Flink's compiler are spelled out, as no user would expect them: the loop at the head of a group has the
+//! contiguity of the group's own repetitions, a group whose first element is a group follows strictly, and of absences in a
+//! row only the last holds, unless an element comes after them that takes an event.
 
 use crate::{
     case::{Case, Condition, Element, Quantifier},
@@ -119,9 +120,12 @@ impl Translator<'_> {
     ) -> Result<String, String> {
         let mut text = String::new();
         for (at, element) in elements.iter().enumerate() {
+            if is_void(elements, at, group.is_none()) {
+                continue;
+            }
             // Between two elements nothing but what follows ends an absence: a bound of its own means nothing in Flink.
             let between = at + 1 < elements.len() && element.rel.as_deref() == Some("notFollowedBy");
-            let inner = match group.filter(|_| at == 0) {
+            let inner = match group.filter(|_| at == 0 && element.var.is_some()) {
                 Some(group) => group.inner.as_deref(),
                 None => element.quant.inner.as_deref(),
             };
@@ -214,6 +218,25 @@ impl Translator<'_> {
             "skip_to_last" => format!("SKIP TO LAST {}{fail}", quoted(&last)),
             other => return Err(format!("unknown skip `{other}`")),
         })
+    }
+}
+
+/// Whether Flink forgets an absence: it goes with the next element that takes an event, and there is none before the next
+/// event is looked at, or before the end.
+fn is_void(elements: &[Element], at: usize, top: bool) -> bool {
+    let relaxed = |element: &Element| element.rel.as_deref() == Some("notFollowedBy");
+    if !elements.get(at).is_some_and(relaxed) {
+        return false;
+    }
+    let before = at.checked_sub(1).and_then(|at| elements.get(at));
+    let repeats = |element: &Element| element.is_quantified() && element.quant.max != Some(1);
+    // A loop looks out for the absence after it by itself.
+    if before.is_some_and(repeats) {
+        return false;
+    }
+    match elements.iter().skip(at + 1).find(|element| !relaxed(element)) {
+        Some(next) => next.is_negated(),
+        None => top && at + 1 < elements.len(),
     }
 }
 

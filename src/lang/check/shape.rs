@@ -59,8 +59,12 @@ fn is_strict(step: &Step) -> bool {
     step.connector.is_some_and(|connector| connector.value == Connector::Strict)
 }
 
+fn is_optional(step: &Step) -> bool {
+    step.quantifier.is_some_and(|quantifier| quantifier.min == 0)
+}
+
 fn can_be_empty(step: &Step) -> bool {
-    if step.quantifier.is_some_and(|quantifier| quantifier.min == 0) {
+    if is_optional(step) {
         return true;
     }
     match &step.term {
@@ -115,7 +119,7 @@ fn negated(rule: &mut RuleScope<'_>, step: &Step, before: Option<&Step>, outermo
         None if step.absent_for.is_none() => {
             bad("an absence at the start has no beginning", "write `FOR d` after it: nothing of it for that long");
         }
-        Some(before) if before.negated.is_none() && can_be_empty(before) => bad(
+        Some(before) if before.negated.is_none() && is_optional(before) => bad(
             "what must not occur can't follow an optional part",
             "write two rules, one with the part and one without it",
         ),
