@@ -68,9 +68,10 @@ impl Answer {
     /// Without the places that the other doesn't know.
     pub(crate) fn like(mut self, other: &Answer) -> Self {
         for timeouts in [false, true] {
-            let known = |found: &&Found| found.timeout_ms.is_some() == timeouts && !found.at.is_empty();
-            if !other.found.iter().any(|found| known(&found)) {
-                self.found.iter_mut().filter(|found| found.timeout_ms.is_some() == timeouts).for_each(|found| found.at.clear());
+            let unknown = |found: &Found| found.timeout_ms.is_some() == timeouts && found.at.is_empty();
+            if other.found.iter().any(unknown) {
+                let of_kind = |found: &&mut Found| found.timeout_ms.is_some() == timeouts;
+                self.found.iter_mut().filter(of_kind).for_each(|found| found.at.clear());
             }
         }
         self.sorted()

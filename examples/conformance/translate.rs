@@ -120,7 +120,7 @@ impl Translator<'_> {
     ) -> Result<String, String> {
         let mut text = String::new();
         for (at, element) in elements.iter().enumerate() {
-            if is_void(elements, at, group.is_none()) {
+            if is_forgotten(elements, at, group.is_none()) && !follows_loop(elements, at) {
                 continue;
             }
             // Between two elements nothing but what follows ends an absence: a bound of its own means nothing in Flink.
@@ -222,22 +222,26 @@ impl Translator<'_> {
 }
 
 /// Whether Flink forgets an absence: it goes with the next element that takes an event, and there is none before the next
-/// event is looked at, or before the end.
-fn is_void(elements: &[Element], at: usize, top: bool) -> bool {
+/// event is looked at, or before the end of the pattern.
+pub(crate) fn is_forgotten(elements: &[Element], at: usize, top: bool) -> bool {
     let relaxed = |element: &Element| element.rel.as_deref() == Some("notFollowedBy");
     if !elements.get(at).is_some_and(relaxed) {
-        return false;
-    }
-    let before = at.checked_sub(1).and_then(|at| elements.get(at));
-    let repeats = |element: &Element| element.is_quantified() && element.quant.max != Some(1);
-    // A loop looks out for the absence after it by itself.
-    if before.is_some_and(repeats) {
         return false;
     }
     match elements.iter().skip(at + 1).find(|element| !relaxed(element)) {
         Some(next) => next.is_negated(),
         None => top && at + 1 < elements.len(),
     }
+}
+
+/// Whether a loop comes right before an absence: while it repeats, it looks out for the absence by itself.
+pub(crate) fn follows_loop(elements: &[Element], at: usize) -> bool {
+    fn repeats(element: &Element) -> bool {
+        let last = element.group.as_ref().and_then(|group| group.last());
+        element.is_quantified() && element.quant.max != Some(1) || last.is_some_and(repeats)
+    }
+    let taking = elements.iter().take(at).rev().find(|element| element.rel.as_deref() != Some("notFollowedBy"));
+    taking.is_some_and(repeats)
 }
 
 /// A loop's own window. Flink has none on what occurs once at most.

@@ -84,6 +84,11 @@ impl Unrolled {
                 (false, false) => format!("{name}{bound}{connector}{text}"),
             };
         }
-        if self.optional { format!("({text})? EACH") } else { text }
+        match (self.optional, self.max == Some(self.min)) {
+            (true, _) => format!("({text})? EACH"),
+            (false, true) => text,
+            // What follows must not take the optional part for the element before it.
+            (false, false) => format!("({text})"),
+        }
     }
 }
