@@ -241,12 +241,9 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
             Some(absent_for) => Some(Compiler::new(rule, Site::Constant, 0).positive_ms(absent_for)?),
             None => None,
         };
-        if let Some(within) = &step.within {
-            rule.unsupported("WITHIN on what must not occur", within.span);
-            return None;
-        }
         let term = Term::Not { term: Box::new(term), for_ms };
-        return Some(Element { connect, term, quantifier: Quantifier::once(), within_previous_ms: None });
+        let within_previous_ms = bound.filter(|_| of_previous);
+        return Some(Element { connect, term, quantifier: Quantifier::once(), within_previous_ms });
     }
     let quantifier = quantifier(rule, step, bound.filter(|_| !of_previous))?;
     Some(Element { connect, term, quantifier, within_previous_ms: bound.filter(|_| of_previous) })

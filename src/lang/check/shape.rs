@@ -4,21 +4,20 @@ use super::scope::RuleScope;
 use crate::lang::{
     ast::{Connector, Group, GroupKind, PatternClause, Sequence, Step, Term, Within},
     diag::{Code, Diagnostic},
+    span::Span,
 };
 
 /// Reports what is wrong with a pattern's shape.
 pub(super) fn check(rule: &mut RuleScope<'_>, clause: &PatternClause) {
-    sequence(rule, &clause.pattern, true, false);
+    sequence(rule, &clause.pattern, true);
     if clause.pattern.steps.iter().all(|step| step.negated.is_none() && can_be_empty(step)) {
         rule.report(
-            Diagnostic::new(Code::BadPattern, clause.pattern.span, "this pattern is met by no events at all")
+            Diagnostic::new(Code::EmptyPattern, clause.pattern.span, "no event at all would meet this pattern, too")
                 .with_label("every part is optional")
-                .with_help("make one part required: `+` rather than `*`"),
+                .with_help("an empty match is never put out; where one part is wanted, write `+` rather than `*`"),
         );
     }
-    if let Some(last) = clause.pattern.steps.last()
-        && let Some(not) = last.negated
-        && last.absent_for.is_none()
+    if let Some((last, not)) = absence_at_end(&clause.pattern)
         && !matches!(clause.within, Some(Within::Duration(_)))
     {
         rule.report(
@@ -46,8 +45,26 @@ fn needs_within(pattern: &Sequence) -> bool {
     }
 }
 
+/// The absence that a pattern ends with, if it has no end of its own: the very next event is one, and so is a deadline.
+fn absence_at_end(pattern: &Sequence) -> Option<(&Step, Span)> {
+    let last = pattern.steps.last()?;
+    if let (None, Term::Group(group)) = (last.negated, &last.term) {
+        return group.members.iter().find_map(absence_at_end);
+    }
+    let endless = last.absent_for.is_none() && last.within.is_none() && !is_strict(last);
+    last.negated.filter(|_| endless).map(|not| (last, not))
+}
+
+fn is_strict(step: &Step) -> bool {
+    step.connector.is_some_and(|connector| connector.value == Connector::Strict)
+}
+
+fn is_optional(step: &Step) -> bool {
+    step.quantifier.is_some_and(|quantifier| quantifier.min == 0)
+}
+
 fn can_be_empty(step: &Step) -> bool {
-    if step.quantifier.is_some_and(|quantifier| quantifier.min == 0) {
+    if is_optional(step) {
         return true;
     }
     match &step.term {
@@ -65,26 +82,37 @@ fn nothing(group: &Group) -> bool {
     }
 }
 
-/// `followed`: whether something comes after the whole sequence.
-fn sequence(rule: &mut RuleScope<'_>, steps: &Sequence, outermost: bool, followed: bool) {
+fn sequence(rule: &mut RuleScope<'_>, steps: &Sequence, outermost: bool) {
     let count = steps.steps.len();
     for (at, step) in steps.steps.iter().enumerate() {
-        let followed = followed || at + 1 < count;
         match &step.term {
             Term::Group(group) if step.negated.is_none() => {
                 for member in &group.members {
-                    sequence(rule, member, false, followed);
+                    sequence(rule, member, false);
                 }
             }
             _ => {}
         }
         if step.negated.is_some() {
-            negated(rule, step, at == 0, outermost, followed);
+            negated(rule, step, at == 0, outermost);
+            let bound = step.within.as_ref().filter(|_| at + 1 < count && !is_strict(step));
+            if let Some(bound) = bound {
+                rule.report(
+                    Diagnostic::new(
+                        Code::BadPattern,
+                        bound.span,
+                        "this bound ends nothing: what follows ends the absence",
+                    )
+                    .with_help(
+                        "write `FOR d` for a deadline, or bound what follows: `-> !b -> c WITHIN d OF PREVIOUS`",
+                    ),
+                );
+            }
         }
     }
 }
 
-fn negated(rule: &mut RuleScope<'_>, step: &Step, first: bool, outermost: bool, followed: bool) {
+fn negated(rule: &mut RuleScope<'_>, step: &Step, first: bool, outermost: bool) {
     let mut bad = |message: &str, help: &str| {
         rule.report(Diagnostic::new(Code::BadPattern, step.span, message).with_help(help));
     };
@@ -96,12 +124,6 @@ fn negated(rule: &mut RuleScope<'_>, step: &Step, first: bool, outermost: bool, 
         bad(
             "an absence of several events in a row has no beginning at the start of a pattern",
             "`!a FOR d` counts from the last a; put what it counts from before it",
-        );
-    }
-    if !outermost && !followed && step.absent_for.is_none() {
-        bad(
-            "a group at the end can't end with what must not occur",
-            "write `FOR d` after it, or put it after the group",
         );
     }
     if step.connector.is_some_and(|connector| connector.value == Connector::Any) {
