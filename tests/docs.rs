@@ -1,6 +1,6 @@
 //! The documentation says what the code does: its examples check, its tables are those of the code.
 //!
-//! Blocks of `docs/language.md` and `README.md`:
+//! Blocks of `docs/language.md`, `docs/flink.md` and `README.md`:
 //!
 //! | block | what must hold |
 //! | --- | --- |
@@ -43,6 +43,7 @@ use std::{
 
 const LANGUAGE: &str = include_str!("../docs/language.md");
 const README: &str = include_str!("../README.md");
+const FLINK: &str = include_str!("../docs/flink.md");
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -171,6 +172,11 @@ fn examples_of_the_language_page_do_what_is_said_of_them() {
 }
 
 #[test]
+fn examples_of_the_page_for_flinks_users_check() {
+    hold_all("docs/flink.md", &blocks(FLINK));
+}
+
+#[test]
 fn examples_of_the_readme_check() {
     hold_all("README.md", &blocks(README));
 }
@@ -249,7 +255,11 @@ fn between<'t>(document: &'t str, name: &str) -> &'t str {
 }
 
 fn hold_table(name: &str, made: &str) {
-    let path = root("docs/language.md");
+    hold_table_of("docs/language.md", LANGUAGE, name, made);
+}
+
+fn hold_table_of(file: &str, text: &str, name: &str, made: &str) {
+    let path = root(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         // Read again: the tests of both tables may write.
         let document = fs::read_to_string(&path).unwrap();
@@ -261,7 +271,7 @@ fn hold_table(name: &str, made: &str) {
         }
         return;
     }
-    assert_eq!(between(LANGUAGE, name), made, "the table `{name}`; UPDATE_GOLDEN=1 cargo test --test docs writes it");
+    assert_eq!(between(text, name), made, "the table `{name}`; UPDATE_GOLDEN=1 cargo test --test docs writes it");
 }
 
 fn type_name(ty: Type) -> String {
@@ -422,18 +432,19 @@ fn tables_of_measures_are_what_outputs_say() {
 
 #[test]
 fn tables_of_matches_are_what_the_matcher_gives() {
-    for table in ["operators", "loops", "absences", "skips"] {
+    let tables = ["operators", "loops", "absences", "skips"].map(|table| ("docs/language.md", LANGUAGE, table));
+    for (file, text, table) in tables.into_iter().chain([("docs/flink.md", FLINK, "differs")]) {
         let mut made = String::new();
-        for line in between(LANGUAGE, table).lines() {
+        for line in between(text, table).lines() {
             let cells: Vec<&str> = line.split('`').collect();
             match cells.as_slice() {
-                [start, pattern, middle, events, _] if start.trim() == "|" => {
+                [start, pattern, middle, events, _] if start.starts_with('|') => {
                     let found = matches_of(&pattern.replace("\\|", "|"), events);
                     made.push_str(&format!("{start}`{pattern}`{middle}`{events}` | {found} |\n"));
                 }
                 _ => made.push_str(&format!("{line}\n")),
             }
         }
-        hold_table(table, &made);
+        hold_table_of(file, text, table, &made);
     }
 }

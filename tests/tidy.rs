@@ -77,7 +77,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 fn is_test(path: &Path) -> bool {
     let name = path.to_string_lossy();
     let folder = |folder| path.components().any(|part| part.as_os_str() == folder);
-    name.ends_with("_test.rs") || name.ends_with("tests.rs") || folder("tests") || folder("conformance")
+    name.ends_with("_test.rs") || name.ends_with("tests.rs") || folder("tests")
 }
 
 /// The code of a file: without comments, and without the tests at its end.

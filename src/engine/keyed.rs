@@ -46,7 +46,9 @@ impl<S> Group<S> {
 /// The states of one operator's keys.
 #[derive(Debug)]
 pub(super) struct Keyed<S> {
+    /// Empty until there is a key: many operators never have one.
     groups: Vec<Option<Box<Group<S>>>>,
+    group_count: u32,
     timers: BinaryHeap<Reverse<(TimeMs, Place)>>,
     len: usize,
 }
@@ -54,7 +56,7 @@ pub(super) struct Keyed<S> {
 impl<S> Keyed<S> {
     /// No key, in this many groups.
     pub(super) fn new(groups: u32) -> Self {
-        Self { groups: (0..groups).map(|_| None).collect(), timers: BinaryHeap::new(), len: 0 }
+        Self { groups: Vec::new(), group_count: groups, timers: BinaryHeap::new(), len: 0 }
     }
 
     /// How many keys have state.
@@ -78,6 +80,9 @@ impl<S> Keyed<S> {
 
     /// Gives a key a state; it has none yet.
     pub(super) fn insert(&mut self, group: KeyGroup, key: Key, state: S) -> Option<Place> {
+        if self.groups.is_empty() {
+            self.groups.resize_with(self.group_count as usize, || None);
+        }
         let table = self.groups.get_mut(group.0 as usize)?.get_or_insert_with(|| Box::new(Group::new()));
         let hash = table_hash(&key);
         let entry = Some(Entry { key, state, timer_ms: NO_TIMER });
@@ -120,6 +125,11 @@ impl<S> Keyed<S> {
             entry.timer_ms = deadline_ms;
             self.timers.push(Reverse((deadline_ms, place)));
         }
+    }
+
+    /// The earliest time at which a key may be due.
+    pub(super) fn next_timer(&self) -> Option<TimeMs> {
+        self.timers.peek().map(|Reverse((at_ms, _))| *at_ms)
     }
 
     /// A key that may be due at or before `to_ms`, each at most once for one time. The caller lets its time pass, then schedules it again.

@@ -5,17 +5,16 @@ use super::{
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     output::{Moment, Output},
-    route::{Route, Router, Subscription, shard_of},
+    route::{Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Routed, Shard},
 };
 use crate::{
     expr::World,
-    model::{Batch, Clock, DecodeError, EventRef, Header, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{self, ClockPolicy, EndPolicy, Plan, RuleKind, StreamOrigin},
+    model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
+    plan::{self, ClockPolicy, EndPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How a core is laid out.
 #[derive(Clone, Debug)]
@@ -63,21 +62,36 @@ pub struct RuleStats {
     pub open: usize,
 }
 
+/// A rule's outputs as a stream.
+#[derive(Clone, Debug)]
+pub(super) struct Derived {
+    pub(super) stream: StreamId,
+    /// The level that the rule runs at.
+    level: u32,
+    /// The levels with rules that read the stream.
+    pub(super) readers: Vec<usize>,
+}
+
 /// The core. Feed it with `push`, let it work with `advance`, take the alerts with `take`.
 pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
     router: Router,
+    /// What the router knows of the event at hand.
+    memos: Vec<Vec<Memo>>,
+    indexed: bool,
     pub(super) shards: Vec<Shard>,
     executor: Box<dyn Executor>,
     pub(super) options: Options,
     pub(super) merge: Merge,
-    /// For each level the rules that run at it.
-    rules: Vec<Vec<u32>>,
+    /// For each rule the level that it runs at.
+    level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
-    readers: Vec<Vec<Vec<Subscription>>>,
+    pub(super) readers: Vec<Vec<Vec<Subscription>>>,
+    /// For each rule its stream, and the levels that read it.
+    pub(super) derived: Vec<Derived>,
     /// The order of streams at one instant: sources, then derived ones, each by name.
-    stream_ranks: Vec<u32>,
+    pub(super) stream_ranks: Vec<u32>,
     pub(super) inboxes: Vec<Inbox>,
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
@@ -107,24 +121,31 @@ impl Engine {
         let options = Options { shards, key_groups: groups, ..options };
         let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed };
         let compiled = compile(&plan, &setting)?;
-        let level_of = |rule: usize| {
-            let stream = plan.streams.iter().find(|stream| stream.origin == StreamOrigin::Rule(rule as u32));
-            stream.map_or(0, |stream| stream.level.saturating_sub(1) as usize)
-        };
-        let levels = (0..plan.rules.len()).map(|rule| level_of(rule) + 1).max().unwrap_or(1);
-        let mut rules = vec![Vec::new(); levels];
-        let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
-        for (ix, rule) in plan.rules.iter().enumerate() {
-            let level = level_of(ix);
-            if let Some(rules) = rules.get_mut(level) {
-                rules.push(ix as u32);
+        let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
+        let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];
+        for (at, stream) in plan.streams.iter().enumerate() {
+            if let StreamOrigin::Rule(rule) = stream.origin
+                && let Some(of_rule) = streams.get_mut(rule as usize)
+            {
+                *of_rule = Derived { level: stream.level.saturating_sub(1), ..derived(at) };
             }
+        }
+        let level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
+        let levels = level_of.iter().max().map_or(1, |level| *level as usize + 1);
+        let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
+        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate() {
             for (input, reads) in rule.inputs.iter().enumerate() {
-                let of_level = readers.get_mut(level).and_then(|level| level.get_mut(reads.stream.0 as usize));
+                let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
                     of_level.push(Subscription { rule: ix as u32, input: input as u32 });
                 }
             }
+        }
+        for derived in &mut streams {
+            let reads = |readers: &Vec<Vec<Subscription>>| {
+                readers.get(derived.stream.0 as usize).is_some_and(|readers| !readers.is_empty())
+            };
+            derived.readers = (0..levels).filter(|&level| readers.get(level).is_some_and(reads)).collect();
         }
         let mut order: Vec<usize> = (0..plan.streams.len()).collect();
         order.sort_by_key(|&at| {
@@ -136,18 +157,21 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let of_shard = |_| Shard::new(compiled.iter().map(Compiled::operator).collect());
+        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
         Ok(Self {
-            router: Router::new(plan.rules.iter().cloned().map(Arc::new).collect(), world, groups, shards),
-            shards: (0..shards).map(of_shard).collect(),
+            memos: router.memos(),
+            router,
+            indexed: true,
+            shards: new_shards(&compiled, &level_of, shards),
             executor,
             merge: Merge::new(),
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
-            rules,
+            level_of,
             readers,
+            derived: streams,
             stream_ranks,
             watermark_ms: TimeMs::MIN,
             event_ms: TimeMs::MIN,
@@ -157,6 +181,23 @@ impl Engine {
             options,
             plan,
         })
+    }
+
+    /// Whether rules are found through the index (the default), or each is asked of every event: to measure, and to test that
+    /// outputs and states are the same.
+    pub fn set_indexed(&mut self, indexed: bool) {
+        self.indexed = indexed;
+    }
+
+    /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
+    pub fn asked(&self) -> u64 {
+        asked(&self.memos)
+    }
+
+    /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,
+    /// and no alternative for none.
+    pub fn reached(&self, rule: u32, input: u32) -> Option<&[String]> {
+        self.router.reached(rule, input)
     }
 
     /// Adds a partition of a source. Partitions of a run are added before its first event, in the order of their numbers.
@@ -249,16 +290,6 @@ impl Engine {
         self.release_held();
     }
 
-    /// What a timer put out at the very last instant has no reader that could still act, but it is an alert.
-    fn release_held(&mut self) {
-        if !self.options.eager {
-            let held = self.held.iter_mut().flat_map(|held| held.drain(..));
-            let plan = &self.plan;
-            self.ready.extend(held.filter(|output| is_alert(plan, output)));
-            self.ready.sort_by(Output::order);
-        }
-    }
-
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.ready);
@@ -331,18 +362,16 @@ impl Engine {
         let (before_ms, watermark_ms) = (self.watermark_ms, to.watermark_ms);
         (self.watermark_ms, self.event_ms) = (watermark_ms, to.event_ms);
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
-        for level in 0..self.rules.len() {
+        for level in 0..self.readers.len() {
             if level == 0 {
-                self.step_level(level, released.len(), |at| released.event(at));
+                self.step_level(level, to.clock, released.len(), |at| released.event(at));
             } else {
                 self.keep_for(level, released);
                 let events =
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
-                self.step_level(level, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
+                self.step_level(level, to.clock, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
             }
-            if let Some(rules) = self.rules.get(level) {
-                self.executor.run(&mut self.shards, &|shard| shard.advance(rules, to));
-            }
+            self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
             self.collect(level, watermark_ms);
         }
         // Levels run one after the other; an instant's outputs are ordered over all of them.
@@ -367,102 +396,50 @@ impl Engine {
     }
 
     /// Routes the events of a level and lets the shards take them.
-    fn step_level<'a>(&mut self, level: usize, count: usize, event: impl Fn(usize) -> Option<EventRef<'a>> + Sync) {
-        let Some(readers) = self.readers.get(level) else { return };
+    fn step_level<'a>(
+        &mut self,
+        level: usize,
+        clock: Clock,
+        count: usize,
+        event: impl Fn(usize) -> Option<EventRef<'a>> + Sync,
+    ) {
         let single = self.shards.len() == 1;
+        // A patterns' timers need not fire when only the wall clock has moved, but do before an event of the key: then each event of
+        // the key counts.
+        let indexed = self.indexed && clock == Clock::Event;
+        let Self { router, memos, shards, stats, .. } = self;
         for at in 0..count {
             let Some(found) = event(at) else { continue };
-            let Some(readers) = readers.get(found.stream.0 as usize) else { continue };
-            for &to in readers {
-                let key = match self.router.route(to, found) {
-                    Route::To(key) => key,
-                    Route::Nowhere => continue,
-                    Route::NoKey => {
-                        if let Some(stats) = self.stats.get_mut(to.rule as usize) {
-                            stats.missing_key += 1;
-                        }
-                        continue;
+            router.route(level, found, indexed, memos, |to, route| match route {
+                Route::NoKey => {
+                    if let Some(stats) = stats.get_mut(to.rule as usize) {
+                        stats.missing_key += 1;
                     }
-                };
-                if single {
-                    if let Some(shard) = self.shards.first_mut() {
-                        shard.step(to, found, &key);
-                    }
-                } else if let Some(shard) = self.shards.get_mut(self.router.shard(&key) as usize) {
-                    shard.inbox.push(Routed { to, event: at as u32, key });
                 }
-            }
+                Route::To(key) if single => {
+                    if let Some(shard) = shards.first_mut() {
+                        shard.step(to, found, key);
+                    }
+                }
+                Route::To(key) => {
+                    if let Some(shard) = shards.get_mut(router.shard(key) as usize) {
+                        shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
+                    }
+                }
+            });
         }
         if !single {
             self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
         }
     }
 
-    /// Orders a level's outputs and passes on those whose instant is complete.
-    fn collect(&mut self, level: usize, before_ms: TimeMs) {
-        for &rule in self.rules.get(level).into_iter().flatten() {
-            let shed: u64 = self.shards.iter_mut().map(|shard| shard.take_shed(rule)).sum();
-            if let Some(stats) = self.stats.get_mut(rule as usize) {
-                stats.shed += shed;
-            }
-        }
-        let Some(held) = self.held.get_mut(level) else { return };
-        let fresh = held.len();
-        for shard in &mut self.shards {
-            held.append(&mut shard.outbox);
-        }
-        for output in held.get(fresh..).unwrap_or_default() {
-            if let Some(stats) = self.stats.get_mut(output.rule as usize) {
-                stats.outputs += 1;
-            }
-        }
-        let is_alert = |output: &Output| is_alert(&self.plan, output);
-        if self.options.eager {
-            self.ready.extend(held.get(fresh..).unwrap_or_default().iter().filter(|output| is_alert(output)).cloned());
-        }
-        // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
-        held.sort_by(Output::order);
-        let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
-        let mut sequence = 0;
-        let mut before: Option<Output> = None;
-        for output in held.drain(..complete) {
-            let same = before.as_ref().is_some_and(|before| before.order(&output).is_eq());
-            sequence = if same { sequence + 1 } else { 0 };
-            if let Some(rule) = self.plan.rules.get(output.rule as usize) {
-                let stream =
-                    self.plan.streams.iter().position(|stream| stream.origin == StreamOrigin::Rule(output.rule));
-                if let Some(stream) = stream {
-                    let event = derived_event(&rule.name, StreamId(stream as u32), &output, sequence);
-                    for (level, readers) in self.readers.iter().enumerate() {
-                        if readers.get(stream).is_some_and(|readers| !readers.is_empty())
-                            && let Some(inbox) = self.inboxes.get_mut(level)
-                        {
-                            inbox.push(self.stream_ranks.get(stream).copied().unwrap_or(0), event.clone());
-                        }
-                    }
-                }
-            }
-            if !self.options.eager && is_alert(&output) {
-                self.ready.push(output.clone());
-            }
-            before = Some(output);
-        }
+    /// Shards without state.
+    pub(super) fn blank_shards(&self) -> Vec<Shard> {
+        new_shards(&self.compiled, &self.level_of, self.options.shards)
     }
 }
 
-fn is_alert(plan: &Plan, output: &Output) -> bool {
-    plan.rules.get(output.rule as usize).is_some_and(|rule| rule.kind == RuleKind::Alert)
-}
-
-/// An output as an event of its rule's stream. Its offset is xxh3-64, seeded with the sequence, of the stream's name, 0x00, the
-/// key's canonical bytes and the time (little-endian).
-fn derived_event(name: &str, stream: StreamId, output: &Output, sequence: u64) -> OwnedEvent {
-    let mut bytes = Vec::with_capacity(64);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(0);
-    bytes.extend_from_slice(output.key.as_bytes());
-    bytes.extend_from_slice(&output.emission.time_ms.to_le_bytes());
-    let offset = xxh3_64_with_seed(&bytes, sequence);
-    let header = Header { time_ms: output.emission.time_ms, partition: u32::MAX, offset };
-    OwnedEvent { stream, header, values: output.emission.values.clone() }
+fn new_shards(compiled: &[Compiled], level_of: &[u32], count: u32) -> Vec<Shard> {
+    let of_shard = |_| Shard::new(compiled.iter().map(Compiled::operator).collect(), level_of.to_vec());
+    (0..count).map(of_shard).collect()
 }

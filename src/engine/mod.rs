@@ -12,6 +12,7 @@ mod kernel;
 mod keyed;
 mod machine;
 mod operator;
+mod order;
 mod output;
 mod route;
 mod shard;

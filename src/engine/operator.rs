@@ -22,6 +22,8 @@ pub(super) trait Operator: Send {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
+    /// When `advance` may next do something; it never does anything before.
+    fn due(&self) -> Option<TimeMs>;
     /// No event and no time reach it any more.
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
@@ -353,6 +355,14 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
 
     fn stop(&mut self) {
         self.stopped = true;
+    }
+
+    fn due(&self) -> Option<TimeMs> {
+        match (self.stopped, self.waiting.is_empty() && self.instant.is_empty()) {
+            (true, _) => None,
+            (false, false) => Some(TimeMs::MIN),
+            (false, true) => self.partitions.next_timer(),
+        }
     }
 
     fn load_figures(&self) -> (usize, usize) {

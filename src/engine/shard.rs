@@ -6,10 +6,19 @@ use super::{
     route::Subscription,
 };
 use crate::model::{DecodeError, EventRef, Key, KeyGroup, Reader, TimeMs, Writer};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
     operators: Vec<Box<dyn Operator>>,
+    /// The level that each rule runs at.
+    level_of: Vec<u32>,
+    /// Rules that did something in the current step, each once, and for each rule whether it is among them: the others cost nothing.
+    touched: Vec<u32>,
+    is_touched: Vec<bool>,
+    /// For each level when its rules are next due. An entry that isn't a rule's `next_ms` is stale.
+    due: Vec<BinaryHeap<Reverse<(TimeMs, u32)>>>,
+    next_ms: Vec<TimeMs>,
     /// Events routed here in the current step: in total order, with their keys.
     pub(super) inbox: Vec<Routed>,
     /// What the current step put out.
@@ -17,6 +26,8 @@ pub struct Shard {
     /// Readers have been told that no output with a time below this will come.
     pub(super) floor_ms: TimeMs,
 }
+
+const NEVER: TimeMs = TimeMs::MAX;
 
 /// An event on its way to a rule.
 pub(super) struct Routed {
@@ -27,8 +38,19 @@ pub(super) struct Routed {
 }
 
 impl Shard {
-    pub(super) fn new(operators: Vec<Box<dyn Operator>>) -> Self {
-        Self { operators, inbox: Vec::new(), outbox: Vec::new(), floor_ms: TimeMs::MIN }
+    pub(super) fn new(operators: Vec<Box<dyn Operator>>, level_of: Vec<u32>) -> Self {
+        let levels = level_of.iter().max().map_or(1, |level| *level as usize + 1);
+        Self {
+            level_of,
+            touched: Vec::new(),
+            is_touched: vec![false; operators.len()],
+            due: (0..levels).map(|_| BinaryHeap::new()).collect(),
+            next_ms: vec![NEVER; operators.len()],
+            operators,
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            floor_ms: TimeMs::MIN,
+        }
     }
 
     /// Takes one event for one rule.
@@ -36,8 +58,31 @@ impl Shard {
         let before = self.outbox.len();
         if let Some(operator) = self.operators.get_mut(to.rule as usize) {
             operator.step(to.input as usize, event, key, &mut self.outbox);
+            self.touch(to.rule);
         }
         self.hold_floor(before);
+    }
+
+    fn touch(&mut self, rule: u32) {
+        if let Some(is_touched) = self.is_touched.get_mut(rule as usize)
+            && !*is_touched
+        {
+            *is_touched = true;
+            self.touched.push(rule);
+        }
+    }
+
+    /// Sees to it that a rule is looked at when it is next due.
+    fn schedule(&mut self, rule: u32) {
+        let at = rule as usize;
+        let due_ms = self.operators.get(at).and_then(|operator| operator.due()).unwrap_or(NEVER);
+        let level = self.level_of.get(at).copied().unwrap_or(0);
+        if let (Some(next_ms), Some(due)) = (self.next_ms.get_mut(at), self.due.get_mut(level as usize))
+            && due_ms < *next_ms
+        {
+            *next_ms = due_ms;
+            due.push(Reverse((due_ms, rule)));
+        }
     }
 
     /// A timer that fires after its deadline, as its rule listens to one clock only, decides when it fires: an output is never
@@ -60,12 +105,33 @@ impl Shard {
         self.inbox.clear();
     }
 
-    /// Lets time pass for these rules.
-    pub(super) fn advance(&mut self, rules: &[u32], to: &Moment) {
+    /// Lets time pass for a level's rules, those that it does something to.
+    pub(super) fn advance(&mut self, level: usize, to: &Moment) {
         let before = self.outbox.len();
-        for &rule in rules {
+        for at in 0..self.touched.len() {
+            if let Some(&rule) = self.touched.get(at) {
+                self.schedule(rule);
+            }
+        }
+        let mut rules = Vec::new();
+        while let Some(due) = self.due.get_mut(level)
+            && let Some(&Reverse((due_ms, rule))) = due.peek()
+            && due_ms <= to.watermark_ms
+        {
+            due.pop();
+            if let Some(next_ms) = self.next_ms.get_mut(rule as usize)
+                && *next_ms == due_ms
+            {
+                *next_ms = NEVER;
+                rules.push(rule);
+            }
+        }
+        rules.sort_unstable();
+        for rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
                 operator.advance(to, &mut self.outbox);
+                self.touch(rule);
+                self.schedule(rule);
             }
         }
         self.hold_floor(before);
@@ -83,9 +149,18 @@ impl Shard {
         self.operators.get(rule as usize).map_or((0, 0), |operator| operator.load_figures())
     }
 
-    /// For a rule, what was dropped since it was last asked, because a bound was reached.
-    pub(super) fn take_shed(&mut self, rule: u32) -> u64 {
-        self.operators.get_mut(rule as usize).map_or(0, |operator| operator.take_shed())
+    /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached.
+    pub(super) fn take_shed(&mut self, tell: &mut dyn FnMut(u32, u64)) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for rule in touched.drain(..) {
+            if let Some(is_touched) = self.is_touched.get_mut(rule as usize) {
+                *is_touched = false;
+            }
+            if let Some(operator) = self.operators.get_mut(rule as usize) {
+                tell(rule, operator.take_shed());
+            }
+        }
+        self.touched = touched;
     }
 
     /// Writes every rule's states, each with its length, so that a reader can leave a rule out.
@@ -100,8 +175,10 @@ impl Shard {
     /// Reads a rule's states, those of the groups that are this shard's.
     pub(super) fn load(&mut self, rule: u32, bytes: &[u8], mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
         match self.operators.get_mut(rule as usize) {
-            Some(operator) => operator.load(&mut Reader::new(bytes), mine),
-            None => Ok(()),
+            Some(operator) => operator.load(&mut Reader::new(bytes), mine)?,
+            None => return Ok(()),
         }
+        self.schedule(rule);
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@
 //! alerts that are ready but were not taken
 //! ```
 
-use super::{Output, inbox::OwnedEvent, machine::Engine, shard::Shard};
+use super::{Output, inbox::OwnedEvent, machine::Engine};
 use crate::{
     geo::Position,
     model::{
@@ -57,8 +57,7 @@ impl Engine {
     /// Bytes that are no state of a core with this plan, key groups and seed; the core is then as good as new, but for its
     /// partitions, and should be thrown away.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        let of_shard = |_| Shard::new(self.compiled.iter().map(super::compile::Compiled::operator).collect());
-        self.shards = (0..self.options.shards).map(of_shard).collect();
+        self.shards = self.blank_shards();
         let mut reader = Reader::new(bytes);
         let reader = &mut reader;
         let mut identity = Writer::new();

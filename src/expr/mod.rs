@@ -9,11 +9,13 @@ mod builder;
 mod env;
 mod eval;
 pub mod func;
+mod part;
 mod program;
 mod show;
 mod world;
 
 pub use builder::Builder;
 pub use env::{Bound, Env, Nothing, Past, Previous};
+pub use part::AgainstConst;
 pub use program::{Arith, ArithKind, Compare, Expr, Node, NodeId, Pick, Var};
 pub use world::World;

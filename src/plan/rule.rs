@@ -120,7 +120,7 @@ impl Rule {
                 pattern.aggregates.iter().for_each(|(_, inner)| aggregate(inner));
             }
         }
-        self.outputs.iter().flat_map(|field| &field.exprs).any(look);
+        self.having.iter().chain(self.outputs.iter().flat_map(|field| &field.exprs)).any(look);
         deepest.get()
     }
 

@@ -42,6 +42,14 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         let advice = if config.lenient { "" } else { "\n(`lenient: true` skips such features and counts them)" };
         return Err(format!("geofences `{name}`:\n  {}{advice}", wrong.join("\n  ")));
     }
+    fences_of(name, fences, skipped)
+}
+
+/// A set of fences that are at hand, and why others were left out.
+///
+/// # Errors
+/// What keeps them from being a set, in words.
+pub fn fences_of(name: &str, fences: Vec<Fence>, skipped: Vec<String>) -> Result<LoadedFences, String> {
     let info = FenceSetInfo { name: name.to_owned(), properties: properties(&fences), open: false };
     let set = FenceSet::new(fences).map_err(|error| format!("geofences `{name}`: {error}"))?;
     Ok(LoadedFences { set, info, skipped })

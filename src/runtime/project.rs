@@ -136,16 +136,7 @@ impl Loaded {
             return Err(ProjectError::NoRules);
         }
         let style = if coloured { Style::Coloured } else { Style::Plain };
-        let mut loaded = Self {
-            configured,
-            files: Vec::new(),
-            fences: BTreeMap::new(),
-            complaints: Vec::new(),
-            errors: 0,
-            warnings: 0,
-            style,
-            config: config.clone(),
-        };
+        let mut loaded = Self::empty(config.clone(), configured, style);
         for path in config::rule_files(named)? {
             loaded.read_rules(&path)?;
         }
@@ -156,19 +147,43 @@ impl Loaded {
         Ok(loaded)
     }
 
+    /// A rule file and fences that are at hand; `shown` is the file's name in messages.
+    pub fn of_text(config: Config, shown: &str, text: &str, fences: BTreeMap<String, LoadedFences>) -> Self {
+        let mut loaded = Self { fences, ..Self::empty(config, true, Style::Plain) };
+        loaded.parse_rules(shown, text);
+        loaded
+    }
+
+    fn empty(config: Config, configured: bool, style: Style) -> Self {
+        Self {
+            config,
+            configured,
+            files: Vec::new(),
+            fences: BTreeMap::new(),
+            complaints: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            style,
+        }
+    }
+
     fn read_rules(&mut self, path: &Path) -> Result<(), ProjectError> {
         let failed = |error| ProjectError::Read { path: path.to_owned(), error };
         let bytes = fs::read(path).map_err(failed)?;
         let shown = path.display().to_string();
         let text = String::from_utf8(bytes).map_err(|_| failed(std::io::Error::other("it is not UTF-8 text")))?;
-        let (file, diagnostics) = RuleFile::parse(&shown, &text);
+        self.parse_rules(&shown, &text);
+        Ok(())
+    }
+
+    fn parse_rules(&mut self, shown: &str, text: &str) {
+        let (file, diagnostics) = RuleFile::parse(shown, text);
         for diagnostic in &diagnostics {
             if self.counts(diagnostic.is_error()) {
-                self.complaints.push(crate::lang::diag::render(diagnostic, &shown, &text, self.style));
+                self.complaints.push(crate::lang::diag::render(diagnostic, shown, text, self.style));
             }
         }
         self.files.extend(file);
-        Ok(())
     }
 
     /// Counts a diagnostic; whether it is among the first of its kind, which are shown.

@@ -105,6 +105,7 @@ codes! {
     UndeclaredStream "W0104" "a stream that nobody declares, taken for a source with any fields";
     NoDefinition "W0105" "a pattern variable without a definition matches every event";
     NotYetBound "W0106" "a condition on a variable that comes later in the pattern";
+    EmptyPattern "W0107" "a pattern that no event at all would meet, too";
 }
 
 impl Code {

@@ -195,13 +195,16 @@ fn bound<'a>(
     step: &Step,
     in_group: bool,
 ) -> Result<Option<(Tokens<'a>, StepBound)>, nom::Err<super::input::Mistake>> {
-    if start.ahead(1).is_word("UNBOUNDED") || (step.negated.is_some() && !in_group) {
+    if start.ahead(1).is_word("UNBOUNDED") {
         return Ok(None);
     }
     let (i, duration) = must_quantity("a duration such as `45 min`, or `UNBOUNDED`")(start.next())?;
     if i.is_word("OF") {
         let (i, _) = super::input::must_words(&["OF", "PREVIOUS"])(i)?;
         return Ok(Some((i, StepBound { duration, of_previous: true, span: i.span_from(start.span()) })));
+    }
+    if step.negated.is_some() && !in_group {
+        return Ok(None);
     }
     let next = i.peek();
     let goes_on = match next.kind {
@@ -234,9 +237,10 @@ fn judge(i: Tokens<'_>, step: &Step) {
             .or(step.contiguity.map(|c| c.span))
             .or(step.each)
             .or(step.until.as_ref().map(|u| u.span))
-            .or(step.within.as_ref().map(|w| w.span));
+            .or(step.within.as_ref().filter(|w| !w.of_previous).map(|w| w.span));
         if let Some(span) = loop_word {
-            complain(span, "an absence can't be repeated", "an absence says `!a` or `!a FOR 10 min`, nothing else");
+            let help = "an absence says `!a`, `!a FOR 10 min` or `!a WITHIN 10 min OF PREVIOUS`";
+            complain(span, "an absence can't be repeated", help);
         }
         return;
     }

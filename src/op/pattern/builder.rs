@@ -68,12 +68,14 @@ impl Builder<'_> {
         for at in (0..items.len()).rev() {
             let place = Place { items, at, group, following };
             let item = place.item();
-            last = match item.body {
-                Body::Not { var, for_ms: Some(for_ms) } => self.absence_for(place, var, for_ms, last)?,
+            last = match &item.body {
+                Body::Not { var, for_ms: Some(for_ms) } => self.absence_for(place, *var, *for_ms, last)?,
                 Body::Not { var, for_ms: None } if item.connect == Connect::Strict => {
-                    self.not_next(place, var, last)?
+                    self.not_next(place, *var, last)?
                 }
-                Body::Not { var, for_ms: None } => self.absence_at_end(place, var, last)?,
+                Body::Not { var, for_ms: None } => self.absence_at_end(place, *var, last)?,
+                Body::Never { what, for_ms: Some(for_ms) } => self.never_for(place, what, *for_ms, last)?,
+                Body::Never { what, for_ms: None } => self.never(place, what, last)?,
                 _ => self.element(place, last)?,
             };
             following = Some(item);

@@ -49,7 +49,9 @@ impl Builder<'_> {
                 }
                 Ok(done[&everything])
             }
-            Body::Var(_) | Body::Not { .. } => Err(BuildError::meaningless("an element that is no group")),
+            Body::Var(_) | Body::Not { .. } | Body::Never { .. } => {
+                Err(BuildError::meaningless("an element that is no group"))
+            }
         }
     }
 

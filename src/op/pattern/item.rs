@@ -1,7 +1,7 @@
 //! The elements of a plan in the form the builder works on: loops told apart by kind, permutations and alternations as
 //! choices, stop conditions numbered, and what has no meaning refused.
 
-use super::BuildError;
+use super::{BuildError, tracker::unwatchable};
 use crate::{
     expr::Expr,
     model::TimeMs,
@@ -23,7 +23,15 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) enum Body {
     Var(u16),
-    Not { var: u16, for_ms: Option<TimeMs> },
+    Not {
+        var: u16,
+        for_ms: Option<TimeMs>,
+    },
+    /// What is inside does not occur; it concerns only the ways on that come by here.
+    Never {
+        what: Box<Item>,
+        for_ms: Option<TimeMs>,
+    },
     Sequence(Vec<Item>),
     Choice(Vec<Vec<Item>>),
     Permutation(Vec<Vec<Item>>),
@@ -71,18 +79,28 @@ impl Reader<'_> {
         if depth > DEPTH_MAX {
             return Err(BuildError::TooLarge { what: "groups within groups", limit: DEPTH_MAX });
         }
-        let items = elements.iter().map(|element| self.item(element, depth)).collect::<Result<Vec<_>, _>>()?;
-        for (at, item) in items.iter().enumerate() {
-            let Body::Not { for_ms, .. } = item.body else { continue };
+        let mut items = elements.iter().map(|element| self.item(element, depth)).collect::<Result<Vec<_>, _>>()?;
+        // Whether what is before may have been left out: then its absence must not end the way on which it still comes.
+        let mut after_optional = false;
+        for (at, item) in items.iter_mut().enumerate() {
+            let for_ms = match &item.body {
+                Body::Not { for_ms, .. } | Body::Never { for_ms, .. } => *for_ms,
+                _ => {
+                    after_optional = item.optional;
+                    continue;
+                }
+            };
             if at == 0 && !top {
                 return Err(BuildError::unsupported("a group that begins with an absence"));
             }
             if at == 0 && for_ms.is_none() {
                 return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
             }
-            let before = at.checked_sub(1).and_then(|before| items.get(before));
-            if for_ms.is_none() && before.is_some_and(|before| before.optional) {
-                return Err(BuildError::unsupported("an absence after an optional element"));
+            if for_ms.is_some() {
+                after_optional = false;
+            } else if let (true, Body::Not { var, .. }) = (after_optional, &item.body) {
+                let what = Item { body: Body::Var(*var), connect: Connect::Relaxed, ..item.clone() };
+                item.body = Body::Never { what: Box::new(what), for_ms };
             }
         }
         if items.is_empty() {
@@ -100,13 +118,10 @@ impl Reader<'_> {
         let body = match &element.term {
             Term::Variable(var) => Body::Var(self.variable(*var)?),
             Term::Not { term, for_ms } => {
-                let Term::Variable(var) = **term else {
-                    return Err(BuildError::unsupported("the absence of a group"));
-                };
                 if !quantifier.is_once() || quantifier.until.is_some() {
                     return Err(BuildError::meaningless("an absence has no quantifier"));
                 }
-                Body::Not { var: self.variable(var)?, for_ms: positive(*for_ms, "FOR")? }
+                self.absence(term, positive(*for_ms, "FOR")?, depth)?
             }
             Term::Group(elements) => Body::Sequence(self.sequence(elements, depth + 1, false)?),
             Term::Alternation(all) => Body::Choice(self.alternatives(all, depth)?),
@@ -121,8 +136,8 @@ impl Reader<'_> {
         let (kind, optional) = kind(quantifier)?;
         let until = match &quantifier.until {
             None => None,
-            Some(_) if !matches!(kind, Kind::Looping(_)) => {
-                return Err(BuildError::meaningless("UNTIL needs a loop without an upper bound"));
+            Some(_) if kind == Kind::Single => {
+                return Err(BuildError::meaningless("UNTIL ends a loop, and the element occurs once"));
             }
             Some(until) => {
                 self.untils.push(until.clone());
@@ -141,6 +156,23 @@ impl Reader<'_> {
             within_previous: positive(element.within_previous_ms, "WITHIN … OF PREVIOUS")?,
         };
         Ok(item.flattened())
+    }
+
+    fn absence(&mut self, term: &Term, for_ms: Option<TimeMs>, depth: usize) -> Result<Body, BuildError> {
+        let (connect, quantifier) = (Connect::Relaxed, Quantifier::once());
+        let what = Element { connect, term: term.clone(), quantifier, within_previous_ms: None };
+        let what = self.item(&what, depth + 1)?;
+        if let Some(why) = unwatchable(&what) {
+            return Err(BuildError::unsupported(why));
+        }
+        let only = match &what.body {
+            Body::Sequence(items) if items.len() == 1 => items.first(),
+            _ => Some(&what),
+        };
+        if let Some(Item { body: Body::Var(var), kind: Kind::Single, optional: false, .. }) = only {
+            return Ok(Body::Not { var: *var, for_ms });
+        }
+        Ok(Body::Never { what: Box::new(what), for_ms })
     }
 
     fn variable(&mut self, var: u16) -> Result<u16, BuildError> {
@@ -188,9 +220,19 @@ impl Item {
     pub(super) fn heads(&self) -> Vec<u16> {
         match &self.body {
             Body::Var(var) => vec![*var],
-            Body::Not { .. } => Vec::new(),
+            Body::Not { .. } | Body::Never { .. } => Vec::new(),
             Body::Sequence(items) => heads(items),
             Body::Choice(all) | Body::Permutation(all) => all.iter().flat_map(|items| heads(items)).collect(),
+        }
+    }
+
+    /// All variables in it.
+    pub(super) fn variables(&self) -> Vec<u16> {
+        match &self.body {
+            Body::Var(var) | Body::Not { var, .. } => vec![*var],
+            Body::Never { what, .. } => what.variables(),
+            Body::Sequence(items) => items.iter().flat_map(Item::variables).collect(),
+            Body::Choice(all) | Body::Permutation(all) => all.iter().flatten().flat_map(Item::variables).collect(),
         }
     }
 
@@ -202,7 +244,7 @@ impl Item {
         };
         match &self.body {
             Body::Var(_) => true,
-            Body::Not { .. } | Body::Permutation(_) => false,
+            Body::Not { .. } | Body::Never { .. } | Body::Permutation(_) => false,
             Body::Sequence(items) => one(items),
             Body::Choice(all) => all.iter().all(|items| one(items)),
         }

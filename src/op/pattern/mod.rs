@@ -12,7 +12,7 @@
 //! # Against Flink CEP
 //!
 //! Where a construct is one of Flink CEP's the matches are Flink's, down to the order of partial matches of one start
-//! (`heap`). On purpose it is otherwise here:
+//! (`heap`). `examples/conformance` proves it on rules as text, and `docs/flink.md` has the reasons for what is otherwise here:
 //!
 //! * Deadlines are worked off in their order. Flink ends all that is due at once, so there a match that time decides ends
 //!   nothing of what ends between it and the moment at which somebody looks.
@@ -30,8 +30,6 @@
 mod buffer;
 mod build_error;
 mod builder;
-#[cfg(test)]
-mod conformance;
 mod describe;
 mod edge;
 mod emit;
@@ -41,6 +39,7 @@ mod graph;
 mod group;
 mod heap;
 mod item;
+mod never;
 mod place;
 mod program;
 mod repeat;
@@ -52,6 +51,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod tracker;
 mod view;
 mod wrap;
 

@@ -69,7 +69,12 @@ impl Program {
         };
         let event = find(self, &state.buffer, run.node, var).and_then(|node| state.buffer.event_of(node));
         match event {
-            Some(event) => Some(((event.time_ms, event.seq), self.skip == Skip::PastLastRow)),
+            Some(event) => {
+                let to = (event.time_ms, event.seq);
+                // Skipping to where the match began gets nowhere.
+                scratch.counts.skip_misses += u64::from(or_fail && to == (run.start_ms, run.start_seq));
+                Some((to, self.skip == Skip::PastLastRow))
+            }
             None => {
                 scratch.counts.skip_misses += u64::from(or_fail);
                 None

@@ -92,7 +92,7 @@ impl KeyState {
 pub struct Counts {
     /// Partial matches dropped because a partition had too many.
     pub shed: u64,
-    /// Matches without the variable that AFTER MATCH SKIP TO … OR FAIL names.
+    /// Matches without the variable that AFTER MATCH SKIP TO … OR FAIL names, or that begin with the event skipped to.
     pub skip_misses: u64,
 }
 

@@ -84,3 +84,34 @@ fn a_rate_that_nothing_can_keep_is_told() {
     let json: Value = serde_json::from_str(&outcome.json()).unwrap();
     assert_eq!(json["rate_kept"], false);
 }
+
+#[test]
+fn every_workload_is_a_rule_set_that_runs_and_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let event = |ts: u64, kind: &str, speed: f64, lon: f64| {
+        format!(
+            "{{\"ts\":{ts},\"id\":\"v1\",\"type\":\"{kind}\",\"zone\":\"z\",\"lon\":{lon},\"lat\":0.5,\"speed\":{speed},\
+             \"heading\":9,\"cell\":\"c\"}}\n"
+        )
+    };
+    let vehicles = event(1, "stop", 1.0, 0.5) + &event(2, "idle", 2.0, 0.5) + &event(3, "move", 3.0, 5.0);
+    for name in ["w1", "w2", "w4", "w5"] {
+        write(&format!("{name}.ndjson"), &vehicles);
+    }
+    write("w3.ndjson", &(event(1, "enter", 1.0, 0.5) + &event(1_800_001, "ping", 1.0, 0.5)));
+    write("w4.zones.ndjson", "{\"zone\":\"z1\",\"ring\":[[0,0],[1,0],[1,1],[0,1],[0,0]]}\n");
+    write("w6.rules.ndjson", "{\"rule\":\"r1\",\"type\":\"idle\",\"lo\":1.5,\"hi\":2.5,\"h0\":0,\"h1\":10}\n");
+    let wanted = [("w1", 1), ("w1s", 1), ("w2", 0), ("w2k", 0), ("w3", 1), ("w4", 2), ("w4-10", 2), ("w5", 0)];
+    for (name, matches) in wanted.into_iter().chain([("w5h3", 0), ("w5j", 0), ("w6", 1), ("w6-1", 3), ("none", 0)]) {
+        let workload = Workload::named(name).unwrap();
+        let (project, inputs) = workload.load(dir.path()).unwrap();
+        for mode in [Mode::EndToEnd, Mode::Operator] {
+            for shards in [1, 2] {
+                let outcome = run_workload(workload, &project, &inputs, mode, shards).unwrap();
+                assert_eq!(outcome.matches, matches, "{name} {mode:?}");
+            }
+        }
+    }
+    assert_eq!(Workload::named("w1").unwrap().is_right(100_000, 1), Some(false));
+}

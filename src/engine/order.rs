@@ -1,0 +1,93 @@
+//! The one order of outputs: they wait until their instant is complete, and become alerts, events of their stream, or both.
+
+use super::{inbox::OwnedEvent, machine::Engine, output::Output};
+use crate::{
+    model::{Header, StreamId, TimeMs},
+    plan::{Plan, RuleKind},
+};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+impl Engine {
+    /// What a timer put out at the very last instant has no reader that could still act, but it is an alert.
+    pub(super) fn release_held(&mut self) {
+        if !self.options.eager {
+            let held = self.held.iter_mut().flat_map(|held| held.drain(..));
+            let plan = &self.plan;
+            self.ready.extend(held.filter(|output| is_alert(plan, output)));
+            self.ready.sort_by(Output::order);
+        }
+    }
+
+    /// Orders a level's outputs and passes on those whose instant is complete.
+    pub(super) fn collect(&mut self, level: usize, before_ms: TimeMs) {
+        let Self { shards, stats, .. } = self;
+        for shard in shards {
+            shard.take_shed(&mut |rule, shed| {
+                if let Some(stats) = stats.get_mut(rule as usize) {
+                    stats.shed += shed;
+                }
+            });
+        }
+        let Some(held) = self.held.get_mut(level) else { return };
+        let fresh = held.len();
+        for shard in &mut self.shards {
+            held.append(&mut shard.outbox);
+        }
+        for output in held.get(fresh..).unwrap_or_default() {
+            if let Some(stats) = self.stats.get_mut(output.rule as usize) {
+                stats.outputs += 1;
+            }
+        }
+        let is_alert = |output: &Output| is_alert(&self.plan, output);
+        if self.options.eager {
+            self.ready.extend(held.get(fresh..).unwrap_or_default().iter().filter(|output| is_alert(output)).cloned());
+        }
+        // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
+        held.sort_by(Output::order);
+        let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
+        let mut sequence = 0;
+        let mut before: Option<Output> = None;
+        for output in held.drain(..complete) {
+            let wanted = !self.options.eager && is_alert(&output);
+            let derived = self.derived.get(output.rule as usize).filter(|derived| !derived.readers.is_empty());
+            let Some(derived) = derived else {
+                // Nobody asks for its place among equals.
+                if wanted {
+                    self.ready.push(output);
+                }
+                continue;
+            };
+            let same = before.as_ref().is_some_and(|before| before.order(&output).is_eq());
+            sequence = if same { sequence + 1 } else { 0 };
+            let name = self.plan.rules.get(output.rule as usize).map_or("", |rule| rule.name.as_str());
+            let event = derived_event(name, derived.stream, &output, sequence);
+            let rank = self.stream_ranks.get(derived.stream.0 as usize).copied().unwrap_or(0);
+            for &level in &derived.readers {
+                if let Some(inbox) = self.inboxes.get_mut(level) {
+                    inbox.push(rank, event.clone());
+                }
+            }
+            if wanted {
+                self.ready.push(output.clone());
+            }
+            before = Some(output);
+        }
+    }
+}
+
+fn is_alert(plan: &Plan, output: &Output) -> bool {
+    plan.rules.get(output.rule as usize).is_some_and(|rule| rule.kind == RuleKind::Alert)
+}
+
+/// An output as an event of its rule's stream. Its offset is xxh3-64, seeded with the sequence, of the stream's name, 0x00, the
+/// key's canonical bytes and the time (little-endian).
+fn derived_event(name: &str, stream: StreamId, output: &Output, sequence: u64) -> OwnedEvent {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(0);
+    bytes.extend_from_slice(output.key.as_bytes());
+    bytes.extend_from_slice(&output.emission.time_ms.to_le_bytes());
+    let offset = xxh3_64_with_seed(&bytes, sequence);
+    let header = Header { time_ms: output.emission.time_ms, partition: u32::MAX, offset };
+    OwnedEvent { stream, header, values: output.emission.values.clone() }
+}

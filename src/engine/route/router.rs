@@ -1,0 +1,161 @@
+//! Which key an event has for a rule, if it concerns it at all.
+
+use super::{
+    memo::{Ask, Memo},
+    stream::{How, Stream, Sub},
+};
+use crate::{
+    engine::operator::Operator,
+    expr::{Env, Nothing, World},
+    model::{EventRef, Key, KeyGroup, Value},
+    plan::Plan,
+};
+use smallvec::SmallVec;
+use std::{cell::OnceCell, sync::Arc};
+
+/// A rule that reads a stream, as one of its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Subscription {
+    /// The rule's index in the plan.
+    pub(in crate::engine) rule: u32,
+    /// Which of the rule's inputs the stream is.
+    pub(in crate::engine) input: u32,
+}
+
+/// Where an event goes for a rule that it concerns.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Route<'a> {
+    /// A component of its key is null: it is nobody's event.
+    NoKey,
+    /// To the partition with this routing key.
+    To(&'a Key),
+}
+
+/// Finds rules, evaluates `before` and the routing keys. Read-only, so that any number of threads may share it, each with a memo of
+/// its own.
+#[derive(Debug)]
+pub(in crate::engine) struct Router {
+    plan: Arc<Plan>,
+    world: Arc<World>,
+    /// By level and stream.
+    streams: Vec<Vec<Stream>>,
+    groups: u32,
+    shards: u32,
+}
+
+impl Router {
+    /// A router for the subscriptions of each level and stream.
+    pub(in crate::engine) fn new(
+        plan: Arc<Plan>,
+        world: Arc<World>,
+        readers: &[Vec<Vec<Subscription>>],
+        groups: u32,
+        shards: u32,
+    ) -> Self {
+        let of_level = |level: &Vec<Vec<Subscription>>| level.iter().map(|to| Stream::new(&plan, to)).collect();
+        Self { streams: readers.iter().map(of_level).collect(), plan, world, groups, shards }
+    }
+
+    /// Memos for one thread, by level and stream.
+    pub(in crate::engine) fn memos(&self) -> Vec<Vec<Memo>> {
+        self.streams.iter().map(|level| level.iter().map(Stream::memo).collect()).collect()
+    }
+
+    /// Tells which of a level's rules the event concerns, in the order of subscriptions, and where it goes for each. A rule
+    /// that has no use for the event is left out if `indexed`, though it passes WHERE.
+    pub(in crate::engine) fn route(
+        &self,
+        level: usize,
+        event: EventRef<'_>,
+        indexed: bool,
+        memos: &mut [Vec<Memo>],
+        mut to: impl FnMut(Subscription, Route<'_>),
+    ) {
+        let at = event.stream.0 as usize;
+        let Some(stream) = self.streams.get(level).and_then(|level| level.get(at)) else { return };
+        if stream.subs.is_empty() {
+            return;
+        }
+        let Some(memo) = memos.get_mut(level).and_then(|level| level.get_mut(at)) else { return };
+        if !indexed {
+            memo.asked += stream.subs.len() as u64;
+            return stream.subs.iter().for_each(|sub| self.route_alone(sub.to, event, &mut to));
+        }
+        memo.begin();
+        let Memo { cells, known, found, asked } = memo;
+        let none = Key::default();
+        let env = Env {
+            event,
+            extra: &[],
+            previous: None,
+            computed: (&stream.computed, cells),
+            key: &none,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        let mut ask = Ask { stream, env: &env, known };
+        stream.find(&mut ask, found);
+        *asked += found.len() as u64;
+        for sub in found.iter().filter_map(|&ix| stream.subs.get(ix as usize)) {
+            match &sub.how {
+                How::Alone => self.route_alone(sub.to, event, &mut to),
+                How::Shared { conditions, rest, key } => {
+                    if Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
+                        to(sub.to, ask.key(*key).map_or(Route::NoKey, Route::To));
+                    }
+                }
+            }
+        }
+    }
+
+    /// By the rule's own expressions.
+    fn route_alone(&self, to: Subscription, event: EventRef<'_>, found: &mut impl FnMut(Subscription, Route<'_>)) {
+        let Some(rule) = self.plan.rules.get(to.rule as usize) else { return };
+        let Some(input) = rule.inputs.get(to.input as usize) else { return };
+        let none = Key::default();
+        let cells: SmallVec<[OnceCell<Value>; 2]> = input.computed.iter().map(|_| OnceCell::new()).collect();
+        let env = Env {
+            event,
+            extra: &[],
+            previous: None,
+            computed: (&input.computed, &cells),
+            key: &none,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        if input.before.as_ref().is_some_and(|before| !before.is_true(&env)) {
+            return;
+        }
+        let parts = input.key.iter().zip(&rule.key).filter(|(_, part)| !part.through);
+        let parts: SmallVec<[Value; 2]> = parts.map(|(expr, _)| expr.value(&env)).collect();
+        match parts.iter().any(Value::is_null) {
+            true => found(to, Route::NoKey),
+            false => found(to, Route::To(&Key::new(&parts))),
+        }
+    }
+
+    /// The shard that owns a key.
+    pub(in crate::engine) fn shard(&self, key: &Key) -> u32 {
+        shard_of(key.group(self.groups), self.groups, self.shards)
+    }
+
+    /// How a rule's input is found: the alternatives that the index looks up; an empty one stands for every event.
+    pub(in crate::engine) fn reached(&self, rule: u32, input: u32) -> Option<&[String]> {
+        let subs = self.streams.iter().flatten().flat_map(|stream| &stream.subs);
+        let sub = subs.into_iter().find(|sub| sub.to == Subscription { rule, input })?;
+        Some(&sub.reached)
+    }
+}
+
+/// How often rules were asked whether an event concerns them.
+pub(in crate::engine) fn asked(memos: &[Vec<Memo>]) -> u64 {
+    memos.iter().flatten().map(|memo| memo.asked).sum()
+}
+
+/// The shard that owns a group: contiguous ranges of groups, of sizes that differ by at most one.
+pub(in crate::engine) fn shard_of(group: KeyGroup, groups: u32, shards: u32) -> u32 {
+    (u64::from(group.0) * u64::from(shards) / u64::from(groups)) as u32
+}
+
+/// Compile-time proof that an operator may be moved to a thread.
+const _: fn(Box<dyn Operator>) = |operator| drop::<Box<dyn Send>>(Box::new(operator));
