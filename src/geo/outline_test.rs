@@ -76,7 +76,10 @@ fn what_crosses_the_antimeridian_is_cut_there() {
 #[test]
 fn poles_bands_and_the_whole_world_are_right() {
     let world: Vec<Cell> = h3o::CellIndex::base_cells().map(|cell| Cell::new(cell.into()).unwrap()).collect();
-    assert_eq!(outline(&world).unwrap(), [[[[-180.0, -90.0], [180.0, -90.0], [180.0, 90.0], [-180.0, 90.0], [-180.0, -90.0]]]]);
+    assert_eq!(
+        outline(&world).unwrap(),
+        [[[[-180.0, -90.0], [180.0, -90.0], [180.0, 90.0], [-180.0, 90.0], [-180.0, -90.0]]]]
+    );
     for lat in [90.0, -90.0] {
         for resolution in [0, 1, 3, 5] {
             let pole = Cell::at(Position::new(0.0, lat).unwrap(), Resolution::new(resolution).unwrap());
@@ -86,7 +89,11 @@ fn poles_bands_and_the_whole_world_are_right() {
     let centre = |cell: &Cell| cell.centre();
     let band: Vec<Cell> = world.iter().copied().filter(|cell| centre(cell).lat().abs() < 30.0).collect();
     check(&band);
-    let most: Vec<Cell> = world.iter().copied().filter(|cell| haversine_m(centre(cell), Position::new(40.0, 20.0).unwrap()) > 3e6).collect();
+    let most: Vec<Cell> = world
+        .iter()
+        .copied()
+        .filter(|cell| haversine_m(centre(cell), Position::new(40.0, 20.0).unwrap()) > 3e6)
+        .collect();
     check(&most);
     let caps: Vec<Cell> = world.iter().copied().filter(|cell| centre(cell).lat().abs() > 50.0).collect();
     check(&caps);

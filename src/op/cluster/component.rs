@@ -346,8 +346,7 @@ impl Components {
 
     pub(super) fn members_of(&self, cluster: u32) -> Vec<u64> {
         let cells = self.cluster(cluster).cells.values();
-        let mut members: Vec<u64> =
-            cells.flat_map(|&spot| &self.grid.spot(spot).load.members).copied().collect();
+        let mut members: Vec<u64> = cells.flat_map(|&spot| &self.grid.spot(spot).load.members).copied().collect();
         members.sort_unstable();
         members.dedup();
         members

@@ -34,12 +34,12 @@ impl Components {
         let olds = self.olds();
         let news = self.news();
         let shared = self.shared(&olds, &news, &flows);
-        let old_sides: Vec<Side> =
-            olds.iter().map(|old| Side { size: self.before(old.cluster).map_or(0, |b| b.size), lowest: old.lowest }).collect();
-        let new_sides: Vec<Side> = news
+        let old_sides: Vec<Side> = olds
             .iter()
-            .map(|&(cluster, lowest)| Side { size: self.cluster(cluster).cells.len(), lowest })
+            .map(|old| Side { size: self.before(old.cluster).map_or(0, |b| b.size), lowest: old.lowest })
             .collect();
+        let new_sides: Vec<Side> =
+            news.iter().map(|&(cluster, lowest)| Side { size: self.cluster(cluster).cells.len(), lowest }).collect();
         let followed = follow(&old_sides, &new_sides, &shared, &self.config.limits);
 
         let ids: Vec<RegionId> = (followed.origins.iter().zip(&news))

@@ -1,9 +1,6 @@
 //! The cells that are hot or lately were, numbered, and who is near whom.
 
-use super::{
-    config::Config,
-    sums::Patch,
-};
+use super::{config::Config, sums::Patch};
 use crate::geo::Cell;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -64,14 +61,7 @@ const COLD_MIN: usize = 16_384;
 
 impl Grid {
     pub(super) fn new(config: Config) -> Self {
-        Self {
-            spots: Vec::new(),
-            numbers: HashMap::default(),
-            reach: Vec::new(),
-            dense: Vec::new(),
-            config,
-            hot: 0,
-        }
+        Self { spots: Vec::new(), numbers: HashMap::default(), reach: Vec::new(), dense: Vec::new(), config, hot: 0 }
     }
 
     /// Whether `DENSITY` counts over other distances than `REACH`.
@@ -115,8 +105,11 @@ impl Grid {
         self.numbers.insert(cell, number);
         let link = |k: u32, lists: &mut Vec<Near>, numbers: &HashMap<Cell, u32, FxBuildHasher>| {
             let disk = cell.disk(k).expect("the number of rings is checked with the clause");
-            let near: Near =
-                disk.into_iter().filter(|other| *other != cell).filter_map(|other| numbers.get(&other).copied()).collect();
+            let near: Near = disk
+                .into_iter()
+                .filter(|other| *other != cell)
+                .filter_map(|other| numbers.get(&other).copied())
+                .collect();
             near.iter().for_each(|&other| lists[other as usize].push(number));
             lists.push(near);
         };

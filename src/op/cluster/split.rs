@@ -50,75 +50,78 @@ impl Components {
 
 /// The parts of one cluster, all but one of them.
 fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32>>) {
-        if seeds.len() < 2 {
-            return;
-        }
-        marks.wipe(grid.spots.len());
-        let mut roots = Roots((0..seeds.len() as u32).collect());
-        let mut left = seeds.len();
-        for (front, &seed) in (0..).zip(seeds) {
-            marks.set(seed, front);
-        }
-        // Most gaps are small, and the cores round them are neighbours.
-        for (front, &seed) in (0..).zip(seeds) {
-            for other in grid.near(seed).iter().filter_map(|&other| marks.get(other)) {
-                let (a, b) = (roots.of(front), roots.of(other));
-                if a != b {
-                    roots.0[a as usize] = b;
-                    left -= 1;
-                }
-            }
-        }
-        if left < 2 {
-            return;
-        }
-        let mut fronts: Vec<Front> = Vec::new();
-        fronts.resize_with(seeds.len(), Front::default);
-        for (front, &seed) in (0..).zip(seeds) {
-            let root = &mut fronts[roots.of(front) as usize];
-            root.seen.push(seed);
-            root.next.push_back(seed);
-        }
-        let mut active: Vec<u32> = (0..seeds.len() as u32).filter(|&front| roots.of(front) == front).collect();
-        let mut turn = 0;
-        while left > 1 {
-            if turn >= active.len() {
-                turn = 0;
-            }
-            let mut front = active[turn];
-            if roots.of(front) != front {
-                active.swap_remove(turn);
-                continue;
-            }
-            let Some(spot) = fronts[front as usize].next.pop_front() else {
-                parts.push(std::mem::take(&mut fronts[front as usize].seen));
-                active.swap_remove(turn);
+    if seeds.len() < 2 {
+        return;
+    }
+    marks.wipe(grid.spots.len());
+    let mut roots = Roots((0..seeds.len() as u32).collect());
+    let mut left = seeds.len();
+    for (front, &seed) in (0..).zip(seeds) {
+        marks.set(seed, front);
+    }
+    // Most gaps are small, and the cores round them are neighbours.
+    for (front, &seed) in (0..).zip(seeds) {
+        for other in grid.near(seed).iter().filter_map(|&other| marks.get(other)) {
+            let (a, b) = (roots.of(front), roots.of(other));
+            if a != b {
+                roots.0[a as usize] = b;
                 left -= 1;
-                continue;
-            };
-            turn += 1;
-            for &other in grid.near(spot) {
-                let cell = grid.spot(other);
-                if !cell.is_core || cell.cluster == NONE {
-                    continue;
-                }
-                let Some(met) = marks.get(other) else {
-                    marks.set(other, front);
-                    fronts[front as usize].seen.push(other);
-                    fronts[front as usize].next.push_back(other);
-                    continue;
-                };
-                let met = roots.of(met);
-                if met != front {
-                    let (small, large) =
-                        if fronts[met as usize].seen.len() < fronts[front as usize].seen.len() { (met, front) } else { (front, met) };
-                    let Front { seen, next } = std::mem::take(&mut fronts[small as usize]);
-                    fronts[large as usize].seen.extend(seen);
-                    fronts[large as usize].next.extend(next);
-                    roots.0[small as usize] = large;
-                    left -= 1;
-                    front = large;
-                }
             }
         }
     }
+    if left < 2 {
+        return;
+    }
+    let mut fronts: Vec<Front> = Vec::new();
+    fronts.resize_with(seeds.len(), Front::default);
+    for (front, &seed) in (0..).zip(seeds) {
+        let root = &mut fronts[roots.of(front) as usize];
+        root.seen.push(seed);
+        root.next.push_back(seed);
+    }
+    let mut active: Vec<u32> = (0..seeds.len() as u32).filter(|&front| roots.of(front) == front).collect();
+    let mut turn = 0;
+    while left > 1 {
+        if turn >= active.len() {
+            turn = 0;
+        }
+        let mut front = active[turn];
+        if roots.of(front) != front {
+            active.swap_remove(turn);
+            continue;
+        }
+        let Some(spot) = fronts[front as usize].next.pop_front() else {
+            parts.push(std::mem::take(&mut fronts[front as usize].seen));
+            active.swap_remove(turn);
+            left -= 1;
+            continue;
+        };
+        turn += 1;
+        for &other in grid.near(spot) {
+            let cell = grid.spot(other);
+            if !cell.is_core || cell.cluster == NONE {
+                continue;
+            }
+            let Some(met) = marks.get(other) else {
+                marks.set(other, front);
+                fronts[front as usize].seen.push(other);
+                fronts[front as usize].next.push_back(other);
+                continue;
+            };
+            let met = roots.of(met);
+            if met != front {
+                let (small, large) = if fronts[met as usize].seen.len() < fronts[front as usize].seen.len() {
+                    (met, front)
+                } else {
+                    (front, met)
+                };
+                let Front { seen, next } = std::mem::take(&mut fronts[small as usize]);
+                fronts[large as usize].seen.extend(seen);
+                fronts[large as usize].next.extend(next);
+                roots.0[small as usize] = large;
+                left -= 1;
+                front = large;
+            }
+        }
+    }
+}

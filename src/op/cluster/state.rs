@@ -8,11 +8,7 @@
 //! load: weight, members (count, each 8 bytes), values (count, each a flag and 8 bytes)
 //! ```
 
-use super::{
-    grid::Load,
-    region::RegionId,
-    regions::Regions,
-};
+use super::{grid::Load, region::RegionId, regions::Regions};
 use crate::{
     geo::Cell,
     model::{DecodeError, Reader, Writer},

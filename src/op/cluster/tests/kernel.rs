@@ -59,7 +59,9 @@ fn a_border_cell_of_two_clusters_belongs_to_that_of_the_lowest_core() {
     let mut regions = Regions::new(config).unwrap();
     let centre = centre();
     let ring: Vec<Cell> = around(centre);
-    let far = |i: usize| around(ring[i]).into_iter().filter(|cell| !centre.disk(1).unwrap().contains(cell)).collect::<Vec<_>>();
+    let far = |i: usize| {
+        around(ring[i]).into_iter().filter(|cell| !centre.disk(1).unwrap().contains(cell)).collect::<Vec<_>>()
+    };
     let cells: Vec<Cell> = [ring[0], ring[3]].into_iter().chain(far(0)).chain(far(3)).collect();
     let config = Config { density: Some(Density { cells: 5, within: 1 }), ..Config::default() };
     let mut dense = Regions::new(config).unwrap();
@@ -158,7 +160,10 @@ fn numbers_out_of_range_are_refused() {
     assert_eq!(wrong(Config { density, ..Config::default() }), "`DENSITY` of 33 rings is not between 1 and 32");
     assert_eq!(wrong(Config { min_cells: 0, ..Config::default() }), "`MIN CELLS` of no cells means nothing");
     let limits = Limits { survive: 1.0, ..Limits::default() };
-    assert_eq!(wrong(Config { limits, ..Config::default() }), "`SURVIVE` is 1, it must be at least 0.5 and less than 1");
+    assert_eq!(
+        wrong(Config { limits, ..Config::default() }),
+        "`SURVIVE` is 1, it must be at least 0.5 and less than 1"
+    );
     let limits = Limits { shift: f64::NAN, ..Limits::default() };
     assert_eq!(wrong(Config { limits, ..Config::default() }), "`MOVE` is NaN, it must be more than 0");
 }

@@ -30,8 +30,11 @@ impl Region {
 
 /// Grid DBSCAN over all hot cells.
 pub(super) fn clusters(hot: &BTreeMap<Cell, Load>, config: &Config) -> Vec<BTreeSet<Cell>> {
-    let near = |cell: Cell, k: u32| cell.disk(k).unwrap().into_iter().filter(|other| hot.contains_key(other)).collect::<Vec<_>>();
-    let is_core = |cell: &Cell| config.density.is_none_or(|density| near(*cell, density.within).len() >= density.cells as usize);
+    let near = |cell: Cell, k: u32| {
+        cell.disk(k).unwrap().into_iter().filter(|other| hot.contains_key(other)).collect::<Vec<_>>()
+    };
+    let is_core =
+        |cell: &Cell| config.density.is_none_or(|density| near(*cell, density.within).len() >= density.cells as usize);
     let cores: BTreeSet<Cell> = hot.keys().copied().filter(is_core).collect();
     let mut left = cores.clone();
     let mut found: Vec<BTreeSet<Cell>> = Vec::new();
@@ -113,8 +116,12 @@ impl Model {
                 (members as i128, members as f64 / old.members().len() as f64)
             }
             Overlap::Weight if old.weight() > 0.0 => {
-                let weight: f64 =
-                    old.cells.iter().filter(|(cell, _)| new.cells.contains_key(cell)).map(|(_, load)| load.weight).sum();
+                let weight: f64 = old
+                    .cells
+                    .iter()
+                    .filter(|(cell, _)| new.cells.contains_key(cell))
+                    .map(|(_, load)| load.weight)
+                    .sum();
                 // Cells in common without weight are none.
                 ((weight * 1024.0) as i128, weight / old.weight())
             }
@@ -129,7 +136,8 @@ impl Model {
         let mut news: Vec<(Option<RegionId>, Region)> = clusters
             .into_iter()
             .map(|cluster| {
-                let cells: BTreeMap<Cell, Load> = cluster.into_iter().map(|cell| (cell, self.hot[&cell].clone())).collect();
+                let cells: BTreeMap<Cell, Load> =
+                    cluster.into_iter().map(|cell| (cell, self.hot[&cell].clone())).collect();
                 let lowest = *cells.keys().next().unwrap();
                 (None, Region { id: RegionId { tick, lowest }, cells })
             })
@@ -144,9 +152,7 @@ impl Model {
             .map(|x| {
                 (0..news.len())
                     .filter(|&y| table[x][y].1 > limits.survive)
-                    .max_by_key(|&y| {
-                        (table[x][y].0, Self::common_cells(&olds[x], &news[y].1), std::cmp::Reverse(y))
-                    })
+                    .max_by_key(|&y| (table[x][y].0, Self::common_cells(&olds[x], &news[y].1), std::cmp::Reverse(y)))
             })
             .collect();
         let mut words: Vec<&str> = vec![""; olds.len()];
@@ -154,9 +160,10 @@ impl Model {
         let mut kept: Vec<Option<usize>> = vec![None; news.len()];
         for y in 0..news.len() {
             let matching: Vec<usize> = (0..olds.len()).filter(|&x| matched[x] == Some(y)).collect();
-            let best = matching.iter().copied().max_by_key(|&x| {
-                (table[x][y].0, olds[x].cells.len(), std::cmp::Reverse(olds[x].lowest()))
-            });
+            let best = matching
+                .iter()
+                .copied()
+                .max_by_key(|&x| (table[x][y].0, olds[x].cells.len(), std::cmp::Reverse(olds[x].lowest())));
             for x in matching {
                 words[x] = if Some(x) == best { "survived" } else { "absorbed" };
                 maps[x] = vec![y];
@@ -214,8 +221,7 @@ impl Model {
         }
         for (y, (_, new)) in news.iter().enumerate() {
             let sources: Vec<usize> = by_lowest.iter().copied().filter(|&x| maps[x].contains(&y)).collect();
-            let parents: Vec<RegionId> =
-                sources.iter().filter(|&&x| kept[y] != Some(x)).map(|&x| olds[x].id).collect();
+            let parents: Vec<RegionId> = sources.iter().filter(|&&x| kept[y] != Some(x)).map(|&x| olds[x].id).collect();
             let flags = kept[y].map(|x| flags(&olds[x], new, &limits)).unwrap_or_default();
             let same = kept[y].is_some_and(|x| olds[x].cells.keys().eq(new.cells.keys()));
             lines.push(Line {

@@ -33,8 +33,13 @@ fn config() -> impl Strategy<Value = Config> {
     let overlap = prop_oneof![Just(Overlap::Cells), Just(Overlap::Weight), Just(Overlap::Members)];
     let limits = (prop_oneof![Just(0.5), 0.5..0.8], prop_oneof![Just(0.25), 0.1..0.5])
         .prop_map(|(survive, split)| Limits { survive, split, ..Limits::default() });
-    (1u32..=2, density, 1usize..=4, overlap, limits)
-        .prop_map(|(reach, density, min_cells, overlap, limits)| Config { reach, density, min_cells, overlap, limits })
+    (1u32..=2, density, 1usize..=4, overlap, limits).prop_map(|(reach, density, min_cells, overlap, limits)| Config {
+        reach,
+        density,
+        min_cells,
+        overlap,
+        limits,
+    })
 }
 
 /// One change: which cell of the disk, and its load if it is hot.

@@ -17,7 +17,13 @@ fn followed(olds: &[&[usize]], news: &[&[usize]]) -> Followed {
         for (new, y) in news.iter().enumerate() {
             let both = x.iter().filter(|cell| y.contains(cell)).count();
             if both > 0 {
-                shared.push(Shared { old, new, cells: both, amount: both as i128, overlap: both as f64 / x.len() as f64 });
+                shared.push(Shared {
+                    old,
+                    new,
+                    cells: both,
+                    amount: both as i128,
+                    overlap: both as f64 / x.len() as f64,
+                });
             }
         }
     }
