@@ -14,7 +14,7 @@
 
 use super::{
     config::{Config, Overlap},
-    grid::{Grid, Load, NONE},
+    grid::{Facts, Grid, Load, NONE},
     member::MemberIndex,
     region::RegionId,
     sums::Sums,
@@ -131,9 +131,9 @@ impl Components {
                     if !self.grid.spot(spot).is_hot {
                         added.push(spot);
                         self.touch(spot);
-                        self.grid.spot_mut(spot).load = load;
+                        self.grid.facts_mut(spot).load = load;
                         self.grid.set_hot(spot, true);
-                    } else if self.grid.spot(spot).load != load {
+                    } else if self.grid.facts(spot).load != load {
                         self.reload(spot, load);
                     }
                 }
@@ -151,7 +151,7 @@ impl Components {
         for &spot in lost.iter().chain(&removed).chain(&gained) {
             self.relabel(spot, NONE);
         }
-        removed.iter().for_each(|&spot| self.grid.spot_mut(spot).load = Load::default());
+        removed.iter().for_each(|&spot| self.grid.facts_mut(spot).load = Load::default());
         for &spot in &gained {
             self.join(spot);
         }
@@ -164,12 +164,13 @@ impl Components {
     /// Another load of a cell that stays hot.
     fn reload(&mut self, spot: u32, load: Load) {
         self.touch(spot);
-        let cell = self.grid.spot_mut(spot);
-        let old = std::mem::replace(&mut cell.load, load);
-        if cell.cluster != NONE {
-            self.clusters[cell.cluster as usize].sums.reweigh(old.weight, cell.load.weight);
+        let cluster = self.grid.spot(spot).cluster;
+        let facts = self.grid.facts_mut(spot);
+        let old = std::mem::replace(&mut facts.load, load);
+        if cluster != NONE {
+            self.clusters[cluster as usize].sums.reweigh(old.weight, facts.load.weight);
             if let Some(index) = &mut self.members {
-                index.replace(cell.cluster, &old.members, &cell.load.members);
+                index.replace(cluster, &old.members, &facts.load.members);
             }
         }
     }
@@ -241,11 +242,11 @@ impl Components {
         target.cells.extend(moved);
         target.sums.append(&sums);
         for spot in cells {
-            let place = self.grid.spot_mut(spot);
-            place.cluster = into;
+            self.grid.spot_mut(spot).cluster = into;
             if let Some(index) = &mut self.members {
-                index.remove(from, &place.load.members);
-                index.add(into, &place.load.members);
+                let members = &self.grid.facts(spot).load.members;
+                index.remove(from, members);
+                index.add(into, members);
             }
         }
     }
@@ -302,34 +303,35 @@ impl Components {
         }
         self.touch(spot);
         self.dirty(into);
-        let place = &mut self.grid.spots[spot as usize];
-        place.cluster = into;
+        self.grid.spot_mut(spot).cluster = into;
+        let cell = self.grid.spot(spot).cell;
+        let Facts { patch, load, .. } = self.grid.facts(spot);
         if from != NONE {
             let cluster = &mut self.clusters[from as usize];
-            cluster.cells.remove(&place.cell);
-            cluster.sums.take(&place.patch, place.load.weight);
+            cluster.cells.remove(&cell);
+            cluster.sums.take(patch, load.weight);
         }
         if into != NONE {
             let cluster = &mut self.clusters[into as usize];
-            cluster.cells.insert(place.cell, spot);
-            cluster.sums.add(&place.patch, place.load.weight);
+            cluster.cells.insert(cell, spot);
+            cluster.sums.add(patch, load.weight);
         }
         if let Some(index) = &mut self.members {
-            index.remove(from, &place.load.members);
-            index.add(into, &place.load.members);
+            index.remove(from, &load.members);
+            index.add(into, &load.members);
         }
     }
 
     /// Before a cell changes: what it was in the last state is kept, and what its cluster was.
     fn touch(&mut self, spot: u32) {
-        let place = &mut self.grid.spots[spot as usize];
-        if place.stamp != self.epoch {
-            place.stamp = self.epoch;
-            place.before = place.cluster;
-            place.weight_before = place.load.weight;
+        let cluster = self.grid.spot(spot).cluster;
+        let facts = self.grid.facts_mut(spot);
+        if facts.stamp != self.epoch {
+            facts.stamp = self.epoch;
+            facts.before = cluster;
+            facts.weight_before = facts.load.weight;
             self.touched.push(spot);
         }
-        let cluster = place.cluster;
         self.dirty(cluster);
     }
 
@@ -346,7 +348,7 @@ impl Components {
 
     pub(super) fn members_of(&self, cluster: u32) -> Vec<u64> {
         let cells = self.cluster(cluster).cells.values();
-        let mut members: Vec<u64> = cells.flat_map(|&spot| &self.grid.spot(spot).load.members).copied().collect();
+        let mut members: Vec<u64> = cells.flat_map(|&spot| &self.grid.facts(spot).load.members).copied().collect();
         members.sort_unstable();
         members.dedup();
         members

@@ -3,9 +3,9 @@
 use super::{
     component::{Before, Cluster, Components},
     config::Overlap,
-    grid::NONE,
+    grid::{Facts, NONE},
     region::{Flags, Look, Record, RegionId, Transition},
-    sums::Sums,
+    sums::{Sums, exact_weight},
     transition::{Fate, Origin, Shared, Side, follow},
 };
 use crate::{
@@ -187,17 +187,18 @@ impl Components {
             }
         }
         for &spot in &self.touched {
-            let spot = self.grid.spot(spot);
-            if spot.before == NONE || spot.before == spot.cluster {
+            let cluster = self.grid.spot(spot).cluster;
+            let Facts { before, weight_before, .. } = *self.grid.facts(spot);
+            if before == NONE || before == cluster {
                 continue;
             }
-            let weight = super::sums::exact_weight(spot.weight_before);
-            if let Some(stayed) = flows.get_mut(&(spot.before, spot.before)) {
+            let weight = exact_weight(weight_before);
+            if let Some(stayed) = flows.get_mut(&(before, before)) {
                 stayed.0 -= 1;
                 stayed.1 -= weight;
             }
-            if spot.cluster != NONE {
-                let flow = flows.entry((spot.before, spot.cluster)).or_default();
+            if cluster != NONE {
+                let flow = flows.entry((before, cluster)).or_default();
                 flow.0 += 1;
                 flow.1 += weight;
             }

@@ -20,20 +20,25 @@ pub struct Load {
     pub values: Vec<Option<f64>>,
 }
 
-/// A cell.
+/// What searches look at: a third of a cache line.
 #[derive(Debug)]
 pub(super) struct Spot {
     pub(super) cell: Cell,
-    pub(super) patch: Patch,
-    pub(super) load: Load,
-    pub(super) is_hot: bool,
-    pub(super) is_core: bool,
-    /// Hot cells within the reach of `DENSITY`, itself apart.
-    pub(super) hot_near: u32,
     /// The cluster it belongs to; none if it is cold or noise.
     pub(super) cluster: u32,
     /// The core cell that a border cell belongs to.
     pub(super) anchor: u32,
+    /// Hot cells within the reach of `DENSITY`, itself apart.
+    hot_near: u32,
+    pub(super) is_hot: bool,
+    pub(super) is_core: bool,
+}
+
+/// What else there is to know of a cell.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) patch: Patch,
+    pub(super) load: Load,
     /// Cluster and weight in the last state, if `stamp` is the current evaluation.
     pub(super) before: u32,
     pub(super) weight_before: f64,
@@ -47,6 +52,8 @@ type Near = SmallVec<[u32; 6]>;
 #[derive(Debug)]
 pub(super) struct Grid {
     pub(super) spots: Vec<Spot>,
+    /// By number, too.
+    pub(super) facts: Vec<Facts>,
     numbers: HashMap<Cell, u32, FxBuildHasher>,
     /// By number: the known cells in reach.
     reach: Vec<Near>,
@@ -61,7 +68,15 @@ const COLD_MIN: usize = 16_384;
 
 impl Grid {
     pub(super) fn new(config: Config) -> Self {
-        Self { spots: Vec::new(), numbers: HashMap::default(), reach: Vec::new(), dense: Vec::new(), config, hot: 0 }
+        Self {
+            spots: Vec::new(),
+            facts: Vec::new(),
+            numbers: HashMap::default(),
+            reach: Vec::new(),
+            dense: Vec::new(),
+            config,
+            hot: 0,
+        }
     }
 
     /// Whether `DENSITY` counts over other distances than `REACH`.
@@ -91,6 +106,14 @@ impl Grid {
         &mut self.spots[spot as usize]
     }
 
+    pub(super) fn facts(&self, spot: u32) -> &Facts {
+        &self.facts[spot as usize]
+    }
+
+    pub(super) fn facts_mut(&mut self, spot: u32) -> &mut Facts {
+        &mut self.facts[spot as usize]
+    }
+
     /// How many cells are hot.
     pub(super) fn hot(&self) -> usize {
         self.hot
@@ -118,15 +141,10 @@ impl Grid {
             link(density.within, &mut self.dense, &self.numbers);
         }
         let hot_near = self.dense(number).iter().filter(|&&other| self.spot(other).is_hot).count() as u32;
-        self.spots.push(Spot {
-            cell,
+        self.spots.push(Spot { cell, cluster: NONE, anchor: NONE, hot_near, is_hot: false, is_core: false });
+        self.facts.push(Facts {
             patch: Patch::of(cell),
             load: Load::default(),
-            is_hot: false,
-            is_core: false,
-            hot_near,
-            cluster: NONE,
-            anchor: NONE,
             before: NONE,
             weight_before: 0.0,
             stamp: 0,
@@ -182,6 +200,11 @@ impl Grid {
                 new(old - 1) != NONE
             });
         }
+        let mut old = 0;
+        self.facts.retain(|_| {
+            old += 1;
+            new(old - 1) != NONE
+        });
         self.spots.retain(|spot| spot.is_hot);
         self.spots.iter_mut().for_each(|spot| spot.anchor = new(spot.anchor));
         self.numbers = self.spots.iter().map(|spot| spot.cell).zip(0..).collect();

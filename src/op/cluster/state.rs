@@ -28,8 +28,9 @@ impl Regions {
             out.i64(id.tick);
             write_cell(out, id.lowest);
         }
-        let mut hot: Vec<(Cell, &Load)> =
-            self.components.grid.spots.iter().filter(|spot| spot.is_hot).map(|spot| (spot.cell, &spot.load)).collect();
+        let grid = &self.components.grid;
+        let hot = grid.spots.iter().zip(&grid.facts).filter(|(spot, _)| spot.is_hot);
+        let mut hot: Vec<(Cell, &Load)> = hot.map(|(spot, facts)| (spot.cell, &facts.load)).collect();
         hot.sort_unstable_by_key(|(cell, _)| *cell);
         out.len(hot.len());
         for (cell, load) in hot {

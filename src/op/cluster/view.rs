@@ -56,7 +56,7 @@ impl<'a> View<'a> {
     /// The cells with what they hold, ascending.
     pub fn loads(&self) -> impl Iterator<Item = (Cell, &'a Load)> + 'a {
         let grid = self.grid;
-        self.cluster.cells.iter().map(move |(&cell, &spot)| (cell, &grid.spot(spot).load))
+        self.cluster.cells.iter().map(move |(&cell, &spot)| (cell, &grid.facts(spot).load))
     }
 
     /// The members of the cells, ascending and once each.
