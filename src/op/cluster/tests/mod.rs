@@ -1,0 +1,7 @@
+//! The kernel against a slow obvious model.
+
+mod heat;
+mod kernel;
+mod model;
+mod property;
+mod transition;
