@@ -49,6 +49,7 @@ impl Kernel for Filter {
             clock: Clock::Event,
             values: outputs.iter().map(|expr| expr.value(env)).collect(),
             taken: vec![Taken { var: 0, id: env.event.id(*id_slot), position }],
+            dropped: 0,
         });
     }
 

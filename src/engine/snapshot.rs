@@ -146,7 +146,7 @@ fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
 }
 
 fn save_emission(emission: &Emission, writer: &mut Writer) {
-    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken } = emission;
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, dropped } = emission;
     writer.u8(match kind {
         EmissionKind::Event => 0,
         EmissionKind::Match => 1,
@@ -156,6 +156,7 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
     [time_ms, start_ms, end_ms].into_iter().for_each(|&at_ms: &TimeMs| writer.i64(at_ms));
     writer.bool(*clock == Clock::Wall);
     save_values(values, writer);
+    writer.u64(*dropped);
     writer.len(taken.len());
     for Taken { var, id, position } in taken {
         writer.u64(u64::from(*var));
@@ -179,8 +180,9 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
     let (time_ms, start_ms, end_ms) = (reader.i64()?, reader.i64()?, reader.i64()?);
     let clock = if reader.bool()? { Clock::Wall } else { Clock::Event };
     let values = load_values(reader)?;
+    let dropped = reader.u64()?;
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
-    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken })
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, dropped })
 }
 
 fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {

@@ -53,4 +53,7 @@ pub struct Emission {
     pub values: Vec<Value>,
     /// The events taken, in order of time; empty for windows.
     pub taken: Vec<Taken>,
+    /// How much a bound on the work dropped since the key's output before (partial matches, or matches that ended with the
+    /// same event), at least; 0 almost always.
+    pub dropped: u64,
 }

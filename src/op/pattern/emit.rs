@@ -45,6 +45,7 @@ impl Program {
             clock,
             values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
             taken: taken.collect(),
+            dropped: 0,
         });
     }
 }

@@ -30,6 +30,8 @@
 mod buffer;
 mod build_error;
 mod builder;
+mod chain;
+mod compact;
 #[cfg(test)]
 mod conformance;
 mod describe;
@@ -56,5 +58,5 @@ mod view;
 mod wrap;
 
 pub use build_error::BuildError;
-pub use program::{PARTIAL_MATCHES_MAX, Program};
+pub use program::{MATCHES_PER_EVENT_MAX, PARTIAL_MATCHES_MAX, Program};
 pub use state::{Counts, KeyState, Scratch};

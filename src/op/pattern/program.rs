@@ -19,6 +19,10 @@ use std::collections::BTreeSet;
 /// dropped and counted.
 pub const PARTIAL_MATCHES_MAX: usize = 100_000;
 
+/// So many matches are put out for one event at most, unless a program says otherwise; of more, those that began last are
+/// put out and the others counted.
+pub const MATCHES_PER_EVENT_MAX: usize = 1_000;
+
 /// Events that a partition's partial matches may hold, for each partial match that it may have.
 pub(super) const EVENTS_PER_MATCH: usize = 10;
 
@@ -52,7 +56,12 @@ pub struct Program {
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
     pub(super) id_slots: Vec<Option<u16>>,
+    /// At most so many partial matches a partition holds (in compact form: so many that began with different events).
     pub(super) limit: usize,
+    /// At most so many matches an event ends.
+    pub(super) matches_limit: usize,
+    /// Whether partial matches are kept in compact form.
+    pub(super) compact: bool,
 }
 
 // One program serves all shards.
@@ -101,6 +110,11 @@ impl Program {
             folds: fold_slots.iter().max().map_or(0, |most| most + 1),
             marks: usize::from(marks),
         };
+        let plain = |pred: &bool| !pred;
+        let compact = dynamic.iter().all(plain)
+            && states.iter().all(FlatState::is_timeless)
+            && matches!(pattern.skip, Skip::Eager | Skip::NoSkip)
+            && !pattern.on_timeout;
         Ok(Self {
             states,
             preds: graph.preds,
@@ -123,13 +137,22 @@ impl Program {
             having: having.cloned(),
             id_slots: inputs.iter().map(|input| input.id_slot).collect(),
             limit: PARTIAL_MATCHES_MAX,
+            matches_limit: MATCHES_PER_EVENT_MAX,
+            compact,
         })
     }
 
-    /// The same with another bound on the partial matches of a partition, at least 1.
+    /// The same with other bounds: on the partial matches of a partition and on the matches that one event ends, each at
+    /// least 1.
     #[must_use]
-    pub fn with_limit(self, limit: usize) -> Self {
-        Self { limit: limit.max(1), ..self }
+    pub fn with_limits(self, partial_matches: usize, matches_per_event: usize) -> Self {
+        Self { limit: partial_matches.max(1), matches_limit: matches_per_event.max(1), ..self }
+    }
+
+    /// The same with partial matches kept one by one, whatever the conditions.
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        Self { compact: false, ..self }
     }
 }
 

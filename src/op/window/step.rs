@@ -339,6 +339,7 @@ impl Program {
             clock,
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
+            dropped: 0,
         });
     }
 
