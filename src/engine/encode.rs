@@ -50,6 +50,7 @@ impl AlertEncoder {
             key: &output.key,
             values: &emission.values,
             taken: &emission.taken,
+            dropped: emission.dropped,
         };
         Some(encoder.encode(&view, &self.names, line))
     }

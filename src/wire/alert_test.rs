@@ -62,7 +62,7 @@ fn values() -> Vec<Value> {
 
 fn line(shape: AlertShape, values: &[Value], taken: &[Taken], kind: EmissionKind) -> String {
     let key = Key::new(values.first());
-    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken };
+    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, dropped: 0 };
     let mut out = Vec::new();
     AlertEncoder::new(shape).encode(&output, &Known, &mut out);
     String::from_utf8(out).unwrap()
@@ -113,7 +113,8 @@ fn an_id_depends_on_what_the_alert_is_about_and_on_nothing_else() {
     let id = |shape: AlertShape, taken: &[Taken], start_ms: i64| {
         let values = values();
         let key = Key::new(values.first());
-        let output = Output { kind: EmissionKind::Match, start_ms, end_ms: 9, key: &key, values: &values, taken };
+        let output =
+            Output { kind: EmissionKind::Match, start_ms, end_ms: 9, key: &key, values: &values, taken, dropped: 0 };
         AlertEncoder::new(shape).id(&output, &Known).to_string()
     };
     let base = id(shape(), &[taken(0, 1, None)], 0);
@@ -147,4 +148,22 @@ fn every_kind_of_value_is_json() {
         write_value(&mut out, &value, &Known);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
+}
+
+#[test]
+fn an_alert_tells_what_a_limit_dropped_before_it() {
+    let (values, key) = (values(), Key::new(values().first()));
+    let output = Output {
+        kind: EmissionKind::Match,
+        start_ms: 0,
+        end_ms: 9,
+        key: &key,
+        values: &values,
+        taken: &[],
+        dropped: 3,
+    };
+    let mut out = Vec::new();
+    AlertEncoder::new(shape()).encode(&output, &Known, &mut out);
+    let line = String::from_utf8(out).unwrap();
+    assert!(line.contains(r#","truncated":true,"dropped":3,"events":["#), "{line}");
 }

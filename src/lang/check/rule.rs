@@ -170,6 +170,7 @@ fn clauses<'a>(
         body: body?,
         having,
         outputs,
+        limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
     })

@@ -37,9 +37,12 @@ impl Program {
 
     fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16, summand: impl Fn(usize) -> Value) {
         for (ix, ((of, aggregate), &slot)) in self.aggregates.iter().zip(&self.fold_slots).enumerate() {
-            if *of != var {
-                continue;
-            }
+            // Over all events of the match every node goes on from the one before it.
+            let before = match *of {
+                Var::ANY => buffer.node(node).map(|node| node.prev).filter(|&prev| prev != NONE),
+                of if of == var => before,
+                _ => continue,
+            };
             let value = summand(ix);
             let old = before.and_then(|node| buffer.folds(node).get(slot)).cloned().unwrap_or_default();
             let new = match value.is_null() {
@@ -50,7 +53,7 @@ impl Program {
                         if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
                             return true;
                         }
-                        at = buffer.node(node).and_then(|node| last_of(self, buffer, node.prev, var));
+                        at = buffer.node(node).and_then(|node| last_of(self, buffer, node.prev, *of));
                     }
                     false
                 }),

@@ -31,6 +31,7 @@ mod buffer;
 mod build_error;
 mod builder;
 mod chain;
+mod class;
 mod compact;
 #[cfg(test)]
 mod conformance;
@@ -41,6 +42,7 @@ mod flatten;
 mod fold;
 mod graph;
 mod group;
+mod growth;
 mod heap;
 mod item;
 mod place;

@@ -194,13 +194,15 @@ fn picks(
     picks
 }
 
+/// Whether conditions look at more than the event under test.
+pub(super) fn looks(exprs: Option<&Vec<Option<Expr>>>) -> bool {
+    exprs.into_iter().flatten().flatten().flat_map(Expr::nodes).any(|node| {
+        let looks = matches!(node, Node::Var(..) | Node::VarTime(_) | Node::Aggregate(_));
+        looks || matches!(node, Node::SpanStart | Node::SpanEnd)
+    })
+}
+
 fn dynamic(preds: &[Pred], conditions: &[Vec<Option<Expr>>], untils: &[Vec<Option<Expr>>]) -> Vec<bool> {
-    let looks = |exprs: Option<&Vec<Option<Expr>>>| {
-        exprs.into_iter().flatten().flatten().flat_map(Expr::nodes).any(|node| {
-            let looks = matches!(node, Node::Var(..) | Node::VarTime(_) | Node::Aggregate(_));
-            looks || matches!(node, Node::SpanStart | Node::SpanEnd)
-        })
-    };
     let mut dynamic: Vec<bool> = preds
         .iter()
         .map(|pred| match pred {

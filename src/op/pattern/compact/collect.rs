@@ -4,6 +4,7 @@ use super::{
     node::{NOTHING, Node, Part},
     state::{Compact, Set},
 };
+use crate::model::TimeMs;
 use std::collections::VecDeque;
 
 impl Compact {
@@ -33,6 +34,34 @@ impl Compact {
             }
         }
         reached
+    }
+
+    /// Whether there may be as much to free as to keep.
+    pub(super) fn is_due(&self) -> bool {
+        self.nodes.len().saturating_add(self.spared) >= self.kept.saturating_mul(2).saturating_add(8)
+    }
+
+    /// Keeps of the events that began something those whose partial matches are still open.
+    pub(super) fn count_starts(&mut self) {
+        let reached = self.reached(self.sets.iter().map(|set| set.part.node));
+        let mut begins = vec![false; self.events.len()];
+        for (node, _) in self.nodes.iter().zip(&reached).filter(|(_, reached)| **reached) {
+            if let Node::Take { event, before: NOTHING, .. } = *node {
+                begins[event as usize] = true;
+            }
+        }
+        self.starts.retain(|start| begins[*start as usize]);
+    }
+
+    /// Ends the partial matches that began first, but for those that began with so many events; with how many the others did.
+    pub(super) fn shed(&mut self, keep: usize, within_ms: Option<TimeMs>) -> u64 {
+        let gone = self.starts.len().saturating_sub(keep);
+        self.floor = match self.starts.get(gone) {
+            Some(&start) => start,
+            None => self.events.len() as u32,
+        };
+        self.settle(within_ms);
+        gone as u64
     }
 
     /// Keeps the nodes and events that the sets lead to; unions of which one side is over are no more.
@@ -92,7 +121,7 @@ impl Compact {
             set.part = Part { node: place(&places, node), newest: used[newest as usize] };
         }
         (self.events, self.values, self.nodes) = (events, values, nodes);
-        self.kept = self.nodes.len();
+        (self.kept, self.spared) = (self.nodes.len(), 0);
     }
 
     /// Ends all partial matches, and all of `done`, that hold one of these events.
@@ -139,6 +168,6 @@ impl Compact {
         self.sets = sets.filter(|set| set.part.node != NOTHING).collect();
         let left = done.iter().map(|part| moved(*part)).filter(|part| part.node != NOTHING);
         *done = left.collect();
-        self.nodes = nodes;
+        (self.nodes, self.spared) = (nodes, 0);
     }
 }

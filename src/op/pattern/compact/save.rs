@@ -14,6 +14,8 @@ impl Compact {
     pub(in crate::op::pattern) fn save(&self, writer: &mut Writer) {
         let mut left = self.clone();
         left.collect();
+        writer.len(self.kept);
+        writer.len(self.nodes.len().saturating_add(self.spared) - left.nodes.len());
         writer.len(left.events.len());
         for (at, Held { time_ms, id }) in left.events.iter().enumerate() {
             writer.i64(*time_ms);
@@ -46,6 +48,7 @@ impl Compact {
     /// Reads a state that was written under the same program.
     pub(in crate::op::pattern) fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut held = Self::new(program);
+        let (kept, spared) = (reader.u64()?, reader.u64()?);
         let events = reader.len()?;
         for _ in 0..events {
             let (time_ms, id) = (reader.i64()?, reader.event_id()?);
@@ -92,9 +95,11 @@ impl Compact {
             }
             held.sets.push(Set { state: state as u16, part: Part { node: node as u32, newest: newest[node] } });
         }
-        held.kept = held.nodes.len();
         held.starts = (0..events as u32).filter(|&event| starts[event as usize]).collect();
         held.settle(program.within_ms);
+        if !held.is_idle() {
+            (held.kept, held.spared) = (kept as usize, spared as usize);
+        }
         Ok(held)
     }
 }

@@ -4,9 +4,9 @@ use super::node::{Node, Part};
 use crate::{
     model::{EventId, TimeMs, Value},
     op::pattern::{
-        buffer::id_bytes,
+        buffer::{Buffer, id_bytes},
         program::Program,
-        state::{KeyState, NEVER},
+        state::NEVER,
     },
 };
 use std::collections::VecDeque;
@@ -43,6 +43,8 @@ pub(in crate::op::pattern) struct Compact {
     pub(super) floor: u32,
     /// How many nodes were left after the last collection.
     pub(super) kept: usize,
+    /// Nodes that were left out when the state was saved and would be here if it had not been.
+    pub(super) spared: usize,
     pub(super) deadline: TimeMs,
 }
 
@@ -126,7 +128,7 @@ impl Compact {
         self.values.clear();
         self.nodes.clear();
         self.starts.clear();
-        (self.floor, self.kept, self.deadline) = (0, 0, NEVER);
+        (self.floor, self.kept, self.spared, self.deadline) = (0, 0, 0, NEVER);
     }
 }
 
@@ -169,5 +171,5 @@ pub(in crate::op::pattern) struct Work {
     /// The matches found, by their first events in `ways`.
     pub(super) found: Vec<u32>,
     /// A match as expressions see it.
-    pub(super) matched: KeyState,
+    pub(super) buffer: Buffer,
 }

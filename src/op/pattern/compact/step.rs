@@ -46,12 +46,16 @@ impl Program {
         let event = moves.take();
         std::mem::swap(&mut held.sets, &mut work.next);
         if !work.done.is_empty() {
-            self.put_out(&mut held, &mut work, scratch, &mut state.dropped, (now, env), out);
+            // Where the measures look for a match is lent for as long as it takes.
+            std::mem::swap(&mut state.buffer, &mut work.buffer);
+            self.put_out(&mut held, &mut work, state, scratch, (now, env), out);
+            state.buffer.clear(self.layout);
+            std::mem::swap(&mut state.buffer, &mut work.buffer);
         }
         let began = held.sets.iter().any(|set| Some(set.part.newest) == event);
         held.starts.extend(event.filter(|_| began));
         held.settle(self.within_ms);
-        self.tidy(&mut held, &mut work, scratch, &mut state.dropped);
+        self.tidy(&mut held, scratch, &mut state.dropped);
         scratch.work = work;
         state.compact = Some(held);
     }
@@ -61,23 +65,23 @@ impl Program {
         &self,
         held: &mut Compact,
         work: &mut Work,
+        state: &mut KeyState,
         scratch: &mut Scratch,
-        dropped: &mut u64,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
         if self.skip != Skip::Eager {
             let left = held.list(work, self.matches_limit);
             scratch.counts.shed += left;
-            *dropped += left;
+            state.dropped += left;
             for at in (0..work.found.len()).rev() {
                 let first = work.found[at];
-                self.put_out_one(held, work, first, scratch, (now, env), out);
+                self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
             }
             return;
         }
         while let Some(first) = held.choose(work) {
-            self.put_out_one(held, work, first, scratch, (now, env), out);
+            self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
             let mut dead = vec![false; held.events.len()];
             let mut at = first;
             while let Some(&(node, after)) = work.ways.get(at as usize) {
@@ -90,59 +94,58 @@ impl Program {
         }
     }
 
-    /// Evaluates the measures over the match whose events begin at a place in `work.ways`.
+    /// Evaluates the measures over the match whose events begin at a place in `ways`.
+    #[expect(clippy::too_many_arguments, reason = "a match with all that is lent to putting it out")]
     fn put_out_one(
         &self,
         held: &Compact,
-        work: &mut Work,
+        ways: &[(u32, u32)],
         first: u32,
+        state: &mut KeyState,
         scratch: &mut Scratch,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        let matched = &mut work.matched;
-        matched.buffer.clear(self.layout);
+        state.buffer.clear(self.layout);
         let kept = self.layout.values;
         let (mut node, mut at, mut span) = (NONE, first, None);
-        while let Some(&(take, after)) = work.ways.get(at as usize) {
+        while let Some(&(take, after)) = ways.get(at as usize) {
             at = after;
             let Some(&Node::Take { event, var, .. }) = held.nodes.get(take as usize) else { continue };
             let Some(Held { time_ms, id }) = held.events.get(event as usize) else { continue };
             let values = held.values_of(event);
             let (own, taken) = values.split_at(kept.min(values.len()));
-            let event = matched.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
+            let event = state.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
             let value = |ix: usize| taken.get(ix).cloned().unwrap_or_default();
-            node = self.append(&mut matched.buffer, node, event, var, value);
+            node = self.append(&mut state.buffer, node, event, var, value);
             span = Some((span.map_or(*time_ms, |(start, _)| start), *time_ms));
         }
         let (start_ms, since_ms) = span.unwrap_or((now, now));
         let run = Run { start_ms, since_ms, node, ..START };
-        self.emit(matched, scratch, &run, (EmissionKind::Match, now, Clock::Event), env, out);
+        self.emit(state, scratch, &run, (EmissionKind::Match, now, Clock::Event), env, out);
     }
 
-    /// Frees memory where half of it may be garbage, and sees to the bounds on what a partition holds.
-    fn tidy(&self, held: &mut Compact, work: &mut Work, scratch: &mut Scratch, dropped: &mut u64) {
-        let many = held.starts.len() > self.limit;
-        if !many && held.nodes.len() < 2 * held.kept + 8 {
-            return;
-        }
-        held.collect();
-        let large = held.nodes.len() > self.limit.saturating_mul(EVENTS_PER_MATCH);
-        let starts = held.starts.len();
-        let keep = if starts > self.limit { self.limit - self.limit / 8 } else { starts / 2 };
-        if starts > self.limit || large {
-            // The events that began something come first: those between them begin nothing.
-            held.floor = match starts.checked_sub(keep).and_then(|gone| held.starts.get(gone)) {
-                Some(&start) => start,
-                None => held.events.len() as u32,
-            };
-            let gone = (starts - keep) as u64;
+    /// Frees memory where half of it may be garbage, and sees to the bounds on what a partition holds. What is dropped
+    /// doesn't depend on when the state was saved.
+    fn tidy(&self, held: &mut Compact, scratch: &mut Scratch, dropped: &mut u64) {
+        let mut shed = |held: &mut Compact, keep: usize| {
+            let gone = held.shed(keep, self.within_ms);
             scratch.counts.shed += gone;
             *dropped += gone;
-            held.settle(self.within_ms);
-            held.collect();
+        };
+        if held.starts.len() > self.limit {
+            held.count_starts();
+            if held.starts.len() > self.limit {
+                shed(held, self.limit - self.limit / 8);
+            }
         }
-        work.done.clear();
+        if held.is_due() {
+            held.collect();
+            if held.nodes.len() > self.limit.saturating_mul(EVENTS_PER_MATCH) {
+                shed(held, held.starts.len() / 2);
+                held.collect();
+            }
+        }
     }
 }
 

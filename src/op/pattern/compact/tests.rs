@@ -7,9 +7,9 @@ use crate::{
     op::pattern::tests::kit::node,
 };
 use crate::{
-    model::{Emission, Value},
+    model::{Emission, Reader, Value},
     op::pattern::{
-        Program,
+        KeyState, Program,
         tests::{
             fuzz::{elements, events, number},
             kit::{Partition, input, output, pattern, pattern_of, v},
@@ -121,6 +121,65 @@ proptest! {
         prop_assert_eq!(&again.0, &expected);
         prop_assert_eq!(bytes(&again.1), bytes(&partition));
     }
+
+    #[test]
+    fn what_a_limit_drops_does_not_depend_on_when_the_state_was_saved(
+        pattern in patterns(),
+        events in events(40),
+        saves in prop::collection::vec(any::<bool>(), 40),
+        limit in 1..6usize,
+    ) {
+        let limited = || Some(program(&pattern, true)?.with_limits(limit, 4));
+        let Some(sets) = limited().filter(|program| program.compact) else { return Ok(()) };
+        let (expected, plain) = run(sets, &events, &[]);
+        let (found, saved) = run(limited().unwrap(), &events, &saves);
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(saved.scratch.counts, plain.scratch.counts);
+    }
+
+    #[test]
+    fn broken_bytes_are_an_error_or_a_state_and_never_a_panic(
+        pattern in patterns(),
+        events in events(24),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let Some(program) = program(&pattern, true).filter(|program| program.compact) else { return Ok(()) };
+        let mut partition = Partition::of(program.with_limits(200, 50));
+        for (now, &(name, _, value)) in events.iter().enumerate() {
+            partition.event(name, now as i64, Value::Int(value));
+        }
+        let mut bytes = bytes(&partition);
+        let at = at.index(bytes.len());
+        bytes[at] ^= byte;
+        if let Ok(state) = KeyState::load(&partition.program, &mut Reader::new(&bytes)) {
+            partition.state = state;
+            for (now, &(name, _, value)) in events.iter().enumerate() {
+                partition.event(name, 20 + now as i64, Value::Int(value));
+            }
+            partition.advance(i64::MAX);
+        }
+    }
+}
+
+#[test]
+fn the_patterns_tried_are_worth_it() {
+    use proptest::{
+        strategy::{Strategy as _, ValueTree as _},
+        test_runner::TestRunner,
+    };
+    let mut runner = TestRunner::deterministic();
+    let mut tried = [0; 3];
+    for _ in 0..400 {
+        let pattern = patterns().new_tree(&mut runner).unwrap().current();
+        let events = events(24).new_tree(&mut runner).unwrap().current();
+        let Some(program) = program(&pattern, true).filter(|program| program.compact) else { continue };
+        let found = run(program, &events, &[]).0.len();
+        tried[0] += 1;
+        tried[1] += usize::from(found > 0);
+        tried[2] += usize::from(found > 5);
+    }
+    assert!(tried[0] > 100 && tried[1] > 60 && tried[2] > 15, "compact, found something, found much: {tried:?}");
 }
 
 fn bytes(partition: &Partition) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::{
 use serde_json::{Map, Value as Json};
 use std::{collections::BTreeMap, fmt};
 
-type Taken = BTreeMap<String, Vec<String>>;
+pub(super) type Taken = BTreeMap<String, Vec<String>>;
 
 /// What came out; all sorted.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,11 @@ impl Answer {
         let matches = at.zip(expect.matches.iter().cloned()).collect();
         let timeouts = expect.timeouts.iter().map(|timeout| (timeout.ts, timeout.partial.clone())).collect();
         Answer { matches, timeouts, late: expect.late.clone() }.sorted()
+    }
+
+    /// The matches alone.
+    pub(super) fn matches(&self) -> &[(String, Taken)] {
+        &self.matches
     }
 
     fn sorted(mut self) -> Self {

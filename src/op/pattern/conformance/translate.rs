@@ -20,7 +20,7 @@ pub(super) struct Translated {
 }
 
 /// The program of a case, or why there is none.
-pub(super) fn translate(case: &Case) -> Result<Translated, String> {
+pub(super) fn translate(case: &Case, on_timeout: bool) -> Result<Translated, String> {
     let mut names = Names::default();
     let fields: BTreeSet<String> = case.events.iter().flat_map(|event| event.keys().cloned()).collect();
     names.fields = fields.into_iter().collect();
@@ -40,7 +40,7 @@ pub(super) fn translate(case: &Case) -> Result<Translated, String> {
         elements,
         within_ms: case.within_ms,
         skip: names.skip(case)?,
-        on_timeout: true,
+        on_timeout,
         clock: plan::ClockPolicy::Event,
         retained_types: vec![Type::Any; retained.len()],
         retained: vec![retained],
