@@ -95,6 +95,9 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
             }
         }
     }
+    if let Some((class, why)) = engine.class(ix as u32) {
+        writeln!(text, "  work per event: {class}: {why}")?;
+    }
     if let Some((words, _)) = engine.explain(ix as u32) {
         for line in words.lines() {
             writeln!(text, "  {line}")?;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{self, ClockPolicy, EndPolicy, Plan, StreamOrigin},
+    plan::{self, Class, ClockPolicy, EndPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct RuleStats {
     pub outputs: u64,
     /// Events that WHERE let pass but whose key has a null component: they are nobody's.
     pub missing_key: u64,
-    /// Partial matches that were dropped because a key had too many.
+    /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
     /// Keys with state.
     pub keys: usize,
@@ -323,6 +323,11 @@ impl Engine {
     /// The plan that runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// How much work an event is for a rule, and why.
+    pub fn class(&self, rule: u32) -> Option<(Class, &str)> {
+        self.compiled.get(rule as usize).map(|compiled| (compiled.class.0, compiled.class.1.as_str()))
     }
 
     /// A rule's kernel in words, and its automaton as a Graphviz graph if it has one.

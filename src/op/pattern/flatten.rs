@@ -44,6 +44,14 @@ pub(super) struct FlatState {
     pub(super) leaves: bool,
 }
 
+impl FlatState {
+    /// Whether time changes nothing for what is here, but for the bound on the whole match.
+    pub(super) fn is_timeless(&self) -> bool {
+        let bounded = self.edges.iter().any(|edge| !edge.within.is_empty());
+        self.kind != Kind::Pending && self.expiry.is_none() && self.timers.is_empty() && !bounded
+    }
+}
+
 const EDGES_MAX: usize = 16_384;
 
 /// The states that can be reached, the start first.

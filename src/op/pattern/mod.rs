@@ -30,6 +30,9 @@
 mod buffer;
 mod build_error;
 mod builder;
+mod chain;
+mod class;
+mod compact;
 mod describe;
 mod edge;
 mod emit;
@@ -37,6 +40,7 @@ mod flatten;
 mod fold;
 mod graph;
 mod group;
+mod growth;
 mod heap;
 mod item;
 mod never;
@@ -56,5 +60,5 @@ mod view;
 mod wrap;
 
 pub use build_error::BuildError;
-pub use program::{PARTIAL_MATCHES_MAX, Program};
+pub use program::{MATCHES_PER_EVENT_MAX, PARTIAL_MATCHES_MAX, Program};
 pub use state::{Counts, KeyState, Scratch};

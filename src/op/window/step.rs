@@ -340,6 +340,7 @@ impl Program {
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
             row: None,
+            dropped: 0,
         });
     }
 

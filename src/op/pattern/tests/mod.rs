@@ -2,8 +2,8 @@
 
 mod absence;
 mod choice;
-mod fuzz;
-mod kit;
+pub(super) mod fuzz;
+pub(super) mod kit;
 mod loops;
 mod never;
 mod output;
