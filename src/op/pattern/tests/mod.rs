@@ -3,8 +3,10 @@
 mod absence;
 mod choice;
 mod fuzz;
+mod groups;
 mod kit;
 mod loops;
 mod never;
 mod output;
 mod skip;
+mod watched;
