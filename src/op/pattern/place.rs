@@ -36,6 +36,11 @@ impl<'a> Place<'a> {
         self.group.filter(|_| self.at == 0)
     }
 
+    /// Whether a match begins with this element, whatever it is.
+    pub(super) fn begins(&self) -> bool {
+        self.at == 0 && self.group.is_none()
+    }
+
     pub(super) fn connect(&self) -> Connect {
         match (self.headed(), self.at) {
             (Some(Group { connect: Some(connect), .. }), _) => *connect,

@@ -41,6 +41,8 @@ pub(super) enum Wrap {
     Without(Vec<u16>),
 }
 
+const EDGES_MAX: usize = 32_768;
+
 /// Copies that are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wraps {
@@ -52,6 +54,7 @@ pub(super) struct Wraps {
     to_do: VecDeque<(StateIx, Wrap, StateIx)>,
     held: BTreeMap<StateIx, PredIx>,
     trackers: Vec<Tracker>,
+    edges: usize,
 }
 
 impl Wraps {
@@ -154,6 +157,10 @@ impl Wraps {
                 }
                 Wrap::Stop { .. } => edges.push(self.onward(graph, edge, wrap)?),
             }
+        }
+        self.edges += edges.len();
+        if self.edges > EDGES_MAX {
+            return Err(BuildError::TooLarge { what: "guarded transitions", limit: EDGES_MAX });
         }
         let place = &mut graph.states[copy];
         (place.edges, place.expiry, place.timer) = (edges, original.expiry, original.timer);

@@ -47,9 +47,14 @@ pub(in crate::op::pattern) fn elements(depth: u32, bounds: bool) -> BoxedStrateg
             quantifier.within_ms = quantifier.within_ms.filter(|_| bounds);
             Element { connect, term, quantifier, within_previous_ms }
         });
-    let not = (connect(), prop::option::of(1..6i64)).prop_map(move |(connect, for_ms)| {
+    let one = Just(Term::Variable(0)).boxed();
+    let absent = match depth {
+        0 => one,
+        _ => prop_oneof![one, elements(depth - 1, bounds).prop_map(Term::Group)].boxed(),
+    };
+    let not = (connect(), absent, prop::option::of(1..6i64)).prop_map(move |(connect, term, for_ms)| {
         let for_ms = for_ms.filter(|_| bounds);
-        let term = Term::Not { term: Box::new(Term::Variable(0)), for_ms };
+        let term = Term::Not { term: Box::new(term), for_ms };
         Element { connect, ..super::kit::element(term) }
     });
     prop::collection::vec(prop_oneof![5 => element, 1 => not], 1..4).boxed()
@@ -116,7 +121,7 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             let mut vars = 0;
             number(&mut elements, &mut vars);
             if let (Some(kind), Some(element)) = (until, elements.last_mut())
-                && element.quantifier.max.is_none()
+                && element.quantifier.max != Some(1)
             {
                 element.quantifier.until = Some(vec![Some(condition(kind, vars.max(1)))]);
             }

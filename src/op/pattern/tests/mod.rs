@@ -3,8 +3,10 @@
 mod absence;
 mod choice;
 pub(super) mod fuzz;
+mod groups;
 pub(super) mod kit;
 mod loops;
 mod never;
 mod output;
 mod skip;
+mod watched;
