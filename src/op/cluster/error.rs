@@ -38,4 +38,7 @@ pub enum ClusterError {
     /// `EXPIRE` that isn't positive.
     #[error("`EXPIRE` of {0} ms must be more than 0")]
     Expire(i64),
+    /// `EVERY` that isn't positive.
+    #[error("`EVERY` of {0} ms must be more than 0")]
+    Every(i64),
 }

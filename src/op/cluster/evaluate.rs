@@ -26,7 +26,7 @@ type Flows = BTreeMap<(u32, u32), (usize, i128)>;
 
 impl Components {
     /// What became of the regions that changed. Their clusters get their ids.
-    pub(super) fn transitions(&mut self, tick: TimeMs, last_tick: Option<TimeMs>) -> Vec<Record> {
+    pub(super) fn transitions(&mut self, tick: TimeMs, since: Option<TimeMs>) -> Vec<Record> {
         if self.config.overlap == Overlap::Members {
             self.dirty_by_members();
         }
@@ -117,7 +117,7 @@ impl Components {
                 absorbed_into: None,
                 look,
                 displacement_m,
-                speed_mps: displacement_m.and_then(|metres| per_second(metres, tick, last_tick)),
+                speed_mps: displacement_m.and_then(|metres| per_second(metres, tick, since)),
                 has_ended: false,
                 cluster: Some(cluster),
             });
@@ -132,7 +132,7 @@ impl Components {
     }
 
     /// Regions to which nothing happened.
-    pub(super) fn add_untouched(&self, tick: TimeMs, last_tick: Option<TimeMs>, records: &mut Vec<Record>) {
+    pub(super) fn add_untouched(&self, tick: TimeMs, since: Option<TimeMs>, records: &mut Vec<Record>) {
         for (number, Cluster { cells, sums, id, before, .. }) in (0..).zip(&self.clusters) {
             let (Some(id), None, Some((&lowest, _))) = (*id, before, cells.first_key_value()) else { continue };
             records.push(Record {
@@ -146,7 +146,7 @@ impl Components {
                 absorbed_into: None,
                 look: look(sums, cells.len(), lowest),
                 displacement_m: Some(0.0),
-                speed_mps: per_second(0.0, tick, last_tick),
+                speed_mps: per_second(0.0, tick, since),
                 has_ended: false,
                 is_unchanged: true,
                 cluster: Some(number),
@@ -288,7 +288,7 @@ fn look(sums: &Sums, size: usize, lowest: Cell) -> Look {
     Look { size, lowest, area_m2: sums.area_m2(), centre, weight: sums.weight() }
 }
 
-fn per_second(metres: f64, tick: TimeMs, last_tick: Option<TimeMs>) -> Option<f64> {
-    let elapsed = tick.checked_sub(last_tick?).filter(|&elapsed| elapsed > 0)?;
+fn per_second(metres: f64, tick: TimeMs, since: Option<TimeMs>) -> Option<f64> {
+    let elapsed = tick.checked_sub(since?).filter(|&elapsed| elapsed > 0)?;
     Some(metres / (elapsed as f64 / 1_000.0))
 }

@@ -109,6 +109,11 @@ impl Heat {
         is_hot
     }
 
+    /// Whether a cell is hot.
+    pub fn is_hot(&self, cell: Cell) -> bool {
+        self.cells.get(&cell).is_some_and(|state| state.is_hot)
+    }
+
     /// A time before which nothing expires: at which [`Heat::expire`] is to be called next.
     pub fn next_expiry(&self) -> Option<TimeMs> {
         self.deadlines.first_key_value().map(|(at, _)| *at)

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!  results of cells ─► Heat ─► hot / cold ─► Regions ── evaluate(tick) ─► records ─► their cells, outline, measures
-//!                     COLD WHEN, CONFIRM,     changes      clusters, then
+//!  └─ Tracker ────── COLD WHEN, CONFIRM, ─── changes ──── clusters, then ──┘
 //!                     EXPIRE                  wait here    transitions
 //! ```
 //!
 //! [`Heat`] decides which cells are hot; [`Regions`] gathers what changed and, at a tick (or after each instant with
 //! changes), brings its clusters up to date and follows their identities. The cost is that of the changes: neither
-//! cells nor regions to which nothing happened are looked at. A state and its bytes depend on the input alone, not on the
+//! cells nor regions to which nothing happened are looked at. [`Tracker`] is both, with the order of things within an instant. A state and its bytes depend on the input alone, not on the
 //! order of the cells of one instant.
 
 mod component;
@@ -25,6 +25,7 @@ mod state;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod tracker;
 mod transition;
 mod view;
 
@@ -34,5 +35,6 @@ pub use grid::Load;
 pub use heat::{Confirm, Heat, Reading};
 pub use region::{Flags, Look, Record, RegionId, Transition};
 pub use regions::{Emit, Regions};
+pub use tracker::{Timing, Tracker};
 pub use transition::{Fate, Followed, Origin, Shared, Side, follow};
 pub use view::{Column, View};

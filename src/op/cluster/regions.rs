@@ -76,12 +76,17 @@ impl Regions {
     ///
     /// First those that ended, in order of their lowest cells, then those that are there, likewise.
     pub fn evaluate(&mut self, tick: TimeMs, emit: Emit) -> Vec<Record> {
+        self.evaluate_since(tick, self.last_tick, emit)
+    }
+
+    /// The same where the last state is known to have lasted until `since`: what speeds count from.
+    pub(super) fn evaluate_since(&mut self, tick: TimeMs, since: Option<TimeMs>, emit: Emit) -> Vec<Record> {
         let changes = std::mem::take(&mut self.pending);
         self.components.apply(changes);
-        let mut records = self.components.transitions(tick, self.last_tick);
+        let mut records = self.components.transitions(tick, since);
         match emit {
             Emit::Changes => records.retain(|record| !record.is_unchanged),
-            Emit::All => self.components.add_untouched(tick, self.last_tick, &mut records),
+            Emit::All => self.components.add_untouched(tick, since, &mut records),
         }
         records.sort_by_key(|record| (!record.has_ended, record.look.lowest));
         self.components.settle();

@@ -4,4 +4,5 @@ mod heat;
 mod kernel;
 mod model;
 mod property;
+mod tracker;
 mod transition;
