@@ -266,6 +266,8 @@ impl Engine {
         if at_end == AtEnd::Hold {
             return;
         }
+        // What events alone bring about is theirs, whenever somebody last looked.
+        self.advance();
         let stays = |rule: &plan::Rule| match rule.at_end {
             Some(policy) => policy == EndPolicy::Drop,
             None => at_end == AtEnd::Last,
