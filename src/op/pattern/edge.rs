@@ -4,7 +4,7 @@ use super::{
     BuildError,
     builder::Builder,
     graph::{Action, Bound, From, Guard, Kind as StateKind, Pred, StateIx, both, lit},
-    item::{Body, Kind},
+    item::Body,
     place::Place,
 };
 use crate::plan::Connect;
@@ -48,9 +48,8 @@ impl Builder<'_> {
                 false => edge.within.push(Bound { from: From::Mark(slot), ms }),
             }
         }
-        // A single element's bound is the state's expiry alone.
-        let free = item.kind == Kind::Single && (!item.optional || item.expires_as_flink());
-        if let Some(ms) = place.within_previous().filter(|_| !free) {
+        // The expiry of the state is not enough: a partial match may come here from a loop without waiting.
+        if let Some(ms) = place.within_previous() {
             edge.within.push(Bound { from: From::Before, ms });
         }
     }

@@ -22,6 +22,10 @@ struct Repetition {
 impl Builder<'_> {
     pub(super) fn element(&mut self, place: Place<'_>, sink: StateIx) -> Result<StateIx, BuildError> {
         let item = place.item();
+        if item.mode == Loop::Reluctant && item.optional && self.is_end(sink) {
+            // Nothing is what it must take, and nothing comes after that could ask for more.
+            return Ok(sink);
+        }
         let mark = match item.loop_within {
             Some(_) if item.kind != Kind::Single => {
                 self.marks += 1;

@@ -5,5 +5,6 @@ mod choice;
 mod fuzz;
 mod kit;
 mod loops;
+mod model;
 mod output;
 mod skip;
