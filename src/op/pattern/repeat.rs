@@ -183,7 +183,9 @@ impl Builder<'_> {
             self.take(place, waiting, var, target, &take, rep.first, rep.mark);
             self.graph.edge(waiting, Action::Ignore, waiting, ignore.clone());
             self.hold_if(item, waiting, held)?;
-            self.add_stops(place, waiting)?;
+            if rep.first {
+                self.add_stops(place, waiting)?;
+            }
         }
         self.graph.edge(state, Action::Ignore, waiting, ignore);
         self.hold_if(item, state, held)?;

@@ -298,7 +298,7 @@ impl Step<'_, '_> {
                 state.buffer.set_link(node, slot, node);
             }
         }
-        if let Some(slot) = edge.mark {
+        for &slot in &edge.marks {
             state.buffer.set_mark(node, slot, self.now);
         }
         if program.layout.folds > 0 {

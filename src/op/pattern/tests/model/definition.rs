@@ -26,6 +26,8 @@ pub(super) struct Stage<'g> {
     pub(super) quiet: Option<i64>,
     /// No deadline has passed.
     pub(super) first: bool,
+    /// Absences that deadlines have decided.
+    passed: usize,
     /// The first event that comes at this stage.
     begins: usize,
 }
@@ -48,8 +50,14 @@ impl<'a> World<'a> {
     /// decided by the next event already, if that comes before the deadline.
     pub(super) fn stage<'g>(&self, gap: &'g Gap, taken: &[Taken], time_ms: i64) -> Stage<'g> {
         let last = taken.last().map_or(0, |&(_, at)| at);
-        let mut stage =
-            Stage { since: self.events[last].time_ms, absences: &gap.absences, quiet: None, first: true, begins: last + 1 };
+        let mut stage = Stage {
+            since: self.events[last].time_ms,
+            absences: &gap.absences,
+            quiet: None,
+            first: true,
+            passed: 0,
+            begins: last + 1,
+        };
         let mut from = 0;
         while let Some(at) = stage.absences[from..].iter().position(|absence| absence.for_ms.is_some()) {
             let absence = stage.absences[from + at];
@@ -70,6 +78,7 @@ impl<'a> World<'a> {
                 absences: &stage.absences[from + at + 1..],
                 quiet: None,
                 first: false,
+                passed: stage.passed + from + at + 1,
                 begins: begins.unwrap_or(self.events.len()),
             };
             from = 0;
@@ -80,20 +89,24 @@ impl<'a> World<'a> {
     /// Whether the event violates an absence that would not let it pass even if it were taken, or one that would.
     /// `!n` right after an element looks at the very next event, whatever becomes of it; any other absence lets an event
     /// pass that ends the match: an event that both completes the match and is forbidden completes it.
-    fn forbidden(&self, stage: &Stage<'_>, taken: &[Taken], at: usize, ends: bool) -> bool {
+    fn forbidden(&self, stage: &Stage<'_>, taken: &[Taken], at: usize, takes: bool, ends: bool) -> bool {
         stage.absences.iter().any(|absence| {
-            let looks = if absence.strict { at == stage.begins } else { !ends };
+            let looks = if absence.strict { at == stage.begins && !(takes && absence.spares) } else { !ends };
             looks && self.meets(absence.var, taken, at)
         })
     }
 
     /// Whether a loop that was left could have taken the event: it meets its condition and not its stop condition, it is in time, and no
     /// event since the last one taken has met the stop condition, which ends a loop for good.
-    fn left_takes(&self, left: &Left, taken: &[Taken], at: usize, since: i64) -> bool {
+    /// Where a deadline stands between the loop and the event this is over, or not yet so.
+    fn left_takes(&self, left: &Left, taken: &[Taken], at: usize, stage: &Stage<'_>) -> bool {
+        let before = stage.quiet.is_some() && left.after >= stage.passed + stage.absences.len();
+        if left.after < stage.passed || before {
+            return false;
+        }
         let time_ms = self.events[at].time_ms;
-        let begins = taken.last().map_or(at, |&(_, last)| last + 1);
-        let over = left.until.iter().any(|until| (begins..at).any(|at| until.holds(self.events, taken, at)));
-        let late = left.of_previous.is_some_and(|ms| time_ms - since >= ms)
+        let over = left.until.iter().any(|until| (stage.begins..at).any(|at| until.holds(self.events, taken, at)));
+        let late = left.of_previous.is_some_and(|ms| !taken.is_empty() && time_ms - stage.since >= ms)
             || left.bound.is_some_and(|(from, ms)| {
                 taken.get(from).is_some_and(|&(_, from)| time_ms - self.events[from].time_ms >= ms)
             });
@@ -110,7 +123,8 @@ impl<'a> World<'a> {
         }
         if taken.is_empty() {
             // Any event may begin a match, unless a loop that was left out at the head would rather have it.
-            let left = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, 0));
+            let stage = Stage { since: 0, absences: &[], quiet: None, first: true, passed: 0, begins: at };
+            let left = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage));
             let held = step.gap.held.iter().any(|head| self.could_begin(head, taken, at));
             return !left && !held;
         }
@@ -119,11 +133,9 @@ impl<'a> World<'a> {
         let since_first = |from: usize| taken.get(from).map_or(0, |&(_, from)| time_ms - self.events[from].time_ms);
         let late = step.of_previous.is_some_and(|ms| time_ms - stage.since >= ms)
             || step.bounds.iter().any(|&(from, ms)| since_first(from) >= ms);
-        let loops = step.gap.left.iter().any(|left| {
-            left.greedy && stage.first && self.left_takes(left, taken, at, stage.since)
-        });
+        let loops = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage));
         let held = step.gap.held.iter().any(|head| self.could_begin(head, taken, at));
-        stage.quiet.is_none() && !late && !loops && !held && !self.forbidden(&stage, taken, at, ends)
+        stage.quiet.is_none() && !late && !loops && !held && !self.forbidden(&stage, taken, at, true, ends)
     }
 
     /// Whether an event may lie in the gap before the next event of a match (or after the last one).
@@ -137,8 +149,10 @@ impl<'a> World<'a> {
     /// Within the span of an absence with a deadline only the first two hold.
     pub(super) fn may_skip(&self, gap: &Gap, taken: &[Taken], at: usize, waiting: bool) -> bool {
         let stage = self.stage(gap, taken, self.events[at].time_ms);
-        let loops = gap.left.iter().any(|left| stage.first && self.left_takes(left, taken, at, stage.since));
-        if loops || self.forbidden(&stage, taken, at, false) {
+        // After the last event, an absence that looks at the next one is decided by it.
+        let decides = !waiting && stage.quiet.is_none() && stage.absences.last().is_some_and(|absence| absence.strict);
+        let loops = gap.left.iter().any(|left| self.left_takes(left, taken, at, &stage));
+        if loops || self.forbidden(&stage, taken, at, false, decides) {
             return false;
         }
         if stage.quiet.is_some() || !waiting {

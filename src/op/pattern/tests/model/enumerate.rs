@@ -148,6 +148,10 @@ impl Search<'_> {
                 break;
             }
         }
+        // As in Flink: a loop that could still go on, or an absence that looks at the next event, waits for an event before the
+        // absence at the end of the pattern is waited for.
+        let waits = gap.open || gap.absences.iter().any(|absence| absence.strict);
+        let heard = |before: i64| events.get(from).is_some_and(|event| event.time_ms < before);
         if (decided, until) == (None, None) {
             // Time alone: all deadlines, or the end of the window where the last absence has none.
             let stage = self.world.stage(gap, taken, i64::MAX);
@@ -156,7 +160,9 @@ impl Search<'_> {
                 (true, _, expires) if expires.is_none_or(|expires| stage.since <= expires) => {
                     Some(When::Time(stage.since))
                 }
-                (false, true, Some(expires)) if stage.first || stage.since <= expires => Some(When::Time(expires)),
+                (false, true, Some(expires)) if !stage.first && stage.since > expires => None,
+                (false, true, Some(expires)) if stage.first && waits && !heard(expires) => None,
+                (false, true, Some(expires)) => Some(When::Time(expires)),
                 _ => None,
             };
         }

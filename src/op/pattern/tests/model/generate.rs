@@ -70,8 +70,9 @@ fn pieces(depth: u32, longest: usize) -> BoxedStrategy<Vec<Piece>> {
         }
     };
     let piece = (repeated(), what).prop_map(|(piece, what)| {
-        // Groups are repeated in each way.
-        let mode = if matches!(what, What::Sequence(_) | What::All(_)) { Loop::Each } else { piece.mode };
+        // Few say of loops of groups that they are reluctant.
+        let group = matches!(what, What::Sequence(_) | What::All(_)) && piece.mode == Loop::Reluctant;
+        let mode = if group { Loop::Greedy } else { piece.mode };
         let of_previous = piece.of_previous.filter(|_| matches!(what, What::Var(_)));
         Piece { what, mode, of_previous, ..piece }
     });
@@ -131,8 +132,11 @@ pub(super) fn skips() -> impl Strategy<Value = Skip> {
 }
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
-    (prop::sample::select(&['a', 'b', 'c', 'd'][..]), 0..3i64, 0..3i64)
-        .prop_map(|(kind, time_ms, value)| Event { kind, time_ms, value })
+    (prop::sample::select(&['a', 'b', 'c', 'd'][..]), 0..3i64, 0..3i64).prop_map(|(kind, time_ms, value)| Event {
+        kind,
+        time_ms,
+        value,
+    })
 }
 
 /// Cases; times are pauses until they are added up.

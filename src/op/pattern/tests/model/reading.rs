@@ -48,6 +48,8 @@ pub(super) struct Gap {
     pub(super) held: Vec<Head>,
     /// Stop conditions in force: an event that meets one is not skipped.
     pub(super) until: Vec<Condition>,
+    /// A loop, of whatever kind, could have gone on here.
+    pub(super) open: bool,
 }
 
 /// `!n`, `!n FOR d`, or either right after the element before it.
@@ -56,6 +58,10 @@ pub(super) struct Absence {
     pub(super) var: u16,
     pub(super) strict: bool,
     pub(super) for_ms: Option<i64>,
+    /// Nothing but absences comes after it in the pattern.
+    pub(super) last: bool,
+    /// A greedy loop goes on here: what the loop takes is not what is looked at.
+    pub(super) spares: bool,
 }
 
 /// An event that something could begin with: of this variable, and none of these conditions.
@@ -69,6 +75,8 @@ pub(super) struct Head {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Left {
     pub(super) greedy: bool,
+    /// So many absences of the gap stand before the loop.
+    pub(super) after: usize,
     /// What it could have gone on with.
     pub(super) heads: Vec<Head>,
     /// What ends it.
@@ -85,6 +93,7 @@ struct Draft {
     steps: Vec<Step>,
     absences: Vec<Absence>,
     left: Vec<Left>,
+    open: bool,
     cut: bool,
 }
 
@@ -96,8 +105,8 @@ struct Place {
     of_previous: Option<i64>,
     /// What may come after.
     rest: Rest,
-    /// The absence that stands right after this element, up to the next event.
-    absence: Option<u16>,
+    /// The absence that stands right after this element, and whether it looks at the next event only.
+    absence: Option<(u16, bool)>,
     /// Bounds of loops around this: the step that begins each.
     bounds: Vec<(usize, i64)>,
     /// The stop condition of the loop whose repetition this is.
@@ -110,19 +119,30 @@ struct Rest {
     heads: Vec<Head>,
     /// There is nothing: the pattern is over.
     nothing: bool,
+    /// There are absences at most.
+    quiet: bool,
 }
 
 /// All readings of a case's pattern with up to so many events (longer ones are cut); none if there are more than `limit`.
 pub(super) fn readings(case: &Case, longest: usize, limit: usize) -> Option<Vec<Reading>> {
     let reader = Reader { longest, limit };
-    let place = Place { rest: Rest { heads: Vec::new(), nothing: true }, ..Place::default() };
+    let place = Place { rest: Rest { heads: Vec::new(), nothing: true, quiet: true }, ..Place::default() };
     let drafts = reader.sequence(vec![Draft::default()], &case.pieces, &place, true)?;
-    let reading = |draft: Draft| Reading {
-        steps: draft.steps,
-        end: Gap { absences: draft.absences, left: draft.left, ..Gap::default() },
-        cut: draft.cut,
+    let reading = |draft: Draft| {
+        // `a -> !b -> c?` is met by an a alone: where nothing comes after an absence that has no deadline it is not looked
+        // at, unless it is the end of the pattern. (What looks at the very next event would have to wait for it; here the
+        // kernel, like Flink, looks at the event before. The model says nothing of it.)
+        let mut absences = draft.absences;
+        let deadline = absences.iter().rposition(|absence| absence.for_ms.is_some()).map_or(0, |at| at + 1);
+        if absences.iter().skip(deadline.saturating_sub(1)).any(|absence| absence.strict && !absence.last) {
+            return None;
+        }
+        let open = absences.split_off(deadline);
+        absences.extend(open.into_iter().filter(|absence| absence.last));
+        let end = Gap { absences, left: draft.left, open: draft.open, ..Gap::default() };
+        Some(Reading { steps: draft.steps, end, cut: draft.cut })
     };
-    Some(drafts.into_iter().map(reading).collect())
+    drafts.into_iter().map(reading).collect()
 }
 
 struct Reader {
@@ -145,7 +165,9 @@ impl Reader {
                 rest: rest(after, &place.rest, place.until.as_ref()),
                 absence: match after.first() {
                     None => place.absence,
-                    Some(Piece { what: What::Not(var, None), connect, .. }) if *connect != Connect::Strict => Some(*var),
+                    Some(Piece { what: What::Not(var, None), connect, .. }) => {
+                        Some((*var, *connect == Connect::Strict))
+                    }
                     Some(_) => None,
                 },
                 ..place.clone()
@@ -173,22 +195,22 @@ impl Reader {
                 self.step(&mut draft, var, place, piece, 0, place.bounds.clone());
             } else if draft.steps.is_empty() {
                 // Where all before it is left out there is nothing that it could be counted from.
-                return Some(Vec::new());
+                return None;
             }
-            draft.absences.push(Absence { var, strict: piece.connect == Connect::Strict && !begins, for_ms });
+            let strict = piece.connect == Connect::Strict && !begins;
+            draft.absences.push(Absence { var, strict, for_ms, last: place.rest.quiet, spares: false });
             return Some(vec![draft]);
         }
-        // At the end of the pattern a reluctant loop has no reason to go on.
-        let over = piece.mode == Loop::Reluctant && place.rest.nothing && !piece.is_once();
-        let max = if over { Some(piece.min) } else { piece.max };
+        let max = if takes_no_more(piece, &place.rest) { Some(piece.min) } else { piece.max };
         let from = draft.steps.len();
         let (mut done, mut going) = (Vec::new(), vec![draft]);
         for count in 0.. {
             if count >= piece.min {
                 let leave = |draft: &Draft| {
                     let mut draft = draft.clone();
+                    draft.open |= max != Some(count);
                     if max != Some(count) && piece.mode != Loop::Each && is_one_event(piece) {
-                        draft.left.push(left(piece, place, from));
+                        draft.left.push(left(piece, place, from, draft.absences.len()));
                     }
                     draft
                 };
@@ -233,8 +255,9 @@ impl Reader {
             (0, None) => (piece.connect, Vec::new()),
             _ => (piece.inner, Vec::new()),
         };
-        // An absence after a loop holds as soon as the loop has begun.
-        let absence = place.absence.filter(|_| count > 0);
+        // An absence after a loop holds as soon as the loop has begun; one that looks at the next event, as soon as the loop
+        // could be left.
+        let absence = place.absence.filter(|(_, strict)| count > 0 && (!strict || count >= piece.min));
         let of_previous = piece.of_previous.into_iter().chain(place.of_previous.filter(|_| count == 0)).min();
         let mut inside = Place {
             follows: Some((connect, awaited)),
@@ -246,8 +269,9 @@ impl Reader {
         };
         match &piece.what {
             What::Var(var) => {
-                if let Some(var) = absence {
-                    draft.absences.push(Absence { var, strict: false, for_ms: None });
+                if let Some((var, strict)) = absence {
+                    let spares = strict && piece.mode == Loop::Greedy;
+                    draft.absences.push(Absence { var, strict, for_ms: None, last: false, spares });
                 }
                 inside.until = place.until.clone();
                 inside.rest = place.rest.clone();
@@ -259,7 +283,10 @@ impl Reader {
             What::Sequence(pieces) => self.sequence(vec![draft], pieces, &inside, false),
             What::Either(ways) => {
                 let mut all = Vec::new();
-                inside.follows = Some((connect, ways.iter().flat_map(|way| firsts(way)).collect()));
+                // The outermost choice skips for all within it.
+                if let Some((_, awaited)) = inside.follows.as_mut().filter(|(_, awaited)| awaited.is_empty()) {
+                    *awaited = ways.iter().flat_map(|way| firsts(way)).collect();
+                }
                 let held = self.held(piece, place, count);
                 for way in ways {
                     all.extend(self.sequence(vec![draft.clone()], way, &inside, false)?);
@@ -275,13 +302,13 @@ impl Reader {
             }
             What::All(parts) => {
                 let parts: Vec<&[Piece]> = parts.iter().map(Vec::as_slice).collect();
-                self.permutation(draft, &parts, &inside, connect)
+                self.permutation(draft, &parts, &inside)
             }
         }
     }
 
     /// One of the parts first, then the others.
-    fn permutation(&self, draft: Draft, parts: &[&[Piece]], place: &Place, connect: Connect) -> Option<Vec<Draft>> {
+    fn permutation(&self, draft: Draft, parts: &[&[Piece]], place: &Place) -> Option<Vec<Draft>> {
         if parts.is_empty() {
             return Some(vec![draft]);
         }
@@ -290,16 +317,19 @@ impl Reader {
             let mut others = parts.to_vec();
             let part = others.remove(at);
             let mut here = place.clone();
-            here.follows = Some((connect, parts.iter().flat_map(|part| firsts(part)).collect()));
+            if let Some((_, awaited)) = here.follows.as_mut().filter(|(_, awaited)| awaited.is_empty()) {
+                *awaited = parts.iter().flat_map(|part| firsts(part)).collect();
+            }
             if !others.is_empty() {
                 let heads = others.iter().flat_map(|part| rest(part, &Rest::default(), place.until.as_ref()).heads);
-                here.rest = Rest { heads: heads.collect(), nothing: false };
+                here.rest = Rest { heads: heads.collect(), nothing: false, quiet: false };
             }
-            let after = Place { of_previous: None, ..place.clone() };
+            let follows = Some((Connect::Relaxed, Vec::new()));
+            let after = Place { of_previous: None, follows, ..place.clone() };
             for draft in self.sequence(vec![draft.clone()], part, &here, false)? {
                 match draft.cut {
                     true => all.push(draft),
-                    false => all.extend(self.permutation(draft, &others, &after, Connect::Relaxed)?),
+                    false => all.extend(self.permutation(draft, &others, &after)?),
                 }
             }
             if all.len() > self.limit {
@@ -315,15 +345,7 @@ impl Reader {
         if held { place.rest.heads.clone() } else { Vec::new() }
     }
 
-    fn step(
-        &self,
-        draft: &mut Draft,
-        var: u16,
-        place: &Place,
-        piece: &Piece,
-        count: u32,
-        bounds: Vec<(usize, i64)>,
-    ) {
+    fn step(&self, draft: &mut Draft, var: u16, place: &Place, piece: &Piece, count: u32, bounds: Vec<(usize, i64)>) {
         if draft.steps.len() > self.longest {
             draft.cut = true;
             return;
@@ -332,6 +354,7 @@ impl Reader {
         if awaited.is_empty() {
             awaited.push(var);
         }
+        draft.open = false;
         let around = place.until.clone();
         let at = draft.steps.len();
         let gap = Gap {
@@ -340,6 +363,7 @@ impl Reader {
             absences: std::mem::take(&mut draft.absences),
             left: std::mem::take(&mut draft.left),
             held: self.held(piece, place, count),
+            open: false,
             // Before its first event a loop has nothing to stop.
             until: around.iter().chain(piece.until.iter().filter(|_| count > 0)).cloned().collect(),
         };
@@ -367,7 +391,8 @@ fn dedup(drafts: Vec<Draft>) -> Vec<Draft> {
 fn again(piece: &Piece, count: u32, place: &Place) -> Rest {
     let more = piece.max.is_none_or(|max| count + 1 < max);
     let enough = count + 1 >= piece.min;
-    let mut rest = Rest { heads: Vec::new(), nothing: place.rest.nothing && !more };
+    let (nothing, quiet) = (place.rest.nothing && !more, place.rest.quiet && !more);
+    let mut rest = Rest { heads: Vec::new(), nothing, quiet };
     if more {
         rest.heads.extend(heads(piece, place.until.as_ref()));
     }
@@ -379,19 +404,26 @@ fn again(piece: &Piece, count: u32, place: &Place) -> Rest {
 
 /// What may follow where these elements, and then `after`, are still to come.
 fn rest(pieces: &[Piece], after: &Rest, until: Option<&Condition>) -> Rest {
-    let mut all = Vec::new();
-    for piece in pieces {
-        match piece.what {
-            What::Not(_, Some(_)) => return Rest { heads: all, nothing: false },
-            What::Not(_, None) => continue,
-            _ => all.extend(heads(piece, until)),
-        }
-        if !may_be_empty(piece) {
-            return Rest { heads: all, nothing: false };
+    let Some((piece, later)) = pieces.split_first() else { return after.clone() };
+    let later = rest(later, after, until);
+    match piece.what {
+        What::Not(_, Some(_)) => Rest { heads: Vec::new(), nothing: false, quiet: later.quiet },
+        What::Not(_, None) => Rest { nothing: false, ..later },
+        // At the end of the pattern a reluctant loop takes what it must.
+        _ if takes_no_more(piece, &later) && piece.min == 0 => Rest { quiet: false, ..later },
+        _ => {
+            let mut all = heads(piece, until);
+            if may_be_empty(piece) {
+                all.extend(later.heads);
+            }
+            Rest { heads: all, nothing: false, quiet: false }
         }
     }
-    all.extend(after.heads.clone());
-    Rest { heads: all, nothing: pieces.is_empty() && after.nothing }
+}
+
+/// Whether a loop has no reason to go on once it has its minimum.
+fn takes_no_more(piece: &Piece, after: &Rest) -> bool {
+    piece.mode == Loop::Reluctant && after.nothing && !piece.is_once()
 }
 
 /// What an element may begin with. `until`: the stop condition around it.
@@ -436,13 +468,14 @@ pub(super) fn is_one_event(piece: &Piece) -> bool {
     }
 }
 
-fn left(piece: &Piece, place: &Place, from: usize) -> Left {
+fn left(piece: &Piece, place: &Place, from: usize, after: usize) -> Left {
     let around = match piece.what {
         What::Var(_) => place.until.as_ref(),
         _ => None,
     };
     Left {
         greedy: piece.mode == Loop::Greedy,
+        after,
         heads: heads(piece, around),
         until: piece.until.clone(),
         bound: piece.loop_within.map(|ms| (from, ms)),
