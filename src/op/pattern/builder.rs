@@ -57,6 +57,9 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
     }
     let end = builder.graph.state(StateKind::Final, "match")?;
     builder.graph.start = builder.sequence(items, None, None, end)?;
+    if builder.graph.start == end {
+        return Err(BuildError::meaningless("a pattern of reluctant loops that may all be left out takes nothing"));
+    }
     builder.wraps.resolve(&mut builder.graph)?;
     Ok((builder.graph, builder.marks))
 }

@@ -26,7 +26,7 @@ pub(super) struct FlatEdge {
     pub(super) guard: Guard,
     pub(super) what: What,
     pub(super) within: SmallVec<[Bound; 1]>,
-    pub(super) mark: Option<u16>,
+    pub(super) marks: SmallVec<[u16; 1]>,
 }
 
 /// A flat state.
@@ -82,7 +82,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
                 Action::Take(var) => What::Take { var, target: find(edge.target) },
                 _ => What::Ignore { target: find(edge.target) },
             };
-            edges.push(FlatEdge { guard, what, within, mark: edge.mark });
+            edges.push(FlatEdge { guard, what, within, marks: edge.marks.clone() });
         }
         closed.timers.sort_unstable();
         closed.timers.dedup();

@@ -25,6 +25,10 @@ struct Repetition {
 impl Builder<'_> {
     pub(super) fn element(&mut self, place: Place<'_>, sink: StateIx) -> Result<StateIx, BuildError> {
         let item = place.item();
+        if item.mode == Loop::Reluctant && item.optional && self.is_end(sink) {
+            // Nothing is what it must take, and nothing comes after that could ask for more.
+            return Ok(sink);
+        }
         let mark = match item.loop_within {
             Some(_) if item.kind != Kind::Single => {
                 self.marks += 1;
@@ -186,7 +190,9 @@ impl Builder<'_> {
             self.take(place, waiting, var, target, &take, rep.first, rep.mark);
             self.graph.edge(waiting, Action::Ignore, waiting, ignore.clone());
             self.hold_if(item, waiting, held)?;
-            self.add_stops(place, waiting)?;
+            if rep.first {
+                self.add_stops(place, waiting)?;
+            }
         }
         self.graph.edge(state, Action::Ignore, waiting, ignore);
         self.hold_if(item, state, held)?;

@@ -305,7 +305,7 @@ impl Step<'_, '_> {
             self.event = state.buffer.add_event(state.next_seq, self.now, id, values);
         }
         let node = program.append(&mut state.buffer, run.node, self.event, var, |ix| self.summand(ix));
-        if let Some(slot) = edge.mark {
+        for &slot in &edge.marks {
             state.buffer.set_mark(node, slot, self.now);
         }
         node

@@ -6,6 +6,7 @@ pub(super) mod fuzz;
 mod groups;
 pub(super) mod kit;
 mod loops;
+mod model;
 mod never;
 mod output;
 mod skip;
