@@ -9,6 +9,7 @@ mod cell;
 mod crossing;
 mod edge;
 mod fence;
+mod hull;
 mod index;
 mod index_build;
 mod leaf_grid;
@@ -22,6 +23,7 @@ mod shape_error;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
 pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property};
+pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use outline::outline;
 pub use position::{Position, PositionError};
