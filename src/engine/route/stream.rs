@@ -4,7 +4,7 @@ use super::{
     index::{Demands, Index},
     memo::{Ask, Memo},
     pool::Pool,
-    router::Subscription,
+    router::{Find, Subscription},
 };
 use crate::{
     expr::{Env, Expr, Node, NodeId},
@@ -28,7 +28,8 @@ pub(super) struct Stream {
     pub(super) keys: Vec<Vec<Expr>>,
     /// Subexpressions of these that cost something and occur more than once.
     pub(super) computed: Vec<Expr>,
-    /// Keys, and the subscriptions that count events whose key is incomplete even where the index would leave them alone.
+    /// Keys, and the subscriptions of which the index leaves some alone that pass WHERE: whether an event's key is incomplete
+    /// is counted all the same.
     keyless: Vec<(u32, Vec<u32>)>,
 }
 
@@ -145,13 +146,13 @@ impl Stream {
         Memo::new(self.conditions.len(), self.items.len(), self.keys.len(), self.computed.len())
     }
 
-    /// The subscriptions that the event may concern, ascending.
-    pub(super) fn find(&self, ask: &mut Ask<'_, '_>, found: &mut Vec<u32>) {
+    /// The subscriptions that are to be asked, ascending.
+    pub(super) fn find(&self, how: Find, ask: &mut Ask<'_, '_>, found: &mut Vec<u32>) {
         let Some(index) = &self.index else { return };
         index.find(ask, found);
         let mut added = false;
         for (key, subs) in &self.keyless {
-            if ask.lacks_key(*key) {
+            if how == Find::Passing || ask.lacks_key(*key) {
                 found.extend_from_slice(subs);
                 added = true;
             }
