@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     expr::{Env, Expr, Node, NodeId},
-    plan::{Plan, Rule},
+    model::Schema,
+    plan::{Plan, Rule, StreamPlan},
 };
 use std::collections::BTreeMap;
 
@@ -92,7 +93,9 @@ impl Stream {
         }
         demands.forget_rare();
         for (at, (sub, draft)) in stream.subs.iter_mut().zip(drafts).enumerate() {
-            sub.reached = demands.describe(at as u32, &items, &conditions);
+            let schema = sub_stream(plan, sub.to).map(|stream| &stream.schema);
+            let texts = demands.describe(at as u32, &items, &conditions);
+            sub.reached = texts.iter().map(|text| with_names(text, schema)).collect();
             let Some(draft) = draft else { continue };
             let shared = draft.conditions.iter().filter_map(|ix| number.get(ix).copied()).collect();
             let own = draft.conditions.iter().filter(|ix| !number.contains_key(ix));
@@ -162,6 +165,33 @@ impl Stream {
             found.dedup();
         }
     }
+}
+
+fn sub_stream(plan: &Plan, to: Subscription) -> Option<&StreamPlan> {
+    let input = rule_of(plan, to)?.inputs.get(to.input as usize)?;
+    plan.streams.get(input.stream.0 as usize)
+}
+
+/// `$3` is the field with slot 3, except in quoted text.
+fn with_names(text: &str, schema: Option<&Schema>) -> String {
+    let mut named = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '\'']) {
+        let (before, after) = rest.split_at(at);
+        named.push_str(before);
+        let quoted = after.starts_with('\'');
+        let inside = after.get(1..).unwrap_or_default();
+        let len = match quoted {
+            true => inside.find('\'').map_or(after.len(), |end| end + 2),
+            false => 1 + inside.find(|c: char| !c.is_ascii_digit()).unwrap_or(inside.len()),
+        };
+        let (word, left) = after.split_at(len);
+        let field = word.get(1..).and_then(|slot| slot.parse().ok()).filter(|_| !quoted);
+        let field = field.and_then(|slot: usize| schema?.fields.get(slot));
+        named.push_str(field.map_or(word, |field| field.name.as_str()));
+        rest = left;
+    }
+    named + rest
 }
 
 fn rule_of(plan: &Plan, to: Subscription) -> Option<&Rule> {
