@@ -121,7 +121,7 @@ struct Way {
 type Reached<'g> = (Guard, SmallVec<[Bound; 1]>, &'g Edge);
 
 fn same((guard, within, edge): &Reached<'_>, (other_guard, other_within, other): &Reached<'_>) -> bool {
-    let ends = (edge.action, edge.target, edge.mark) == (other.action, other.target, other.mark);
+    let ends = (edge.action, edge.target, &edge.marks) == (other.action, other.target, &other.marks);
     let same_set = |a: &Guard, b: &Guard| a.len() == b.len() && a.iter().all(|lit| b.contains(lit));
     ends && within == other_within && same_set(guard, other_guard)
 }
