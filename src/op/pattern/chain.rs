@@ -36,7 +36,8 @@ impl Program {
     }
 
     fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16, summand: impl Fn(usize) -> Value) {
-        for (ix, ((of, aggregate), &slot)) in self.aggregates.iter().zip(&self.fold_slots).enumerate() {
+        let places = self.fold_slots.iter().zip(&self.new_links);
+        for (ix, ((of, aggregate), (&slot, &link))) in self.aggregates.iter().zip(places).enumerate() {
             // Over all events of the match every node goes on from the one before it.
             let before = match *of {
                 Var::ANY => buffer.node(node).map(|node| node.prev).filter(|&prev| prev != NONE),
@@ -45,19 +46,22 @@ impl Program {
             };
             let value = summand(ix);
             let old = before.and_then(|node| buffer.folds(node).get(slot)).cloned().unwrap_or_default();
-            let new = match value.is_null() {
-                true => old,
-                false => old.with(aggregate.kind, value, |value| {
-                    let mut at = before;
-                    while let Some(node) = at {
-                        if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
-                            return true;
-                        }
-                        at = buffer.node(node).and_then(|node| last_of(self, buffer, node.prev, *of));
-                    }
-                    false
-                }),
-            };
+            if value.is_null() {
+                buffer.set_fold(node, slot, old);
+                continue;
+            }
+            let mut is_new = false;
+            let new = old.with(aggregate.kind, value, |value| {
+                // Only events that brought a new value are looked at, each of which leads to the one before.
+                let at = |node: u32| buffer.links(node).get(usize::from(link?)).copied().filter(|at| *at != NONE);
+                let chain = std::iter::successors(at(node), |last| at(buffer.node(*last)?.prev));
+                is_new =
+                    !chain.into_iter().any(|node| buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)));
+                !is_new
+            });
+            if let (true, Some(link)) = (is_new, link) {
+                buffer.set_link(node, link, node);
+            }
             buffer.set_fold(node, slot, new);
         }
     }
