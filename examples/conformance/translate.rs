@@ -26,15 +26,24 @@ pub(crate) struct Translated {
     pub(crate) fields: BTreeMap<String, Field>,
 }
 
+/// How a pattern is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As it says.
+    Plain,
+    /// Without what Flink ignores.
+    Flink,
+}
+
 /// A case as text.
 ///
 /// # Errors
 /// What no text could be found for.
-pub(crate) fn translate(case: &Case) -> Result<Translated, String> {
+pub(crate) fn translate(case: &Case, reading: Reading) -> Result<Translated, String> {
     let fields = condition::fields(case);
     let mut names = Names::default();
     names.collect(case, &case.pattern);
-    let translator = Translator { fields: &fields, names: &names };
+    let translator = Translator { fields: &fields, names: &names, reading };
     let mut defines = Vec::new();
     let pattern = translator.sequence(&case.pattern, None, &mut defines)?;
     let mut text = format!("FROM {STREAM}");
@@ -104,6 +113,7 @@ fn written(name: &str) -> String {
 struct Translator<'c> {
     fields: &'c BTreeMap<String, Field>,
     names: &'c Names,
+    reading: Reading,
 }
 
 impl Translator<'_> {
@@ -121,6 +131,11 @@ impl Translator<'_> {
         let mut text = String::new();
         for (at, element) in elements.iter().enumerate() {
             if is_forgotten(elements, at, group.is_none()) && !follows_loop(elements, at) {
+                continue;
+            }
+            let ends_group = group.is_some()
+                && elements.iter().skip(at).all(|element| element.rel.as_deref() == Some("notFollowedBy"));
+            if ends_group && self.reading == Reading::Flink {
                 continue;
             }
             // Between two elements nothing but what follows ends an absence: a bound of its own means nothing in Flink.
@@ -146,7 +161,8 @@ impl Translator<'_> {
     ) -> Result<String, String> {
         let inner = if begins_with_group(element) { Some("strict") } else { inner };
         // A step has one bound.
-        let previous = previous.filter(|ms| *ms > 0 && window(element).is_none());
+        let ignored = self.reading == Reading::Flink && (element.group.is_some() || element.is_quantified());
+        let previous = previous.filter(|ms| *ms > 0 && !ignored && window(element).is_none());
         let previous = previous.map(|ms| format!(" WITHIN {ms} ms OF PREVIOUS")).unwrap_or_default();
         let what = match (&element.var, &element.group) {
             (Some(var), _) => {
@@ -197,7 +213,8 @@ impl Translator<'_> {
         if let Some(until) = &quantifier.until {
             words.push_str(&format!(" UNTIL ({})", self.condition(until, None)));
         }
-        if let Some(ms) = window(element) {
+        let ignored = self.reading == Reading::Flink && element.group.is_some();
+        if let Some(ms) = window(element).filter(|_| !ignored) {
             words.push_str(&format!(" WITHIN {ms} ms"));
         }
         words

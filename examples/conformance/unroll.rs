@@ -35,8 +35,10 @@ pub(crate) fn plan(case: &Case, element: &Element) -> Option<Unrolled> {
     let quantifier = &element.quant;
     let window_ms = quantifier.window_ms.filter(|ms| *ms > 0)?;
     let (min, max) = (quantifier.min?, quantifier.max);
-    // A stop condition and a greedy choice are of the loop as a whole.
-    let whole = quantifier.until.is_some() || (quantifier.greedy && max != Some(min));
+    // A stop condition and a greedy choice are of the loop as a whole. At the end of a pattern there is nothing to choose: every
+    // prefix is a match.
+    let last = case.pattern.last().is_some_and(|last| last.var == element.var);
+    let whole = quantifier.until.is_some() || (quantifier.greedy && max != Some(min) && !last);
     if element.var.is_none() || whole || max == Some(1) || max.unwrap_or(min) > STEPS_MAX {
         return None;
     }

@@ -9,6 +9,7 @@
 
 mod kind;
 mod parameter;
+mod regions;
 mod rows;
 mod run;
 mod set;

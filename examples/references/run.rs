@@ -2,6 +2,7 @@
 
 use super::{
     kind::{Case, Kind},
+    regions::{self, Answer},
     rows::{Difference, Row, compare},
     set::Set,
 };
@@ -66,9 +67,25 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
         covered: true,
         details: Vec::new(),
     };
+    let by_kernel = match kind {
+        Kind::Clusters => Some(regions::clusters as fn(&Set, &Value) -> Result<Vec<Answer>, String>),
+        Kind::Regions => Some(regions::regions as _),
+        _ => None,
+    };
+    if let Some(run) = by_kernel {
+        let answers = read_json(path).and_then(|reference| run(set, &reference));
+        return match answers {
+            Ok(answers) => answers
+                .into_iter()
+                .map(|Answer { part, expected, found }| {
+                    with_rows(verdict(format!("{name}: {part}")), &expected, &found)
+                })
+                .collect(),
+            Err(error) => vec![Verdict { details: vec![error], ..verdict(name) }],
+        };
+    }
     let Some(file) = kind.file() else { return vec![Verdict { covered: false, ..verdict(name) }] };
-    let cases = read(path).and_then(|reference| {
-        let reference: Value = serde_json::from_slice(&reference).map_err(|error| error.to_string())?;
+    let cases = read_json(path).and_then(|reference| {
         let text = String::from_utf8(read(&rules.join(file))?).map_err(|error| error.to_string())?;
         kind.cases(&reference, &text)
     });
@@ -78,20 +95,26 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
     };
     let run = |case: Case| {
         let reference = if case.part.is_empty() { name.clone() } else { format!("{name}: {}", case.part) };
-        let verdict = Verdict { expected: case.expected.len(), ..verdict(reference) };
+        let verdict = verdict(reference);
         match answers(set, &case, rules, shards) {
-            Ok(found) => {
-                let Difference { equal, missing, extra } = compare(&case.expected, &found);
-                let shown = |what: &str, rows: &[Row]| -> Vec<String> {
-                    rows.iter().take(SHOWN).map(|row| format!("{what} {}", row.show())).collect()
-                };
-                let details = [shown("missing", &missing), shown("extra", &extra)].concat();
-                Verdict { equal, missing: missing.len(), extra: extra.len(), details, ..verdict }
+            Ok(found) => with_rows(verdict, &case.expected, &found),
+            Err(error) => {
+                let expected = case.expected.len();
+                Verdict { expected, missing: expected, details: vec![error], ..verdict }
             }
-            Err(error) => Verdict { missing: verdict.expected, details: vec![error], ..verdict },
         }
     };
     cases.into_iter().map(run).collect()
+}
+
+/// A verdict on rows.
+fn with_rows(verdict: Verdict, expected: &[Row], found: &[Row]) -> Verdict {
+    let Difference { equal, missing, extra } = compare(expected, found);
+    let shown = |what: &str, rows: &[Row]| -> Vec<String> {
+        rows.iter().take(SHOWN).map(|row| format!("{what} {}", row.show())).collect()
+    };
+    let details = [shown("missing", &missing), shown("extra", &extra)].concat();
+    Verdict { expected: expected.len(), equal, missing: missing.len(), extra: extra.len(), details, ..verdict }
 }
 
 /// The rows that the rules give.
@@ -144,6 +167,10 @@ fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Resul
     let binding = bind(&loaded, &[], &[])?;
     let project = loaded.check(&binding.guessed, false).map_err(|error| error.to_string())?;
     Replay::new(project, binding.inputs, options)?.run().map(drop)
+}
+
+fn read_json(path: &Path) -> Result<Value, String> {
+    serde_json::from_slice(&read(path)?).map_err(|error| error.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

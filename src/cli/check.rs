@@ -1,4 +1,4 @@
-//! `geocep check`: parse, type-check, lint.
+//! `geocep check`: parse, type-check, lint, and say how much work each rule is per event.
 
 use super::options::{ConfigOptions, fail, say, warn};
 use crate::{
@@ -24,8 +24,15 @@ pub(super) fn run(args: &CheckArgs) -> u8 {
         Ok(project) => {
             warn(&project);
             // What only shows when programs are built, such as an automaton that is too large, is told here as well.
-            if let Err(error) = Engine::new(project.plan.clone(), project.world, Options::default(), Box::new(Inline)) {
-                return fail(&error, 1);
+            let engine = Engine::new(project.plan.clone(), project.world, Options::default(), Box::new(Inline));
+            let engine = match engine {
+                Ok(engine) => engine,
+                Err(error) => return fail(&error, 1),
+            };
+            for (at, rule) in project.plan.rules.iter().enumerate() {
+                if let Some((class, _)) = engine.class(at as u32) {
+                    say(format_args!("{}: {class}", rule.name));
+                }
             }
             let rules = project.plan.rules.len();
             say(format_args!("{rules} {} checked, no error", if rules == 1 { "rule" } else { "rules" }));

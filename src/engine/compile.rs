@@ -8,7 +8,7 @@ use super::{
 use crate::{
     expr::World,
     op::{pattern, window},
-    plan::{Body, Plan, Rule},
+    plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ type Make = Box<dyn Fn() -> Box<dyn Operator> + Send>;
 /// What all shards share of a rule: how to make an operator for one of them, and the kernel in words.
 pub(super) struct Compiled {
     make: Make,
+    /// How much work an event is, and why.
+    pub(super) class: (Class, String),
     /// The automaton or window as text, and the automaton as a Graphviz graph.
     pub(super) explain: String,
     pub(super) dot: Option<String>,
@@ -65,23 +67,48 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
 fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let outputs = rule.outputs.as_slice();
-    let (explain, dot, make): (String, Option<String>, Make) = match &rule.body {
+    let constant = |why: &str| (Class::Constant, why.to_owned());
+    let (class, explain, dot, make): ((Class, String), String, Option<String>, Make) = match &rule.body {
         Body::Filter => {
-            ("each event that passes is an output\n".to_owned(), None, make(Filter::new(rule), rule, ix, rank, setting))
+            let class = constant("each event is looked at by itself");
+            let explain = "each event that passes is an output\n".to_owned();
+            (class, explain, None, make(Filter::new(rule), rule, ix, rank, setting))
         }
         Body::Pattern(plan) => {
-            let program = pattern::Program::new(plan, &rule.inputs, outputs, rule.having.as_ref());
-            let program = program.map_err(|error| failed(error.to_string()))?;
-            (program.explain(), Some(program.dot()), make(program, rule, ix, rank, setting))
+            let program = pattern_program(rule, plan)?;
+            (program.class(), program.explain(), Some(program.dot()), make(program, rule, ix, rank, setting))
         }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
             let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
             let program = program.map_err(|error| failed(error.to_string()))?;
-            (program.explain(), None, make(program, rule, ix, rank, setting))
+            let class = constant("an event is added to its windows");
+            (class, program.explain(), None, make(program, rule, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, explain, dot })
+    Ok(Compiled { make, class, explain, dot })
+}
+
+fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, CompileError> {
+    let program = pattern::Program::new(plan, &rule.inputs, &rule.outputs, rule.having.as_ref())
+        .map_err(|error| CompileError { rule: rule.name.clone(), message: error.to_string() })?;
+    let or = |limit: Option<u32>, default: usize| limit.map_or(default, |limit| limit as usize);
+    let Limits { partial_matches, matches_per_event } = rule.limits;
+    Ok(program.with_limits(
+        or(partial_matches, pattern::PARTIAL_MATCHES_MAX),
+        or(matches_per_event, pattern::MATCHES_PER_EVENT_MAX),
+    ))
+}
+
+/// Why a rule can't run as it is: its partial matches can multiply, and neither a window nor a limit of its own bounds them.
+pub fn unbounded(rule: &Rule) -> Option<String> {
+    let Body::Pattern(plan) = &rule.body else { return None };
+    if plan.within_ms.is_some() || rule.limits.partial_matches.is_some() {
+        return None;
+    }
+    // What can't be built is told when it is.
+    let (class, why) = pattern_program(rule, plan).ok()?.class();
+    (class == Class::NeedsLimit).then_some(why)
 }
 
 fn make<K: Kernel + 'static>(kernel: K, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {

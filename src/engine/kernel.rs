@@ -52,7 +52,7 @@ pub(super) trait Kernel: Send + Sync {
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident, $shed:expr) => {
+    ($room:ident, $open:ident, $deadline:expr, $shed:expr) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
@@ -82,7 +82,8 @@ macro_rules! kernel {
                 $room::Program::advance(self, state, scratch, to_ms, clock, env, out);
             }
             fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
-                state.deadline()
+                let deadline: fn(&Self, &Self::State) -> Option<TimeMs> = $deadline;
+                deadline(self, state)
             }
             fn is_idle(&self, state: &Self::State) -> bool {
                 state.is_idle()
@@ -104,5 +105,5 @@ macro_rules! kernel {
     };
 }
 
-kernel!(pattern, partial_matches, |scratch| std::mem::take(&mut scratch.counts).shed);
-kernel!(window, open_windows, |_| 0);
+kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
+kernel!(window, open_windows, window::Program::deadline, |_| 0);

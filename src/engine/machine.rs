@@ -5,13 +5,13 @@ use super::{
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     output::{Moment, Output},
-    route::{Memo, Route, Router, Subscription, asked, shard_of},
+    route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Routed, Shard},
 };
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{self, ClockPolicy, EndPolicy, Plan, StreamOrigin},
+    plan::{self, Class, ClockPolicy, EndPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct RuleStats {
     pub outputs: u64,
     /// Events that WHERE let pass but whose key has a null component: they are nobody's.
     pub missing_key: u64,
-    /// Partial matches that were dropped because a key had too many.
+    /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
     /// Keys with state.
     pub keys: usize,
@@ -327,6 +327,11 @@ impl Engine {
         &self.plan
     }
 
+    /// How much work an event is for a rule, and why.
+    pub fn class(&self, rule: u32) -> Option<(Class, &str)> {
+        self.compiled.get(rule as usize).map(|compiled| (compiled.class.0, compiled.class.1.as_str()))
+    }
+
     /// A rule's kernel in words, and its automaton as a Graphviz graph if it has one.
     pub fn explain(&self, rule: u32) -> Option<(&str, Option<&str>)> {
         self.compiled.get(rule as usize).map(|compiled| (compiled.explain.as_str(), compiled.dot.as_deref()))
@@ -406,13 +411,16 @@ impl Engine {
         event: impl Fn(usize) -> Option<EventRef<'a>> + Sync,
     ) {
         let single = self.shards.len() == 1;
-        // A patterns' timers need not fire when only the wall clock has moved, but do before an event of the key: then each event of
-        // the key counts.
-        let indexed = self.indexed && clock == Clock::Event;
+        let how = match (self.indexed, clock) {
+            (false, _) => Find::All,
+            (true, Clock::Event) => Find::Concerned,
+            // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
+            (true, Clock::Wall) => Find::Passing,
+        };
         let Self { router, memos, shards, stats, .. } = self;
         for at in 0..count {
             let Some(found) = event(at) else { continue };
-            router.route(level, found, indexed, memos, |to, route| match route {
+            router.route(level, found, how, memos, |to, route| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;

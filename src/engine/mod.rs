@@ -18,7 +18,7 @@ mod route;
 mod shard;
 mod snapshot;
 
-pub use compile::CompileError;
+pub use compile::{CompileError, unbounded};
 pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
 pub use machine::{AtEnd, Engine, Options, RuleStats};

@@ -181,7 +181,7 @@ pub(super) fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, Decod
 }
 
 fn save_emission(emission: &Emission, writer: &mut Writer) {
-    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _ } = emission;
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _, dropped } = emission;
     writer.u8(match kind {
         EmissionKind::Event => 0,
         EmissionKind::Match => 1,
@@ -195,6 +195,7 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
         Some(Clock::Wall) => 2,
     });
     save_values(values, writer);
+    writer.u64(*dropped);
     writer.len(taken.len());
     taken.iter().for_each(|taken| save_taken(taken, writer));
 }
@@ -225,8 +226,9 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a clock" }),
     };
     let values = load_values(reader)?;
+    let dropped = reader.u64()?;
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
-    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None })
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, dropped })
 }
 
 fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {

@@ -39,6 +39,9 @@ pub enum CellError {
         /// The resolution asked for.
         parent: u8,
     },
+    /// Cells of one resolution were asked for.
+    #[error("the cells are of several resolutions")]
+    MixedResolutions,
     /// A disk larger than [`MAX_DISK`].
     #[error("a disk of {given} rings of cells is more than {limit}")]
     DiskTooLarge {
@@ -137,12 +140,27 @@ impl Cell {
         Ok(cells)
     }
 
-    fn inner(self) -> CellIndex {
+    /// The same area in the fewest cells: where all children of a cell are there, the cell itself, again and again. The
+    /// cells must be of one resolution; doubles count once. Ascending.
+    ///
+    /// # Errors
+    /// Cells of several resolutions.
+    pub fn compacted(cells: impl IntoIterator<Item = Self>) -> Result<Vec<Self>, CellError> {
+        let mut cells: Vec<CellIndex> = cells.into_iter().map(Self::inner).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        CellIndex::compact(&mut cells).map_err(|_| CellError::MixedResolutions)?;
+        let mut compacted: Vec<Self> = cells.into_iter().map(|cell| Self(cell.into())).collect();
+        compacted.sort_unstable();
+        Ok(compacted)
+    }
+
+    pub(super) fn inner(self) -> CellIndex {
         CellIndex::try_from(self.0).expect("a cell's number is valid, checked when it was made")
     }
 }
 
-fn position(place: LatLng) -> Position {
+pub(super) fn position(place: LatLng) -> Position {
     Position::wrapped(place.lng(), place.lat())
 }
 

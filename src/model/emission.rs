@@ -75,4 +75,7 @@ pub struct Emission {
     pub taken: Vec<Taken>,
     /// Which row of a match it is; none: the match is one output.
     pub row: Option<Row>,
+    /// How much a bound on the work dropped since the key's output before (partial matches, or matches that ended with the
+    /// same event), at least; 0 almost always.
+    pub dropped: u64,
 }

@@ -12,6 +12,7 @@ mod time;
 mod types;
 mod unit;
 mod value;
+mod zone;
 
 pub use codec::{DecodeError, Reader, Writer};
 pub use emission::{Clock, Emission, EmissionKind, Row, Taken};
@@ -24,3 +25,4 @@ pub use time::{TimeMs, format_duration, format_time, parse_time};
 pub use types::Type;
 pub use unit::{Dimension, TIME_UNITS, Unit};
 pub use value::{FenceRef, Fences, Value};
+pub use zone::Zone;

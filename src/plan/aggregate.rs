@@ -1,6 +1,9 @@
 //! Aggregates, over windows and over variables of patterns alike.
 
-use crate::{expr::Expr, model::Type};
+use crate::{
+    expr::Expr,
+    model::{TimeMs, Type},
+};
 
 /// An aggregate, resolved.
 #[derive(Clone, Debug)]
@@ -37,4 +40,31 @@ pub enum AggregateKind {
     Last,
     /// The length of the path through positions, geodesic, in metres; under two positions 0.
     PathLength,
+    /// The standard deviation of a sample; under two values null.
+    Stddev,
+    /// About how many different ones, by a sketch: exact to 512, beyond with a standard error of 1.6 %; over no values 0.
+    ApproxDistinct,
+    /// The value below which so many are, by a sketch: at most 0.8 % off; over no values null.
+    Quantile {
+        /// So many millionths of the values, at most 1,000,000.
+        millionths: u32,
+    },
+    /// The most frequent values, a list; exact up to 2,048 different ones.
+    TopK {
+        /// How many.
+        k: u16,
+    },
+    /// The mean with weights that halve with the age of a value; over no values null.
+    Ewma {
+        /// The age that halves it, more than 0.
+        half_life_ms: TimeMs,
+    },
+    /// The middle of positions on a sphere; over no values null.
+    Centroid,
+    /// West, south, east and north of positions, a list; over no values null.
+    BoundingBox,
+    /// The corners of the convex hull of positions, a list; over no values null.
+    ConvexHull,
+    /// The different values, a list in order.
+    Collect,
 }

@@ -5,16 +5,18 @@
 //! one for each stream that the rule reads, because a field has another slot in each.
 
 mod aggregate;
+mod class;
 mod interest;
 mod pattern;
 mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
+pub use class::Class;
 pub use interest::Interest;
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, OutputField, Plan, Role, Rule, RuleKind, StreamOrigin,
-    StreamPlan, Template, TemplatePart, Through,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
+    StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -81,10 +81,21 @@ pub struct Rule {
     pub having: Option<Expr>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
+    /// Bounds on what a key may hold and put out.
+    pub limits: Limits,
     /// Labels of its alerts, by name.
     pub labels: Vec<(String, String)>,
     /// Annotations of its alerts, by name.
     pub annotations: Vec<(String, Template)>,
+}
+
+/// Bounds of a rule; what isn't given is as the kernel has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// So many partial matches a key may have; of more, those that began first are dropped.
+    pub partial_matches: Option<u32>,
+    /// So many matches one event may end; of more, those that began first are not put out.
+    pub matches_per_event: Option<u32>,
 }
 
 impl Rule {

@@ -1,7 +1,10 @@
 //! Windows over the events of one partition.
 
 use super::Aggregate;
-use crate::{expr::Expr, model::TimeMs};
+use crate::{
+    expr::Expr,
+    model::{TimeMs, Zone},
+};
 
 /// A window clause, resolved.
 #[derive(Clone, Debug)]
@@ -10,17 +13,56 @@ pub struct Window {
     pub kind: WindowKind,
     /// How a key's windows are shifted.
     pub jitter: Jitter,
+    /// EMIT EVERY: how often an open window gives the result so far; of windows that lie apart only.
+    pub early_ms: Option<TimeMs>,
     /// The aggregates; the index is that of [`Node::Aggregate`](crate::expr::Node::Aggregate).
     pub aggregates: Vec<Aggregate>,
 }
 
-/// How events are put into windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How events are put into windows. Sizes are more than 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowKind {
     /// Back to back, all of one size.
     Tumbling {
-        /// Their size, more than 0.
+        /// Their size.
         size_ms: TimeMs,
+    },
+    /// Of one size, beginning at a regular distance.
+    Sliding {
+        /// Their size.
+        size_ms: TimeMs,
+        /// From one start to the next.
+        every_ms: TimeMs,
+    },
+    /// Beginning together, each a step longer than the one before, up to the size.
+    Cumulative {
+        /// The full size, a multiple of the step.
+        size_ms: TimeMs,
+        /// The step.
+        every_ms: TimeMs,
+    },
+    /// As long as events keep coming.
+    Session {
+        /// The pause that ends it.
+        gap_ms: TimeMs,
+        /// The longest.
+        max_ms: Option<TimeMs>,
+    },
+    /// Of so many events.
+    Count {
+        /// How many.
+        size: u64,
+        /// Events from one window's first to the next one's.
+        every: u64,
+    },
+    /// Back to back by the clocks of a place.
+    Calendar {
+        /// Their size on those clocks.
+        size_ms: TimeMs,
+        /// Shifts them, on those clocks.
+        offset_ms: TimeMs,
+        /// The place.
+        zone: Zone,
     },
 }
 
@@ -37,6 +79,8 @@ pub enum Jitter {
         /// What the offset is drawn from instead of the key.
         by: Option<JitterBy>,
     },
+    /// So that the first window of a key begins with its first event.
+    Natural,
     /// By this much.
     Offset {
         /// Less than the size.

@@ -5,13 +5,14 @@ use super::{
     fences::{LoadedFences, load_fences},
 };
 use crate::{
+    engine::unbounded,
     expr::World,
     lang::{
         check::{Catalog, check},
-        diag::Style,
+        diag::{Code, FileDiagnostic, Style},
         file::RuleFile,
     },
-    plan::{Plan, StreamOrigin},
+    plan::{Plan, Rule, StreamOrigin},
     wire::RecordSchema,
 };
 use std::{
@@ -186,6 +187,22 @@ impl Loaded {
         self.files.extend(file);
     }
 
+    /// Refuses a rule whose partial matches can multiply without any bound.
+    fn refuse_unbounded(&mut self, rule: &Rule) {
+        let Some(why) = unbounded(rule) else { return };
+        if !self.counts(true) {
+            return;
+        }
+        let stands = |file: &&RuleFile| file.rules.iter().any(|other| other.name == rule.name);
+        let Some(file) = self.files.iter().find(stands) else { return };
+        let range = file.rules.iter().find(|other| other.name == rule.name).map(|other| other.name_range.clone());
+        let message = format!("nothing bounds how many partial matches `{}` has", rule.name);
+        let diagnostic = FileDiagnostic::new(Code::NeedsLimit, range.unwrap_or_default(), message)
+            .with_label(why)
+            .with_help("add `WITHIN d` to the expression, or `limits: { partial_matches: 1000 }` to the rule");
+        self.complaints.push(file.render(&diagnostic, self.style));
+    }
+
     /// Counts a diagnostic; whether it is among the first of its kind, which are shown.
     fn counts(&mut self, is_error: bool) -> bool {
         let count = if is_error { &mut self.errors } else { &mut self.warnings };
@@ -226,6 +243,9 @@ impl Loaded {
             {
                 self.complaints.push(file.render(&finding.diagnostic, self.style));
             }
+        }
+        for rule in checked.plan.iter().flat_map(|plan| &plan.rules) {
+            self.refuse_unbounded(rule);
         }
         for (count, what) in [(self.warnings, "warnings"), (self.errors, "errors")] {
             if let Some(more @ 1..) = count.checked_sub(SHOWN_MAX) {

@@ -76,6 +76,8 @@ pub struct Output<'a> {
     pub row: Option<&'a Row>,
     /// Which clock fired the timer that decided it; none: an event did.
     pub clock: Option<Clock>,
+    /// How much a limit dropped before it; not 0, and the alert has `truncated` and `dropped`.
+    pub dropped: u64,
 }
 
 /// Writes the alerts of one rule.
@@ -172,6 +174,12 @@ impl AlertEncoder {
         self.fields(FieldRole::Measure, output, names, out);
         member(out, "annotations");
         self.annotations(output, names, out);
+        if output.dropped > 0 {
+            member(out, "truncated");
+            out.extend_from_slice(b"true");
+            member(out, "dropped");
+            out.extend_from_slice(output.dropped.to_string().as_bytes());
+        }
         member(out, "events");
         self.events(output, names, out);
         out.extend_from_slice(b"}}\n");

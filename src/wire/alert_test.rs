@@ -62,7 +62,8 @@ fn values() -> Vec<Value> {
 
 fn line(shape: AlertShape, values: &[Value], taken: &[Taken], kind: EmissionKind) -> String {
     let key = Key::new(values.first());
-    let output = Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None, clock: None };
+    let output =
+        Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None, clock: None, dropped: 0 };
     let mut out = Vec::new();
     AlertEncoder::new(shape).encode(&output, &Known, &mut out);
     String::from_utf8(out).unwrap()
@@ -122,6 +123,7 @@ fn an_id_depends_on_what_the_alert_is_about_and_on_nothing_else() {
             taken,
             row: None,
             clock: None,
+            dropped: 0,
         };
         AlertEncoder::new(shape).id(&output, &Known).to_string()
     };
@@ -166,8 +168,17 @@ fn rows_of_a_match_have_ids_of_their_own_and_name_the_match() {
     let mut encoder = AlertEncoder::new(shape());
     let mut id = |taken: &[Taken], row: Option<Row>| {
         let kind = EmissionKind::Match;
-        let output =
-            Output { kind, start_ms: 0, end_ms: 9, key: &key, values: &values, taken, row: row.as_ref(), clock: None };
+        let output = Output {
+            kind,
+            start_ms: 0,
+            end_ms: 9,
+            key: &key,
+            values: &values,
+            taken,
+            row: row.as_ref(),
+            clock: None,
+            dropped: 0,
+        };
         let mut line = Vec::new();
         let id = encoder.encode(&output, &Known, &mut line);
         (id, String::from_utf8(line).unwrap())
@@ -184,4 +195,24 @@ fn rows_of_a_match_have_ids_of_their_own_and_name_the_match() {
     let ids = std::collections::BTreeSet::from([whole, first, second, shared]);
     assert_eq!(ids.len(), 4, "also where two matches share an event");
     assert_eq!(row(&all, 1).0, first, "whatever was written before");
+}
+
+#[test]
+fn an_alert_tells_what_a_limit_dropped_before_it() {
+    let (values, key) = (values(), Key::new(values().first()));
+    let output = Output {
+        kind: EmissionKind::Match,
+        start_ms: 0,
+        end_ms: 9,
+        key: &key,
+        values: &values,
+        taken: &[],
+        row: None,
+        clock: None,
+        dropped: 3,
+    };
+    let mut out = Vec::new();
+    AlertEncoder::new(shape()).encode(&output, &Known, &mut out);
+    let line = String::from_utf8(out).unwrap();
+    assert!(line.contains(r#","truncated":true,"dropped":3,"events":["#), "{line}");
 }

@@ -4,16 +4,16 @@ use super::compile::{Compiler, Site, Typed, first, named};
 use crate::{
     expr::{Expr as Program, Node, Var},
     lang::{
-        ast::{Call, Expr, ExprKind},
+        ast::{BinaryOp, Call, Expr, ExprKind},
         diag::{Code, Diagnostic},
         print::print_expr,
-        span::Span,
+        span::{Span, Spanned},
     },
     model::{Type, Unit, Value},
     plan::{Aggregate, AggregateKind},
 };
 
-/// Every aggregate by name; `None`: the language has it, this version has not.
+/// Every aggregate by name, with parameters that a call replaces; `None`: the language has it, this version has not.
 pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("count", Some(AggregateKind::Count)),
     ("sum", Some(AggregateKind::Sum)),
@@ -24,14 +24,30 @@ pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("first", Some(AggregateKind::First)),
     ("last", Some(AggregateKind::Last)),
     ("path_length", Some(AggregateKind::PathLength)),
-    ("stddev", None),
-    ("quantile", None),
-    ("median", None),
-    ("top_k", None),
-    ("topk", None),
-    ("centroid", None),
-    ("collect", None),
+    ("rate", Some(AggregateKind::Count)),
+    ("stddev", Some(AggregateKind::Stddev)),
+    ("quantile", Some(MEDIAN)),
+    ("median", Some(MEDIAN)),
+    ("ewma", Some(AggregateKind::Ewma { half_life_ms: 1 })),
+    ("approx_distinct", Some(AggregateKind::ApproxDistinct)),
+    ("top_k", Some(AggregateKind::TopK { k: 1 })),
+    ("collect", Some(AggregateKind::Collect)),
+    ("centroid", Some(AggregateKind::Centroid)),
+    ("bounding_box", Some(AggregateKind::BoundingBox)),
+    ("convex_hull", Some(AggregateKind::ConvexHull)),
+    ("baseline", None),
 ];
+
+const MEDIAN: AggregateKind = AggregateKind::Quantile { millionths: 500_000 };
+
+/// How many values `top_k` may be asked for.
+const TOP_MAX: i64 = 100;
+
+/// Whether the events of a variable can be aggregated so; all others are of windows.
+fn is_of_variables(name: &str, kind: AggregateKind) -> bool {
+    use AggregateKind::{Avg, Count, Distinct, First, Last, Max, Min, PathLength, Sum};
+    matches!(kind, Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength) && name != "rate"
+}
 
 /// Whether a function is an aggregate.
 pub(super) fn is_aggregate(name: &str) -> bool {
@@ -64,13 +80,23 @@ impl<'a> Compiler<'_, 'a> {
                 .with_help("aggregates stand in MEASURES and HAVING of a window, or over a variable of a pattern"),
             );
         }
+        if self.site != Site::Window && !is_of_variables(name, kind) {
+            self.rule.unsupported(&format!("{name}(…) outside of windows"), call.name.span);
+            return None;
+        }
         let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && self.site != Site::Window;
         if let Some(distinct) = call.distinct {
-            if kind != AggregateKind::Count {
-                self.rule.unsupported(&format!("{name}(DISTINCT …)"), distinct);
-                return None;
+            match kind {
+                AggregateKind::Count if name == "count" => kind = AggregateKind::Distinct,
+                AggregateKind::Collect => {}
+                _ => {
+                    self.rule.unsupported(&format!("{name}(DISTINCT …)"), distinct);
+                    return None;
+                }
             }
-            kind = AggregateKind::Distinct;
+        } else if kind == AggregateKind::Collect {
+            self.rule.unsupported("collect(…) without DISTINCT", span);
+            return None;
         }
         // With FILTER it is a value to keep rather than an event to find.
         if picks && call.filter.is_none() {
@@ -80,8 +106,18 @@ impl<'a> Compiler<'_, 'a> {
             let message = format!("`{}` takes a value, not `*`", call.name.text);
             return self.error(Diagnostic::new(Code::WrongArguments, span, message));
         }
-        let most = usize::from(call.star.is_none());
-        let least = usize::from(!matches!(kind, AggregateKind::Count | AggregateKind::PathLength));
+        kind = match parameter(name) {
+            None => kind,
+            Some(what) => match call.args.as_slice() {
+                [_, parameter] => self.with_parameter(name, parameter)?,
+                _ => {
+                    let message = format!("`{}` takes a value and {what}", call.name.text);
+                    return self.error(Diagnostic::new(Code::WrongArguments, span, message));
+                }
+            },
+        };
+        let most = usize::from(call.star.is_none()) + usize::from(parameter(name).is_some());
+        let least = usize::from(!matches!(kind, AggregateKind::Count) && !is_of_positions(kind));
         if call.args.len() > most || call.args.len() < least {
             let given = call.args.len();
             let mut diagnostic = Diagnostic::new(
@@ -110,7 +146,46 @@ impl<'a> Compiler<'_, 'a> {
             }
         };
         let ty = self.rule.aggregates.get(at)?.1.ty;
-        Some(self.leaf(Node::Aggregate(u16::try_from(at).ok()?), ty, span))
+        let result = self.leaf(Node::Aggregate(u16::try_from(at).ok()?), ty, span);
+        if name == "rate" { self.per_second(result, span) } else { Some(result) }
+    }
+
+    /// The kind with the constant that stands after the value.
+    fn with_parameter(&mut self, name: &str, parameter: &Expr) -> Option<AggregateKind> {
+        let mut compiler = Compiler::new(self.rule, Site::Constant, 0);
+        let typed = compiler.expr(parameter)?;
+        let (kind, wanted) = match (name, typed.as_const()) {
+            ("quantile", Some(value @ (Value::Int(_) | Value::Float(_)))) => {
+                let share = value.number().filter(|share| (0.0..=1.0).contains(share));
+                let millionths = share.map(|share| (share * 1e6).round() as u32);
+                (millionths.map(|millionths| AggregateKind::Quantile { millionths }), "a share from 0 to 1")
+            }
+            ("top_k", Some(Value::Int(k))) => {
+                let k = u16::try_from(*k).ok().filter(|k| (1..=TOP_MAX).contains(&i64::from(*k)));
+                (k.map(|k| AggregateKind::TopK { k }), "a number from 1 to 100")
+            }
+            ("ewma", Some(Value::Duration(half_life_ms))) if *half_life_ms > 0 => {
+                (Some(AggregateKind::Ewma { half_life_ms: *half_life_ms }), "")
+            }
+            ("quantile", _) => (None, "a constant from 0 to 1"),
+            ("top_k", _) => (None, "a constant number from 1 to 100"),
+            _ => (None, "a constant duration of more than 0"),
+        };
+        if kind.is_none() {
+            let message = format!("the second value of `{name}` is {wanted}");
+            self.error::<()>(Diagnostic::new(Code::OutOfRange, parameter.span, message));
+        }
+        kind
+    }
+
+    /// A count by the length of the window in seconds.
+    fn per_second(&mut self, count: Typed, span: Span) -> Option<Typed> {
+        let end = self.leaf(Node::SpanEnd, Type::Time, span);
+        let start = self.leaf(Node::SpanStart, Type::Time, span);
+        let second = Typed::constant(Value::Duration(1_000), Type::Duration, span);
+        let long = self.arithmetic(&Spanned::new(BinaryOp::Sub, span), end, start, span)?;
+        let seconds = self.arithmetic(&Spanned::new(BinaryOp::Div, span), long, second, span)?;
+        self.arithmetic(&Spanned::new(BinaryOp::Div, span), count, seconds, span)
     }
 
     /// The variable that an aggregate runs over; of a window, or where it names no variable of the match, [`Var::ANY`].
@@ -200,9 +275,21 @@ impl<'a> Compiler<'_, 'a> {
             return self.error(Diagnostic::new(Code::WrongType, span, message));
         }
         let ty = match kind {
-            AggregateKind::Count | AggregateKind::Distinct => Type::Int,
+            AggregateKind::Count | AggregateKind::Distinct | AggregateKind::ApproxDistinct => Type::Int,
             AggregateKind::PathLength => Type::Quantity(Unit::Metre),
-            AggregateKind::Avg if ty == Type::Int => Type::Float,
+            AggregateKind::Centroid => Type::Point,
+            AggregateKind::TopK { .. }
+            | AggregateKind::Collect
+            | AggregateKind::BoundingBox
+            | AggregateKind::ConvexHull => Type::List,
+            AggregateKind::Avg
+            | AggregateKind::Stddev
+            | AggregateKind::Quantile { .. }
+            | AggregateKind::Ewma { .. }
+                if ty == Type::Int =>
+            {
+                Type::Float
+            }
             _ => ty,
         };
         Some(Aggregate { kind, args, filter, ty })
@@ -251,14 +338,16 @@ impl<'a> Compiler<'_, 'a> {
     fn fits(&mut self, call: &Call, kind: AggregateKind, typed: &Typed) -> Option<()> {
         use Type::{Any, Bool, Duration, Fences, Float, Int, List, Point, Quantity};
         let (fits, wanted) = match kind {
-            AggregateKind::Sum | AggregateKind::Avg => {
-                (matches!(typed.ty, Int | Float | Quantity(_) | Duration | Any), "numbers")
-            }
+            AggregateKind::Sum
+            | AggregateKind::Avg
+            | AggregateKind::Stddev
+            | AggregateKind::Quantile { .. }
+            | AggregateKind::Ewma { .. } => (matches!(typed.ty, Int | Float | Quantity(_) | Duration | Any), "numbers"),
             AggregateKind::Min | AggregateKind::Max => {
                 (!matches!(typed.ty, Point | List | Fences | Bool), "values that have an order")
             }
-            AggregateKind::PathLength => (matches!(typed.ty, Point | Any), "positions"),
-            AggregateKind::Count | AggregateKind::Distinct | AggregateKind::First | AggregateKind::Last => (true, ""),
+            _ if is_of_positions(kind) => (matches!(typed.ty, Point | Any), "positions"),
+            _ => (true, ""),
         };
         if fits || typed.is_null() {
             return Some(());
@@ -277,6 +366,22 @@ impl<'a> Compiler<'_, 'a> {
             Type::Fences => self.node(&[&typed], Type::List, span, |ids| Node::FenceId(first(ids))),
             _ => typed,
         }
+    }
+}
+
+/// Whether it aggregates positions, by default the events' own.
+fn is_of_positions(kind: AggregateKind) -> bool {
+    use AggregateKind::{BoundingBox, Centroid, ConvexHull, PathLength};
+    matches!(kind, PathLength | Centroid | BoundingBox | ConvexHull)
+}
+
+/// What stands after the value, of those that take more than it.
+fn parameter(name: &str) -> Option<&'static str> {
+    match name {
+        "quantile" => Some("a share: `quantile(x, 0.9)`"),
+        "top_k" => Some("how many: `top_k(x, 3)`"),
+        "ewma" => Some("a half-life: `ewma(x, 10 min)`"),
+        _ => None,
     }
 }
 

@@ -22,11 +22,15 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
-            EmitKind::Every { .. } => "EMIT EVERY",
-            EmitKind::All => "EMIT ALL",
-            EmitKind::Changes => "EMIT CHANGES",
+            EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
+            EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
+            EmitKind::All => Some("EMIT ALL"),
+            EmitKind::Changes => Some("EMIT CHANGES"),
         };
-        rule.unsupported(what, emit.span);
+        if let Some(what) = what {
+            rule.unsupported(what, emit.span);
+        }
     }
     if let Some(once) = &query.once {
         rule.unsupported("ONCE", once.span);
@@ -41,19 +45,8 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
         Some(Operator::Window(window)) => {
-            let what = match &window.kind {
-                WindowKind::Tumbling { .. } => None,
-                WindowKind::Sliding { .. } => Some("WINDOW SLIDING"),
-                WindowKind::Cumulative { .. } => Some("WINDOW CUMULATIVE"),
-                WindowKind::Session { .. } => Some("WINDOW SESSION"),
-                WindowKind::Count { .. } => Some("WINDOW COUNT"),
-                WindowKind::Custom { .. } => Some("a window assigner of your own"),
-            };
-            if let Some(what) = what {
-                rule.unsupported(what, window.span);
-            }
-            if let Some(zone) = &window.time_zone {
-                rule.unsupported("TIME ZONE", zone.span);
+            if let WindowKind::Custom { .. } = &window.kind {
+                rule.unsupported("a window assigner of your own", window.span);
             }
         }
         Some(Operator::Pattern(_)) | None => {}

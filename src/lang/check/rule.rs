@@ -123,7 +123,7 @@ fn clauses<'a>(
                         .with_help("add `MEASURES`, for example `MEASURES count(*) AS events`"),
                 );
             }
-            (window::window(scope, clause).map(|window| Body::Window(Box::new(window))), Site::Window)
+            (window::window(scope, clause, query).map(|window| Body::Window(Box::new(window))), Site::Window)
         }
         // Refused already; its measures have names of its own that nobody could judge.
         Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
@@ -176,6 +176,7 @@ fn clauses<'a>(
         at_end,
         having,
         outputs,
+        limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
     })

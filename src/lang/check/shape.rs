@@ -9,7 +9,7 @@ use crate::lang::{
 
 /// Reports what is wrong with a pattern's shape.
 pub(super) fn check(rule: &mut RuleScope<'_>, clause: &PatternClause) {
-    sequence(rule, &clause.pattern, true);
+    sequence(rule, &clause.pattern, Head::Start, false);
     if clause.pattern.steps.iter().all(|step| step.negated.is_none() && can_be_empty(step)) {
         rule.report(
             Diagnostic::new(Code::EmptyPattern, clause.pattern.span, "no event at all would meet this pattern, too")
@@ -17,7 +17,7 @@ pub(super) fn check(rule: &mut RuleScope<'_>, clause: &PatternClause) {
                 .with_help("an empty match is never put out; where one part is wanted, write `+` rather than `*`"),
         );
     }
-    if let Some((last, not)) = absence_at_end(&clause.pattern)
+    if let Some((not, last)) = endless_at_end(&clause.pattern)
         && !matches!(clause.within, Some(Within::Duration(_)))
     {
         rule.report(
@@ -46,13 +46,13 @@ fn needs_within(pattern: &Sequence) -> bool {
 }
 
 /// The absence that a pattern ends with, if it has no end of its own: the very next event is one, and so is a deadline.
-fn absence_at_end(pattern: &Sequence) -> Option<(&Step, Span)> {
+fn endless_at_end(pattern: &Sequence) -> Option<(Span, &Step)> {
     let last = pattern.steps.last()?;
     if let (None, Term::Group(group)) = (last.negated, &last.term) {
-        return group.members.iter().find_map(absence_at_end);
+        return group.members.iter().find_map(endless_at_end);
     }
     let endless = last.absent_for.is_none() && last.within.is_none() && !is_strict(last);
-    last.negated.filter(|_| endless).map(|not| (last, not))
+    last.negated.filter(|_| endless).map(|not| (not, last))
 }
 
 fn is_strict(step: &Step) -> bool {
@@ -82,49 +82,123 @@ fn nothing(group: &Group) -> bool {
     }
 }
 
-fn sequence(rule: &mut RuleScope<'_>, steps: &Sequence, outermost: bool) {
+/// What stands before the first step of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// The pattern begins here.
+    Start,
+    /// A group at the start of the pattern begins here.
+    GroupAtStart,
+    /// One of several ways begins here.
+    Choice,
+    /// There is a step before.
+    Step,
+}
+
+/// `followed`: whether something comes after the whole sequence.
+fn sequence(rule: &mut RuleScope<'_>, steps: &Sequence, head: Head, followed: bool) {
     let count = steps.steps.len();
     for (at, step) in steps.steps.iter().enumerate() {
+        let followed = followed || at + 1 < count;
+        let head = if at == 0 { head } else { Head::Step };
         match &step.term {
-            Term::Group(group) if step.negated.is_none() => {
-                for member in &group.members {
-                    sequence(rule, member, false);
+            _ if step.negated.is_some() => {
+                negated(rule, step, head);
+                if at + 1 < count {
+                    endless_bound(rule, step);
                 }
             }
-            _ => {}
-        }
-        if step.negated.is_some() {
-            negated(rule, step, at == 0, outermost);
-            let bound = step.within.as_ref().filter(|_| at + 1 < count && !is_strict(step));
-            if let Some(bound) = bound {
-                rule.report(
-                    Diagnostic::new(
-                        Code::BadPattern,
-                        bound.span,
-                        "this bound ends nothing: what follows ends the absence",
-                    )
-                    .with_help(
-                        "write `FOR d` for a deadline, or bound what follows: `-> !b -> c WITHIN d OF PREVIOUS`",
-                    ),
-                );
+            Term::Group(group) => {
+                let inner = match (group.kind, head) {
+                    (GroupKind::Alternation | GroupKind::Permutation, _) => Head::Choice,
+                    (GroupKind::Sequence, Head::Start) => Head::GroupAtStart,
+                    (GroupKind::Sequence, head) => head,
+                };
+                for member in &group.members {
+                    sequence(rule, member, inner, followed);
+                    bounded_absence(rule, step, member);
+                    if !followed {
+                        absence_at_end_of_loop(rule, step, group, member);
+                    }
+                }
             }
+            Term::Variable(_) => {}
         }
     }
 }
 
-fn negated(rule: &mut RuleScope<'_>, step: &Step, first: bool, outermost: bool) {
+/// An absence that something follows is over when that comes: a bound on it would end nothing.
+fn endless_bound(rule: &mut RuleScope<'_>, step: &Step) {
+    if let Some(bound) = step.within.as_ref().filter(|_| !is_strict(step)) {
+        rule.report(
+            Diagnostic::new(Code::BadPattern, bound.span, "this bound ends nothing: what follows ends the absence")
+                .with_help("write `FOR d` for a deadline, or bound what follows: `-> !b -> c WITHIN d OF PREVIOUS`"),
+        );
+    }
+}
+
+/// A bound on a group is from its first event, which an absence hasn't.
+fn bounded_absence(rule: &mut RuleScope<'_>, step: &Step, member: &Sequence) {
+    if let Some(within) = step.within.as_ref().filter(|_| begins_with_absence(member)) {
+        rule.report(
+            Diagnostic::new(Code::BadPattern, within.span, "a bound on a group that begins with what must not occur")
+                .with_help("bound the step after the absence"),
+        );
+    }
+}
+
+fn begins_with_absence(steps: &Sequence) -> bool {
+    let Some(first) = steps.steps.first() else { return false };
+    let inside = || matches!(&first.term, Term::Group(group) if group.members.iter().any(begins_with_absence));
+    first.negated.is_some() || inside()
+}
+
+/// An absence without FOR at the end of a sequence, also of a group there.
+fn absence_at_end(steps: &Sequence) -> Option<(Span, &Step)> {
+    let last = steps.steps.last()?;
+    match (last.negated, &last.term) {
+        (Some(not), _) => last.absent_for.is_none().then_some((not, last)),
+        (None, Term::Group(group)) => group.members.iter().find_map(absence_at_end),
+        (None, Term::Variable(_)) => None,
+    }
+}
+
+/// Where nothing follows, an absence holds until the window ends; a loop would have to wait for that each time.
+fn absence_at_end_of_loop(rule: &mut RuleScope<'_>, step: &Step, group: &Group, member: &Sequence) {
+    let loops = step.quantifier.is_some_and(|quantifier| quantifier.max != Some(1));
+    let (message, help) = match (loops, group.kind) {
+        (true, _) => (
+            "a loop at the end can't end with what must not occur",
+            "write `FOR d` after it, or put it after the group",
+        ),
+        (false, GroupKind::Permutation) => {
+            ("parts in any order can't end with what must not occur at the end", "put it after the group")
+        }
+        (false, _) => return,
+    };
+    if let Some((not, last)) = absence_at_end(member) {
+        rule.report(Diagnostic::new(Code::BadPattern, not.to(last.span), message).with_help(help));
+    }
+}
+
+fn negated(rule: &mut RuleScope<'_>, step: &Step, head: Head) {
     let mut bad = |message: &str, help: &str| {
         rule.report(Diagnostic::new(Code::BadPattern, step.span, message).with_help(help));
     };
-    if first && !outermost {
-        bad("a group can't begin with what must not occur", "put it before the group");
-    } else if first && step.absent_for.is_none() {
-        bad("an absence at the start has no beginning", "write `FOR d` after it: nothing of it for that long");
-    } else if first && matches!(&step.term, Term::Group(group) if has_several_events(group)) {
-        bad(
+    match head {
+        Head::Choice => bad("what must not occur can't begin one of several ways", "put it before the group"),
+        Head::GroupAtStart => bad(
+            "a group at the start can't begin with what must not occur",
+            "put it before the group: `!a FOR d` counts from the last a",
+        ),
+        Head::Start if step.absent_for.is_none() => {
+            bad("an absence at the start has no beginning", "write `FOR d` after it: nothing of it for that long");
+        }
+        Head::Start if matches!(&step.term, Term::Group(group) if has_several_events(group)) => bad(
             "an absence of several events in a row has no beginning at the start of a pattern",
             "`!a FOR d` counts from the last a; put what it counts from before it",
-        );
+        ),
+        Head::Start | Head::Step => {}
     }
     if step.connector.is_some_and(|connector| connector.value == Connector::Any) {
         bad("`->>` chooses among events, and here is none", "write `-> !b`: b does not occur in between");

@@ -1,4 +1,4 @@
-//! WINDOW: size, jitter, offset.
+//! WINDOW: size, time zone, jitter, offset, early results.
 
 use super::{
     compile::{Compiler, Site, named},
@@ -6,17 +6,16 @@ use super::{
 };
 use crate::{
     lang::{
-        ast::{self, JitterKind, WindowClause, WindowKind},
-        diag::{Code, Diagnostic},
+        ast::{self, EmitKind, JitterKind, Quantity, Query, WindowClause, WindowKind},
+        diag::{Code, Diagnostic, nearest},
+        span::Spanned,
     },
-    model::{TimeMs, Type, Value},
+    model::{TimeMs, Type, Value, Zone},
     plan,
 };
 
 /// Checks the clause; aggregates are put in once the measures are known.
-pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::Window> {
-    let WindowKind::Tumbling { size } = &clause.kind else { return None };
-    let size_ms = Compiler::new(rule, Site::Constant, 0).positive_ms(size);
+pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Option<plan::Window> {
     if let (Some(_), Some(offset)) = (&clause.jitter, &clause.offset) {
         rule.report(
             Diagnostic::new(Code::ClauseTwice, offset.span, "windows are shifted by JITTER or by OFFSET, not by both")
@@ -25,19 +24,149 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<
         );
         return None;
     }
-    let jitter = match (&clause.jitter, &clause.offset) {
-        (Some(jitter), _) => drawn(rule, jitter)?,
-        (None, Some(offset)) => self::offset(rule, offset, size_ms?)?,
+    let kind = kind(rule, clause);
+    let early_ms = early(rule, clause, query);
+    let mut kind = kind?;
+    let mut jitter = match (&clause.jitter, &clause.offset) {
+        (Some(jitter), _) => drawn(rule, jitter, &kind)?,
+        (None, Some(offset)) => self::offset(rule, offset, &kind)?,
         (None, None) => plan::Jitter::Aligned,
     };
-    Some(plan::Window { kind: plan::WindowKind::Tumbling { size_ms: size_ms? }, jitter, aggregates: Vec::new() })
+    if let (plan::WindowKind::Calendar { offset_ms, size_ms, .. }, plan::Jitter::Offset { offset_ms: shift_ms }) =
+        (&mut kind, &jitter)
+    {
+        // By hand they are shifted on the clocks of the place, so that they begin at one hour all year round.
+        *offset_ms = offset_ms.saturating_add(*shift_ms).rem_euclid(*size_ms);
+        jitter = plan::Jitter::Aligned;
+    }
+    Some(plan::Window { kind, jitter, early_ms: early_ms?, aggregates: Vec::new() })
 }
 
-fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter) -> Option<plan::Jitter> {
-    let JitterKind::Percent { value, by } = &jitter.kind else {
-        rule.unsupported("JITTER NATURAL", jitter.span);
-        return None;
+fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowKind> {
+    let zone = match &clause.time_zone {
+        Some(zone) => Some(self::zone(rule, zone, &clause.kind)?),
+        None => None,
     };
+    let mut ms = |quantity: &Quantity| Compiler::new(rule, Site::Constant, 0).positive_ms(quantity);
+    match &clause.kind {
+        WindowKind::Tumbling { size } => {
+            let size_ms = ms(size)?;
+            let Some(zone) = zone else { return Some(plan::WindowKind::Tumbling { size_ms }) };
+            if size_ms < HOUR_MS {
+                return rule.report_none(
+                    Diagnostic::new(Code::OutOfRange, size.span, "windows of a time zone last an hour or more")
+                        .with_help("shorter ones are the same in every zone: leave out TIME ZONE"),
+                );
+            }
+            // 1970-01-01 was a Thursday; weeks begin on Monday.
+            let weeks = size.unit.as_ref().is_some_and(|unit| unit.value == "w");
+            let offset_ms = if weeks { (-3 * DAY_MS).rem_euclid(size_ms) } else { 0 };
+            Some(plan::WindowKind::Calendar { size_ms, offset_ms, zone })
+        }
+        WindowKind::Sliding { size, every } => {
+            let (size, every) = (ms(size), ms(every));
+            Some(plan::WindowKind::Sliding { size_ms: size?, every_ms: every? })
+        }
+        WindowKind::Cumulative { size, every } => {
+            let (size_ms, step) = (ms(size), ms(every));
+            let (size_ms, every_ms) = (size_ms?, step?);
+            if size_ms % every_ms == 0 {
+                return Some(plan::WindowKind::Cumulative { size_ms, every_ms });
+            }
+            rule.report_none(
+                Diagnostic::new(Code::OutOfRange, every.span, "the size is no whole number of steps")
+                    .with_label("the step")
+                    .with_help("for example `WINDOW CUMULATIVE 1 d EVERY 1 h`"),
+            )
+        }
+        WindowKind::Session { gap, max } => {
+            let gap_ms = ms(gap);
+            let max_ms = match max {
+                Some(max) => Some(ms(max)?),
+                None => None,
+            };
+            Some(plan::WindowKind::Session { gap_ms: gap_ms?, max_ms })
+        }
+        WindowKind::Count { size, every } => {
+            let step = every.as_ref().unwrap_or(size);
+            let wrong = [size, step].into_iter().find(|count| !(1..=COUNT_MAX).contains(&count.value));
+            match wrong {
+                None => Some(plan::WindowKind::Count { size: size.value, every: step.value }),
+                Some(wrong) => rule.report_none(
+                    Diagnostic::new(Code::OutOfRange, wrong.span, "so many events make no window")
+                        .with_help(format!("from 1 to {COUNT_MAX}")),
+                ),
+            }
+        }
+        // Refused already.
+        WindowKind::Custom { .. } => None,
+    }
+}
+
+const HOUR_MS: TimeMs = 3_600_000;
+const DAY_MS: TimeMs = 24 * HOUR_MS;
+const COUNT_MAX: u64 = 1_000_000_000;
+
+fn zone(rule: &mut RuleScope<'_>, zone: &Spanned<String>, kind: &WindowKind) -> Option<Zone> {
+    if !matches!(kind, WindowKind::Tumbling { .. }) {
+        let message = "days begin as they do in a place for TUMBLING windows only";
+        return rule.report_none(Diagnostic::new(Code::WrongPlace, zone.span, message));
+    }
+    if let Some(zone) = Zone::new(&zone.value) {
+        return Some(zone);
+    }
+    let names = Zone::names();
+    let mut diagnostic =
+        Diagnostic::new(Code::OutOfRange, zone.span, format!("no time zone is called `{}`", zone.value));
+    diagnostic = match nearest(&zone.value, names.iter().map(String::as_str)) {
+        Some(near) => diagnostic.with_help(format!("did you mean `'{near}'`?")),
+        None => diagnostic.with_help("names are those of the IANA database, such as `'Europe/Paris'`"),
+    };
+    rule.report_none(diagnostic)
+}
+
+/// EMIT EVERY of a window: results so far. `Some(None)` where the rule has none, `None` where it is wrong.
+#[allow(clippy::option_option, reason = "a rule without the clause is not a rule with a wrong one")]
+fn early(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Option<Option<TimeMs>> {
+    let Some(emit) = &query.emit else { return Some(None) };
+    let EmitKind::Every { period, updated_keys: false } = &emit.kind else { return Some(None) };
+    if !matches!(clause.kind, WindowKind::Tumbling { .. } | WindowKind::Session { .. }) {
+        rule.report(
+            Diagnostic::new(
+                Code::WrongPlace,
+                emit.span,
+                "EMIT EVERY gives what a TUMBLING or SESSION window has so far",
+            )
+            .with_help("CUMULATIVE windows do so as they are, and of SLIDING ones EVERY says how often"),
+        );
+        return None;
+    }
+    Compiler::new(rule, Site::Constant, 0).positive_ms(period).map(Some)
+}
+
+fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: &plan::WindowKind) -> Option<plan::Jitter> {
+    use plan::WindowKind::{Calendar, Count, Session};
+    let JitterKind::Percent { value, by } = &jitter.kind else {
+        return match kind {
+            // They begin with a key's first event as they are.
+            Session { .. } | Count { .. } => Some(plan::Jitter::Aligned),
+            Calendar { .. } => rule.report_none(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    jitter.span,
+                    "windows begin with the first event or as days do, not both",
+                )
+                .with_help("leave out JITTER NATURAL or TIME ZONE"),
+            ),
+            _ => Some(plan::Jitter::Natural),
+        };
+    };
+    if let Count { .. } = kind {
+        return rule.report_none(
+            Diagnostic::new(Code::WrongPlace, jitter.span, "windows of so many events have no time to be shifted by")
+                .with_help("they begin with a key's first event, so keys are spread as they are"),
+        );
+    }
     let percent = value.value.as_f64();
     let by = match by {
         Some(by) => Some(drawn_from(rule, by)?),
@@ -68,12 +197,21 @@ fn drawn_from(rule: &mut RuleScope<'_>, by: &ast::Expr) -> Option<plan::JitterBy
     Some(plan::JitterBy { exprs })
 }
 
-fn offset(rule: &mut RuleScope<'_>, offset: &ast::Expr, size_ms: TimeMs) -> Option<plan::Jitter> {
+fn offset(rule: &mut RuleScope<'_>, offset: &ast::Expr, kind: &plan::WindowKind) -> Option<plan::Jitter> {
+    use plan::WindowKind::{Calendar, Count, Cumulative, Session, Sliding, Tumbling};
+    let (size_ms, period_ms) = match *kind {
+        Tumbling { size_ms } | Calendar { size_ms, .. } | Cumulative { size_ms, .. } => (size_ms, size_ms),
+        Sliding { size_ms, every_ms } => (size_ms.max(every_ms), every_ms),
+        Session { .. } | Count { .. } => {
+            let message = "these windows begin with a key's first event, which no OFFSET can shift";
+            return rule.report_none(Diagnostic::new(Code::WrongPlace, offset.span, message));
+        }
+    };
     let mut compiler = Compiler::new(rule, Site::Constant, 0);
     let typed = compiler.expr(offset)?;
     match typed.as_const() {
         Some(Value::Duration(offset_ms)) if offset_ms.unsigned_abs() < size_ms.unsigned_abs() => {
-            match offset_ms.rem_euclid(size_ms) {
+            match offset_ms.rem_euclid(period_ms) {
                 0 => Some(plan::Jitter::Aligned),
                 offset_ms => Some(plan::Jitter::Offset { offset_ms }),
             }

@@ -79,6 +79,7 @@ codes! {
     BadPattern "E0307" "a pattern that can't mean what it says";
     MissingWithin "E0308" "a pattern whose partial matches nothing bounds";
     MissingMeasures "E0309" "a window that measures nothing";
+    NeedsLimit "E0310" "a pattern whose partial matches can multiply and that nothing bounds";
     // Not supported yet.
     Unsupported "E0401" "the language has it, this version doesn't run it";
     // Streams among rules.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     lang::diag::{Code, FileDiagnostic, nearest},
+    plan::Limits,
     wire::yaml::{Yaml, YamlError, parse_value},
 };
 
@@ -23,7 +24,9 @@ const GROUP_KEYS: &[&str] = &["name", "rules"];
 const RULE_KEYS: &[&str] =
     &["alert", "stream", "expr", "labels", "annotations", "mode", "for", "cooldown", "dedup", "limits"];
 /// Keys of a rule that are read and refused.
-const LATER_KEYS: &[&str] = &["for", "cooldown", "dedup", "limits"];
+const LATER_KEYS: &[&str] = &["for", "cooldown", "dedup"];
+/// The keys of `limits`.
+const LIMIT_KEYS: &[&str] = &["partial_matches", "matches_per_event"];
 
 /// Reads a text; none if it is no rule file at all.
 pub(super) fn read(text: &str) -> (Option<Vec<Rule>>, Vec<FileDiagnostic>) {
@@ -114,11 +117,12 @@ impl Reader {
         let named = self.rule_name(entries, path);
         self.later(entries, path);
         let expr = self.needed(entries, path, "expr", "the rule").and_then(|v| self.expr(v, &inside(path, "expr")));
+        let limits = self.limits(entries, path);
         let labels = self.labels(entries, path);
         let annotations = self.annotations(entries, path);
         let (kind, name, name_range) = named?;
         let (expr, expr_map) = expr?;
-        Some(Rule { name, name_range, kind, group: group.to_owned(), expr, expr_map, labels, annotations })
+        Some(Rule { name, name_range, kind, group: group.to_owned(), expr, expr_map, limits, labels, annotations })
     }
 
     /// The rule's kind and name, if it has exactly one of each and nobody else has it.
@@ -221,6 +225,29 @@ impl Reader {
         };
         self.report(diagnostic);
         None
+    }
+
+    fn limits(&mut self, entries: &[(String, Yaml)], path: &Path) -> Limits {
+        let path = inside(path, "limits");
+        let given = find(entries, "limits").and_then(|value| self.map(value, &path, "`limits`", LIMIT_KEYS));
+        let mut limit = |key: &str| {
+            let value = find(given?, key)?;
+            let path = inside(&path, key);
+            let Yaml::Int(number) = value else {
+                self.wrong_shape(value, &path, &format!("`{key}`"), "a whole number");
+                return None;
+            };
+            let limit = u32::try_from(*number).ok().filter(|limit| *limit > 0);
+            if limit.is_none() {
+                let range = self.outline.value_place(&path);
+                self.report(
+                    FileDiagnostic::new(Code::OutOfRange, range, format!("`{key}` can't be {number}"))
+                        .with_label(format!("expected 1 to {}", u32::MAX)),
+                );
+            }
+            limit
+        };
+        Limits { partial_matches: limit("partial_matches"), matches_per_event: limit("matches_per_event") }
     }
 
     fn labels(&mut self, entries: &[(String, Yaml)], path: &Path) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ use crate::lang::{
     parse::parse_query,
     span::Span,
 };
+use crate::plan::Limits;
 
 /// What one rule file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Rule {
     pub expr: String,
     /// Where the expression stands in the file.
     pub expr_map: SourceMap,
+    /// Bounds on what a key may hold and put out.
+    pub limits: Limits,
     /// Labels of its alerts.
     pub labels: BTreeMap<String, String>,
     /// Annotations of its alerts.

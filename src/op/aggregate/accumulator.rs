@@ -1,16 +1,25 @@
 //! One aggregate of any kind: the closed set as an enum, so that a state holds them flat.
 
 use super::{
+    approx_distinct::ApproxDistinct,
     avg::Avg,
+    bounding_box::BoundingBox,
+    centroid::Centroid,
+    collect::Collect,
+    convex_hull::ConvexHull,
     count::Count,
     distinct::Distinct,
     edge::{First, Last},
+    ewma::Ewma,
     extreme::{Max, Min},
     path_length::PathLength,
+    quantile::Quantile,
+    stddev::Stddev,
     sum::Sum,
+    top_k::TopK,
 };
 use crate::{
-    model::{DecodeError, Reader, Type, Value, Writer},
+    model::{DecodeError, Reader, TimeMs, Type, Value, Writer},
     plan::AggregateKind,
 };
 
@@ -29,6 +38,15 @@ enum Repr {
     First(First),
     Last(Last),
     PathLength(Box<PathLength>),
+    Stddev(Stddev),
+    ApproxDistinct(Box<ApproxDistinct>),
+    Quantile(Box<Quantile>),
+    TopK(Box<TopK>),
+    Ewma(Box<Ewma>),
+    Centroid(Box<Centroid>),
+    BoundingBox(Box<BoundingBox>),
+    ConvexHull(Box<ConvexHull>),
+    Collect(Box<Collect>),
 }
 
 // A key's state holds these flat: growth is a decision.
@@ -47,6 +65,15 @@ macro_rules! each {
             Repr::First($it) => $body,
             Repr::Last($it) => $body,
             Repr::PathLength($it) => $body,
+            Repr::Stddev($it) => $body,
+            Repr::ApproxDistinct($it) => $body,
+            Repr::Quantile($it) => $body,
+            Repr::TopK($it) => $body,
+            Repr::Ewma($it) => $body,
+            Repr::Centroid($it) => $body,
+            Repr::BoundingBox($it) => $body,
+            Repr::ConvexHull($it) => $body,
+            Repr::Collect($it) => $body,
         }
     };
 }
@@ -64,6 +91,15 @@ impl Accumulator {
             AggregateKind::First => Repr::First(First::default()),
             AggregateKind::Last => Repr::Last(Last::default()),
             AggregateKind::PathLength => Repr::PathLength(Box::default()),
+            AggregateKind::Stddev => Repr::Stddev(Stddev::default()),
+            AggregateKind::ApproxDistinct => Repr::ApproxDistinct(Box::default()),
+            AggregateKind::Quantile { millionths } => Repr::Quantile(Box::new(Quantile::new(millionths))),
+            AggregateKind::TopK { k } => Repr::TopK(Box::new(TopK::new(k))),
+            AggregateKind::Ewma { half_life_ms } => Repr::Ewma(Box::new(Ewma::new(half_life_ms))),
+            AggregateKind::Centroid => Repr::Centroid(Box::default()),
+            AggregateKind::BoundingBox => Repr::BoundingBox(Box::default()),
+            AggregateKind::ConvexHull => Repr::ConvexHull(Box::default()),
+            AggregateKind::Collect => Repr::Collect(Box::default()),
         })
     }
 
@@ -79,16 +115,58 @@ impl Accumulator {
             Repr::First(_) => AggregateKind::First,
             Repr::Last(_) => AggregateKind::Last,
             Repr::PathLength(_) => AggregateKind::PathLength,
+            Repr::Stddev(_) => AggregateKind::Stddev,
+            Repr::ApproxDistinct(_) => AggregateKind::ApproxDistinct,
+            Repr::Quantile(it) => AggregateKind::Quantile { millionths: it.millionths },
+            Repr::TopK(it) => AggregateKind::TopK { k: it.k },
+            Repr::Ewma(it) => AggregateKind::Ewma { half_life_ms: it.half_life_ms },
+            Repr::Centroid(_) => AggregateKind::Centroid,
+            Repr::BoundingBox(_) => AggregateKind::BoundingBox,
+            Repr::ConvexHull(_) => AggregateKind::ConvexHull,
+            Repr::Collect(_) => AggregateKind::Collect,
         }
     }
 
-    /// Takes a value. Null does not count, nor does a value that the aggregate can't use (the sum of a text).
+    /// Whether its state grows with the values that it takes.
+    pub fn is_large(&self) -> bool {
+        matches!(
+            &self.0,
+            Repr::Distinct(_)
+                | Repr::ApproxDistinct(_)
+                | Repr::Quantile(_)
+                | Repr::TopK(_)
+                | Repr::ConvexHull(_)
+                | Repr::Collect(_)
+        )
+    }
+
+    /// Takes a value of an event of that time. Null does not count, nor does a value that the aggregate can't use (the sum
+    /// of a text).
     #[inline]
-    pub fn add(&mut self, value: &Value) {
+    pub fn add(&mut self, value: &Value, time_ms: TimeMs) {
         if value.is_null() {
             return;
         }
-        each!(&mut self.0, it => it.add(value));
+        match &mut self.0 {
+            Repr::Count(it) => it.add(value),
+            Repr::Sum(it) => it.add(value),
+            Repr::Avg(it) => it.add(value),
+            Repr::Min(it) => it.add(value),
+            Repr::Max(it) => it.add(value),
+            Repr::Distinct(it) => it.add(value),
+            Repr::First(it) => it.add(value),
+            Repr::Last(it) => it.add(value),
+            Repr::PathLength(it) => it.add(value),
+            Repr::Stddev(it) => it.add(value),
+            Repr::ApproxDistinct(it) => it.add(value),
+            Repr::Quantile(it) => it.add(value),
+            Repr::TopK(it) => it.add(value),
+            Repr::Centroid(it) => it.add(value),
+            Repr::BoundingBox(it) => it.add(value),
+            Repr::ConvexHull(it) => it.add(value),
+            Repr::Collect(it) => it.add(value),
+            Repr::Ewma(it) => it.add(value, time_ms),
+        }
     }
 
     /// Takes what another one of the same kind took, after everything taken so far. One of another kind changes nothing.
@@ -103,11 +181,20 @@ impl Accumulator {
             (Repr::First(a), Repr::First(b)) => a.merge(b),
             (Repr::Last(a), Repr::Last(b)) => a.merge(b),
             (Repr::PathLength(a), Repr::PathLength(b)) => a.merge(b),
+            (Repr::Stddev(a), Repr::Stddev(b)) => a.merge(b),
+            (Repr::ApproxDistinct(a), Repr::ApproxDistinct(b)) => a.merge(b),
+            (Repr::Quantile(a), Repr::Quantile(b)) => a.merge(b),
+            (Repr::TopK(a), Repr::TopK(b)) => a.merge(b),
+            (Repr::Ewma(a), Repr::Ewma(b)) => a.merge(b),
+            (Repr::Centroid(a), Repr::Centroid(b)) => a.merge(b),
+            (Repr::BoundingBox(a), Repr::BoundingBox(b)) => a.merge(b),
+            (Repr::ConvexHull(a), Repr::ConvexHull(b)) => a.merge(b),
+            (Repr::Collect(a), Repr::Collect(b)) => a.merge(b),
             _ => {}
         }
     }
 
-    /// The result so far. Over no values: count and distinct 0, path length 0, all others null.
+    /// The result so far. Over no values: counts and path length 0, lists of values empty, all others null.
     pub fn result(&self) -> Value {
         each!(&self.0, it => it.result())
     }
@@ -149,155 +236,36 @@ impl Accumulator {
             AggregateKind::First => Repr::First(First::load(reader)?),
             AggregateKind::Last => Repr::Last(Last::load(reader)?),
             AggregateKind::PathLength => Repr::PathLength(Box::new(PathLength::load(reader)?)),
+            AggregateKind::Stddev => Repr::Stddev(Stddev::load(reader)?),
+            AggregateKind::ApproxDistinct => Repr::ApproxDistinct(Box::new(ApproxDistinct::load(reader)?)),
+            AggregateKind::Quantile { millionths } => Repr::Quantile(Box::new(Quantile::load(millionths, reader)?)),
+            AggregateKind::TopK { k } => Repr::TopK(Box::new(TopK::load(k, reader)?)),
+            AggregateKind::Ewma { half_life_ms } => Repr::Ewma(Box::new(Ewma::load(half_life_ms, reader)?)),
+            AggregateKind::Centroid => Repr::Centroid(Box::new(Centroid::load(reader)?)),
+            AggregateKind::BoundingBox => Repr::BoundingBox(Box::new(BoundingBox::load(reader)?)),
+            AggregateKind::ConvexHull => Repr::ConvexHull(Box::new(ConvexHull::load(reader)?)),
+            AggregateKind::Collect => Repr::Collect(Box::new(Collect::load(reader)?)),
         }))
     }
 
     /// Bytes on the heap that it holds on to.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Repr::Count(_) | Repr::Sum(_) | Repr::Avg(_) => 0,
+            Repr::Count(_) | Repr::Sum(_) | Repr::Avg(_) | Repr::Stddev(_) => 0,
             Repr::Min(it) => it.heap_bytes(),
             Repr::Max(it) => it.heap_bytes(),
             Repr::Distinct(it) => size_of::<Distinct>() + it.heap_bytes(),
             Repr::First(it) => it.heap_bytes(),
             Repr::Last(it) => it.heap_bytes(),
             Repr::PathLength(_) => size_of::<PathLength>(),
+            Repr::ApproxDistinct(it) => size_of::<ApproxDistinct>() + it.heap_bytes(),
+            Repr::Quantile(it) => size_of::<Quantile>() + it.heap_bytes(),
+            Repr::TopK(it) => size_of::<TopK>() + it.heap_bytes(),
+            Repr::Ewma(_) => size_of::<Ewma>(),
+            Repr::Centroid(_) => size_of::<Centroid>(),
+            Repr::BoundingBox(_) => size_of::<BoundingBox>(),
+            Repr::ConvexHull(it) => size_of::<ConvexHull>() + it.heap_bytes(),
+            Repr::Collect(it) => size_of::<Collect>() + it.heap_bytes(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::cmp::Ordering;
-
-    const KINDS: [AggregateKind; 8] = [
-        AggregateKind::Count,
-        AggregateKind::Sum,
-        AggregateKind::Avg,
-        AggregateKind::Min,
-        AggregateKind::Max,
-        AggregateKind::Distinct,
-        AggregateKind::First,
-        AggregateKind::Last,
-    ];
-
-    /// The definition, over a list.
-    fn naive(kind: AggregateKind, values: &[Value]) -> Value {
-        let values: Vec<&Value> = values.iter().filter(|value| !value.is_null()).collect();
-        let sum = || {
-            values.iter().fold(0i128, |sum, value| match value {
-                Value::Int(x) | Value::Duration(x) => sum + i128::from(*x),
-                _ => sum,
-            })
-        };
-        let best = |wanted: Ordering| {
-            let best = values.iter().copied().reduce(|a, b| if b.compare(a) == Some(wanted) { b } else { a });
-            best.cloned().unwrap_or_default()
-        };
-        match kind {
-            AggregateKind::Count => Value::Int(values.len() as i64),
-            AggregateKind::Sum if values.is_empty() => Value::Null,
-            AggregateKind::Sum => i64::try_from(sum()).ok().into(),
-            AggregateKind::Avg if values.is_empty() => Value::Null,
-            AggregateKind::Avg => Value::from(sum() as f64 / values.len() as f64),
-            AggregateKind::Min => best(Ordering::Less),
-            AggregateKind::Max => best(Ordering::Greater),
-            AggregateKind::Distinct => {
-                let mut different: Vec<&Value> = Vec::new();
-                for value in values {
-                    if !different.contains(&value) {
-                        different.push(value);
-                    }
-                }
-                Value::Int(different.len() as i64)
-            }
-            AggregateKind::First => values.first().copied().cloned().unwrap_or_default(),
-            AggregateKind::Last => values.last().copied().cloned().unwrap_or_default(),
-            AggregateKind::PathLength => Value::Null,
-        }
-    }
-
-    fn of(kind: AggregateKind, values: &[Value]) -> Accumulator {
-        let mut accumulator = Accumulator::new(kind);
-        values.iter().for_each(|value| accumulator.add(value));
-        accumulator
-    }
-
-    fn ints() -> impl Strategy<Value = Vec<Value>> {
-        let int = prop_oneof![3 => -20i64..20, 1 => any::<i64>()].prop_map(Value::Int);
-        prop::collection::vec(prop_oneof![5 => int, 1 => Just(Value::Null)], 0..80)
-    }
-
-    fn texts() -> impl Strategy<Value = Vec<Value>> {
-        let text = "[a-d]{0,2}|[a-d]{40}".prop_map(|text: String| Value::Text(text.into()));
-        prop::collection::vec(prop_oneof![5 => text, 1 => Just(Value::Null)], 0..80)
-    }
-
-    proptest! {
-        #[test]
-        fn every_aggregate_over_whole_numbers_equals_its_definition(values in ints()) {
-            for kind in KINDS {
-                prop_assert_eq!(of(kind, &values).result(), naive(kind, &values), "{:?}", kind);
-            }
-        }
-
-        #[test]
-        fn aggregates_that_need_no_number_take_text(values in texts()) {
-            use AggregateKind::{Count, Distinct, First, Last, Max, Min};
-            for kind in [Count, Distinct, First, Last, Max, Min] {
-                prop_assert_eq!(of(kind, &values).result(), naive(kind, &values), "{:?}", kind);
-            }
-        }
-
-        #[test]
-        fn merging_two_is_adding_all(left in ints(), right in ints()) {
-            for kind in KINDS {
-                let mut merged = of(kind, &left);
-                merged.merge(&of(kind, &right));
-                let all: Vec<Value> = left.iter().chain(&right).cloned().collect();
-                prop_assert_eq!(merged.result(), naive(kind, &all), "{:?}", kind);
-            }
-        }
-
-        #[test]
-        fn saving_and_loading_in_the_middle_changes_nothing(left in ints(), right in texts()) {
-            for kind in KINDS {
-                let mut whole = of(kind, &left);
-                let mut writer = Writer::new();
-                whole.save(&mut writer);
-                let bytes = writer.into_bytes();
-                let mut reader = Reader::new(&bytes);
-                let mut loaded = Accumulator::load(kind, &mut reader).unwrap();
-                prop_assert!(reader.is_done());
-                for value in &right {
-                    whole.add(value);
-                    loaded.add(value);
-                }
-                prop_assert_eq!(whole.result(), loaded.result());
-                let (mut a, mut b) = (Writer::new(), Writer::new());
-                whole.save(&mut a);
-                loaded.save(&mut b);
-                prop_assert_eq!(a.into_bytes(), b.into_bytes());
-            }
-        }
-
-        #[test]
-        fn broken_state_is_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            for kind in KINDS.into_iter().chain([AggregateKind::PathLength]) {
-                let _ = Accumulator::load(kind, &mut Reader::new(&bytes));
-            }
-        }
-    }
-
-    #[test]
-    fn the_zero_of_a_sum_over_no_values_has_its_type() {
-        let sum = Accumulator::new(AggregateKind::Sum);
-        assert_eq!(sum.result(), Value::Null);
-        assert_eq!(sum.result_or_zero(Type::Int), Value::Int(0));
-        assert_eq!(sum.result_or_zero(Type::Duration), Value::Duration(0));
-        assert_eq!(sum.result_or_zero(Type::Float), Value::Float(0.0));
-        assert_eq!(of(AggregateKind::Sum, &[Value::Int(2)]).result_or_zero(Type::Int), Value::Int(2));
     }
 }

@@ -26,11 +26,14 @@ impl Count {
     }
 
     pub(super) fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        // Half of the range is enough for every count, and leaves `add` without a check for overflow.
-        let found = reader.u64()?;
-        if found > i64::MAX as u64 {
-            return Err(DecodeError::Unexpected { found, expected: "a count" });
-        }
-        Ok(Self { count: found })
+        load_count(reader).map(|count| Self { count })
+    }
+}
+
+/// Reads a count. Half of the range is enough for every one, and leaves adding without a check for overflow.
+pub(super) fn load_count(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    match reader.u64()? {
+        found if found > i64::MAX as u64 => Err(DecodeError::Unexpected { found, expected: "a count" }),
+        found => Ok(found),
     }
 }

@@ -25,12 +25,17 @@ impl Default for Distinct {
 /// Beyond this a double no longer tells neighbouring whole numbers apart.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// What stands for a value among others: its canonical bytes.
+pub(super) fn key_of(value: &Value) -> Key {
+    match value {
+        Value::Float(x) if x.fract() == 0.0 && x.abs() <= WHOLE_MAX => Key::new([&Value::Int(*x as i64)]),
+        value => Key::new([value]),
+    }
+}
+
 impl Distinct {
     pub(super) fn add(&mut self, value: &Value) {
-        self.insert(match value {
-            Value::Float(x) if x.fract() == 0.0 && x.abs() <= WHOLE_MAX => Key::new([&Value::Int(*x as i64)]),
-            value => Key::new([value]),
-        });
+        self.insert(key_of(value));
     }
 
     fn insert(&mut self, key: Key) {
@@ -53,7 +58,7 @@ impl Distinct {
     }
 
     /// The values in order.
-    fn sorted(&self) -> Vec<&Key> {
+    pub(super) fn sorted(&self) -> Vec<&Key> {
         match self {
             Self::Few(keys) => keys.iter().collect(),
             Self::Many(set) => {

@@ -2,17 +2,28 @@
 //!
 //! An [`Accumulator`] takes values one at a time, forgets them, and can say its result at any moment. Null never counts.
 //! Two of them merge: the result is that of the left one's values followed by the right one's, exactly for counts, whole
-//! numbers, extremes, distinct, first and last, and to the last bits for sums of floats. No result depends on the order
+//! numbers, extremes, distinct, first and last, boxes, hulls and sketches, and to the last bits for sums of floats. No result depends on the order
 //! of a hash. What an aggregate is *not*: it can't take a value back; sliding windows merge panes instead.
 
 mod accumulator;
+#[cfg(test)]
+mod accumulator_test;
+mod approx_distinct;
 mod avg;
+mod bounding_box;
+mod centroid;
+mod collect;
 mod compensated;
+mod convex_hull;
 mod count;
 mod distinct;
 mod edge;
+mod ewma;
 mod extreme;
 mod path_length;
+mod quantile;
+mod stddev;
 mod sum;
+mod top_k;
 
 pub use accumulator::Accumulator;

@@ -72,6 +72,12 @@ impl Buffer {
             *self = Self { layout: self.layout, ..Self::default() };
             return;
         }
+        self.clear(self.layout);
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(super) fn clear(&mut self, layout: Layout) {
+        self.layout = layout;
         self.events.clear();
         self.values.clear();
         self.free_events.clear();
@@ -288,7 +294,7 @@ impl Buffer {
     }
 }
 
-fn id_bytes(id: &EventId) -> usize {
+pub(super) fn id_bytes(id: &EventId) -> usize {
     match id {
         EventId::Field(text) => text.heap_bytes(),
         EventId::Offset { .. } => 0,

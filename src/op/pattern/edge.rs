@@ -4,7 +4,7 @@ use super::{
     BuildError,
     builder::Builder,
     graph::{Action, Bound, From, Guard, Kind as StateKind, Pred, StateIx, both, lit},
-    item::{Body, Kind},
+    item::Body,
     place::Place,
 };
 use crate::plan::Connect;
@@ -37,20 +37,20 @@ impl Builder<'_> {
         mark: Option<u16>,
     ) {
         let item = place.item();
-        let mut windows = place.windows();
+        let mut windows = place.windows(first);
         if let (Some(mark), Some(ms)) = (mark, item.loop_within) {
             windows.push((mark, ms, first));
         }
         let edge = self.graph.edge(state, Action::Take(var), target, guard.clone());
         for (slot, ms, first) in windows {
             match first {
-                true => edge.mark = Some(slot),
+                true => edge.marks.push(slot),
                 false => edge.within.push(Bound { from: From::Mark(slot), ms }),
             }
         }
-        // A single element's bound is the state's expiry alone.
-        let free = item.kind == Kind::Single && (!item.optional || item.expires_as_flink());
-        if let Some(ms) = place.within_previous().filter(|_| !free) {
+        // The expiry of the state is not enough: a partial match may come here from a loop without waiting. In Flink it is all
+        // that there is.
+        if let Some(ms) = place.within_previous().filter(|_| !item.expires_as_flink()) {
             edge.within.push(Bound { from: From::Before, ms });
         }
     }

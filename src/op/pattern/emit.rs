@@ -42,6 +42,7 @@ impl Program {
                 values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
                 taken,
                 row,
+                dropped: 0,
             })
         };
         scratch.path.clear();

@@ -26,7 +26,7 @@ pub(super) struct FlatEdge {
     pub(super) guard: Guard,
     pub(super) what: What,
     pub(super) within: SmallVec<[Bound; 1]>,
-    pub(super) mark: Option<u16>,
+    pub(super) marks: SmallVec<[u16; 1]>,
 }
 
 /// A flat state.
@@ -44,6 +44,14 @@ pub(super) struct FlatState {
     pub(super) leaves: bool,
 }
 
+impl FlatState {
+    /// Whether time changes nothing for what is here, but for the bound on the whole match.
+    pub(super) fn is_timeless(&self) -> bool {
+        let bounded = self.edges.iter().any(|edge| !edge.within.is_empty());
+        self.kind != Kind::Pending && self.expiry.is_none() && self.timers.is_empty() && !bounded
+    }
+}
+
 const EDGES_MAX: usize = 16_384;
 
 /// The states that can be reached, the start first.
@@ -59,7 +67,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
     let mut total = 0;
     while let Some(&state) = order.get(at) {
         at += 1;
-        let mut closed = close(graph, state, EDGES_MAX - total)?;
+        let mut closed = close(graph, state, EDGES_MAX.saturating_sub(total))?;
         total += closed.edges.len() + closed.finals.len();
         let mut find = |target: StateIx| {
             *place[target].get_or_insert_with(|| {
@@ -74,7 +82,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
                 Action::Take(var) => What::Take { var, target: find(edge.target) },
                 _ => What::Ignore { target: find(edge.target) },
             };
-            edges.push(FlatEdge { guard, what, within, mark: edge.mark });
+            edges.push(FlatEdge { guard, what, within, marks: edge.marks.clone() });
         }
         closed.timers.sort_unstable();
         closed.timers.dedup();
@@ -95,7 +103,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
 
 #[derive(Default)]
 struct Closed<'g> {
-    edges: Vec<(Guard, SmallVec<[Bound; 1]>, &'g Edge)>,
+    edges: Vec<Reached<'g>>,
     finals: Vec<Guard>,
     timers: Vec<(TimeMs, StateIx)>,
 }
@@ -108,6 +116,14 @@ struct Way {
     taken: Guard,
     within: SmallVec<[Bound; 1]>,
     path: SmallVec<[StateIx; 8]>,
+}
+
+type Reached<'g> = (Guard, SmallVec<[Bound; 1]>, &'g Edge);
+
+fn same((guard, within, edge): &Reached<'_>, (other_guard, other_within, other): &Reached<'_>) -> bool {
+    let ends = (edge.action, edge.target, &edge.marks) == (other.action, other.target, &other.marks);
+    let same_set = |a: &Guard, b: &Guard| a.len() == b.len() && a.iter().all(|lit| b.contains(lit));
+    ends && within == other_within && same_set(guard, other_guard)
 }
 
 fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, BuildError> {
@@ -130,8 +146,11 @@ fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, Buil
             let guard = both(&both(&way.guard, &edge.guard), &edge.exit);
             let within: SmallVec<_> = way.within.iter().chain(&edge.within).copied().collect();
             if edge.action != Action::Proceed {
-                if !contradicts(&guard) {
-                    closed.edges.push((guard, within, edge));
+                let new = (guard, within, edge);
+                // Two ways to the same end, as loops over what may be empty have them, are two matches in Flink.
+                let known = graph.chooses && closed.edges.iter().any(|old| same(old, &new));
+                if !contradicts(&new.0) && !known {
+                    closed.edges.push(new);
                 }
                 continue;
             }

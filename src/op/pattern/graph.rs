@@ -73,8 +73,8 @@ pub(super) struct Edge {
     pub(super) exit: Guard,
     /// Spans that bound it.
     pub(super) within: SmallVec<[Bound; 1]>,
-    /// Takes: the first repetition of this loop begins here.
-    pub(super) mark: Option<u16>,
+    /// Takes: the first repetitions of these loops begin here.
+    pub(super) marks: SmallVec<[u16; 1]>,
 }
 
 /// What a state is.
@@ -109,6 +109,8 @@ pub(super) struct Graph {
     pub(super) states: Vec<State>,
     pub(super) preds: Vec<Pred>,
     pub(super) start: StateIx,
+    /// Whether a loop over a group chooses among its ways, as Flink's can't.
+    pub(super) chooses: bool,
 }
 
 /// More states than this and the pattern is refused: repetitions are states.
@@ -125,8 +127,8 @@ impl Graph {
 
     pub(super) fn edge(&mut self, from: StateIx, action: Action, target: StateIx, guard: Guard) -> &mut Edge {
         let edges = &mut self.states[from].edges;
-        let (exit, within) = (Guard::new(), SmallVec::new());
-        edges.push(Edge { action, target, guard, exit, within, mark: None });
+        let (exit, within, marks) = (Guard::new(), SmallVec::new(), SmallVec::new());
+        edges.push(Edge { action, target, guard, exit, within, marks });
         edges.last_mut().expect("an edge was just pushed")
     }
 

@@ -20,7 +20,7 @@ impl Builder<'_> {
         sink: StateIx,
     ) -> Result<StateIx, BuildError> {
         let item = place.item();
-        let mut windows = place.windows();
+        let mut windows = place.windows(first);
         if let (Some(mark), Some(ms)) = (mark, item.loop_within) {
             windows.push((mark, ms, first));
         }
@@ -35,6 +35,8 @@ impl Builder<'_> {
             }
             Body::Permutation(all) => {
                 let mut done = BTreeMap::from([(0u32, sink)]);
+                // What is not the first part begins no loop.
+                let later: Vec<_> = windows.iter().map(|&(slot, ms, _)| (slot, ms, false)).collect();
                 let everything = (1u32 << all.len()) - 1;
                 // Ascending sets: each part removed leaves a smaller one, whose state is there already.
                 for set in 1..=everything {
@@ -42,7 +44,9 @@ impl Builder<'_> {
                     let ways: Vec<_> = parts.map(|part| (all[part].as_slice(), done[&(set & !(1 << part))])).collect();
                     let group = match set == everything {
                         true => group,
-                        false => Group { connect: Some(Connect::Relaxed), within_previous: None, ..group },
+                        false => {
+                            Group { connect: Some(Connect::Relaxed), within_previous: None, windows: &later, ..group }
+                        }
                     };
                     let state = self.choice(place, group, &ways)?;
                     done.insert(set, state);

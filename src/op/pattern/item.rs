@@ -64,8 +64,21 @@ pub(super) type ByInput = Vec<Option<Expr>>;
 /// The elements of a pattern, and its stop conditions.
 pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<ByInput>), BuildError> {
     let mut reader = Reader { pattern, untils: Vec::new(), seen: vec![false; pattern.variables.len()] };
-    let items = reader.sequence(&pattern.elements, 0, true)?;
+    let items = reader.sequence(&pattern.elements, 0, Head::Start)?;
     Ok((items, reader.untils))
+}
+
+/// What stands before the first element of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// The pattern begins here.
+    Start,
+    /// The pattern begins here with a group.
+    GroupAtStart,
+    /// A choice among sequences, which skips events on its own.
+    Choice,
+    /// Another element.
+    Element,
 }
 
 struct Reader<'p> {
@@ -75,12 +88,16 @@ struct Reader<'p> {
 }
 
 impl Reader<'_> {
-    fn sequence(&mut self, elements: &[Element], depth: usize, top: bool) -> Result<Vec<Item>, BuildError> {
+    fn sequence(&mut self, elements: &[Element], depth: usize, head: Head) -> Result<Vec<Item>, BuildError> {
         if depth > DEPTH_MAX {
             return Err(BuildError::TooLarge { what: "groups within groups", limit: DEPTH_MAX });
         }
-        let mut items = elements.iter().map(|element| self.item(element, depth)).collect::<Result<Vec<_>, _>>()?;
-        // Whether what is before may have been left out: then its absence must not end the way on which it still comes.
+        let mut items = Vec::with_capacity(elements.len());
+        for (at, element) in elements.iter().enumerate() {
+            items.push(self.item(element, depth, if at == 0 { head } else { Head::Element })?);
+        }
+        // Whether what is before may have been left out: then an absence must not end the way on which it still comes. The
+        // same at the head of a group, which may be left out or may be the last of its repetitions.
         let mut after_optional = false;
         for (at, item) in items.iter_mut().enumerate() {
             let for_ms = match &item.body {
@@ -90,15 +107,24 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            if at == 0 && !top {
-                return Err(BuildError::unsupported("a group that begins with an absence"));
+            match head {
+                Head::Start if at == 0 && for_ms.is_none() => {
+                    return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
+                }
+                Head::GroupAtStart if at == 0 => {
+                    return Err(BuildError::unsupported(
+                        "a group at the start of a pattern that begins with an absence",
+                    ));
+                }
+                Head::Choice if at == 0 => {
+                    return Err(BuildError::unsupported("an alternative that begins with an absence"));
+                }
+                _ => {}
             }
-            if at == 0 && for_ms.is_none() {
-                return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
-            }
+            let alone = after_optional || (at == 0 && head == Head::Element);
             if for_ms.is_some() {
                 after_optional = false;
-            } else if let (true, Body::Not { var, .. }) = (after_optional, &item.body) {
+            } else if let (true, Body::Not { var, .. }) = (alone, &item.body) {
                 let what = Item { body: Body::Var(*var), connect: Connect::Relaxed, ..item.clone() };
                 item.body = Body::Never { what: Box::new(what), for_ms };
             }
@@ -110,10 +136,10 @@ impl Reader<'_> {
     }
 
     fn alternatives(&mut self, all: &[Vec<Element>], depth: usize) -> Result<Vec<Vec<Item>>, BuildError> {
-        all.iter().map(|elements| self.sequence(elements, depth + 1, false)).collect()
+        all.iter().map(|elements| self.sequence(elements, depth + 1, Head::Choice)).collect()
     }
 
-    fn item(&mut self, element: &Element, depth: usize) -> Result<Item, BuildError> {
+    fn item(&mut self, element: &Element, depth: usize, head: Head) -> Result<Item, BuildError> {
         let quantifier = &element.quantifier;
         let body = match &element.term {
             Term::Variable(var) => Body::Var(self.variable(*var)?),
@@ -123,7 +149,10 @@ impl Reader<'_> {
                 }
                 self.absence(term, positive(*for_ms, "FOR")?, depth)?
             }
-            Term::Group(elements) => Body::Sequence(self.sequence(elements, depth + 1, false)?),
+            Term::Group(elements) => {
+                let head = if head == Head::Start { Head::GroupAtStart } else { head };
+                Body::Sequence(self.sequence(elements, depth + 1, head)?)
+            }
             Term::Alternation(all) => Body::Choice(self.alternatives(all, depth)?),
             Term::Permutation(all) if all.len() > PERMUTED_MAX => {
                 return Err(BuildError::TooLarge { what: "permuted parts", limit: PERMUTED_MAX });
@@ -132,6 +161,10 @@ impl Reader<'_> {
         };
         if matches!(&body, Body::Choice(all) | Body::Permutation(all) if all.is_empty()) {
             return Err(BuildError::meaningless("a choice needs at least one alternative"));
+        }
+        let bounded = quantifier.within_ms.is_some() || element.within_previous_ms.is_some();
+        if bounded && begins_with_absence(&body) {
+            return Err(BuildError::unsupported("a bound on a group that begins with an absence"));
         }
         let (kind, optional) = kind(quantifier)?;
         let until = match &quantifier.until {
@@ -161,7 +194,7 @@ impl Reader<'_> {
     fn absence(&mut self, term: &Term, for_ms: Option<TimeMs>, depth: usize) -> Result<Body, BuildError> {
         let (connect, quantifier) = (Connect::Relaxed, Quantifier::once());
         let what = Element { connect, term: term.clone(), quantifier, within_previous_ms: None };
-        let what = self.item(&what, depth + 1)?;
+        let what = self.item(&what, depth + 1, Head::Element)?;
         if let Some(why) = unwatchable(&what) {
             return Err(BuildError::unsupported(why));
         }
@@ -226,6 +259,10 @@ impl Item {
         }
     }
 
+    fn is_absence(&self) -> bool {
+        matches!(self.body, Body::Not { .. } | Body::Never { .. })
+    }
+
     /// All variables in it.
     pub(super) fn variables(&self) -> Vec<u16> {
         match &self.body {
@@ -251,12 +288,19 @@ impl Item {
     }
 }
 
+fn begins_with_absence(body: &Body) -> bool {
+    match body {
+        Body::Sequence(items) => items.first().is_some_and(|item| item.is_absence() || begins_with_absence(&item.body)),
+        _ => false,
+    }
+}
+
 /// The variables whose event may be the first of a sequence.
 pub(super) fn heads(items: &[Item]) -> Vec<u16> {
     let mut vars = Vec::new();
     for item in items {
         vars.extend(item.heads());
-        if !item.optional {
+        if !item.optional && !item.is_absence() {
             break;
         }
     }

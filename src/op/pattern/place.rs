@@ -36,6 +36,11 @@ impl<'a> Place<'a> {
         self.group.filter(|_| self.at == 0)
     }
 
+    /// Whether a match begins with this element, whatever it is.
+    pub(super) fn begins(&self) -> bool {
+        self.at == 0 && self.group.is_none()
+    }
+
     pub(super) fn connect(&self) -> Connect {
         match (self.headed(), self.at) {
             (Some(Group { connect: Some(connect), .. }), _) => *connect,
@@ -52,10 +57,11 @@ impl<'a> Place<'a> {
         self.item().within_previous.into_iter().chain(outer).min()
     }
 
-    pub(super) fn windows(&self) -> Vec<(u16, TimeMs, bool)> {
-        let of = |group: &Group<'_>| {
-            group.windows.iter().map(|(slot, ms, first)| (*slot, *ms, *first && self.at == 0)).collect()
-        };
+    /// The loops with a bound around one of its repetitions, the first or a later one.
+    pub(super) fn windows(&self, first_repetition: bool) -> Vec<(u16, TimeMs, bool)> {
+        let head = self.at == 0 && first_repetition;
+        let of =
+            |group: &Group<'_>| group.windows.iter().map(|(slot, ms, first)| (*slot, *ms, *first && head)).collect();
         self.group.map(of).unwrap_or_default()
     }
 }

@@ -19,6 +19,10 @@ use std::collections::BTreeSet;
 /// dropped and counted.
 pub const PARTIAL_MATCHES_MAX: usize = 100_000;
 
+/// So many matches are put out for one event at most, unless a program says otherwise; of more, those that began last are
+/// put out and the others counted.
+pub const MATCHES_PER_EVENT_MAX: usize = 1_000;
+
 /// Events that a partition's partial matches may hold, for each partial match that it may have.
 pub(super) const EVENTS_PER_MATCH: usize = 10;
 
@@ -56,7 +60,12 @@ pub struct Program {
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
     pub(super) id_slots: Vec<Option<u16>>,
+    /// At most so many partial matches a partition holds (in compact form: so many that began with different events).
     pub(super) limit: usize,
+    /// At most so many matches an event ends.
+    pub(super) matches_limit: usize,
+    /// Whether partial matches are kept in compact form.
+    pub(super) compact: bool,
 }
 
 // One program serves all shards.
@@ -105,6 +114,12 @@ impl Program {
         };
         let outputs: Vec<Expr> = outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect();
         let numbers = outputs.iter().chain(having).flat_map(Expr::nodes).any(|node| matches!(node, Node::MatchNumber));
+        let plain = |pred: &bool| !pred;
+        let compact = dynamic.iter().all(plain)
+            && states.iter().all(FlatState::is_timeless)
+            && matches!(pattern.skip, Skip::Eager | Skip::NoSkip)
+            && !pattern.on_timeout
+            && !numbers;
         Ok(Self {
             states,
             preds: graph.preds,
@@ -129,13 +144,22 @@ impl Program {
             having: having.cloned(),
             id_slots: inputs.iter().map(|input| input.id_slot).collect(),
             limit: PARTIAL_MATCHES_MAX,
+            matches_limit: MATCHES_PER_EVENT_MAX,
+            compact,
         })
     }
 
-    /// The same with another bound on the partial matches of a partition, at least 1.
+    /// The same with other bounds: on the partial matches of a partition and on the matches that one event ends, each at
+    /// least 1.
     #[must_use]
-    pub fn with_limit(self, limit: usize) -> Self {
-        Self { limit: limit.max(1), ..self }
+    pub fn with_limits(self, partial_matches: usize, matches_per_event: usize) -> Self {
+        Self { limit: partial_matches.max(1), matches_limit: matches_per_event.max(1), ..self }
+    }
+
+    /// The same with partial matches kept one by one, whatever the conditions.
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        Self { compact: false, ..self }
     }
 }
 
@@ -187,13 +211,15 @@ fn picks(
     picks
 }
 
+/// Whether conditions look at more than the event under test.
+pub(super) fn looks(exprs: Option<&Vec<Option<Expr>>>) -> bool {
+    exprs.into_iter().flatten().flatten().flat_map(Expr::nodes).any(|node| {
+        let looks = matches!(node, Node::Var(..) | Node::VarTime(_) | Node::Aggregate(_));
+        looks || matches!(node, Node::SpanStart | Node::SpanEnd)
+    })
+}
+
 fn dynamic(preds: &[Pred], conditions: &[Vec<Option<Expr>>], untils: &[Vec<Option<Expr>>]) -> Vec<bool> {
-    let looks = |exprs: Option<&Vec<Option<Expr>>>| {
-        exprs.into_iter().flatten().flatten().flat_map(Expr::nodes).any(|node| {
-            let looks = matches!(node, Node::Var(..) | Node::VarTime(_) | Node::Aggregate(_));
-            looks || matches!(node, Node::SpanStart | Node::SpanEnd)
-        })
-    };
     let mut dynamic: Vec<bool> = preds
         .iter()
         .map(|pred| match pred {

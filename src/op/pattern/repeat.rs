@@ -8,7 +8,10 @@ use super::{
     place::Place,
     wrap::Wrap,
 };
-use crate::{model::TimeMs, plan::Loop};
+use crate::{
+    model::TimeMs,
+    plan::{Connect, Loop},
+};
 
 /// One repetition: where its take leads, and where it can be left.
 struct Repetition {
@@ -22,6 +25,10 @@ struct Repetition {
 impl Builder<'_> {
     pub(super) fn element(&mut self, place: Place<'_>, sink: StateIx) -> Result<StateIx, BuildError> {
         let item = place.item();
+        if item.mode == Loop::Reluctant && item.optional && self.is_end(sink) {
+            // Nothing is what it must take, and nothing comes after that could ask for more.
+            return Ok(sink);
+        }
         let mark = match item.loop_within {
             Some(_) if item.kind != Kind::Single => {
                 self.marks += 1;
@@ -38,7 +45,7 @@ impl Builder<'_> {
             Kind::Times(..) => self.times(place, sink, sink, mark)?,
             Kind::Single => {
                 let take = self.own_take(place);
-                let exit = self.exit(place, sink, &take, mark)?;
+                let exit = self.exit(place, sink, &take, (mark, true))?;
                 let rep = Repetition { sink, proceed: Some((exit, sink)), first: true, mark };
                 let ignore = self.ignore_guard(place, place.connect())?;
                 self.repetition(place, rep, take, ignore)?
@@ -63,7 +70,7 @@ impl Builder<'_> {
         let take = self.until_not(until, own);
         let inner = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let can_stop = from < to || matches!(item.kind, Kind::Looping(_)) || item.optional;
-        let exit = if can_stop { self.exit(place, proceed, &take, mark)? } else { proceed };
+        let exit = if can_stop { self.exit(place, proceed, &take, (mark, false))? } else { proceed };
         let to = if item.mode == Loop::Reluctant && self.is_end(sink) { from } else { to };
         let mut last = sink;
         for _ in from..to {
@@ -79,7 +86,10 @@ impl Builder<'_> {
         // Before its first event a loop has nothing to stop, so its stop condition is not looked at.
         let ignore = self.ignore_guard(place, place.connect())?;
         // Where more than one is needed the first is no repetition yet, and what follows may have the event as well.
-        let exit = if from > 1 { proceed } else { exit };
+        let exit = match item.optional && from == 1 {
+            true => self.exit(place, proceed, &take, (mark, true))?,
+            false => proceed,
+        };
         let rep = Repetition { sink: last, proceed: item.optional.then_some((exit, proceed)), first: true, mark };
         self.repetition(place, rep, take, ignore)
     }
@@ -97,7 +107,7 @@ impl Builder<'_> {
         let ignore = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let state = self.state(place, var, false)?;
         let always = self.always(place);
-        let exit = self.exit(place, sink, &take, mark)?;
+        let exit = self.exit(place, sink, &take, (mark, false))?;
         match until.filter(|_| exit != sink) {
             Some(until) => {
                 let until = self.untils[usize::from(until)];
@@ -128,9 +138,9 @@ impl Builder<'_> {
     fn looping_group(&mut self, place: Place<'_>, sink: StateIx, mark: Option<u16>) -> Result<StateIx, BuildError> {
         let again = self.graph.state(StateKind::Normal, "(…)")?;
         let head = self.body(place, false, mark, again)?;
-        self.hold_back(place.item(), head, sink, true)?;
+        self.hold_back_group(place, (again, head), sink)?;
         let take = self.own_take(place);
-        let exit = self.exit(place, sink, &take, mark)?;
+        let exit = self.exit(place, sink, &take, (mark, false))?;
         let always = self.always(place);
         self.graph.edge(head, Action::Proceed, exit, always);
         self.graph.edge(again, Action::Proceed, head, Guard::new());
@@ -149,9 +159,10 @@ impl Builder<'_> {
         // Of a single element only being optional makes it skippable; repetitions say so themselves.
         let proceed = rep.proceed.filter(|_| item.kind != Kind::Single || item.optional);
         let Body::Var(var) = item.body else {
+            let before = self.graph.states.len();
             let head = self.body(place, rep.first, rep.mark, rep.sink)?;
             if let Some((exit, after)) = proceed {
-                self.hold_back(item, head, after, true)?;
+                self.hold_back_group(place, (before, head), after)?;
                 let always = self.always(place);
                 self.graph.edge(head, Action::Proceed, exit, always);
             }
@@ -179,7 +190,9 @@ impl Builder<'_> {
             self.take(place, waiting, var, target, &take, rep.first, rep.mark);
             self.graph.edge(waiting, Action::Ignore, waiting, ignore.clone());
             self.hold_if(item, waiting, held)?;
-            self.add_stops(place, waiting)?;
+            if rep.first {
+                self.add_stops(place, waiting)?;
+            }
         }
         self.graph.edge(state, Action::Ignore, waiting, ignore);
         self.hold_if(item, state, held)?;
@@ -193,17 +206,21 @@ impl Builder<'_> {
     }
 
     /// Where a loop leads when it is left: a guarded copy, if what it can still take must not be given to what follows.
+    /// With the loop's mark: whether it is left before its first repetition.
     fn exit(
         &mut self,
         place: Place<'_>,
         sink: StateIx,
         take: &Guard,
-        mark: Option<u16>,
+        (mark, first): (Option<u16>, bool),
     ) -> Result<StateIx, BuildError> {
         let item = place.item();
-        let free = item.mode == Loop::Each || !item.is_one_event();
-        if free || (item.kind == Kind::Single && !item.optional) {
+        if item.mode == Loop::Each || (item.kind == Kind::Single && !item.optional) {
             return Ok(sink);
+        }
+        if !item.is_one_event() {
+            self.graph.chooses = true;
+            return self.exit_of_group(place, sink, mark, first);
         }
         let until = item.until.map(|until| self.untils[usize::from(until)]);
         let takes = item.mode == Loop::Greedy;
@@ -227,11 +244,34 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// The same for a group: what follows has an event even where the repetition has begun. Strictly it can't follow any
+    /// more then. The states from the first on were laid out for the repetition.
+    fn hold_back_group(
+        &mut self,
+        place: Place<'_>,
+        (first, head): (StateIx, StateIx),
+        sink: StateIx,
+    ) -> Result<(), BuildError> {
+        let item = place.item();
+        if item.mode != Loop::Reluctant {
+            return Ok(());
+        }
+        self.wraps.hold_back(&mut self.graph, head, sink, true)?;
+        let strict = place.following.is_none_or(|following| following.connect == Connect::Strict);
+        if strict || item.is_one_event() {
+            return Ok(());
+        }
+        for state in first..self.graph.states.len() {
+            self.wraps.hold_back(&mut self.graph, state, sink, false)?;
+        }
+        Ok(())
+    }
+
     fn hold_if(&mut self, item: &Item, state: StateIx, sink: Option<StateIx>) -> Result<(), BuildError> {
         sink.map_or(Ok(()), |sink| self.hold_back(item, state, sink, false))
     }
 
-    fn in_time(&mut self, bound: Bound) -> Result<PredIx, BuildError> {
+    pub(super) fn in_time(&mut self, bound: Bound) -> Result<PredIx, BuildError> {
         if let Some(&pred) = self.bounds.get(&bound) {
             return Ok(pred);
         }

@@ -3,6 +3,7 @@
 
 use super::{
     buffer::{Buffer, Layout},
+    compact::Compact,
     fold::Fold,
     program::Program,
     state::{KeyState, NEVER, NONE, Run},
@@ -13,6 +14,12 @@ use std::collections::BTreeMap;
 impl KeyState {
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
+        writer.u64(self.dropped);
+        if let Some(held) = self.compact.as_ref().filter(|held| !held.is_idle()) {
+            writer.u8(1);
+            return held.save(writer);
+        }
+        writer.u8(0);
         let mut order = Order::default();
         let runs = self.runs.iter().chain(&self.finished);
         runs.for_each(|run| order.visit(&self.buffer, run.node));
@@ -54,6 +61,17 @@ impl KeyState {
     /// # Errors
     /// Bytes that no state of this program gives.
     pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let dropped = reader.u64()?;
+        match reader.u8()? {
+            0 => {}
+            1 if program.compact => {
+                let compact = Some(Box::new(Compact::load(program, reader)?));
+                return Ok(KeyState { compact, dropped, ..KeyState::default() });
+            }
+            found => {
+                return Err(DecodeError::Unexpected { found: found.into(), expected: "a form of partial matches" });
+            }
+        }
         let Layout { values, links, folds, marks } = program.layout;
         let mut buffer = Buffer::new(program.layout);
         let (next_seq, matches) = (reader.u64()?, reader.u64()?);
@@ -102,12 +120,15 @@ impl KeyState {
         if waiting != usize::from(!runs.is_empty()) || !finished.iter().all(begun) {
             return Err(DecodeError::Unexpected { found: waiting as u64, expected: "one match that has not begun" });
         }
+        if program.compact && !(runs.is_empty() && finished.is_empty()) {
+            return Err(DecodeError::Unexpected { found: 0, expected: "partial matches in compact form" });
+        }
         let held = runs.iter().chain(&finished);
         held.for_each(|run| buffer.retain(run.node));
         // A node is made with a reference of its maker; now the runs have theirs.
         (0..nodes).rev().for_each(|node| buffer.release(node as u32));
         let deadline = runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        Ok(KeyState { runs, finished, buffer, next_seq, deadline, matches })
+        Ok(KeyState { runs, finished, buffer, next_seq, deadline, matches, compact: None, dropped })
     }
 }
 
@@ -140,7 +161,7 @@ impl Order {
     }
 }
 
-fn index(reader: &mut Reader<'_>, below: usize, expected: &'static str) -> Result<usize, DecodeError> {
+pub(super) fn index(reader: &mut Reader<'_>, below: usize, expected: &'static str) -> Result<usize, DecodeError> {
     let found = reader.u64()?;
     usize::try_from(found).ok().filter(|&at| at < below).ok_or(DecodeError::Unexpected { found, expected })
 }

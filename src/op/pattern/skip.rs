@@ -1,6 +1,7 @@
 //! Which finished matches are put out, when, and which others that ends: AFTER MATCH SKIP.
 
 use super::{
+    buffer::Buffer,
     heap,
     program::Program,
     state::{KeyState, NONE, Run, Scratch},
@@ -11,7 +12,7 @@ use crate::{
     model::{Clock, Emission, EmissionKind, TimeMs},
     plan::Skip,
 };
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 impl Program {
     /// Puts out what `scratch.done` and the matches that wait allow; `scratch.next` are the partial matches that go on.
@@ -33,6 +34,14 @@ impl Program {
             heap::push(&mut state.finished, run);
         }
         scratch.done.clear();
+        if self.skip == Skip::NoSkip {
+            while state.finished.len() > self.matches_limit
+                && let Some(run) = heap::pop(&mut state.finished)
+            {
+                state.drop_match(scratch, &run);
+            }
+        }
+        let mut put_out = 0;
         while let Some(first) = state.finished.first() {
             // A partial match that began earlier may still win.
             let waits = scratch.next.first().is_some_and(|run| !heap::not_after(first, run));
@@ -53,6 +62,11 @@ impl Program {
                 heap::remove(&mut scratch.next, &mut gone);
                 heap::remove(&mut state.finished, &mut gone);
             }
+            if put_out == self.matches_limit {
+                state.drop_match(scratch, &run);
+                continue;
+            }
+            put_out += 1;
             self.emit(state, scratch, &run, how, env, out);
             state.buffer.release(run.node);
         }
@@ -82,8 +96,8 @@ impl Program {
         }
     }
 
-    /// Of matches that end at the same instant the earliest start counts, of those the longest; what shares an event with
-    /// it is over.
+    /// Of matches that end at the same instant the earliest start counts, of those the longest, of those the one whose last
+    /// event is the earliest, and so on backwards; what shares an event with it is over.
     fn finish_eagerly(
         &self,
         state: &mut KeyState,
@@ -97,7 +111,8 @@ impl Program {
         }
         let mut done = std::mem::take(&mut scratch.done);
         let len = |run: &Run| state.buffer.node(run.node).map_or(0, |node| node.len);
-        done.sort_by_key(|run| (Reverse((run.start_ms, run.start_seq)), len(run)));
+        let key = |run: &Run| (Reverse((run.start_ms, run.start_seq)), len(run));
+        done.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| backwards(&state.buffer, b.node, a.node)));
         while let Some(run) = done.pop() {
             state.buffer.stamp(run.node);
             let buffer = &mut state.buffer;
@@ -115,4 +130,19 @@ impl Program {
         }
         scratch.done = done;
     }
+}
+
+impl KeyState {
+    /// Lets go of a match that is one too many.
+    fn drop_match(&mut self, scratch: &mut Scratch, run: &Run) {
+        self.buffer.release(run.node);
+        scratch.counts.shed += 1;
+        self.dropped += 1;
+    }
+}
+
+/// Compares two chains from their last events on.
+fn backwards(buffer: &Buffer, a: u32, b: u32) -> Ordering {
+    let events = |node| buffer.chain(node).map(|(_, node)| (buffer.event(node.event).map(|event| event.seq), node.var));
+    events(a).cmp(events(b))
 }

@@ -1,7 +1,12 @@
 //! What a partition holds of partial matches, and the memory that is lent to each step.
 
-use super::{buffer::Buffer, flatten::FlatState, graph::Kind};
-use crate::model::TimeMs;
+use super::{
+    buffer::Buffer,
+    compact::{Compact, Work},
+    flatten::FlatState,
+    graph::Kind,
+};
+use crate::model::{Emission, TimeMs};
 
 /// No node: a partial match that has taken nothing yet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -27,7 +32,7 @@ pub(super) struct Run {
 pub(super) const START: Run =
     Run { start_ms: TimeMs::MAX, start_seq: u64::MAX, since_ms: 0, deadline: NEVER, node: NONE, state: 0 };
 
-/// All partial matches of one partition.
+/// All partial matches of one partition: in compact form where the program's conditions allow it, else one by one.
 #[derive(Clone, Debug)]
 pub struct KeyState {
     /// A heap (see `heap`); empty: only the match that has not begun.
@@ -39,19 +44,31 @@ pub struct KeyState {
     pub(super) deadline: TimeMs,
     /// How many matches there were, where a measure asks for it.
     pub(super) matches: u64,
+    pub(super) compact: Option<Box<Compact>>,
+    /// What a bound dropped since an output last told of it.
+    pub(super) dropped: u64,
 }
 
 impl Default for KeyState {
     fn default() -> Self {
-        let (runs, finished) = (Vec::new(), Vec::new());
-        Self { runs, finished, buffer: Buffer::default(), next_seq: 0, deadline: NEVER, matches: 0 }
+        Self {
+            runs: Vec::new(),
+            finished: Vec::new(),
+            buffer: Buffer::default(),
+            next_seq: 0,
+            deadline: NEVER,
+            matches: 0,
+            compact: None,
+            dropped: 0,
+        }
     }
 }
 
 impl KeyState {
     /// When time alone next changes something here.
     pub fn deadline(&self) -> Option<TimeMs> {
-        (self.deadline != NEVER).then_some(self.deadline)
+        let deadline = self.compact.as_ref().map_or(self.deadline, |held| held.deadline());
+        (deadline != NEVER).then_some(deadline)
     }
 
     /// Whether it holds nothing: the state may be dropped.
@@ -60,17 +77,27 @@ impl KeyState {
     }
 
     fn holds_no_match(&self) -> bool {
-        self.runs.len() <= 1 && self.finished.is_empty()
+        self.runs.len() <= 1 && self.finished.is_empty() && self.compact.as_ref().is_none_or(|held| held.is_idle())
     }
 
-    /// How many partial matches it holds, finished ones that wait included.
+    /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
     pub fn partial_matches(&self) -> usize {
-        self.runs.len().saturating_sub(1) + self.finished.len()
+        let compact = self.compact.as_ref().map_or(0, |held| held.starts());
+        self.runs.len().saturating_sub(1) + self.finished.len() + compact
     }
 
     /// Bytes on the heap that it holds on to.
     pub fn heap_bytes(&self) -> usize {
-        (self.runs.capacity() + self.finished.capacity()) * size_of::<Run>() + self.buffer.heap_bytes()
+        let compact = self.compact.as_ref().map_or(0, |held| size_of::<Compact>() + held.heap_bytes());
+        (self.runs.capacity() + self.finished.capacity()) * size_of::<Run>() + self.buffer.heap_bytes() + compact
+    }
+
+    /// Has outputs tell what a bound dropped before them.
+    pub(super) fn tell_dropped(&mut self, outputs: &mut [Emission]) {
+        if self.dropped > 0 && !outputs.is_empty() {
+            outputs.iter_mut().for_each(|output| output.dropped = self.dropped);
+            self.dropped = 0;
+        }
     }
 
     /// Takes over the partial matches of a step.
@@ -90,7 +117,7 @@ impl KeyState {
 /// What happened that a user should know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Partial matches dropped because a partition had too many.
+    /// Partial matches dropped because a partition had too many, and matches because an event ended too many.
     pub shed: u64,
     /// Matches without the variable that AFTER MATCH SKIP TO … OR FAIL names, or that begin with the event skipped to.
     pub skip_misses: u64,
@@ -108,6 +135,7 @@ pub struct Scratch {
     pub(super) path: Vec<u32>,
     pub(super) cache: Vec<(u64, bool)>,
     pub(super) stamp: u64,
+    pub(super) work: Work,
 }
 
 /// Whether a state is the end of the pattern.

@@ -7,10 +7,10 @@ use super::{
     heap,
     program::{EVENTS_PER_MATCH, Program},
     state::{KeyState, NEVER, NONE, Run, START, Scratch, is_end},
-    view::{View, last_of},
+    view::View,
 };
 use crate::{
-    expr::{Env, Var},
+    expr::Env,
     model::{Clock, Emission, TimeMs, Value},
 };
 
@@ -25,9 +25,25 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
+        let before = out.len();
+        match self.compact {
+            true => self.step_compact(state, scratch, input, env, out),
+            false => self.step_runs(state, scratch, input, env, out),
+        }
+        state.tell_dropped(out.get_mut(before..).unwrap_or_default());
+    }
+
+    fn step_runs(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
         let now = env.event.time_ms();
         if state.deadline <= now {
-            self.advance(state, scratch, now, Clock::Event, env, out);
+            self.advance_runs(state, scratch, now, Clock::Event, env, out);
         }
         scratch.cache.resize(self.preds.len(), (0, false));
         scratch.stamp += 1;
@@ -80,6 +96,7 @@ impl Program {
                 Some(run) => {
                     state.buffer.release(run.node);
                     scratch.counts.shed += 1;
+                    state.dropped += 1;
                 }
                 None => break,
             }
@@ -116,19 +133,19 @@ impl Program {
 }
 
 /// One event at work.
-struct Step<'a, 'e> {
-    program: &'a Program,
-    env: &'a Env<'e>,
-    input: usize,
-    now: TimeMs,
-    stamp: u64,
+pub(super) struct Step<'a, 'e> {
+    pub(super) program: &'a Program,
+    pub(super) env: &'a Env<'e>,
+    pub(super) input: usize,
+    pub(super) now: TimeMs,
+    pub(super) stamp: u64,
     /// Where the event is kept, once something took it.
-    event: u32,
+    pub(super) event: u32,
 }
 
 impl Step<'_, '_> {
     /// Puts the edges that the event may go on into `scratch.passed`; whether an absence is violated.
-    fn collect(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> bool {
+    pub(super) fn collect(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> bool {
         let program = self.program;
         scratch.passed.clear();
         scratch.stamp += 1;
@@ -162,7 +179,7 @@ impl Step<'_, '_> {
         self.now.saturating_sub(from) < bound.ms
     }
 
-    fn holds(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run, guard: &Guard) -> bool {
+    pub(super) fn holds(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run, guard: &Guard) -> bool {
         guard.iter().all(|&Lit { pred, want }| self.test(buffer, scratch, run, pred) == want)
     }
 
@@ -287,55 +304,20 @@ impl Step<'_, '_> {
             let values = retained.iter().map(|expr| expr.value(self.env));
             self.event = state.buffer.add_event(state.next_seq, self.now, id, values);
         }
-        let before = last_of(program, &state.buffer, run.node, var);
-        let node = state.buffer.add_node(run.node, self.event, var);
-        if let Some(Some(slot)) = program.last_links.get(usize::from(var)) {
-            state.buffer.set_link(node, *slot, node);
-        }
-        let first = program.first_links.get(usize::from(var)).copied().flatten();
-        for slot in first.into_iter().chain(program.first_any) {
-            if state.buffer.links(node).get(usize::from(slot)) == Some(&NONE) {
-                state.buffer.set_link(node, slot, node);
-            }
-        }
-        if let Some(slot) = edge.mark {
+        let node = program.append(&mut state.buffer, run.node, self.event, var, |ix| self.summand(ix));
+        for &slot in &edge.marks {
             state.buffer.set_mark(node, slot, self.now);
-        }
-        if program.layout.folds > 0 {
-            self.fold(&mut state.buffer, node, before, var);
         }
         node
     }
 
-    fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16) {
-        let program = self.program;
-        for ((of, aggregate), &slot) in program.aggregates.iter().zip(&program.fold_slots) {
-            // Over all events of the match every node goes on from the one before it.
-            let before = match *of {
-                Var::ANY => buffer.node(node).map(|node| node.prev).filter(|&prev| prev != NONE),
-                of if of == var => before,
-                _ => continue,
-            };
-            let filter = aggregate.filter.get(self.input).and_then(Option::as_ref);
-            let value = match aggregate.args.get(self.input) {
-                Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(self.env)) => arg.value(self.env),
-                _ => Value::Null,
-            };
-            let old = before.and_then(|node| buffer.folds(node).get(slot)).cloned().unwrap_or_default();
-            let new = match value.is_null() {
-                true => old,
-                false => old.with(aggregate.kind, value, |value| {
-                    let mut at = before;
-                    while let Some(node) = at {
-                        if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
-                            return true;
-                        }
-                        at = buffer.node(node).and_then(|node| last_of(program, buffer, node.prev, *of));
-                    }
-                    false
-                }),
-            };
-            buffer.set_fold(node, slot, new);
+    /// What an aggregate takes of the event; null: nothing.
+    pub(super) fn summand(&self, ix: usize) -> Value {
+        let Some((_, aggregate)) = self.program.aggregates.get(ix) else { return Value::Null };
+        let filter = aggregate.filter.get(self.input).and_then(Option::as_ref);
+        match aggregate.args.get(self.input) {
+            Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(self.env)) => arg.value(self.env),
+            _ => Value::Null,
         }
     }
 }

@@ -25,6 +25,23 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
+        if let Some(held) = &mut state.compact {
+            return held.pass(self.within_ms, to_ms);
+        }
+        let before = out.len();
+        self.advance_runs(state, scratch, to_ms, clock, env, out);
+        state.tell_dropped(out.get_mut(before..).unwrap_or_default());
+    }
+
+    pub(super) fn advance_runs(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
         while state.deadline <= to_ms && state.deadline != NEVER {
             let at = state.deadline;
             self.fire(state, scratch, at, clock, env, out);

@@ -17,7 +17,7 @@ pub(super) type Set = u64;
 
 const POSITIONS_MAX: usize = Set::BITS as usize;
 /// Different conditions that the positions of one set may ask about.
-const ASKED_MAX: usize = 10;
+const ASKED_MAX: usize = 8;
 
 /// A position: the event that is waited for.
 #[derive(Clone, Debug)]

@@ -41,6 +41,8 @@ pub(super) enum Wrap {
     Without(Vec<u16>),
 }
 
+const EDGES_MAX: usize = 32_768;
+
 /// Copies that are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wraps {
@@ -52,6 +54,7 @@ pub(super) struct Wraps {
     to_do: VecDeque<(StateIx, Wrap, StateIx)>,
     held: BTreeMap<StateIx, PredIx>,
     trackers: Vec<Tracker>,
+    edges: usize,
 }
 
 impl Wraps {
@@ -114,9 +117,17 @@ impl Wraps {
                 pred
             }
         };
-        for edge in &mut graph.states[state].edges {
-            if whole || edge.action != Action::Proceed {
-                edge.exit = both(&edge.exit, &lit(pred, false));
+        let mut states = vec![state];
+        if whole {
+            // What has skipped an event waits elsewhere.
+            let skips = graph.states[state].edges.iter().filter(|edge| edge.action == Action::Ignore);
+            states.extend(skips.map(|edge| edge.target).filter(|&target| target != state));
+        }
+        for state in states {
+            for edge in &mut graph.states[state].edges {
+                if whole || edge.action != Action::Proceed {
+                    edge.exit = both(&edge.exit, &lit(pred, false));
+                }
             }
         }
         Ok(())
@@ -154,6 +165,10 @@ impl Wraps {
                 }
                 Wrap::Stop { .. } => edges.push(self.onward(graph, edge, wrap)?),
             }
+        }
+        self.edges += edges.len();
+        if self.edges > EDGES_MAX {
+            return Err(BuildError::TooLarge { what: "guarded transitions", limit: EDGES_MAX });
         }
         let place = &mut graph.states[copy];
         (place.edges, place.expiry, place.timer) = (edges, original.expiry, original.timer);

@@ -17,22 +17,45 @@
 //! ```
 //!
 //! So a key that falls silent gives one last empty result: what depends on it (a hot cell) ends on time, not by expiry.
+//! A session has no next window, and is over with its result.
+//!
+//! # How windows are kept
+//!
+//! An assigner says how its windows lie to one another ([`Shape`]). Windows that lie apart have their aggregates in the
+//! key's state. Windows that overlap share panes, a queue of which knows the sum of all that is in it: an event costs one
+//! addition and a result a merger or two, whatever the number of windows that an event is in. Counted windows are the
+//! same over numbers of events. Any other assigner's windows are each kept by themselves.
 //!
 //! # Jitter
 //!
-//! Offsets come from `hash(seed, window, key)` and from nothing else: see [`Stagger`].
+//! Offsets come from `hash(seed, window, key)` and from nothing else: see [`Stagger`]. `JITTER NATURAL` takes the first
+//! event's time, which the state keeps as long as the key lives.
 
 mod assigner;
+mod calendar;
+mod counted;
+mod cumulative;
 mod jitter;
+mod panes;
+mod program;
+mod session;
+mod sliding;
 mod state;
 mod step;
 mod tumbling;
 
 #[cfg(test)]
+mod model_test;
+#[cfg(test)]
 mod tests;
 
-pub use assigner::{Span, WindowAssigner};
+pub use assigner::{Shape, Span, WindowAssigner};
+pub use calendar::Calendar;
+pub use counted::Counted;
+pub use cumulative::Cumulative;
 pub use jitter::Stagger;
+pub use program::{BuildError, Program};
+pub use session::Session;
+pub use sliding::Sliding;
 pub use state::{KeyState, Scratch};
-pub use step::{BuildError, Program};
 pub use tumbling::Tumbling;

@@ -1,6 +1,7 @@
-//! What is kept per key: its offset and its open windows. With one aggregate and one open window nothing is on the heap.
+//! What is kept per key: its offset and its open windows, or the panes of windows that overlap. With one aggregate and one
+//! open window nothing is on the heap.
 
-use super::{Program, Span};
+use super::{Program, Span, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
     op::aggregate::Accumulator,
@@ -14,7 +15,12 @@ pub struct KeyState {
     pub(super) offset_ms: TimeMs,
     /// Ascending by end, then start. Of windows that don't overlap there is at most one.
     pub(super) open: SmallVec<[OpenWindow; 1]>,
+    /// Of windows that are made of panes: those, and nothing is in `open`.
+    pub(super) panes: Option<Box<Panes>>,
 }
+
+/// One per aggregate of the rule.
+pub(super) type Accumulators = SmallVec<[Accumulator; 1]>;
 
 /// A window that has not closed yet.
 #[derive(Clone, Debug)]
@@ -22,8 +28,9 @@ pub(super) struct OpenWindow {
     pub(super) span: Span,
     /// Whether no event came: it waits for the key's last, empty result.
     pub(super) empty: bool,
-    /// One per aggregate of the rule.
-    pub(super) accumulators: SmallVec<[Accumulator; 1]>,
+    /// How many instants of EMIT EVERY it has passed.
+    pub(super) early: u32,
+    pub(super) accumulators: Accumulators,
 }
 
 // There is one per key, and there are millions of keys: growth is a decision.
@@ -40,25 +47,19 @@ pub struct Scratch {
 
 impl Default for KeyState {
     fn default() -> Self {
-        Self { offset_ms: UNKNOWN, open: SmallVec::new() }
+        Self { offset_ms: UNKNOWN, open: SmallVec::new(), panes: None }
     }
 }
 
 impl KeyState {
-    /// The next instant at which something is due without an event: the first end of an open window.
-    #[inline]
-    pub fn deadline(&self) -> Option<TimeMs> {
-        self.open.first().map(|open| open.span.end_ms)
-    }
-
     /// Whether nothing is open, so that the state may be dropped: the key's next event makes the same state again.
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.panes.as_ref().is_none_or(|panes| panes.next.is_none() && panes.count == 0)
     }
 
-    /// How many windows are open, one that waits empty included.
+    /// How many windows are open, one that waits empty included. Windows that share panes count as one.
     pub fn open_windows(&self) -> usize {
-        self.open.len()
+        self.open.len() + usize::from(self.panes.as_ref().is_some_and(|panes| panes.next.is_some()))
     }
 
     /// The key's offset, once an event made it known.
@@ -69,12 +70,9 @@ impl KeyState {
     /// Bytes on the heap that it holds on to, beside its own (at most 96).
     pub fn heap_bytes(&self) -> usize {
         let spilled = if self.open.spilled() { self.open.capacity() * size_of::<OpenWindow>() } else { 0 };
-        let windows = self.open.iter().map(|open| {
-            let own = &open.accumulators;
-            let spilled = if own.spilled() { own.capacity() * size_of::<Accumulator>() } else { 0 };
-            spilled + own.iter().map(Accumulator::heap_bytes).sum::<usize>()
-        });
-        spilled + windows.sum::<usize>()
+        let windows = self.open.iter().map(|open| heap_bytes(&open.accumulators));
+        let panes = self.panes.as_ref().map_or(0, |panes| size_of::<Panes>() + panes.heap_bytes());
+        spilled + windows.sum::<usize>() + panes
     }
 
     /// Writes the state. The aggregates' kinds are not in it: they are the program's.
@@ -85,7 +83,12 @@ impl KeyState {
             writer.i64(open.span.start_ms);
             writer.i64(open.span.end_ms);
             writer.bool(open.empty);
+            writer.u64(open.early.into());
             open.accumulators.iter().for_each(|accumulator| accumulator.save(writer));
+        }
+        writer.bool(self.panes.is_some());
+        if let Some(panes) = &self.panes {
+            panes.save(writer);
         }
     }
 
@@ -101,12 +104,13 @@ impl KeyState {
             if span.start_ms >= span.end_ms {
                 return Err(DecodeError::Unexpected { found: span.end_ms as u64, expected: "a window's end" });
             }
-            let empty = reader.bool()?;
+            let (empty, early) = (reader.bool()?, reader.u32()?);
             let accumulators =
                 program.kinds().map(|kind| Accumulator::load(kind, reader)).collect::<Result<_, DecodeError>>()?;
-            open.push(OpenWindow { span, empty, accumulators });
+            open.push(OpenWindow { span, empty, early, accumulators });
         }
-        Ok(Self { offset_ms, open })
+        let panes = if reader.bool()? { Some(Box::new(Panes::load(program, reader)?)) } else { None };
+        Ok(Self { offset_ms, open, panes })
     }
 
     /// The offset, drawn by `draw` at first.
@@ -126,8 +130,17 @@ impl KeyState {
     }
 }
 
-/// A window that closes, as expressions see it.
-pub(super) struct WindowBound<'a>(pub(super) &'a OpenWindow);
+/// Bytes on the heap of a window's aggregates.
+pub(super) fn heap_bytes(accumulators: &Accumulators) -> usize {
+    let spilled = if accumulators.spilled() { accumulators.capacity() * size_of::<Accumulator>() } else { 0 };
+    spilled + accumulators.iter().map(Accumulator::heap_bytes).sum::<usize>()
+}
+
+/// A window whose result is put out, as expressions see it.
+pub(super) struct WindowBound<'a> {
+    pub(super) span: Span,
+    pub(super) accumulators: &'a [Accumulator],
+}
 
 impl crate::expr::Bound for WindowBound<'_> {
     fn value(&self, _: crate::expr::Var, _: u16) -> Option<&Value> {
@@ -139,10 +152,10 @@ impl crate::expr::Bound for WindowBound<'_> {
     }
 
     fn aggregate(&self, ix: u16) -> Value {
-        self.0.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result)
+        self.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result)
     }
 
     fn span(&self) -> Option<(TimeMs, TimeMs)> {
-        Some((self.0.span.start_ms, self.0.span.end_ms))
+        Some((self.span.start_ms, self.span.end_ms))
     }
 }

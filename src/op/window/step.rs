@@ -1,186 +1,31 @@
-//! The program of a window rule, and its steps.
+//! The steps of a window program: an event, and time that passes.
 
 use super::{
-    KeyState, Scratch, Span, Stagger, Tumbling, WindowAssigner,
-    state::{OpenWindow, WindowBound},
+    KeyState, Program, Scratch, Shape, Span,
+    panes::{Pane, Panes},
+    program::{Feed, Source},
+    state::{Accumulators, OpenWindow, WindowBound},
 };
 use crate::{
-    expr::{Env, Expr, Node},
-    model::{Clock, Emission, EmissionKind, Key, TimeMs, Value, format_duration},
+    expr::Env,
+    model::{Clock, Emission, EmissionKind, TimeMs},
     op::aggregate::Accumulator,
-    plan::{self, AggregateKind, Jitter, WindowKind},
 };
-use std::{fmt::Write, sync::Arc};
-
-/// A plan that no window program can be built from: the checker lets none through.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum BuildError {
-    /// The size of a window is not positive.
-    #[error("a window of {size_ms} ms: its size must be more than 0")]
-    Size {
-        /// The size given.
-        size_ms: TimeMs,
-    },
-    /// The share of the size that JITTER draws from is out of range.
-    #[error("jitter of {percent} %: it must be more than 0 and at most 100")]
-    Percent {
-        /// The percentage given.
-        percent: f64,
-    },
-    /// The assigner does not say over which time keys may be spread.
-    #[error("`{assigner}` windows can't be jittered")]
-    NoStagger {
-        /// What the assigner calls itself.
-        assigner: String,
-    },
-    /// Something that there must be one of for each stream of the rule is missing for one.
-    #[error("{what} for {found} of {inputs} streams")]
-    Inputs {
-        /// What is missing.
-        what: &'static str,
-        /// How many there are.
-        found: usize,
-        /// How many streams the rule reads.
-        inputs: usize,
-    },
-    /// An output has no expression.
-    #[error("output `{name}` has no value")]
-    Output {
-        /// The output's name.
-        name: String,
-    },
-}
-
-/// A window rule, ready to run: immutable, shared by all keys and shards.
-#[derive(Clone, Debug)]
-pub struct Program {
-    assigner: Arc<dyn WindowAssigner>,
-    /// Whether windows of a key may overlap, asked once.
-    overlaps: bool,
-    offset: Offset,
-    kinds: Vec<AggregateKind>,
-    /// For each input what each aggregate takes, in the order of `kinds`.
-    feeds: Vec<Vec<Feed>>,
-    outputs: Vec<Expr>,
-    having: Option<Expr>,
-}
-
-/// Where a key's offset comes from.
-#[derive(Clone, Debug)]
-enum Offset {
-    Fixed(TimeMs),
-    ByKey(Stagger),
-    /// For each input the value.
-    ByValue(Stagger, Vec<Expr>),
-}
-
-/// What an aggregate takes of the events of one input.
-#[derive(Clone, Debug)]
-struct Feed {
-    filter: Option<Expr>,
-    source: Source,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    /// Events of this input don't count.
-    Nothing,
-    /// The same for every event: `count(orders)`.
-    Constant(Value),
-    /// A field as it is: taken where it stands, which spares a copy per event.
-    Field(u16),
-    Expr(Expr),
-}
-
-impl Source {
-    fn of(arg: Expr) -> Self {
-        match arg.nodes() {
-            [Node::Const(value)] => Self::Constant(value.clone()),
-            [Node::Field(slot)] => Self::Field(*slot),
-            _ => Self::Expr(arg),
-        }
-    }
-}
 
 impl Program {
-    /// The program of a rule's WINDOW clause. `name` is the rule's name, `seed` the run's; both only matter to jitter.
-    ///
-    /// # Errors
-    /// When the plan is not one that the checker makes.
-    pub fn new(
-        window: &plan::Window,
-        name: &str,
-        seed: u64,
-        inputs: &[plan::Input],
-        outputs: &[plan::OutputField],
-        having: Option<&Expr>,
-    ) -> Result<Self, BuildError> {
-        let WindowKind::Tumbling { size_ms } = window.kind;
-        let assigner = Tumbling::new(size_ms).ok_or(BuildError::Size { size_ms })?;
-        Self::with_assigner(Arc::new(assigner), window, name, seed, inputs, outputs, having)
-    }
-
-    /// The same with a user's own assigner in place of `window.kind`, which is not looked at.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new), and when the rule has JITTER but the assigner has no [`WindowAssigner::stagger_ms`].
-    pub fn with_assigner(
-        assigner: Arc<dyn WindowAssigner>,
-        window: &plan::Window,
-        name: &str,
-        seed: u64,
-        inputs: &[plan::Input],
-        outputs: &[plan::OutputField],
-        having: Option<&Expr>,
-    ) -> Result<Self, BuildError> {
-        let count = inputs.len();
-        let per_input = |what, found| {
-            if found == count { Ok(()) } else { Err(BuildError::Inputs { what, found, inputs: count }) }
-        };
-        let offset = match &window.jitter {
-            Jitter::Aligned => Offset::Fixed(0),
-            Jitter::Offset { offset_ms } => Offset::Fixed(*offset_ms),
-            Jitter::Drawn { percent, by } => {
-                let period =
-                    assigner.stagger_ms().ok_or_else(|| BuildError::NoStagger { assigner: assigner.describe() })?;
-                let stagger =
-                    Stagger::new(name, seed, *percent, period).ok_or(BuildError::Percent { percent: *percent })?;
-                match by {
-                    None => Offset::ByKey(stagger),
-                    Some(by) => {
-                        per_input("a value to jitter by", by.exprs.len())?;
-                        Offset::ByValue(stagger, by.exprs.clone())
-                    }
-                }
+    /// When [`advance`](Self::advance) would next do something: the first end of an open window, or an early result.
+    #[inline]
+    pub fn deadline(&self, state: &KeyState) -> Option<TimeMs> {
+        match self.shape {
+            Shape::Apart | Shape::Any if self.early_ms.is_none() => state.open.first().map(|open| open.span.end_ms),
+            Shape::Apart | Shape::Any | Shape::Growing => {
+                let closes = state.open.first().map(|open| self.due_ms(state, open));
+                let early = state.open.last().and_then(|open| self.next_early(open));
+                early.into_iter().chain(closes).min()
             }
-        };
-        for aggregate in &window.aggregates {
-            per_input("an aggregate's argument", aggregate.args.len())?;
-            per_input("an aggregate's filter", aggregate.filter.len())?;
+            Shape::Panes => state.panes.as_ref().and_then(|panes| panes.next).map(|next| next.end_ms),
+            Shape::Counted => None,
         }
-        let feeds = (0..count).map(|input| {
-            let feed = |aggregate: &plan::Aggregate| Feed {
-                filter: aggregate.filter.get(input).cloned().flatten(),
-                source: match aggregate.args.get(input).cloned().flatten() {
-                    None => Source::Nothing,
-                    Some(arg) => Source::of(arg),
-                },
-            };
-            window.aggregates.iter().map(feed).collect()
-        });
-        // Windows look at the aggregates and the key only, so the first of an output's expressions is all of them.
-        let values = outputs.iter().map(|output| {
-            output.exprs.first().cloned().ok_or_else(|| BuildError::Output { name: output.name.clone() })
-        });
-        Ok(Self {
-            overlaps: assigner.overlaps(),
-            assigner,
-            offset,
-            kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
-            feeds: feeds.collect(),
-            outputs: values.collect::<Result<_, _>>()?,
-            having: having.cloned(),
-        })
     }
 
     /// Takes an event of the key: first closes the windows that end at its time or before, then adds it to its own. The
@@ -195,20 +40,32 @@ impl Program {
         out: &mut Vec<Emission>,
     ) {
         let time_ms = env.event.header.time_ms;
-        if state.deadline().is_some_and(|end_ms| end_ms <= time_ms) {
+        if self.deadline(state).is_some_and(|due_ms| due_ms <= time_ms) {
             self.advance(state, scratch, time_ms, Clock::Event, env, out);
         }
-        if !self.overlaps
-            && let Some(open) = state.open.first_mut()
-            && open.span.contains(time_ms)
-        {
-            self.add(open, input, env);
-        } else {
-            self.open_and_add(state, scratch, input, env);
+        match self.shape {
+            Shape::Apart | Shape::Growing => {
+                if let Some(open) = state.open.last_mut()
+                    && open.span.contains(time_ms)
+                {
+                    if self.shape == Shape::Growing {
+                        open.span = self.assigner.grow(open.span, time_ms);
+                    }
+                    self.add(&mut open.accumulators, input, env);
+                    if open.empty {
+                        self.no_longer_empty(open, time_ms);
+                    }
+                } else {
+                    self.open_and_add(state, scratch, input, env);
+                }
+            }
+            Shape::Any => self.open_and_add(state, scratch, input, env),
+            Shape::Panes => self.add_to_pane(state, time_ms, input, env),
+            Shape::Counted => self.count(state, input, env, out),
         }
     }
 
-    /// Closes the windows that end at `to_ms` or before. `env` needs no event: results look at the window and the key.
+    /// Gives the results that are due at `to_ms` or before. `env` needs no event: results look at the window and the key.
     pub fn advance(
         &self,
         state: &mut KeyState,
@@ -218,61 +75,73 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        while state.deadline().is_some_and(|end_ms| end_ms <= to_ms) {
-            let mut closed = state.open.remove(0);
-            self.emit(&closed, clock, env, out);
-            if closed.empty || !state.open.is_empty() {
-                continue;
+        if let Some(panes) = &mut state.panes {
+            if self.shape == Shape::Panes {
+                self.close_panes(panes, state.offset_ms, to_ms, clock, env, out);
             }
-            // A silent key gives one empty result: the next window waits for it. A window that did not come later than
-            // the one that closed would make this loop forever.
-            if let Some(offset_ms) = state.offset_ms()
-                && let Some(span) = self.assigner.next(closed.span, offset_ms)
-                && span.end_ms > closed.span.end_ms
-                && span.start_ms < span.end_ms
-            {
-                closed.span = span;
-                closed.empty = true;
-                closed.accumulators.iter_mut().for_each(Accumulator::reset);
-                state.open.push(closed);
+        } else {
+            while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
+                match state.open.first().map(|open| self.due_ms(state, open)) {
+                    // What is so far known of a window comes before the result of one that closes at that instant.
+                    Some(closes_ms) if closes_ms == due_ms && !self.is_early(state, due_ms) => {
+                        self.close_first(state, clock, env, out);
+                    }
+                    Some(_) => self.emit_early(state, due_ms, clock, env, out),
+                    None => break,
+                }
             }
         }
-    }
-
-    /// The offset of a key's windows. With `JITTER … BY` the argument is the key that holds only that value.
-    pub fn offset_of(&self, key: &Key) -> TimeMs {
-        match &self.offset {
-            Offset::Fixed(offset_ms) => *offset_ms,
-            Offset::ByKey(stagger) | Offset::ByValue(stagger, _) => stagger.offset_ms(key),
+        if self.draws_anew() && state.is_idle() {
+            *state = KeyState::default();
         }
     }
 
-    /// What it does, a line for people: `tumbling 5 min, each key shifted by up to 5 min; count, sum`.
-    pub fn explain(&self) -> String {
-        let mut text = self.assigner.describe();
-        // Writing to a string can't fail.
-        let _ = match &self.offset {
-            Offset::Fixed(0) => Ok(()),
-            Offset::Fixed(offset_ms) => write!(text, ", shifted by {}", format_duration(*offset_ms)),
-            Offset::ByKey(stagger) => write!(text, ", each key shifted by up to {}", places(stagger)),
-            Offset::ByValue(stagger, _) => write!(text, ", each value of BY shifted by up to {}", places(stagger)),
-        };
-        for (at, kind) in self.kinds.iter().enumerate() {
-            text.push_str(if at == 0 { "; " } else { ", " });
-            text.push_str(word(*kind));
+    fn due_ms(&self, state: &KeyState, open: &OpenWindow) -> TimeMs {
+        match self.shape {
+            Shape::Growing => self.assigner.due_ms(open.span, state.offset_ms),
+            _ => open.span.end_ms,
         }
-        if self.having.is_some() {
-            text.push_str("; having");
-        }
-        text.push('\n');
-        text
     }
 
-    pub(super) fn kinds(&self) -> impl Iterator<Item = AggregateKind> {
-        self.kinds.iter().copied()
+    /// The next instant at which EMIT EVERY wants the window's result so far.
+    fn next_early(&self, open: &OpenWindow) -> Option<TimeMs> {
+        let passed = i64::from(open.early.checked_add(1)?);
+        let at_ms = open.span.start_ms.checked_add(self.early_ms?.checked_mul(passed)?)?;
+        (!open.empty && at_ms < open.span.end_ms).then_some(at_ms)
     }
 
-    /// The way of a window's first event, and of every event where windows may overlap.
+    fn is_early(&self, state: &KeyState, at_ms: TimeMs) -> bool {
+        state.open.last().and_then(|open| self.next_early(open)) == Some(at_ms)
+    }
+
+    fn emit_early(&self, state: &mut KeyState, at_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
+        let Some(open) = state.open.last_mut() else { return };
+        open.early = open.early.saturating_add(1);
+        let span = Span { end_ms: at_ms, ..open.span };
+        self.emit(span, at_ms, &open.accumulators, clock, env, out);
+    }
+
+    fn close_first(&self, state: &mut KeyState, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
+        let Some(due_ms) = state.open.first().map(|open| self.due_ms(state, open)) else { return };
+        let mut closed = state.open.remove(0);
+        self.emit(closed.span, due_ms, &closed.accumulators, clock, env, out);
+        if closed.empty || !state.open.is_empty() {
+            return;
+        }
+        // A silent key gives one empty result: the next window waits for it. A window that did not come later than
+        // the one that closed would make this go on forever.
+        if let Some(offset_ms) = state.offset_ms()
+            && let Some(span) = self.assigner.next(closed.span, offset_ms)
+            && span.end_ms > closed.span.end_ms
+            && span.start_ms < span.end_ms
+        {
+            (closed.span, closed.empty, closed.early) = (span, true, 0);
+            closed.accumulators.iter_mut().for_each(Accumulator::reset);
+            state.open.push(closed);
+        }
+    }
+
+    /// The way of a window's first event, and of every event where windows may overlap in any way.
     fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, input: usize, env: &Env<'_>) {
         let time_ms = env.event.header.time_ms;
         let offset_ms = state.offset_or(|| self.draw(input, env));
@@ -290,85 +159,148 @@ impl Program {
         state.open.retain(|open| !open.empty || scratch.spans.contains(&open.span));
         for &span in &scratch.spans {
             if let Some(open) = state.open.iter_mut().find(|open| open.span == span) {
-                self.add(open, input, env);
+                self.add(&mut open.accumulators, input, env);
+                self.no_longer_empty(open, time_ms);
             } else {
-                let mut open = self.open(span);
-                self.add(&mut open, input, env);
+                let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
+                self.add(&mut open.accumulators, input, env);
+                self.no_longer_empty(&mut open, time_ms);
                 state.insert(open);
             }
         }
     }
 
-    fn open(&self, span: Span) -> OpenWindow {
-        OpenWindow { span, empty: true, accumulators: self.kinds().map(Accumulator::new).collect() }
+    /// The instants of EMIT EVERY before a window's first event have nothing to tell.
+    fn no_longer_empty(&self, open: &mut OpenWindow, time_ms: TimeMs) {
+        if let (true, Some(early_ms)) = (open.empty, self.early_ms) {
+            let passed = time_ms.saturating_sub(open.span.start_ms) / early_ms.max(1);
+            open.early = u32::try_from(passed).unwrap_or(u32::MAX);
+        }
+        open.empty = false;
+    }
+
+    fn blank(&self) -> Accumulators {
+        self.kinds().map(Accumulator::new).collect()
+    }
+
+    /// Adds an event to its pane. `instant` is its time, or its number.
+    fn add_to_pane(&self, state: &mut KeyState, instant: TimeMs, input: usize, env: &Env<'_>) {
+        let offset_ms = state.offset_or(|| self.draw(input, env));
+        let time_ms = env.event.header.time_ms;
+        let panes = state.panes.get_or_insert_default();
+        if panes.current().is_none_or(|pane| !pane.span.contains(instant)) {
+            let Some(first) = self.assigner.first(instant, offset_ms) else { return };
+            let Some(span) = self.assigner.pane(instant, offset_ms) else { return };
+            if !first.contains(instant) || !span.contains(instant) {
+                return;
+            }
+            panes.next = panes.next.or(Some(first));
+            panes.push(Pane { span, first_ms: time_ms, last_ms: time_ms, accumulators: self.blank() });
+        }
+        if let Some(pane) = panes.current() {
+            pane.last_ms = time_ms;
+            self.add(&mut pane.accumulators, input, env);
+        }
+    }
+
+    /// Adds an event to the windows that are counted, and closes those that it fills.
+    fn count(&self, state: &mut KeyState, input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
+        let number = state.panes.get_or_insert_default().count;
+        self.add_to_pane(state, number, input, env);
+        let (offset_ms, Some(panes)) = (state.offset_ms, &mut state.panes) else { return };
+        panes.count = number.saturating_add(1);
+        self.close_panes(panes, offset_ms, panes.count, Clock::Event, env, out);
+        let next = self.assigner.first(panes.count, offset_ms);
+        if panes.is_empty() && next.is_some_and(|next| next.start_ms == panes.count) {
+            panes.count = 0;
+        }
+    }
+
+    /// Closes the windows of panes that end at `to` or before.
+    fn close_panes(
+        &self,
+        panes: &mut Panes,
+        offset_ms: TimeMs,
+        to: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        while let Some(closed) = panes.next.filter(|next| next.end_ms <= to) {
+            let counted = self.shape == Shape::Counted;
+            let total = panes.total();
+            match &total {
+                Some(total) if counted => {
+                    let span = Span { start_ms: total.first_ms, end_ms: total.last_ms };
+                    self.emit(span, total.last_ms, &total.accumulators, clock, env, out);
+                }
+                Some(total) => self.emit(closed, closed.end_ms, &total.accumulators, clock, env, out),
+                None => self.emit(closed, closed.end_ms, &self.blank(), clock, env, out),
+            }
+            // A window that came no later than the one that closed would make this loop forever.
+            let mut next = self.assigner.next(closed, offset_ms).filter(|next| {
+                next.end_ms > closed.end_ms && next.start_ms >= closed.start_ms && next.start_ms < next.end_ms
+            });
+            panes.forget_before(next.map_or(closed.end_ms, |next| next.start_ms));
+            if panes.is_empty() {
+                // A silent key gives one empty result; one whose events are counted is never late for the next.
+                next = next.filter(|_| total.is_some() && !counted);
+            } else if next.is_none_or(|next| panes.oldest_ms().is_some_and(|oldest_ms| oldest_ms >= next.end_ms)) {
+                // Events came in order, and windows close in time, so that there is nothing between; another assigner might
+                // leave some.
+                let rest = panes.oldest_ms().and_then(|oldest_ms| self.assigner.first(oldest_ms, offset_ms));
+                next = rest.filter(|next| next.end_ms > closed.end_ms);
+            }
+            panes.next = next;
+        }
     }
 
     #[inline]
-    fn add(&self, open: &mut OpenWindow, input: usize, env: &Env<'_>) {
-        open.empty = false;
+    fn add(&self, accumulators: &mut Accumulators, input: usize, env: &Env<'_>) {
         let Some(feeds) = self.feeds.get(input) else { return };
-        for (accumulator, feed) in open.accumulators.iter_mut().zip(feeds) {
-            if feed.filter.as_ref().is_some_and(|filter| !filter.is_true(env)) {
+        let time_ms = env.event.header.time_ms;
+        for (accumulator, Feed { filter, source }) in accumulators.iter_mut().zip(feeds) {
+            if filter.as_ref().is_some_and(|filter| !filter.is_true(env)) {
                 continue;
             }
-            match &feed.source {
+            match source {
                 Source::Nothing => {}
-                Source::Constant(value) => accumulator.add(value),
+                Source::Constant(value) => accumulator.add(value, time_ms),
                 Source::Field(slot) => {
                     if let Some(value) = env.event.values.get(usize::from(*slot)) {
-                        accumulator.add(value);
+                        accumulator.add(value, time_ms);
                     }
                 }
-                Source::Expr(expr) => accumulator.add(&expr.value(env)),
+                Source::Expr(expr) => accumulator.add(&expr.value(env), time_ms),
             }
         }
     }
 
     #[cold]
-    fn emit(&self, closed: &OpenWindow, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
-        let bound = WindowBound(closed);
+    fn emit(
+        &self,
+        span: Span,
+        time_ms: TimeMs,
+        accumulators: &[Accumulator],
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let bound = WindowBound { span, accumulators };
         let env = env.with_bound(&bound);
         if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
             return;
         }
         out.push(Emission {
             kind: EmissionKind::Window,
-            time_ms: closed.span.end_ms,
-            start_ms: closed.span.start_ms,
-            end_ms: closed.span.end_ms,
+            time_ms,
+            start_ms: span.start_ms,
+            end_ms: span.end_ms,
             clock: Some(clock),
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
             row: None,
+            dropped: 0,
         });
-    }
-
-    fn draw(&self, input: usize, env: &Env<'_>) -> TimeMs {
-        match &self.offset {
-            Offset::Fixed(offset_ms) => *offset_ms,
-            Offset::ByKey(stagger) => stagger.offset_ms(env.key),
-            Offset::ByValue(stagger, exprs) => {
-                let value = exprs.get(input).map_or(Value::Null, |expr| expr.value(env));
-                stagger.offset_ms(&Key::new([&value]))
-            }
-        }
-    }
-}
-
-fn places(stagger: &Stagger) -> String {
-    format_duration(i64::try_from(stagger.places_ms()).unwrap_or(i64::MAX))
-}
-
-fn word(kind: AggregateKind) -> &'static str {
-    match kind {
-        AggregateKind::Count => "count",
-        AggregateKind::Sum => "sum",
-        AggregateKind::Avg => "avg",
-        AggregateKind::Min => "min",
-        AggregateKind::Max => "max",
-        AggregateKind::Distinct => "distinct",
-        AggregateKind::First => "first",
-        AggregateKind::Last => "last",
-        AggregateKind::PathLength => "path_length",
     }
 }

@@ -45,7 +45,7 @@ fn window(jitter: Jitter, size_ms: TimeMs) -> (plan::Window, Vec<OutputField>) {
         output("total", Node::Aggregate(1), Type::Int),
         output("window_start", Node::SpanStart, Type::Time),
     ];
-    (plan::Window { kind: WindowKind::Tumbling { size_ms }, jitter, aggregates }, outputs)
+    (plan::Window { kind: WindowKind::Tumbling { size_ms }, jitter, early_ms: None, aggregates }, outputs)
 }
 
 fn program(jitter: Jitter, size_ms: TimeMs) -> Program {
@@ -136,7 +136,7 @@ proptest! {
             run.event(time_ms, value);
         }
         run.advance(i64::MAX);
-        let offset = program.offset_of(&run.key);
+        let offset = program.offset_of(&run.key).unwrap();
         prop_assert!((0..size).contains(&offset) && (jitter || offset == 0));
         prop_assert_eq!(run.results(), model(&events, size, offset));
         prop_assert!(run.state.is_idle());
@@ -162,8 +162,8 @@ proptest! {
         let (mut lazy, mut eager) = (Run::new(&program, key), Run::new(&program, key));
         for &(time_ms, value) in &events {
             lazy.event(time_ms, value);
-            while eager.state.deadline().is_some_and(|end_ms| end_ms <= time_ms) {
-                eager.advance(eager.state.deadline().unwrap());
+            while program.deadline(&eager.state).is_some_and(|end_ms| end_ms <= time_ms) {
+                eager.advance(program.deadline(&eager.state).unwrap());
             }
             eager.event(time_ms, value);
         }
@@ -241,15 +241,15 @@ fn a_silent_key_gives_one_last_empty_result_and_is_forgotten() {
     let program = program(Jitter::Aligned, 100);
     let mut run = Run::new(&program, 0);
     run.event(250, 4);
-    assert_eq!(run.state.deadline(), Some(300));
+    assert_eq!(run.program.deadline(&run.state), Some(300));
     run.advance(299);
     assert!(run.out.is_empty());
     run.advance(300);
     assert_eq!(run.results(), [(200, 300, 1, Some(4))]);
-    assert_eq!((run.state.deadline(), run.state.is_idle()), (Some(400), false));
+    assert_eq!((run.program.deadline(&run.state), run.state.is_idle()), (Some(400), false));
     run.advance(1_000_000);
     assert_eq!(run.results(), [(200, 300, 1, Some(4)), (300, 400, 0, None)]);
-    assert_eq!((run.state.deadline(), run.state.is_idle()), (None, true));
+    assert_eq!((run.program.deadline(&run.state), run.state.is_idle()), (None, true));
 }
 
 #[test]
@@ -344,16 +344,16 @@ fn a_jitter_by_value_is_that_of_the_key_with_this_value() {
     let by_value = Program::new(&window, "cells", 7, &[input()], &outputs, None).unwrap();
     let mut run = Run::new(&by_value, 1);
     run.event(1_000_000, 42);
-    let expected = program(drawn(), 300_000).offset_of(&Key::new(&[Value::Int(42)]));
+    let expected = program(drawn(), 300_000).offset_of(&Key::new(&[Value::Int(42)])).unwrap();
     assert_eq!(run.state.offset_ms(), Some(expected));
-    assert_eq!(run.state.deadline().unwrap().rem_euclid(300_000), expected);
+    assert_eq!(run.program.deadline(&run.state).unwrap().rem_euclid(300_000), expected);
 }
 
 #[test]
 fn a_plan_that_cannot_be_is_refused() {
     let (window, outputs) = window(Jitter::Aligned, 0);
     let refused = Program::new(&window, "cells", 7, &[input()], &outputs, None);
-    assert_eq!(refused.unwrap_err(), BuildError::Size { size_ms: 0 });
+    assert_eq!(refused.unwrap_err(), BuildError::Kind { kind: WindowKind::Tumbling { size_ms: 0 } });
     let (window, outputs) = self::window(drawn(), 10);
     let refused = Program::with_assigner(Arc::new(Sliding), &window, "cells", 7, &[input()], &outputs, None);
     assert!(matches!(refused, Err(BuildError::NoStagger { .. })));
@@ -374,7 +374,7 @@ fn million_offsets() -> Vec<TimeMs> {
         0 => Key::new(&[Value::Int(i)]),
         _ => Key::new(&[Value::Text(format!("vehicle-{i}").into())]),
     };
-    (0..1_000_000).map(|i| program.offset_of(&key(i))).collect()
+    (0..1_000_000).map(|i| program.offset_of(&key(i)).unwrap()).collect()
 }
 
 #[test]
@@ -395,6 +395,6 @@ fn offsets_of_a_million_keys_are_uniform_and_their_closings_flat() {
     assert!(peak / mean < 1.3, "peak to mean {}", peak / mean);
 
     let aligned = program(Jitter::Aligned, 300_000);
-    let same = (0..1_000).all(|i| aligned.offset_of(&Key::new(&[Value::Int(i)])) == 0);
+    let same = (0..1_000).all(|i| aligned.offset_of(&Key::new(&[Value::Int(i)])) == Some(0));
     assert!(same, "aligned, all of a million keys close in one bucket of 3,000: peak to mean 3,000");
 }

@@ -1,6 +1,6 @@
 //! Windows back to back, all of one size.
 
-use super::{Span, WindowAssigner};
+use super::{Shape, Span, WindowAssigner, assigner::grid};
 use crate::model::{TimeMs, format_duration};
 
 /// `start = floor((t − offset) / size) · size + offset` (Euclidean, so before 1970 too), `[start, start + size)`.
@@ -20,11 +20,7 @@ impl Tumbling {
 
     /// The window that contains the instant.
     pub fn span(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
-        let (time, offset, size) = (i128::from(time_ms), i128::from(offset_ms), i128::from(self.size_ms));
-        let start = (time - offset).div_euclid(size) * size + offset;
-        // Both casts are within range after the clamp.
-        let clamp = |at: i128| at.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-        let span = Span { start_ms: clamp(start), end_ms: clamp(start + size) };
+        let span = grid(time_ms, offset_ms, self.size_ms);
         span.contains(time_ms).then_some(span)
     }
 }
@@ -34,16 +30,16 @@ impl WindowAssigner for Tumbling {
         windows.extend(self.span(time_ms, offset_ms));
     }
 
-    fn next(&self, closed: Span, offset_ms: TimeMs) -> Option<Span> {
-        self.span(closed.end_ms, offset_ms)
+    fn first(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        self.span(time_ms, offset_ms)
     }
 
     fn stagger_ms(&self) -> Option<TimeMs> {
         Some(self.size_ms)
     }
 
-    fn overlaps(&self) -> bool {
-        false
+    fn shape(&self) -> Shape {
+        Shape::Apart
     }
 
     fn describe(&self) -> String {

@@ -15,7 +15,8 @@ pub(super) struct Report {
     telemetry: Arc<Telemetry>,
     plan: Arc<Plan>,
     streams: BTreeMap<String, (StreamFigures, SourceCounts)>,
-    rules: Vec<(RuleFigures, [u64; 2], u64)>,
+    /// Of each rule its alerts by status, events without a key, and what a limit dropped.
+    rules: Vec<(RuleFigures, [u64; 2], [u64; 2])>,
 }
 
 impl Report {
@@ -23,7 +24,7 @@ impl Report {
     pub(super) fn new<'a>(telemetry: Arc<Telemetry>, plan: Arc<Plan>, streams: impl Iterator<Item = &'a str>) -> Self {
         let streams =
             streams.map(|name| (name.to_owned(), (telemetry.stream(name), SourceCounts::default()))).collect();
-        let rules = plan.rules.iter().map(|rule| (telemetry.rule(&rule.name), [0; 2], 0)).collect();
+        let rules = plan.rules.iter().map(|rule| (telemetry.rule(&rule.name), [0; 2], [0; 2])).collect();
         Self { telemetry, plan, streams, rules }
     }
 
@@ -39,7 +40,8 @@ impl Report {
             *told = counts.clone();
         }
         let mut statuses = Vec::with_capacity(self.rules.len());
-        for (at, ((figures, told, missing), rule)) in self.rules.iter_mut().zip(&self.plan.rules).enumerate() {
+        for (at, ((figures, told, [missing, dropped]), rule)) in self.rules.iter_mut().zip(&self.plan.rules).enumerate()
+        {
             let stats = session.engine().rule_stats(at as u32);
             let alerts = session.alerts().get(at).copied().unwrap_or_default();
             for (status, (now, before)) in ["firing", "timed_out"].into_iter().zip(alerts.iter().zip(told.iter())) {
@@ -48,7 +50,8 @@ impl Report {
                 }
             }
             figures.add_missing_key(stats.missing_key - *missing);
-            (*told, *missing) = (alerts, stats.missing_key);
+            figures.add_dropped(stats.shed - *dropped);
+            (*told, *missing, *dropped) = (alerts, stats.missing_key, stats.shed);
             statuses.push(RuleStatus {
                 name: rule.name.clone(),
                 group: rule.group.clone(),

@@ -65,7 +65,7 @@ impl Summary {
                 writeln!(text)?;
             }
             if stats.shed > 0 {
-                writeln!(text, "{rule}: {} partial matches dropped, a key had too many", stats.shed)?;
+                writeln!(text, "{rule}: {} partial matches or matches dropped, a limit was reached", stats.shed)?;
             }
             if stats.missing_key > 0 {
                 writeln!(text, "{rule}: {} events without a key", stats.missing_key)?;

@@ -55,16 +55,18 @@ pub struct RuleFigures {
     firing: Counter,
     alerts: Counters,
     missing_key: Counter,
+    dropped: Counter,
 }
 
 impl RuleFigures {
-    pub(super) fn new(rule: &str, alerts: &Counters, missing_key: &Counters) -> Self {
+    pub(super) fn new(rule: &str, alerts: &Counters, missing_key: &Counters, dropped: &Counters) -> Self {
         let labels: Labels = vec![("rule", rule.to_owned())];
         Self {
             rule: rule.to_owned(),
             firing: alerts.get_or_create_owned(&alert_labels(rule, FIRING)),
             alerts: alerts.clone(),
             missing_key: missing_key.get_or_create_owned(&labels),
+            dropped: dropped.get_or_create_owned(&labels),
         }
     }
 
@@ -80,6 +82,11 @@ impl RuleFigures {
     /// Adds events that the rule left out because a part of their key was null.
     pub fn add_missing_key(&self, count: u64) {
         self.missing_key.inc_by(count);
+    }
+
+    /// Adds partial matches and matches that a limit dropped.
+    pub fn add_dropped(&self, count: u64) {
+        self.dropped.inc_by(count);
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Telemetry {
     late: Counters,
     alerts: Counters,
     missing_key: Counters,
+    dropped: Counters,
     keys: Gauges,
     open: Gauges,
     waiting_events: Gauge,
@@ -56,6 +57,7 @@ impl Telemetry {
         let late = register.counters("late", "Events that came below the watermark");
         let alerts = register.counters("alerts", "Alerts by status");
         let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
+        let dropped = register.counters("dropped", "Partial matches and matches that a limit dropped");
         let keys = register.gauges("keys", "Keys with state");
         let open = register.gauges("open", "Partial matches or open windows");
         let waiting_events = register.metric("waiting_events", "Events in the reorder buffers", Gauge::default());
@@ -72,6 +74,7 @@ impl Telemetry {
             late,
             alerts,
             missing_key,
+            dropped,
             keys,
             open,
             waiting_events,
@@ -90,7 +93,7 @@ impl Telemetry {
 
     /// The figures of a rule; asking again gives the same ones.
     pub fn rule(&self, rule: &str) -> RuleFigures {
-        RuleFigures::new(rule, &self.alerts, &self.missing_key)
+        RuleFigures::new(rule, &self.alerts, &self.missing_key, &self.dropped)
     }
 
     /// The figures of a sink; asking again gives the same ones.

@@ -27,6 +27,7 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     queue.add_alerts("firing", 4);
     queue.add_alerts("timed_out", 1);
     queue.add_missing_key(5);
+    queue.add_dropped(9);
     telemetry.set_rules(vec![rule("Queue", 7)]);
     telemetry.sink("stdout").add_written(6);
     telemetry.sink("stdout").add_errors(1);
@@ -53,6 +54,7 @@ fn what_was_counted_stands_in_the_text() {
     assert_line(&text, r#"geocep_alerts_total{rule="Queue",status="firing"} 4"#);
     assert_line(&text, r#"geocep_alerts_total{rule="Queue",status="timed_out"} 1"#);
     assert_line(&text, r#"geocep_missing_key_total{rule="Queue"} 5"#);
+    assert_line(&text, r#"geocep_dropped_total{rule="Queue"} 9"#);
     assert_line(&text, r#"geocep_keys{rule="Queue"} 7"#);
     assert_line(&text, r#"geocep_open{rule="Queue"} 2"#);
     assert_line(&text, "geocep_waiting_events 8");

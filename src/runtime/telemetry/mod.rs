@@ -13,6 +13,7 @@
 //! | `geocep_late_total{stream}` | events below the watermark when they came |
 //! | `geocep_alerts_total{rule,status}` | alerts by status (`firing`, `timed_out`, ...) |
 //! | `geocep_missing_key_total{rule}` | events left out because their key had a null part |
+//! | `geocep_dropped_total{rule}` | partial matches and matches that a limit dropped |
 //! | `geocep_keys{rule}`, `geocep_open{rule}` | keys with state; partial matches or open windows |
 //! | `geocep_watermark_seconds` | the global watermark, absent before the first event |
 //! | `geocep_watermark_lag_seconds` | wall time less watermark, at the time of the scrape |

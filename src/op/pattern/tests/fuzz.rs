@@ -28,30 +28,39 @@ fn quantifier() -> impl Strategy<Value = Quantifier> {
 }
 
 /// Elements whose variables are all number 0; they are numbered afterwards.
-fn elements(depth: u32) -> BoxedStrategy<Vec<Element>> {
+pub(in crate::op::pattern) fn elements(depth: u32, bounds: bool) -> BoxedStrategy<Vec<Element>> {
     let term = if depth == 0 {
         Just(Term::Variable(0)).boxed()
     } else {
-        let sequences = prop::collection::vec(elements(depth - 1), 1..3);
+        let sequences = prop::collection::vec(elements(depth - 1, bounds), 1..3);
         prop_oneof![
             6 => Just(Term::Variable(0)),
-            2 => elements(depth - 1).prop_map(Term::Group),
+            2 => elements(depth - 1, bounds).prop_map(Term::Group),
             1 => sequences.clone().prop_map(Term::Alternation),
             1 => sequences.prop_map(Term::Permutation),
         ]
         .boxed()
     };
-    let element = (connect(), term, quantifier(), prop::option::weighted(0.1, 1..6i64)).prop_map(
-        |(connect, term, quantifier, within_previous_ms)| Element { connect, term, quantifier, within_previous_ms },
-    );
-    let not = (connect(), prop::option::of(1..6i64)).prop_map(|(connect, for_ms)| {
-        let term = Term::Not { term: Box::new(Term::Variable(0)), for_ms };
+    let step = if bounds { prop::option::weighted(0.1, 1..6i64).boxed() } else { Just(None).boxed() };
+    let element =
+        (connect(), term, quantifier(), step).prop_map(move |(connect, term, mut quantifier, within_previous_ms)| {
+            quantifier.within_ms = quantifier.within_ms.filter(|_| bounds);
+            Element { connect, term, quantifier, within_previous_ms }
+        });
+    let one = Just(Term::Variable(0)).boxed();
+    let absent = match depth {
+        0 => one,
+        _ => prop_oneof![one, elements(depth - 1, bounds).prop_map(Term::Group)].boxed(),
+    };
+    let not = (connect(), absent, prop::option::of(1..6i64)).prop_map(move |(connect, term, for_ms)| {
+        let for_ms = for_ms.filter(|_| bounds);
+        let term = Term::Not { term: Box::new(term), for_ms };
         Element { connect, ..super::kit::element(term) }
     });
     prop::collection::vec(prop_oneof![5 => element, 1 => not], 1..4).boxed()
 }
 
-fn number(elements: &mut [Element], next: &mut u16) {
+pub(in crate::op::pattern) fn number(elements: &mut [Element], next: &mut u16) {
     for element in elements {
         number_term(&mut element.term, next);
     }
@@ -107,12 +116,12 @@ fn patterns() -> impl Strategy<Value = Pattern> {
         Just(Skip::ToLast { var: 0, or_fail: true }),
     ];
     let kinds = prop::collection::vec(0..20u8, 26);
-    (elements(2), kinds, prop::option::of(1..12i64), skip, prop::option::of(0..20u8)).prop_map(
+    (elements(2, true), kinds, prop::option::of(1..12i64), skip, prop::option::of(0..20u8)).prop_map(
         |(mut elements, kinds, within_ms, skip, until)| {
             let mut vars = 0;
             number(&mut elements, &mut vars);
             if let (Some(kind), Some(element)) = (until, elements.last_mut())
-                && element.quantifier.max.is_none()
+                && element.quantifier.max != Some(1)
             {
                 element.quantifier.until = Some(vec![Some(condition(kind, vars.max(1)))]);
             }
@@ -130,9 +139,9 @@ fn patterns() -> impl Strategy<Value = Pattern> {
     )
 }
 
-fn events() -> impl Strategy<Value = Vec<(char, i64, i64)>> {
+pub(in crate::op::pattern) fn events(most: usize) -> impl Strategy<Value = Vec<(char, i64, i64)>> {
     let event = (prop_oneof![Just('a'), Just('b'), Just('c'), Just('d')], 0..4i64, 0..5i64);
-    prop::collection::vec(event, 0..16)
+    prop::collection::vec(event, 0..most)
 }
 
 /// How a partition is treated while it is fed.
@@ -143,7 +152,7 @@ struct Treatment {
 }
 
 fn run(pattern: &Pattern, events: &[(char, i64, i64)], treatment: Treatment) -> Option<Partition> {
-    let program = Program::new(pattern, &[input()], &[], None).ok()?.with_limit(200);
+    let program = Program::new(pattern, &[input()], &[], None).ok()?.with_limits(200, 1_000);
     let mut partition = Partition::of(program);
     let mut now = 0;
     for &(name, pause, value) in events {
@@ -165,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
 
     #[test]
-    fn saving_and_looking_at_the_time_change_nothing(pattern in patterns(), events in events()) {
+    fn saving_and_looking_at_the_time_change_nothing(pattern in patterns(), events in events(16)) {
         let plain = run(&pattern, &events, Treatment { reload: false, look: false });
         let treated = run(&pattern, &events, Treatment { reload: true, look: true });
         match (plain, treated) {
@@ -181,12 +190,12 @@ proptest! {
     #[test]
     fn broken_bytes_are_an_error_or_a_state_and_never_a_panic(
         pattern in patterns(),
-        events in events(),
+        events in events(16),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
         let Ok(program) = Program::new(&pattern, &[input()], &[], None) else { return Ok(()) };
-        let mut partition = Partition::of(program.with_limit(200));
+        let mut partition = Partition::of(program.with_limits(200, 1_000));
         for (now, &(name, _, value)) in events.iter().enumerate() {
             partition.event(name, now as i64, Value::Int(value));
         }
@@ -203,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_sequence_finds_what_three_loops_find(events in events()) {
+    fn a_plain_sequence_finds_what_three_loops_find(events in events(16)) {
         let mut now = 0;
         let timed: Vec<_> = events.iter().map(|&(name, pause, _)| { now += pause; (name, now) }).collect();
         let three = ['a', 'b', 'c'].map(|name| Element { connect: Connect::Any, ..element(super::kit::term(name)) });

@@ -9,74 +9,74 @@ use crate::{
     plan::{Aggregate, Connect, Element, Input, Loop, OutputField, Pattern, Quantifier, Role, Skip, Term, Variable},
 };
 
-pub(super) fn term(name: char) -> Term {
+pub(in crate::op::pattern) fn term(name: char) -> Term {
     Term::Variable(name as u16 - 'a' as u16)
 }
 
 /// An element that follows relaxed.
-pub(super) fn element(term: Term) -> Element {
+pub(in crate::op::pattern) fn element(term: Term) -> Element {
     Element { connect: Connect::Relaxed, term, quantifier: Quantifier::once(), within_previous_ms: None }
 }
 
-pub(super) fn v(name: char) -> Element {
+pub(in crate::op::pattern) fn v(name: char) -> Element {
     element(term(name))
 }
 
-pub(super) fn not(name: char, for_ms: Option<TimeMs>) -> Element {
+pub(in crate::op::pattern) fn not(name: char, for_ms: Option<TimeMs>) -> Element {
     element(Term::Not { term: Box::new(term(name)), for_ms })
 }
 
-pub(super) fn group<const N: usize>(elements: [Element; N]) -> Element {
+pub(in crate::op::pattern) fn group<const N: usize>(elements: [Element; N]) -> Element {
     element(Term::Group(elements.into()))
 }
 
 impl Element {
-    pub(super) fn strict(mut self) -> Self {
+    pub(in crate::op::pattern) fn strict(mut self) -> Self {
         self.connect = Connect::Strict;
         self
     }
 
-    pub(super) fn any(mut self) -> Self {
+    pub(in crate::op::pattern) fn any(mut self) -> Self {
         self.connect = Connect::Any;
         self
     }
 
-    pub(super) fn times(mut self, min: u32, max: impl Into<Option<u32>>) -> Self {
+    pub(in crate::op::pattern) fn times(mut self, min: u32, max: impl Into<Option<u32>>) -> Self {
         (self.quantifier.min, self.quantifier.max) = (min, max.into());
         self
     }
 
-    pub(super) fn mode(mut self, mode: Loop) -> Self {
+    pub(in crate::op::pattern) fn mode(mut self, mode: Loop) -> Self {
         self.quantifier.mode = mode;
         self
     }
 
-    pub(super) fn inner(mut self, inner: Connect) -> Self {
+    pub(in crate::op::pattern) fn inner(mut self, inner: Connect) -> Self {
         self.quantifier.inner = inner;
         self
     }
 
-    pub(super) fn until(mut self, name: char) -> Self {
+    pub(in crate::op::pattern) fn until(mut self, name: char) -> Self {
         self.quantifier.until = Some(vec![Some(named(name))]);
         self
     }
 
-    pub(super) fn loop_within(mut self, ms: TimeMs) -> Self {
+    pub(in crate::op::pattern) fn loop_within(mut self, ms: TimeMs) -> Self {
         self.quantifier.within_ms = Some(ms);
         self
     }
 
-    pub(super) fn of_previous(mut self, ms: TimeMs) -> Self {
+    pub(in crate::op::pattern) fn of_previous(mut self, ms: TimeMs) -> Self {
         self.within_previous_ms = Some(ms);
         self
     }
 }
 
-pub(super) fn field(slot: u16) -> Expr {
+pub(in crate::op::pattern) fn field(slot: u16) -> Expr {
     node(Node::Field(slot), Type::Any)
 }
 
-pub(super) fn node(node: Node, ty: Type) -> Expr {
+pub(in crate::op::pattern) fn node(node: Node, ty: Type) -> Expr {
     let mut builder = Builder::new();
     let root = builder.push(node);
     builder.finish(root, ty)
@@ -90,11 +90,11 @@ fn named(name: char) -> Expr {
 }
 
 /// A pattern of these elements: no skip, no window, timeouts are outputs.
-pub(super) fn pattern<const N: usize>(elements: [Element; N]) -> Pattern {
+pub(in crate::op::pattern) fn pattern<const N: usize>(elements: [Element; N]) -> Pattern {
     pattern_of(elements.into())
 }
 
-pub(super) fn pattern_of(elements: Vec<Element>) -> Pattern {
+pub(in crate::op::pattern) fn pattern_of(elements: Vec<Element>) -> Pattern {
     let variable = |name: char| Variable { name: name.to_string(), conditions: vec![Some(named(name))] };
     Pattern {
         variables: ('a'..='z').map(variable).collect(),
@@ -111,27 +111,27 @@ pub(super) fn pattern_of(elements: Vec<Element>) -> Pattern {
 }
 
 impl Pattern {
-    pub(super) fn within(mut self, ms: TimeMs) -> Self {
+    pub(in crate::op::pattern) fn within(mut self, ms: TimeMs) -> Self {
         self.within_ms = Some(ms);
         self
     }
 
-    pub(super) fn skip(mut self, skip: Skip) -> Self {
+    pub(in crate::op::pattern) fn skip(mut self, skip: Skip) -> Self {
         self.skip = skip;
         self
     }
 
-    pub(super) fn aggregate(mut self, name: char, aggregate: Aggregate) -> Self {
+    pub(in crate::op::pattern) fn aggregate(mut self, name: char, aggregate: Aggregate) -> Self {
         self.aggregates.push((name as u16 - 'a' as u16, aggregate));
         self
     }
 }
 
-pub(super) fn output(expr: Expr) -> OutputField {
+pub(in crate::op::pattern) fn output(expr: Expr) -> OutputField {
     OutputField { name: "x".to_owned(), ty: expr.ty(), role: Role::Measure, exprs: vec![expr] }
 }
 
-pub(super) fn input() -> Input {
+pub(in crate::op::pattern) fn input() -> Input {
     Input {
         stream: StreamId(0),
         name: "events".to_owned(),
@@ -146,25 +146,25 @@ pub(super) fn input() -> Input {
 }
 
 /// One partition under test.
-pub(super) struct Partition {
-    pub(super) program: Program,
-    pub(super) state: KeyState,
-    pub(super) scratch: Scratch,
-    pub(super) out: Vec<Emission>,
+pub(in crate::op::pattern) struct Partition {
+    pub(in crate::op::pattern) program: Program,
+    pub(in crate::op::pattern) state: KeyState,
+    pub(in crate::op::pattern) scratch: Scratch,
+    pub(in crate::op::pattern) out: Vec<Emission>,
     names: Vec<char>,
 }
 
 impl Partition {
-    pub(super) fn new(pattern: &Pattern) -> Self {
+    pub(in crate::op::pattern) fn new(pattern: &Pattern) -> Self {
         Self::of(Program::new(pattern, &[input()], &[], None).unwrap())
     }
 
-    pub(super) fn of(program: Program) -> Self {
+    pub(in crate::op::pattern) fn of(program: Program) -> Self {
         let (state, scratch) = (KeyState::default(), Scratch::default());
         Self { program, state, scratch, out: Vec::new(), names: Vec::new() }
     }
 
-    pub(super) fn event(&mut self, name: char, time_ms: TimeMs, value: Value) {
+    pub(in crate::op::pattern) fn event(&mut self, name: char, time_ms: TimeMs, value: Value) {
         self.names.push(name);
         let values = [Value::text(&name.to_string()), value];
         let offset = (self.names.len() - 1) as u64;
@@ -173,14 +173,14 @@ impl Partition {
         });
     }
 
-    pub(super) fn advance(&mut self, to_ms: TimeMs) {
+    pub(in crate::op::pattern) fn advance(&mut self, to_ms: TimeMs) {
         with_env(&[], to_ms, 0, |env| {
             self.program.advance(&mut self.state, &mut self.scratch, to_ms, Clock::Event, env, &mut self.out);
         });
     }
 
     /// `a1 b2 |9`: an a at 1, a b at 2, then the time moves to 9. `$`: to the end.
-    pub(super) fn feed(&mut self, events: &str) {
+    pub(in crate::op::pattern) fn feed(&mut self, events: &str) {
         for word in events.split_whitespace() {
             let mut chars = word.chars();
             match (chars.next().unwrap(), chars.as_str()) {
@@ -192,7 +192,7 @@ impl Partition {
     }
 
     /// The outputs: events taken with their times, and when it was decided; `!` before partial matches.
-    pub(super) fn found(&self) -> Vec<String> {
+    pub(in crate::op::pattern) fn found(&self) -> Vec<String> {
         self.out.iter().map(|emission| self.text(emission)).collect()
     }
 
@@ -207,7 +207,7 @@ impl Partition {
     }
 
     /// Writes and reads the state.
-    pub(super) fn reload(&mut self) {
+    pub(in crate::op::pattern) fn reload(&mut self) {
         let mut writer = Writer::new();
         self.state.save(&mut writer);
         let bytes = writer.into_bytes();
@@ -223,7 +223,7 @@ pub(super) fn refusal(pattern: &Pattern) -> Option<BuildError> {
 }
 
 /// What a pattern finds. The number after a variable is the event's place in the list, from 0.
-pub(super) fn found(pattern: &Pattern, events: &str) -> Vec<String> {
+pub(in crate::op::pattern) fn found(pattern: &Pattern, events: &str) -> Vec<String> {
     let mut partition = Partition::new(pattern);
     partition.feed(events);
     partition.found()

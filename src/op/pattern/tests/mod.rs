@@ -2,9 +2,12 @@
 
 mod absence;
 mod choice;
-mod fuzz;
-mod kit;
+pub(super) mod fuzz;
+mod groups;
+pub(super) mod kit;
 mod loops;
+mod model;
 mod never;
 mod output;
 mod skip;
+mod watched;

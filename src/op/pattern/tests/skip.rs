@@ -40,7 +40,7 @@ fn a_partition_that_holds_nothing_costs_nothing() {
 #[test]
 fn beyond_the_limit_the_oldest_partial_matches_are_dropped_and_counted() {
     let mut partition = Partition::new(&pattern([v('a'), v('b').any(), v('c')]));
-    partition.program = partition.program.with_limit(100);
+    partition.program = partition.program.with_limits(100, 1_000);
     for at in 0..1_000 {
         partition.event('a', at, crate::model::Value::Null);
         assert!(partition.state.partial_matches() <= 100);
@@ -52,7 +52,7 @@ fn beyond_the_limit_the_oldest_partial_matches_are_dropped_and_counted() {
     assert!(partition.found().iter().all(|found| found.starts_with("a9")), "{:?}", partition.found());
     let mut explosive =
         Partition::new(&pattern([v('a'), v('b').times(1, None).mode(Loop::Each).inner(crate::plan::Connect::Any)]));
-    explosive.program = explosive.program.with_limit(50);
+    explosive.program = explosive.program.with_limits(50, 1_000);
     explosive.feed("a0");
     for at in 1..40 {
         explosive.event('b', at, crate::model::Value::Null);
@@ -60,7 +60,7 @@ fn beyond_the_limit_the_oldest_partial_matches_are_dropped_and_counted() {
     }
     let mut long =
         Partition::new(&pattern([v('a').times(1, None).inner(crate::plan::Connect::Strict), v('b')]).skip(Skip::Eager));
-    long.program = long.program.with_limit(20);
+    long.program = long.program.with_limits(20, 1_000);
     for at in 0..10_000 {
         long.event('a', at, crate::model::Value::Null);
         assert!(long.state.heap_bytes() < 100_000);

@@ -1,0 +1,173 @@
+//! What can't be part of a match any more is freed.
+
+use super::{
+    node::{NOTHING, Node, Part},
+    state::{Compact, Set},
+};
+use crate::model::TimeMs;
+use std::collections::VecDeque;
+
+impl Compact {
+    /// The nodes that count and can be reached.
+    pub(super) fn reached(&self, roots: impl Iterator<Item = u32>) -> Vec<bool> {
+        let mut reached = vec![false; self.nodes.len()];
+        let mut last = 0;
+        for root in roots {
+            if let Some(place) = reached.get_mut(root as usize) {
+                *place = true;
+                last = last.max(root as usize + 1);
+            }
+        }
+        reached.truncate(last);
+        // Parts have lower numbers.
+        for at in (0..last).rev() {
+            if !reached[at] {
+                continue;
+            }
+            match self.nodes[at] {
+                Node::Take { before: NOTHING, .. } => {}
+                Node::Take { before, .. } => reached[before as usize] = true,
+                Node::Either { left, right, newest } => {
+                    reached[left as usize] = true;
+                    reached[right as usize] |= newest >= self.floor;
+                }
+            }
+        }
+        reached
+    }
+
+    /// Whether there may be as much to free as to keep.
+    pub(super) fn is_due(&self) -> bool {
+        self.nodes.len().saturating_add(self.spared) >= self.kept.saturating_mul(2).saturating_add(8)
+    }
+
+    /// Keeps of the events that began something those whose partial matches are still open.
+    pub(super) fn count_starts(&mut self) {
+        let reached = self.reached(self.sets.iter().map(|set| set.part.node));
+        let mut begins = vec![false; self.events.len()];
+        for (node, _) in self.nodes.iter().zip(&reached).filter(|(_, reached)| **reached) {
+            if let Node::Take { event, before: NOTHING, .. } = *node {
+                begins[event as usize] = true;
+            }
+        }
+        self.starts.retain(|start| begins[*start as usize]);
+    }
+
+    /// Ends the partial matches that began first, but for those that began with so many events; with how many the others did.
+    pub(super) fn shed(&mut self, keep: usize, within_ms: Option<TimeMs>) -> u64 {
+        let gone = self.starts.len().saturating_sub(keep);
+        self.floor = match self.starts.get(gone) {
+            Some(&start) => start,
+            None => self.events.len() as u32,
+        };
+        self.settle(within_ms);
+        gone as u64
+    }
+
+    /// Keeps the nodes and events that the sets lead to; unions of which one side is over are no more.
+    pub(super) fn collect(&mut self) {
+        let reached = self.reached(self.sets.iter().map(|set| set.part.node));
+        let mut used = vec![NOTHING; self.events.len()];
+        let mut begins = vec![false; self.events.len()];
+        for (node, _) in self.nodes.iter().zip(&reached).filter(|(_, reached)| **reached) {
+            if let Node::Take { event, before, .. } = *node {
+                used[event as usize] = 0;
+                begins[event as usize] |= before == NOTHING;
+            }
+        }
+        let (mut events, mut values) = (Vec::new(), Vec::new());
+        let mut old = std::mem::take(&mut self.values).into_iter();
+        let mut floor = NOTHING;
+        for (at, event) in std::mem::take(&mut self.events).into_iter().enumerate() {
+            let row = old.by_ref().take(self.width);
+            if used[at] == NOTHING {
+                row.for_each(drop);
+                continue;
+            }
+            if at >= self.floor as usize {
+                floor = floor.min(events.len() as u32);
+            }
+            used[at] = events.len() as u32;
+            values.extend(row);
+            events.push(event);
+        }
+        self.floor = floor.min(events.len() as u32);
+        self.starts =
+            begins.iter().zip(&used).filter(|(begins, _)| **begins).map(|(_, at)| *at).collect::<VecDeque<_>>();
+        let mut nodes = Vec::new();
+        let mut places = vec![NOTHING; reached.len()];
+        let place = |places: &[u32], at: u32| places.get(at as usize).copied().unwrap_or(NOTHING);
+        for (at, node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
+            if !reached.get(at).copied().unwrap_or_default() {
+                continue;
+            }
+            let node = match node {
+                Node::Take { event, before, var } => {
+                    Node::Take { event: used[event as usize], before: place(&places, before), var }
+                }
+                Node::Either { left, right, newest } => match place(&places, right) {
+                    NOTHING => {
+                        places[at] = place(&places, left);
+                        continue;
+                    }
+                    right => Node::Either { left: place(&places, left), right, newest: used[newest as usize] },
+                },
+            };
+            places[at] = nodes.len() as u32;
+            nodes.push(node);
+        }
+        for set in &mut self.sets {
+            let Part { node, newest } = set.part;
+            set.part = Part { node: place(&places, node), newest: used[newest as usize] };
+        }
+        (self.events, self.values, self.nodes) = (events, values, nodes);
+        (self.kept, self.spared) = (self.nodes.len(), 0);
+    }
+
+    /// Ends all partial matches, and all of `done`, that hold one of these events.
+    pub(super) fn forget(&mut self, dead: &[bool], done: &mut Vec<Part>) {
+        done.retain(|part| part.newest >= self.floor);
+        let roots = self.sets.iter().map(|set| set.part).chain(done.iter().copied()).map(|part| part.node);
+        let reached = self.reached(roots);
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut places = vec![Part::NONE; reached.len()];
+        for at in 0..reached.len() {
+            if !reached[at] {
+                continue;
+            }
+            let part = match self.nodes[at] {
+                Node::Take { event, .. } if dead[event as usize] => continue,
+                Node::Take { event, before: NOTHING, var } => {
+                    if event < self.floor {
+                        continue;
+                    }
+                    nodes.push(Node::Take { event, before: NOTHING, var });
+                    Part { node: (nodes.len() - 1) as u32, newest: event }
+                }
+                Node::Take { event, before, var } => {
+                    let Part { node, newest } = places[before as usize];
+                    if node == NOTHING {
+                        continue;
+                    }
+                    nodes.push(Node::Take { event, before: node, var });
+                    Part { node: (nodes.len() - 1) as u32, newest }
+                }
+                Node::Either { left, right, .. } => match (places[left as usize], places[right as usize]) {
+                    (only, Part { node: NOTHING, .. }) | (Part { node: NOTHING, .. }, only) => only,
+                    (left, right) => {
+                        let (left, right) = if left.newest < right.newest { (right, left) } else { (left, right) };
+                        nodes.push(Node::Either { left: left.node, right: right.node, newest: right.newest });
+                        Part { node: (nodes.len() - 1) as u32, newest: left.newest }
+                    }
+                },
+            };
+            places[at] = part;
+        }
+        let moved = |part: Part| places.get(part.node as usize).copied().unwrap_or(Part::NONE);
+        let sets = self.sets.iter().map(|set| Set { part: moved(set.part), ..*set });
+        self.sets = sets.filter(|set| set.part.node != NOTHING).collect();
+        let left = done.iter().map(|part| moved(*part)).filter(|part| part.node != NOTHING);
+        *done = left.collect();
+        (self.nodes, self.spared) = (nodes, 0);
+    }
+}

@@ -1,0 +1,175 @@
+//! What a partition holds of partial matches in compact form, and the memory that is lent to each step.
+
+use super::node::{Node, Part};
+use crate::{
+    model::{EventId, TimeMs, Value},
+    op::pattern::{
+        buffer::{Buffer, id_bytes},
+        program::Program,
+        state::NEVER,
+    },
+};
+use std::collections::VecDeque;
+
+/// An event that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Held {
+    pub(super) time_ms: TimeMs,
+    pub(super) id: EventId,
+}
+
+/// The partial matches in one state of the automaton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::op::pattern) struct Set {
+    pub(super) state: u16,
+    pub(super) part: Part,
+}
+
+/// All partial matches of a partition.
+#[derive(Clone, Debug, Default)]
+pub(in crate::op::pattern) struct Compact {
+    /// In the order in which they came.
+    pub(super) events: Vec<Held>,
+    /// Of each event its kept values, then what each aggregate takes of it.
+    pub(super) values: Vec<Value>,
+    /// How many values an event has.
+    pub(super) width: usize,
+    pub(super) nodes: Vec<Node>,
+    /// By state of the automaton, each once; none is over.
+    pub(super) sets: Vec<Set>,
+    /// Events that began a match which may still be open, in their order.
+    pub(super) starts: VecDeque<u32>,
+    /// What began with an earlier event doesn't count any more.
+    pub(super) floor: u32,
+    /// How many nodes were left after the last collection.
+    pub(super) kept: usize,
+    /// Nodes that were left out when the state was saved and would be here if it had not been.
+    pub(super) spared: usize,
+    pub(super) deadline: TimeMs,
+}
+
+impl Compact {
+    /// Nothing yet.
+    pub(super) fn new(program: &Program) -> Self {
+        let width = program.layout.values + program.aggregates.len();
+        Self { width, deadline: NEVER, ..Self::default() }
+    }
+
+    /// Whether it holds no partial match.
+    pub(in crate::op::pattern) fn is_idle(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// When all of it is over.
+    pub(in crate::op::pattern) fn deadline(&self) -> TimeMs {
+        self.deadline
+    }
+
+    /// How many events have begun a match that may still be open; some that can't are counted until the next collection.
+    pub(in crate::op::pattern) fn starts(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Bytes on the heap.
+    pub(in crate::op::pattern) fn heap_bytes(&self) -> usize {
+        let ids = self.events.iter().map(|event| id_bytes(&event.id));
+        let values = self.values.iter().map(Value::heap_bytes);
+        self.events.capacity() * size_of::<Held>()
+            + self.values.capacity() * size_of::<Value>()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.sets.capacity() * size_of::<Set>()
+            + self.starts.capacity() * size_of::<u32>()
+            + ids.sum::<usize>()
+            + values.sum::<usize>()
+    }
+
+    /// The values of an event.
+    pub(super) fn values_of(&self, event: u32) -> &[Value] {
+        let start = event as usize * self.width;
+        self.values.get(start..start + self.width).unwrap_or_default()
+    }
+
+    /// Lets go of what is out of time at an instant.
+    pub(in crate::op::pattern) fn pass(&mut self, within_ms: Option<TimeMs>, now: TimeMs) {
+        let Some(within) = within_ms else { return };
+        let over = |event: &Held| ends(event.time_ms, within) <= now;
+        let from = self.floor as usize;
+        self.floor += self.events.iter().skip(from).take_while(|event| over(event)).count() as u32;
+        self.settle(within_ms);
+    }
+
+    /// Drops what is over after the floor rose or the sets changed.
+    pub(super) fn settle(&mut self, within_ms: Option<TimeMs>) {
+        let floor = self.floor;
+        self.sets.retain(|set| set.part.newest >= floor);
+        if self.sets.is_empty() {
+            self.reset();
+            return;
+        }
+        while self.starts.front().is_some_and(|&start| start < floor) {
+            self.starts.pop_front();
+        }
+        let newest = self.sets.iter().map(|set| set.part.newest).max();
+        let newest = newest.and_then(|newest| self.events.get(newest as usize));
+        self.deadline = match (within_ms, newest) {
+            (Some(within), Some(event)) => ends(event.time_ms, within),
+            _ => NEVER,
+        };
+    }
+
+    /// Forgets everything, memory included where it is much.
+    fn reset(&mut self) {
+        let width = self.width;
+        if self.nodes.capacity() > 64 {
+            *self = Self { width, deadline: NEVER, ..Self::default() };
+            return;
+        }
+        self.events.clear();
+        self.values.clear();
+        self.nodes.clear();
+        self.starts.clear();
+        (self.floor, self.kept, self.spared, self.deadline) = (0, 0, 0, NEVER);
+    }
+}
+
+/// When a match that began at an instant is out of time.
+fn ends(start_ms: TimeMs, within_ms: TimeMs) -> TimeMs {
+    start_ms.saturating_add(within_ms).min(NEVER - 1)
+}
+
+/// An event about to be taken: for which variable, to which state, and after which partial matches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taking {
+    pub(super) target: u16,
+    pub(super) var: u16,
+    pub(super) done: bool,
+    pub(super) goes_on: bool,
+    pub(super) before: Part,
+}
+
+/// Part of a list that is still to be made: the ways down from a node, each followed by what was walked already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ToDo {
+    pub(super) newest: u32,
+    /// The later it came up the sooner it is worked on, among equals.
+    pub(super) rank: u32,
+    pub(super) node: u32,
+    pub(super) after: u32,
+}
+
+/// Memory that is reused from step to step.
+#[derive(Debug, Default)]
+pub(in crate::op::pattern) struct Work {
+    pub(super) takes: Vec<Taking>,
+    pub(super) next: Vec<Set>,
+    pub(super) done: Vec<Part>,
+    /// For each state of the automaton the step in which it last got a set, and the set's place.
+    pub(super) places: Vec<(u64, u32)>,
+    pub(super) to_do: std::collections::BinaryHeap<ToDo>,
+    /// Events taken, and which of these comes next in the match.
+    pub(super) ways: Vec<(u32, u32)>,
+    /// The matches found, by their first events in `ways`.
+    pub(super) found: Vec<u32>,
+    /// A match as expressions see it.
+    pub(super) buffer: Buffer,
+}
