@@ -280,3 +280,15 @@ fn events_of_one_instant_come_in_the_order_that_a_rule_asks_for() {
         assert_eq!(expected, scene.play(&mode), "{mode:?}");
     }
 }
+
+#[test]
+fn what_an_event_decides_names_no_clock_and_waits_for_none() {
+    let rules = rule_file(&[
+        ("alert", "Two", "FROM pings PARTITION BY id WINDOW COUNT 2 MEASURES count(*) AS n CLOCK WALL"),
+        ("alert", "Pair", "FROM pings PARTITION BY id PATTERN a -> b WITHIN 1 min CLOCK WALL"),
+    ]);
+    let scene = Scene::pings(&rules, vec![vec![at(0, "a"), at(1, "a"), at(5, "b")]]);
+    let steps = [Step::Record(0), Step::Record(0), Step::Record(0)];
+    let found = said(&play(&scene, &steps, Way { at_once: true, ..Way::default() }, AtEnd::Hold));
+    assert_eq!(found, ["Pair a 1 none", "Two a 1 none"]);
+}

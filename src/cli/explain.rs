@@ -69,12 +69,17 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
             .collect();
         let origin = if stream.origin == StreamOrigin::Source { "source" } else { "rule" };
         writeln!(text, "  reads {} ({origin}) {}", stream.name, fields.join(", "))?;
+        let kept = match rule.looks_back() {
+            0 | 1 => "kept for the next event".to_owned(),
+            depth => format!("kept of the last {depth} events"),
+        };
         for (what, exprs) in [
             ("before", input.before.as_slice()),
             ("shared", &input.computed),
             ("key", &input.key),
             ("after", input.after.as_slice()),
-            ("kept for the next event", &input.prev),
+            (&kept, &input.prev),
+            ("order within an instant", rule.order.get(at).map(Vec::as_slice).unwrap_or_default()),
         ] {
             if !exprs.is_empty() {
                 let exprs: Vec<String> = exprs.iter().map(ToString::to_string).collect();

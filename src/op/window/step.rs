@@ -296,7 +296,8 @@ impl Program {
             time_ms,
             start_ms: span.start_ms,
             end_ms: span.end_ms,
-            clock: Some(clock),
+            // What closes a counted window is the event that fills it.
+            clock: (self.shape != Shape::Counted).then_some(clock),
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
             row: None,
