@@ -8,7 +8,7 @@ use geocep::{
     model::{
         Clock, Emission, EventRef, Header, Key, StreamId, TimeMs, Type, Value, format_duration, format_time, parse_time,
     },
-    op::window::{KeyState, Program, Scratch, Span, WindowAssigner},
+    op::window::{KeyState, Program, Scratch, Shape, Span, WindowAssigner},
     plan::{Aggregate, AggregateKind, Input, Jitter, OutputField, Role, Window, WindowKind},
 };
 use std::{error::Error, sync::Arc};
@@ -29,8 +29,8 @@ impl WindowAssigner for Tides {
         }
     }
 
-    fn overlaps(&self) -> bool {
-        false
+    fn shape(&self) -> Shape {
+        Shape::Apart
     }
 
     fn describe(&self) -> String {
@@ -58,6 +58,7 @@ fn program(assigner: Tides) -> Result<Program, Box<dyn Error>> {
         // Not looked at: the assigner stands in its place.
         kind: WindowKind::Tumbling { size_ms: 1 },
         jitter: Jitter::Aligned,
+        early_ms: None,
         aggregates: vec![
             aggregate(AggregateKind::Count, every, Type::Int),
             aggregate(AggregateKind::Max, expr(Node::Field(0), Type::Float), Type::Float),

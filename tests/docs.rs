@@ -227,13 +227,20 @@ fn functions_that_look_around_are_all_listed_and_check() {
 
 #[test]
 fn aggregates_are_all_listed_and_check_over_windows_and_variables() {
-    let listed = calls("aggregates");
+    let (both, over_windows) = (calls("aggregates"), calls("window_aggregates"));
+    let listed: Vec<&String> = both.iter().chain(&over_windows).collect();
     for (name, kind) in check::AGGREGATES {
         let row = listed.iter().any(|call| call.starts_with(&format!("{name}(")));
         assert_eq!(row, kind.is_some(), "`{name}` in the table of aggregates");
     }
-    for call in &listed {
-        let over_window = format!("FROM pings PARTITION BY vehicle WINDOW TUMBLING 1 h MEASURES {call} AS result");
+    let over_window =
+        |call: &str| format!("FROM pings PARTITION BY vehicle WINDOW TUMBLING 1 h MEASURES {call} AS result");
+    for call in over_windows {
+        let (plan, complaints) = checked(&rule_file(&over_window(&call)));
+        assert!(plan.is_some(), "{}", said(&complaints));
+    }
+    for call in &both {
+        let over_window = over_window(call);
         let of_variable = call.replace("(speed", "(v.speed").replace("(*", "(v").replace("(position", "(v.position");
         let of_variable = of_variable.replace("DISTINCT status", "DISTINCT v.status").replace("(status", "(v.status");
         let over_variable = format!(

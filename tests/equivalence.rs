@@ -30,6 +30,31 @@ fn mixture() -> Scene {
             "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 min JITTER 100%\nMEASURES count(*) AS n, avg(speed) AS mean, distinct(speed) AS speeds, path_length(position) AS way",
         ),
         ("alert", "Minute", "FROM minutes\nPARTITION BY id\nMEASURES n, mean, speeds, window_start AS since"),
+        (
+            "alert",
+            "Sliding",
+            "FROM pings\nPARTITION BY id\nWINDOW SLIDING 70 s EVERY 20 s JITTER 100%\nMEASURES count(*) AS n, max(speed) AS top, stddev(speed) AS spread, median(speed) AS mid, centroid(position) AS here",
+        ),
+        (
+            "alert",
+            "Growing",
+            "FROM pings\nPARTITION BY id\nWINDOW CUMULATIVE 2 min EVERY 30 s JITTER NATURAL\nMEASURES sum(speed) AS sum, ewma(speed, 20 s) AS lately, approx_distinct(speed) AS speeds",
+        ),
+        (
+            "alert",
+            "Session",
+            "FROM pings\nPARTITION BY id\nWINDOW SESSION GAP 40 s MAX 2 min JITTER 100%\nMEASURES rate(*) AS rate, convex_hull(position) AS hull, bounding_box(position) AS bounds\nEMIT EVERY 30 s",
+        ),
+        (
+            "alert",
+            "Every",
+            "FROM pings\nPARTITION BY id\nWINDOW COUNT 7 EVERY 3\nMEASURES top_k(speed, 2) AS often, collect(DISTINCT h3(position, 7)) AS cells",
+        ),
+        (
+            "alert",
+            "Local",
+            "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 h TIME ZONE 'Asia/Kathmandu'\nMEASURES count(*) AS n\nEMIT EVERY 1 min",
+        ),
         ("stream", "fast", "FROM pings\nWHERE speed > 50 km/h\nPARTITION BY id\nMEASURES speed, gap() AS pause"),
         ("alert", "Twice", "FROM fast\nPARTITION BY id\nPATTERN x{2}\nWITHIN 5 min\nMEASURES sum(x.speed) AS sum"),
         (
