@@ -76,7 +76,7 @@ impl Config {
     /// # Errors
     /// The first number that isn't.
     pub fn checked(self) -> Result<Self, ClusterError> {
-        debug_assert!(REACH_MAX <= MAX_DISK);
+        const { assert!(REACH_MAX <= MAX_DISK) };
         let rings = |what, k: u32| match k {
             1..=REACH_MAX => Ok(()),
             _ => Err(ClusterError::Rings { what, given: k }),

@@ -34,8 +34,8 @@ impl Patch {
 
 /// A weight in units of 2⁻⁴⁰: what is no number or negative counts as 0.
 pub(super) fn exact_weight(weight: f64) -> i128 {
-    // `max` takes the other side of NaN.
-    (weight.max(0.0).min(WEIGHT_MAX) * WEIGHT).round() as i128
+    // NaN becomes 0 at the end.
+    (weight.clamp(0.0, WEIGHT_MAX) * WEIGHT).round() as i128
 }
 
 /// The sums of a set of cells.
