@@ -46,6 +46,10 @@ fn strict_parts_of_what_must_not_occur_are_next_to_each_other() {
     let pattern = pattern([v('a'), never(group([v('b'), v('c').strict()])), v('d')]);
     assert_eq!(found(&pattern, "a1 b2 x3 c4 d5"), ["a0 d4 @5"]);
     assert_eq!(found(&pattern, "a1 b2 b3 c4 d5"), none());
+    let first_c = super::kit::pattern([v('a'), never(group([v('b'), v('c'), v('e').strict()])), v('d')]);
+    assert_eq!(found(&first_c, "a1 b2 c3 x4 c5 e6 d7"), ["a0 d6 @7"], "relaxed is the first one");
+    let any_c = super::kit::pattern([v('a'), never(group([v('b'), v('c').any(), v('e').strict()])), v('d')]);
+    assert_eq!(found(&any_c, "a1 b2 c3 x4 c5 e6 d7"), none());
 }
 
 #[test]
