@@ -62,6 +62,7 @@ static RULE_SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
         "FROM pings PARTITION BY id PATTERN a -> b+ EACH -> (c | d) WITHIN 5 min DEFINE a AS speed > 5 km/h, b AS speed > a.speed, c AS c.speed < avg(b.speed), d AS TRUE MEASURES count(b) AS n AFTER MATCH NO SKIP",
         "FROM pings PARTITION BY id PATTERN a ->> b{2,4} ANY !c WITHIN 5 min DEFINE a AS TRUE, b AS speed > prev(speed), c AS speed = 0 MEASURES sum(b.speed) AS s AFTER MATCH SKIP TO LAST b ON TIMEOUT",
         "FROM pings PARTITION BY id PATTERN (a -> b)+ (c & d) WITHIN 9 min DEFINE a AS speed > 1 km/h, b AS speed > 2 km/h, c AS TRUE, d AS speed < 3 km/h EAGER",
+        "FROM pings PARTITION BY id PATTERN a? -> !(b -> c{2} | d & e) -> (!f -> g)+? -> h WITHIN 9 min DEFINE a AS speed > 1 km/h, b AS speed > a.speed, c AS speed < 1 km/h, d AS TRUE, e AS speed > 5 km/h, f AS speed > 8 km/h, g AS speed > 2 km/h, h AS TRUE",
         "FROM pings PARTITION BY id PATTERN a -> !b FOR 30 s WITHIN UNBOUNDED DEFINE a AS speed > 9 km/h, b AS TRUE",
         "FROM pings PARTITION BY id PATTERN a+ UNTIL speed < 2 km/h WITHIN 30 s OF PREVIOUS -> b WITHIN 5 min",
         "FROM pings PARTITION BY h3(position, 7) WINDOW TUMBLING 1 min JITTER 30% MEASURES count(*) FILTER (WHERE speed > 5 km/h) AS n, avg(speed) AS mean, min(speed) AS low, max(speed) AS top HAVING n > 0",

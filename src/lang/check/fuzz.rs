@@ -104,6 +104,7 @@ fn rule() -> impl Strategy<Value = String> {
         "FROM pings, sensors PARTITION BY vehicle WINDOW TUMBLING 5 min OFFSET $1 MEASURES $2 AS n HAVING $3",
         "FROM pings PARTITION BY vehicle PATTERN a -> b+ WITHIN 5 min DEFINE a AS $1, b AS $2 MEASURES $3 AS x",
         "FROM pings PARTITION BY vehicle PATTERN a b* UNTIL $2 -> !c -> d WITHIN 5 min DEFINE a AS entered(airports), b AS $1, d AS exited(a.fence) MEASURES $3 AS x HAVING x",
+        "FROM pings PARTITION BY vehicle PATTERN a{1,3} UNTIL $2 -> !(b -> c+) -> d WITHIN 5 min DEFINE a AS TRUE, b AS $1, c AS speed > a.speed, d AS exited(airports) MEASURES $3 AS x",
         "FROM pings, orders PATTERN a -> b WITHIN 5 min DEFINE a FROM pings AS $1, b FROM orders AS $2 MEASURES $3 AS x",
         "FROM pings THROUGH airports PARTITION BY vehicle, fence PATTERN a -> b WITHIN 5 min DEFINE a AS $1, b AS $2 MEASURES $3 AS x",
     ]);

@@ -47,6 +47,10 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
         marks: 0,
         tracks: BTreeMap::new(),
     };
+    builder.graph.places = vec![0; pattern.variables.len()];
+    for (place, var) in items.iter().flat_map(Item::variables).enumerate() {
+        builder.graph.places[usize::from(var)] = place;
+    }
     for var in 0..pattern.variables.len() {
         let pred = builder.graph.pred(Pred::Variable(var as u16))?;
         builder.variables.push(pred);

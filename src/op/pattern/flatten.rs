@@ -53,6 +53,8 @@ impl FlatState {
 }
 
 const EDGES_MAX: usize = 16_384;
+/// Steps on the way to all of them.
+const VISITS_MAX: usize = 8 * EDGES_MAX;
 
 /// The states that can be reached, the start first.
 pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
@@ -64,10 +66,10 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
     let mut order = vec![graph.start];
     place[graph.start] = Some(0u16);
     let mut at = 0;
-    let mut total = 0;
+    let (mut total, mut visits) = (0, 0);
     while let Some(&state) = order.get(at) {
         at += 1;
-        let mut closed = close(graph, state, EDGES_MAX.saturating_sub(total))?;
+        let mut closed = close(graph, state, EDGES_MAX.saturating_sub(total), &mut visits)?;
         total += closed.edges.len() + closed.finals.len();
         let mut find = |target: StateIx| {
             *place[target].get_or_insert_with(|| {
@@ -126,15 +128,14 @@ fn same((guard, within, edge): &Reached<'_>, (other_guard, other_within, other):
     ends && within == other_within && same_set(guard, other_guard)
 }
 
-fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, BuildError> {
+fn close<'g>(graph: &'g Graph, state: StateIx, limit: usize, visits: &mut usize) -> Result<Closed<'g>, BuildError> {
     let mut closed = Closed::default();
     let begin = Way { state, guard: Guard::new(), taken: Guard::new(), within: SmallVec::new(), path: SmallVec::new() };
     let mut to_do = vec![begin];
-    let mut visits = 0;
     // Last in, first out: the order of edges decides the order of partial matches of one start.
     while let Some(mut way) = to_do.pop() {
-        visits += 1;
-        if closed.edges.len() + closed.finals.len() > limit || visits > EDGES_MAX {
+        *visits += 1;
+        if closed.edges.len() + closed.finals.len() > limit || *visits > VISITS_MAX {
             return Err(BuildError::TooLarge { what: "transitions", limit: EDGES_MAX });
         }
         way.path.push(way.state);

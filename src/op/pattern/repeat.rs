@@ -239,9 +239,16 @@ impl Builder<'_> {
     /// loop's; else its proceed edges are not.
     fn hold_back(&mut self, item: &Item, state: StateIx, sink: StateIx, whole: bool) -> Result<(), BuildError> {
         if item.mode == Loop::Reluctant && item.is_one_event() {
-            self.wraps.hold_back(&mut self.graph, state, sink, whole)?;
+            let last = self.last_place(item);
+            self.wraps.hold_back(&mut self.graph, state, (sink, last), whole)?;
         }
         Ok(())
+    }
+
+    /// Where the last variable of an element stands.
+    fn last_place(&self, item: &Item) -> usize {
+        let places = item.variables().into_iter().filter_map(|var| self.graph.places.get(usize::from(var)).copied());
+        places.max().unwrap_or_default()
     }
 
     /// The same for a group: what follows has an event even where the repetition has begun. Strictly it can't follow any
@@ -256,13 +263,14 @@ impl Builder<'_> {
         if item.mode != Loop::Reluctant {
             return Ok(());
         }
-        self.wraps.hold_back(&mut self.graph, head, sink, true)?;
+        let last = self.last_place(item);
+        self.wraps.hold_back(&mut self.graph, head, (sink, last), true)?;
         let strict = place.following.is_none_or(|following| following.connect == Connect::Strict);
         if strict || item.is_one_event() {
             return Ok(());
         }
         for state in first..self.graph.states.len() {
-            self.wraps.hold_back(&mut self.graph, state, sink, false)?;
+            self.wraps.hold_back(&mut self.graph, state, (sink, last), false)?;
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ pub(super) struct Wraps {
     origins: BTreeMap<StateIx, (StateIx, BTreeSet<Wrap>)>,
     /// First come, first served: a copy of a copy is asked for after the copy.
     to_do: VecDeque<(StateIx, Wrap, StateIx)>,
-    held: BTreeMap<StateIx, PredIx>,
+    /// By what follows, and the place up to which variables don't follow.
+    held: BTreeMap<(StateIx, usize), PredIx>,
     trackers: Vec<Tracker>,
     edges: usize,
 }
@@ -101,19 +102,20 @@ impl Wraps {
         label
     }
 
-    /// From `state` no event is taken or skipped that could be taken from `sink`; `whole`: nor proceeded with.
+    /// From `state` no event is taken or skipped that could be taken from `sink` for a variable after the `last` one;
+    /// `whole`: nor proceeded with. What a loop around leads back to does not follow: all would wait for each other.
     pub(super) fn hold_back(
         &mut self,
         graph: &mut Graph,
         state: StateIx,
-        sink: StateIx,
+        (sink, last): (StateIx, usize),
         whole: bool,
     ) -> Result<(), BuildError> {
-        let pred = match self.held.get(&sink) {
+        let pred = match self.held.get(&(sink, last)) {
             Some(&pred) => pred,
             None => {
                 let pred = graph.pred(Pred::Any(Vec::new()))?;
-                self.held.insert(sink, pred);
+                self.held.insert((sink, last), pred);
                 pred
             }
         };
@@ -138,8 +140,8 @@ impl Wraps {
         while let Some((state, wrap, copy)) = self.to_do.pop_front() {
             self.fill(graph, state, &wrap, copy)?;
         }
-        for (sink, pred) in std::mem::take(&mut self.held) {
-            let ways = takes_from(graph, sink);
+        for ((sink, last), pred) in std::mem::take(&mut self.held) {
+            let ways = takes_from(graph, sink, last);
             graph.preds[usize::from(pred)] = Pred::Any(ways);
         }
         Ok(())
@@ -265,8 +267,9 @@ fn add(mut wraps: BTreeSet<Wrap>, wrap: Wrap) -> BTreeSet<Wrap> {
     wraps
 }
 
-/// The guards of all takes that can be reached without taking.
-fn takes_from(graph: &Graph, state: StateIx) -> Vec<Guard> {
+/// The guards of all takes that can be reached without taking, for variables after the last one.
+fn takes_from(graph: &Graph, state: StateIx, last: usize) -> Vec<Guard> {
+    let follows = |var: u16| graph.places.get(usize::from(var)).is_some_and(|place| *place > last);
     let (mut ways, mut seen, mut to_do) = (Vec::new(), BTreeSet::new(), vec![(state, Guard::new())]);
     while let Some((state, guard)) = to_do.pop() {
         if !seen.insert(state) || matches!(graph.states[state].kind, Kind::Stop(_)) {
@@ -275,9 +278,9 @@ fn takes_from(graph: &Graph, state: StateIx) -> Vec<Guard> {
         for edge in &graph.states[state].edges {
             let guard = both(&guard, &edge.guard);
             match edge.action {
-                Action::Take(_) => ways.push(guard),
+                Action::Take(var) if follows(var) => ways.push(guard),
                 Action::Proceed => to_do.push((edge.target, guard)),
-                Action::Ignore => {}
+                Action::Take(_) | Action::Ignore => {}
             }
         }
     }

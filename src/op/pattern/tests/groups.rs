@@ -103,6 +103,14 @@ fn greedy_groups_within_greedy_groups_take_all_they_can() {
 }
 
 #[test]
+fn reluctant_loops_in_a_loop_do_not_wait_for_each_other() {
+    let two = group([v('a').times(0, None).mode(Loop::Reluctant), v('b').times(0, None).mode(Loop::Reluctant)]);
+    let mut pattern = between(two.times(0, None));
+    pattern.variables[1].conditions = pattern.variables[0].conditions.clone();
+    assert!(!found(&pattern, "s1 a2 c3").is_empty());
+}
+
+#[test]
 fn until_ends_a_counted_loop_too() {
     let counted = between(v('a').times(1, 3).until('u'));
     assert_eq!(found(&counted, "s1 a2 u3 a4 c5"), ["s0 a1 c4 @5"]);
@@ -151,4 +159,50 @@ fn what_is_left_out_ends_the_absences_before_it_for_all_that_follows() {
     assert_eq!(found(&pattern, "a1 b2 n3 d4"), ["a0 b1 d3 @4"]);
     assert_eq!(found(&pattern, "a1 b2 x3 n4 c5 d6"), ["a0 b1 c4 d5 @6"]);
     assert_eq!(found(&pattern, "a1 n2 d3"), none());
+}
+
+/// `s -> (a -> b)+ -> c` from one start, event by event: the pairs that it took, and where it ends.
+fn by_hand(names: &[char], c: char, reluctant: bool) -> Vec<(Vec<usize>, usize)> {
+    let mut found = Vec::new();
+    let (mut pairs, mut begun, mut open) = (Vec::new(), None, false);
+    for (at, &name) in names.iter().enumerate() {
+        let is_loops = name == if begun.is_some() { 'b' } else { 'a' };
+        if open && name == c && (reluctant || !is_loops) {
+            found.push((pairs.clone(), at));
+            if reluctant {
+                break;
+            }
+        }
+        // What the loop withholds from c can't be skipped on the way to it either: it is a c.
+        open &= name != c;
+        match begun {
+            None if is_loops => begun = Some(at),
+            Some(a) if is_loops => {
+                pairs.extend([a, at]);
+                (begun, open) = (None, true);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_group_of_two_takes_what_is_taken_by_hand(
+        names in proptest::collection::vec(proptest::sample::select(vec!['a', 'b', 'c', 'x']), 0..16),
+        c in proptest::sample::select(vec!['a', 'b', 'c']),
+        reluctant in proptest::bool::ANY,
+    ) {
+        let mode = if reluctant { Loop::Reluctant } else { Loop::Greedy };
+        let pattern = with_c_as(between(pairs().mode(mode)), c);
+        let events: Vec<String> = std::iter::once(&'s').chain(&names).enumerate().map(|(at, name)| format!("{name}{at}")).collect();
+        let text = |(pairs, end): (Vec<usize>, usize)| {
+            let pairs: Vec<String> =
+                pairs.iter().enumerate().map(|(at, event)| format!("{}{}", ['a', 'b'][at % 2], event + 1)).collect();
+            format!("s0 {} c{} @{}", pairs.join(" "), end + 1, end + 1)
+        };
+        let expected: Vec<String> = by_hand(&names, c, reluctant).into_iter().map(text).collect();
+        proptest::prop_assert_eq!(found(&pattern, &events.join(" ")), expected);
+    }
 }

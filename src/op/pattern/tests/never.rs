@@ -2,9 +2,13 @@
 
 use super::{
     super::BuildError,
-    kit::{element, found, group, not, pattern, refusal, v},
+    kit::{Partition, element, found, group, not, pattern, refusal, v},
 };
-use crate::plan::{Connect, Element, Pattern, Term};
+use crate::{
+    expr::{Builder, Compare, Node, Pick, Var},
+    model::{Type, Value},
+    plan::{Connect, Element, Pattern, Term},
+};
 
 fn never(what: Element) -> Element {
     element(Term::Not { term: Box::new(what.term), for_ms: None })
@@ -42,6 +46,10 @@ fn strict_parts_of_what_must_not_occur_are_next_to_each_other() {
     let pattern = pattern([v('a'), never(group([v('b'), v('c').strict()])), v('d')]);
     assert_eq!(found(&pattern, "a1 b2 x3 c4 d5"), ["a0 d4 @5"]);
     assert_eq!(found(&pattern, "a1 b2 b3 c4 d5"), none());
+    let first_c = super::kit::pattern([v('a'), never(group([v('b'), v('c'), v('e').strict()])), v('d')]);
+    assert_eq!(found(&first_c, "a1 b2 c3 x4 c5 e6 d7"), ["a0 d6 @7"], "relaxed is the first one");
+    let any_c = super::kit::pattern([v('a'), never(group([v('b'), v('c').any(), v('e').strict()])), v('d')]);
+    assert_eq!(found(&any_c, "a1 b2 c3 x4 c5 e6 d7"), none());
 }
 
 #[test]
@@ -77,6 +85,25 @@ fn the_event_that_is_taken_is_not_between() {
     let mut pattern = pattern([v('a'), never(group([v('b'), v('c')])), v('d'), v('e')]);
     same(&mut pattern);
     assert_eq!(found(&pattern, "a1 b2 c3 e4"), ["a0 d2 e3 @4"], "c and d are the same here");
+}
+
+#[test]
+fn what_must_not_occur_may_look_at_what_was_taken() {
+    let mut pattern = pattern([v('a'), never(group([v('b'), v('c')])), v('d')]);
+    let mut builder = Builder::new();
+    let (field, name) = (builder.push(Node::Field(0)), builder.push(Node::Const(Value::text("b"))));
+    let is = builder.push(Node::CompareValue(Compare::Eq, field, name));
+    let value = builder.push(Node::Field(1));
+    let first = builder.push(Node::Var(Var { var: 0, pick: Pick::Last(0) }, 1));
+    let more = builder.push(Node::CompareValue(Compare::Gt, value, first));
+    let root = builder.push(Node::And([is, more].into_iter().collect()));
+    pattern.variables[1].conditions = vec![Some(builder.finish(root, Type::Bool))];
+    let mut partition = Partition::new(&pattern);
+    for (at, (name, value)) in [('a', 1), ('a', 5), ('b', 3), ('c', 0), ('d', 0)].into_iter().enumerate() {
+        partition.event(name, at as i64, Value::Int(value));
+        partition.reload();
+    }
+    assert_eq!(partition.found(), ["a1 d4 @4"], "for the first a the b is more, for the second it isn't");
 }
 
 #[test]

@@ -127,9 +127,14 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
     #[test]
     fn loops_over_what_may_be_empty_end_in_every_nesting(
-        nesting in prop::collection::vec((0..3u32, prop::option::of(1..3u32), 0..3u8, any::<bool>()), 1..5),
+        nesting in prop::collection::vec((0..2u32, prop::option::of(1..3u32), 0..3u8, any::<bool>()), 1..4),
         names in names(),
     ) {
         let mut inner = v('b').times(0, None);
