@@ -170,9 +170,14 @@ impl Writer<'_> {
     fn aggregate(&self, agg: &str, var: &str, field: Option<&str>) -> Written {
         let names = self.variables.get(var).map(Vec::as_slice).unwrap_or_default();
         let known = field.and_then(|name| self.fields.get(name).filter(|field| field.kind != Kind::Null));
-        let number = known.is_some_and(|field| field.kind == Kind::Number);
+        let mixed = known.is_some_and(|field| field.kind == Kind::Mixed);
+        let number = mixed || known.is_some_and(|field| field.kind == Kind::Number);
         let each = |function: &str| -> Vec<String> {
             let of = |name: &String| match field {
+                // What is no number is null in a sum, and so is left out.
+                Some(field) if function != "count" && mixed => {
+                    format!("{function}({}.{} + 0)", quoted(name), quoted(field))
+                }
                 Some(field) if function != "count" => format!("{function}({}.{})", quoted(name), quoted(field)),
                 _ => format!("count({})", quoted(name)),
             };
@@ -192,13 +197,13 @@ impl Writer<'_> {
             "sum" if number => Written::new(total(&each("sum")), Kind::Number, false),
             "sum" => Written::new("0", Kind::Number, false),
             _ if names.is_empty() => Written::null(),
-            "avg" if number && names.len() == 1 && known.is_some_and(|field| !field.missing) => {
+            "avg" if number && names.len() == 1 && known.is_some_and(|field| !field.missing && !mixed) => {
                 Written::new(total(&each("avg")), Kind::Number, true)
             }
             // Over all events, also those that lack the field; null where there are none.
-            "avg" if number => {
-                let text = format!("({} / {})", total(&each("sum")), total(&each("count")));
-                Written::new(text, Kind::Number, true)
+            "avg" => {
+                let sum = if number { total(&each("sum")) } else { "0".to_owned() };
+                Written::new(format!("({sum} / {})", total(&each("count"))), Kind::Number, true)
             }
             "min" if number => Written::new(one_of("least", &each("min")), Kind::Number, true),
             "max" if number => Written::new(one_of("greatest", &each("max")), Kind::Number, true),

@@ -57,6 +57,7 @@ const FINE: &[&str] = &[
     "FROM p PATTERN !a FOR 10 min WITHIN UNBOUNDED CLOCK EVENT OR WALL AT END DROP",
     "FROM p PATTERN a -> !(b -> c) -> d (x | y & z)",
     "FROM p PATTERN a+? STRICT EACH -> b{2,5}? ANY ->> c{,3} UNTIL speed > 3 -> d* WITHIN 5 min -> e WITHIN 3 s OF PREVIOUS WITHIN 1 h",
+    "FROM p PATTERN a !b WITHIN 5 min OF PREVIOUS -> c -> !d WITHIN 3 s OF PREVIOUS WITHIN 1 h",
     "FROM p PATTERN (a -> b)+ (c | d e) -> (f & g) AFTER MATCH SKIP TO LAST a OR FAIL ALL ROWS PER MATCH",
     "FROM p WINDOW SESSION GAP 5 min MAX 2 h ALLOWED LATENESS 1 min EMIT EVERY 5 s HAVING n > 3 MEASURES count(*) AS n",
     "FROM p WINDOW COUNT 10 EVERY 5 MEASURES count(DISTINCT v) FILTER (WHERE speed > 3 kn) AS n",

@@ -75,3 +75,12 @@ fn a_skip_to_a_variable_that_a_match_lacks_is_counted() {
     assert_eq!(partition.found(), ["a0 c1 @2"]);
     assert_eq!(partition.scratch.counts.skip_misses, 1);
 }
+
+#[test]
+fn a_skip_to_where_the_match_began_is_counted_as_it_gets_nowhere() {
+    let skip = Skip::ToFirst { var: 0, or_fail: true };
+    let mut partition = Partition::new(&pattern([v('a'), v('c')]).skip(skip));
+    partition.feed("a1 c2");
+    assert_eq!(partition.found(), ["a0 c1 @2"]);
+    assert_eq!(partition.scratch.counts.skip_misses, 1);
+}
