@@ -11,7 +11,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{ClockPolicy, Plan, StreamOrigin},
+    plan::{Class, ClockPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
