@@ -14,6 +14,7 @@ mod machine;
 mod operator;
 mod order;
 mod output;
+mod pace;
 mod route;
 mod shard;
 mod snapshot;
