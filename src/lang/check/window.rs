@@ -26,12 +26,13 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
     }
     let kind = kind(rule, clause);
     let early_ms = early(rule, clause, query);
-    let mut kind = kind?;
-    let mut jitter = match (&clause.jitter, &clause.offset) {
-        (Some(jitter), _) => drawn(rule, jitter, &kind)?,
-        (None, Some(offset)) => self::offset(rule, offset, &kind)?,
-        (None, None) => plan::Jitter::Aligned,
+    let jitter = match (&clause.jitter, &clause.offset, &kind) {
+        (Some(jitter), ..) => drawn(rule, jitter, kind.as_ref()),
+        (None, Some(offset), Some(kind)) => self::offset(rule, offset, kind),
+        (None, Some(_), None) => None,
+        (None, None, _) => Some(plan::Jitter::Aligned),
     };
+    let (mut kind, mut jitter) = (kind?, jitter?);
     if let (plan::WindowKind::Calendar { offset_ms, size_ms, .. }, plan::Jitter::Offset { offset_ms: shift_ms }) =
         (&mut kind, &jitter)
     {
@@ -144,13 +145,13 @@ fn early(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Opti
     Compiler::new(rule, Site::Constant, 0).positive_ms(period).map(Some)
 }
 
-fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: &plan::WindowKind) -> Option<plan::Jitter> {
+fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: Option<&plan::WindowKind>) -> Option<plan::Jitter> {
     use plan::WindowKind::{Calendar, Count, Session};
     let JitterKind::Percent { value, by } = &jitter.kind else {
         return match kind {
             // They begin with a key's first event as they are.
-            Session { .. } | Count { .. } => Some(plan::Jitter::Aligned),
-            Calendar { .. } => rule.report_none(
+            Some(Session { .. } | Count { .. }) => Some(plan::Jitter::Aligned),
+            Some(Calendar { .. }) => rule.report_none(
                 Diagnostic::new(
                     Code::WrongPlace,
                     jitter.span,
@@ -161,7 +162,7 @@ fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: &plan::WindowKind
             _ => Some(plan::Jitter::Natural),
         };
     };
-    if let Count { .. } = kind {
+    if let Some(Count { .. }) = kind {
         return rule.report_none(
             Diagnostic::new(Code::WrongPlace, jitter.span, "windows of so many events have no time to be shifted by")
                 .with_help("they begin with a key's first event, so keys are spread as they are"),

@@ -32,7 +32,8 @@ impl Centroid {
     /// Null over no positions, and over such that cancel out: two opposite ones have no middle.
     pub(super) fn result(&self) -> Value {
         let [x, y, z] = self.sum.map(|sum| sum.total());
-        if !(x.hypot(y).hypot(z) > 1e-9 * self.count as f64) {
+        let length = x.hypot(y).hypot(z);
+        if length.is_nan() || length <= 1e-9 * self.count as f64 {
             return Value::Null;
         }
         let (lon, lat) = (y.atan2(x).to_degrees(), z.atan2(x.hypot(y)).to_degrees());

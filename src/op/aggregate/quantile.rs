@@ -134,7 +134,7 @@ impl Quantile {
 
 fn bucket_of(x: f64) -> i32 {
     let size = x.abs();
-    if !(size >= SMALLEST) {
+    if size.is_nan() || size < SMALLEST {
         return 0;
     }
     // Exponent and head: 17 bits.
