@@ -98,14 +98,13 @@ fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32
         };
         turn += 1;
         for &other in grid.near(spot) {
-            let cell = grid.spot(other);
-            if !cell.is_core || cell.cluster == NONE {
-                continue;
-            }
             let Some(met) = marks.get(other) else {
-                marks.set(other, front);
-                fronts[front as usize].seen.push(other);
-                fronts[front as usize].next.push_back(other);
+                let cell = grid.spot(other);
+                if cell.is_core && cell.cluster != NONE {
+                    marks.set(other, front);
+                    fronts[front as usize].seen.push(other);
+                    fronts[front as usize].next.push_back(other);
+                }
                 continue;
             };
             let met = roots.of(met);
