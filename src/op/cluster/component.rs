@@ -3,14 +3,15 @@
 //! Core cells in reach of each other are in one cluster; a border cell (hot, no core) is in the cluster of the lowest core
 //! cell in its reach; without one it is noise. All changes of an instant are taken together, in this order:
 //!
-//! 1. heat and counts, then who became a core and who stopped being one;
-//! 2. what is no core any more leaves its cluster; its neighbours there are the *seeds* of a split;
-//! 3. new cores join, and clusters that they bridge become one: the smaller one's cells move to the larger;
-//! 4. from the seeds it is searched whether each cluster still holds together;
-//! 5. border cells near a change look for their core again.
+//! 1. heat and counts, then who became a core and who is to stop being one;
+//! 2. new cores join, and clusters that they bridge become one: the smaller one's cells move to the larger;
+//! 3. what is no core any more leaves, hole by hole, and it is searched whether each cluster still holds together round
+//!    the hole; the holes to come are still filled then, so that each search is about its own surroundings;
+//! 4. border cells near a change look for their core again.
 //!
-//! Every part of a cluster that falls apart has a seed: it was connected to a cell that left. So clusters without seeds
-//! aren't looked at, and the result is that of a search over all cells.
+//! After each step the clusters are the connected parts of the graph as it is then, where a new core and one that is
+//! leaving don't count as neighbours if they are in different clusters. At the end nothing is leaving, so the result is
+//! that of a search over all cells.
 
 use super::{
     config::{Config, Overlap},
@@ -147,15 +148,16 @@ impl Components {
             }
         }
         let (gained, lost) = self.recore(&added, &removed);
-        let seeds = self.seeds(&lost);
-        for &spot in lost.iter().chain(&removed).chain(&gained) {
-            self.relabel(spot, NONE);
+        for &spot in removed.iter().chain(&gained) {
+            if !self.grid.spot(spot).is_leaving {
+                self.relabel(spot, NONE);
+            }
         }
-        removed.iter().for_each(|&spot| self.grid.facts_mut(spot).load = Load::default());
         for &spot in &gained {
             self.join(spot);
         }
-        self.split(seeds);
+        self.leave(&lost);
+        removed.iter().for_each(|&spot| self.grid.facts_mut(spot).load = Load::default());
         if self.config.density.is_some() {
             self.anchor(&added, &gained, &lost);
         }
@@ -175,7 +177,7 @@ impl Components {
         }
     }
 
-    /// Who became a core, and who stopped being one.
+    /// Who became a core, and who is to stop being one.
     fn recore(&mut self, added: &[u32], removed: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let mut changed: Vec<u32> = added.iter().chain(removed).copied().collect();
         if self.config.density.is_some() {
@@ -189,27 +191,18 @@ impl Components {
             let should = self.grid.deserves_core(spot);
             let place = self.grid.spot_mut(spot);
             match (place.is_core, should) {
-                (false, true) => gained.push(spot),
-                (true, false) => lost.push(spot),
-                _ => continue,
+                (false, true) => {
+                    place.is_core = true;
+                    gained.push(spot);
+                }
+                (true, false) => {
+                    place.is_leaving = true;
+                    lost.push(spot);
+                }
+                _ => {}
             }
-            place.is_core = should;
         }
         (gained, lost)
-    }
-
-    /// Cores that have lost a neighbour of their own cluster.
-    fn seeds(&self, lost: &[u32]) -> Vec<u32> {
-        let mut seeds = Vec::new();
-        for &spot in lost {
-            let cluster = self.grid.spot(spot).cluster;
-            let is_seed = |other: &&u32| {
-                let other = self.grid.spot(**other);
-                other.is_core && other.cluster == cluster
-            };
-            seeds.extend(self.grid.near(spot).iter().filter(is_seed));
-        }
-        seeds
     }
 
     /// A new core joins the clusters in its reach, which become one.
@@ -217,7 +210,7 @@ impl Components {
         let mut near: Vec<u32> = Vec::new();
         for &other in self.grid.near(spot) {
             let other = self.grid.spot(other);
-            if other.is_core && other.cluster != NONE && !near.contains(&other.cluster) {
+            if other.is_core && !other.is_leaving && other.cluster != NONE && !near.contains(&other.cluster) {
                 near.push(other.cluster);
             }
         }
@@ -296,7 +289,7 @@ impl Components {
     }
 
     /// A cell belongs to another cluster, or to none, from now on.
-    fn relabel(&mut self, spot: u32, into: u32) {
+    pub(super) fn relabel(&mut self, spot: u32, into: u32) {
         let from = self.grid.spot(spot).cluster;
         if from == into {
             return;

@@ -32,6 +32,8 @@ pub(super) struct Spot {
     hot_near: u32,
     pub(super) is_hot: bool,
     pub(super) is_core: bool,
+    /// Still a core to searches, but about to be none.
+    pub(super) is_leaving: bool,
 }
 
 /// What else there is to know of a cell.
@@ -141,7 +143,15 @@ impl Grid {
             link(density.within, &mut self.dense, &self.numbers);
         }
         let hot_near = self.dense(number).iter().filter(|&&other| self.spot(other).is_hot).count() as u32;
-        self.spots.push(Spot { cell, cluster: NONE, anchor: NONE, hot_near, is_hot: false, is_core: false });
+        self.spots.push(Spot {
+            cell,
+            cluster: NONE,
+            anchor: NONE,
+            hot_near,
+            is_hot: false,
+            is_core: false,
+            is_leaving: false,
+        });
         self.facts.push(Facts {
             patch: Patch::of(cell),
             load: Load::default(),

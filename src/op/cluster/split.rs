@@ -1,9 +1,9 @@
 //! Whether a cluster still holds together after cells left it.
 //!
-//! From every core that lost a neighbour a search spreads over the cluster, one cell of each search in turn. Searches that
-//! meet go on as one. When one is left, it is the rest of the cluster, however large that is, and nobody looks at it; a
-//! search that ends before has found a part that isn't connected any more. So the cost is that of the smaller parts, and
-//! where nothing falls apart, of the way round the gap.
+//! Cells that leave together and are neighbours are a *hole*. From every core round a hole a search spreads over the cluster,
+//! one cell of each search in turn. Searches that meet go on as one. When one is left, it is the rest of the cluster, however
+//! large that is, and nobody looks at it; a search that ends before has found a part that isn't connected any more. So the
+//! cost is that of the smaller parts, and where nothing falls apart, of the way round the hole.
 
 use super::{
     component::{Components, Marks},
@@ -33,26 +33,63 @@ impl Roots {
 }
 
 impl Components {
-    /// Splits the clusters of these cores where they don't hold together.
-    pub(super) fn split(&mut self, mut seeds: Vec<u32>) {
-        seeds.sort_unstable_by_key(|&seed| (self.grid.spot(seed).cluster, seed));
-        seeds.dedup();
-        let mut parts = Vec::new();
+    /// Takes cores that are leaving out of their clusters, which are split where they don't hold together without them.
+    pub(super) fn leave(&mut self, lost: &[u32]) {
+        for hole in self.holes(lost) {
+            let cluster = hole.first().map_or(NONE, |&spot| self.grid.spot(spot).cluster);
+            let mut seeds: Vec<u32> = Vec::new();
+            for &spot in &hole {
+                let is_seed = |other: &&u32| {
+                    let other = self.grid.spot(**other);
+                    other.is_core && !other.is_leaving && other.cluster == cluster
+                };
+                seeds.extend(self.grid.near(spot).iter().filter(is_seed));
+            }
+            for &spot in &hole {
+                let place = self.grid.spot_mut(spot);
+                (place.is_core, place.is_leaving) = (false, false);
+                self.relabel(spot, NONE);
+            }
+            seeds.sort_unstable();
+            seeds.dedup();
+            for part in search(&self.grid, &mut self.marks, &seeds) {
+                self.part(&part);
+            }
+        }
+    }
+
+    /// Cells that leave, by hole.
+    fn holes(&mut self, lost: &[u32]) -> Vec<Vec<u32>> {
         let Self { grid, marks, .. } = self;
-        for of_cluster in seeds.chunk_by(|&a, &b| grid.spot(a).cluster == grid.spot(b).cluster) {
-            search(grid, marks, of_cluster, &mut parts);
+        marks.wipe(grid.spots.len());
+        let mut holes = Vec::new();
+        for &first in lost {
+            if marks.get(first).is_some() {
+                continue;
+            }
+            marks.set(first, 0);
+            let mut hole = vec![first];
+            let mut next = 0;
+            while let Some(&spot) = hole.get(next) {
+                next += 1;
+                for &other in grid.near(spot) {
+                    if grid.spot(other).is_leaving && marks.get(other).is_none() {
+                        marks.set(other, 0);
+                        hole.push(other);
+                    }
+                }
+            }
+            holes.push(hole);
         }
-        for part in parts {
-            self.part(&part);
-        }
+        holes
     }
 }
 
-/// The parts of one cluster, all but one of them.
-fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32>>) {
-    if seeds.len() < 2 {
-        return;
-    }
+/// The parts of the seeds' cluster, all but one of them.
+fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32]) -> Vec<Vec<u32>> {
+    let mut parts = Vec::new();
+    let [first, _, ..] = seeds else { return parts };
+    let cluster = grid.spot(*first).cluster;
     marks.wipe(grid.spots.len());
     let mut roots = Roots((0..seeds.len() as u32).collect());
     let mut left = seeds.len();
@@ -70,7 +107,7 @@ fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32
         }
     }
     if left < 2 {
-        return;
+        return parts;
     }
     let mut fronts: Vec<Front> = Vec::new();
     fronts.resize_with(seeds.len(), Front::default);
@@ -98,14 +135,13 @@ fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32
         };
         turn += 1;
         for &other in grid.near(spot) {
-            let cell = grid.spot(other);
-            if !cell.is_core || cell.cluster == NONE {
-                continue;
-            }
             let Some(met) = marks.get(other) else {
-                marks.set(other, front);
-                fronts[front as usize].seen.push(other);
-                fronts[front as usize].next.push_back(other);
+                let cell = grid.spot(other);
+                if cell.is_core && cell.cluster == cluster {
+                    marks.set(other, front);
+                    fronts[front as usize].seen.push(other);
+                    fronts[front as usize].next.push_back(other);
+                }
                 continue;
             };
             let met = roots.of(met);
@@ -124,4 +160,5 @@ fn search(grid: &Grid, marks: &mut Marks, seeds: &[u32], parts: &mut Vec<Vec<u32
             }
         }
     }
+    parts
 }

@@ -150,7 +150,7 @@ fn follows_the_model(centre: Cell, config: Config, ticks: &[Vec<Step>], save_at:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn regions_are_those_of_a_computation_from_scratch(
