@@ -229,7 +229,7 @@ fn play(project: &Project, events: &[u64], way: Way) -> (Vec<Step>, u64) {
             let stats = engine.rule_stats(at as u32);
             // A partial match that was passed over may wait in another state than one that wasn't; both are the same to
             // every later event.
-            match (0..rule.inputs.len()).any(|input| rule.interest(input).beyond_where) {
+            match (0..rule.inputs.len()).any(|input| rule.interest(input).beyond_where.is_some()) {
                 true => format!("{} {} {}", stats.outputs, stats.missing_key, stats.keys),
                 false => format!("{stats:?} {:?}", engine.save_rule(at as u32)),
             }

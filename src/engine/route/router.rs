@@ -109,9 +109,15 @@ impl Router {
         for sub in found.iter().filter_map(|&ix| stream.subs.get(ix as usize)) {
             match &sub.how {
                 How::Alone => self.route_alone(sub.to, event, &mut to),
-                How::Shared { conditions, rest, key } => {
-                    if Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
-                        to(sub.to, ask.key(*key).map_or(Route::NoKey, Route::To));
+                How::Shared { conditions, rest, wanted, key } => {
+                    if !Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
+                        continue;
+                    }
+                    let wanted = how == Find::Passing || wanted.as_ref().is_none_or(|wanted| wanted.is_true(&env));
+                    match ask.key(*key) {
+                        None => to(sub.to, Route::NoKey),
+                        Some(key) if wanted => to(sub.to, Route::To(key)),
+                        Some(_) => {}
                     }
                 }
             }

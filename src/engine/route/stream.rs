@@ -49,13 +49,20 @@ pub(super) enum How {
     /// By the rule's own expressions.
     Alone,
     /// By shared conditions, what is left of WHERE, and a shared key.
-    Shared { conditions: Vec<u32>, rest: Option<Expr>, key: u32 },
+    Shared {
+        conditions: Vec<u32>,
+        rest: Option<Expr>,
+        /// What it asks for beside WHERE.
+        wanted: Option<Expr>,
+        key: u32,
+    },
 }
 
 /// What is taken from a rule before it is known what others share with it.
 struct Draft {
     /// The conditions that make up WHERE, by number.
     conditions: Vec<u32>,
+    wanted: Option<Expr>,
     key: u32,
 }
 
@@ -77,14 +84,16 @@ impl Stream {
         }
         let mut demands = Demands::default();
         let mut keyless: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (at, (&to, draft)) in to.iter().zip(&drafts).enumerate() {
+        for (at, (&to, draft)) in to.iter().zip(&mut drafts).enumerate() {
             let interest = rule_of(plan, to).map(|rule| rule.interest(to.input as usize));
             match (interest, draft) {
                 (Some(interest), Some(draft)) => {
                     let alternatives = &interest.alternatives;
                     alternatives.iter().for_each(|all| demands.add(at as u32, all, &mut items, &mut conditions));
-                    if interest.beyond_where {
+                    if let Some(beyond) = &interest.beyond_where {
                         keyless.entry(draft.key).or_default().push(at as u32);
+                        // Not only where the index can tell: what a rule gets is not to depend on other rules.
+                        draft.wanted = Expr::any(beyond);
                     }
                 }
                 // Asked of every event.
@@ -104,7 +113,7 @@ impl Stream {
             if rest.is_some() == own.is_empty() {
                 continue;
             }
-            sub.how = How::Shared { conditions: shared, rest, key: draft.key };
+            sub.how = How::Shared { conditions: shared, rest, wanted: draft.wanted, key: draft.key };
         }
         stream.index = Some(demands.index());
         stream.conditions = conditions.exprs().to_vec();
@@ -136,10 +145,11 @@ impl Stream {
     }
 
     fn each_expr(&mut self, each: &mut dyn FnMut(&mut Expr)) {
-        let rests = self.subs.iter_mut().filter_map(|sub| match &mut sub.how {
-            How::Shared { rest, .. } => rest.as_mut(),
-            How::Alone => None,
+        let rests = self.subs.iter_mut().flat_map(|sub| match &mut sub.how {
+            How::Shared { rest, wanted, .. } => [rest.as_mut(), wanted.as_mut()],
+            How::Alone => [None, None],
         });
+        let rests = rests.flatten();
         let conditions = self.conditions.iter_mut().chain(&mut self.items);
         conditions.chain(self.keys.iter_mut().flatten()).chain(rests).for_each(each);
     }
@@ -212,7 +222,7 @@ fn draft(plan: &Plan, to: Subscription, wheres: &mut Pool, keys: &mut Keys) -> O
     let mut conditions: Vec<u32> = parts.into_iter().map(|part| wheres.add(part)).collect();
     conditions.sort_unstable();
     conditions.dedup();
-    Some(Draft { conditions, key: keys.add(key) })
+    Some(Draft { conditions, wanted: None, key: keys.add(key) })
 }
 
 fn conjuncts(expr: &Expr, id: NodeId, each: &mut dyn FnMut(NodeId)) {
