@@ -235,10 +235,6 @@ fn element<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step) -> Option<Element>
     };
     let of_previous = step.within.as_ref().is_some_and(|bound| bound.of_previous);
     if step.negated.is_some() {
-        if let ast::Term::Group(group) = &step.term {
-            rule.unsupported("!( … )", group.span);
-            return None;
-        }
         let for_ms = match &step.absent_for {
             Some(absent_for) => Some(Compiler::new(rule, Site::Constant, 0).positive_ms(absent_for)?),
             None => None,
@@ -274,7 +270,7 @@ fn quantifier<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step, within_ms: Opti
     }
     let until = match &step.until {
         None => None,
-        Some(condition) if max.is_none() => {
+        Some(condition) if loops => {
             let mut conditions = Vec::new();
             for input in 0..rule.inputs.len() {
                 let mut compiler = Compiler::new(rule, Site::Define, input);
@@ -288,8 +284,8 @@ fn quantifier<'a>(rule: &mut RuleScope<'a>, step: &'a ast::Step, within_ms: Opti
         }
         Some(condition) => {
             return rule.report_none(
-                Diagnostic::new(Code::BadStep, condition.span, "UNTIL ends a loop that has no upper bound of its own")
-                    .with_help("write `+`, `*` or `{n,}`"),
+                Diagnostic::new(Code::BadStep, condition.span, "UNTIL ends a loop, and this step occurs once at most")
+                    .with_help("write `+`, `*`, `{n,}` or `{n,m}`"),
             );
         }
     };

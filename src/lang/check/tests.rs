@@ -430,3 +430,19 @@ fn the_fence_of_the_previous_event_is_that_of_the_same_condition() {
     let kept: Vec<String> = rule.inputs[0].prev.iter().map(ToString::to_string).collect();
     assert_eq!(kept, ["(lowest @0)", "(lowest @1)"]);
 }
+
+#[test]
+fn what_must_not_occur_may_be_a_sequence_that_looks_at_the_match() {
+    let rule = rule_of(
+        "FROM pings PARTITION BY vehicle PATTERN a? -> !(b -> c{2} | d) FOR 5 min -> (!e -> f)+ -> !(b2 & c2)
+         WITHIN 1 h DEFINE a AS seq = 1, b AS speed > a.speed, c AS seq = 3, d AS seq = 4, e AS seq = 5, f AS seq = 6",
+    );
+    let Body::Pattern(pattern) = &rule.body else { panic!("no pattern") };
+    let terms: Vec<String> = pattern.elements.iter().map(|element| format!("{:?}", element.term)).collect();
+    assert!(
+        terms[1].starts_with("Not { term: Alternation(") && terms[1].ends_with("for_ms: Some(300000) }"),
+        "{terms:?}"
+    );
+    assert!(terms[2].starts_with("Group([Element { connect: Relaxed, term: Not {"), "{terms:?}");
+    assert!(terms[3].starts_with("Not { term: Permutation("), "{terms:?}");
+}

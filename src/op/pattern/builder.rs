@@ -27,7 +27,12 @@ pub(super) struct Builder<'p> {
     pub(super) stops: BTreeMap<u16, StateIx>,
     pub(super) bounds: BTreeMap<Bound, PredIx>,
     pub(super) marks: u16,
+    /// What watches for further repetitions, by the loop and how its next repetition follows.
+    pub(super) tracks: BTreeMap<LoopKey, Wrap>,
 }
+
+/// A loop in its place: the element, its mark, whether it is its first repetition, how that follows, and within what.
+type LoopKey = (usize, Option<u16>, bool, u8, Option<TimeMs>);
 
 /// A graph, and how many loops remember when they began.
 pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<(Graph, u16), BuildError> {
@@ -40,6 +45,7 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
         stops: BTreeMap::new(),
         bounds: BTreeMap::new(),
         marks: 0,
+        tracks: BTreeMap::new(),
     };
     for var in 0..pattern.variables.len() {
         let pred = builder.graph.pred(Pred::Variable(var as u16))?;
@@ -71,12 +77,14 @@ impl Builder<'_> {
         for at in (0..items.len()).rev() {
             let place = Place { items, at, group, following };
             let item = place.item();
-            last = match item.body {
-                Body::Not { var, for_ms: Some(for_ms) } => self.absence_for(place, var, for_ms, last)?,
-                Body::Not { var, for_ms: None } if item.connect == Connect::Strict => {
-                    self.not_next(place, var, last)?
+            last = match &item.body {
+                Body::Not { var, for_ms: Some(for_ms) } => self.absence_for(place, *var, *for_ms, last)?,
+                Body::Not { var, for_ms: None } if place.connect() == Connect::Strict => {
+                    self.not_next(place, *var, last)?
                 }
-                Body::Not { var, for_ms: None } => self.absence_at_end(place, var, last)?,
+                Body::Not { var, for_ms: None } => self.absence_at_end(place, *var, last)?,
+                Body::Never { what, for_ms: Some(for_ms) } => self.never_for(place, what, *for_ms, last)?,
+                Body::Never { what, for_ms: None } => self.never(place, what, last)?,
                 _ => self.element(place, last)?,
             };
             following = Some(item);
@@ -92,6 +100,7 @@ impl Builder<'_> {
         }
         let forbidden = self.take_guard(place, var);
         if self.graph.states[sink].kind != StateKind::Final {
+            self.not_at_an_open_end(place)?;
             let stop = self.stop(var, &forbidden)?;
             return self.wraps.wrap(&mut self.graph, sink, Wrap::Stop { stop, forbidden });
         }
@@ -137,13 +146,13 @@ impl Builder<'_> {
         self.graph.states[state].timer = Some((for_ms, sink));
         // Once the timer has fired this is no way on, from wherever the partial match came here.
         let before = Bound { from: From::Before, ms: for_ms };
-        if place.at == 0 {
+        if place.begins() {
             self.graph.edge(state, Action::Ignore, state, allowed).within.push(before);
             let start = self.state(place, var, false)?;
             self.graph.edge(start, Action::Take(var), state, forbidden);
             return Ok(start);
         }
-        if place.item().connect == Connect::Strict {
+        if place.connect() == Connect::Strict {
             let is_end = self.graph.states[sink].kind == StateKind::Final;
             let action = if is_end { Action::Ignore } else { Action::Proceed };
             self.graph.edge(state, action, sink, allowed).within.push(before);
@@ -151,7 +160,7 @@ impl Builder<'_> {
             self.graph.edge(state, Action::Ignore, state, allowed).within.push(before);
         }
         self.add_stops(place, state)?;
-        Ok(state)
+        self.entry(place, state)
     }
 
     pub(super) fn is_end(&self, state: StateIx) -> bool {

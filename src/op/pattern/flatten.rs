@@ -59,7 +59,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
     let mut total = 0;
     while let Some(&state) = order.get(at) {
         at += 1;
-        let mut closed = close(graph, state, EDGES_MAX - total)?;
+        let mut closed = close(graph, state, EDGES_MAX.saturating_sub(total))?;
         total += closed.edges.len() + closed.finals.len();
         let mut find = |target: StateIx| {
             *place[target].get_or_insert_with(|| {
@@ -95,7 +95,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
 
 #[derive(Default)]
 struct Closed<'g> {
-    edges: Vec<(Guard, SmallVec<[Bound; 1]>, &'g Edge)>,
+    edges: Vec<Reached<'g>>,
     finals: Vec<Guard>,
     timers: Vec<(TimeMs, StateIx)>,
 }
@@ -108,6 +108,14 @@ struct Way {
     taken: Guard,
     within: SmallVec<[Bound; 1]>,
     path: SmallVec<[StateIx; 8]>,
+}
+
+type Reached<'g> = (Guard, SmallVec<[Bound; 1]>, &'g Edge);
+
+fn same((guard, within, edge): &Reached<'_>, (other_guard, other_within, other): &Reached<'_>) -> bool {
+    let ends = (edge.action, edge.target, &edge.marks) == (other.action, other.target, &other.marks);
+    let same_set = |a: &Guard, b: &Guard| a.len() == b.len() && a.iter().all(|lit| b.contains(lit));
+    ends && within == other_within && same_set(guard, other_guard)
 }
 
 fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, BuildError> {
@@ -130,8 +138,11 @@ fn close(graph: &Graph, state: StateIx, limit: usize) -> Result<Closed<'_>, Buil
             let guard = both(&both(&way.guard, &edge.guard), &edge.exit);
             let within: SmallVec<_> = way.within.iter().chain(&edge.within).copied().collect();
             if edge.action != Action::Proceed {
-                if !contradicts(&guard) {
-                    closed.edges.push((guard, within, edge));
+                let new = (guard, within, edge);
+                // Two ways to the same end, as loops over what may be empty have them, are two matches in Flink.
+                let known = graph.chooses && closed.edges.iter().any(|old| same(old, &new));
+                if !contradicts(&new.0) && !known {
+                    closed.edges.push(new);
                 }
                 continue;
             }

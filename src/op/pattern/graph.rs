@@ -109,6 +109,8 @@ pub(super) struct Graph {
     pub(super) states: Vec<State>,
     pub(super) preds: Vec<Pred>,
     pub(super) start: StateIx,
+    /// Whether a loop over a group chooses among its ways, as Flink's can't.
+    pub(super) chooses: bool,
 }
 
 /// More states than this and the pattern is refused: repetitions are states.

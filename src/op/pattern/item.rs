@@ -1,7 +1,7 @@
 //! The elements of a plan in the form the builder works on: loops told apart by kind, permutations and alternations as
 //! choices, stop conditions numbered, and what has no meaning refused.
 
-use super::BuildError;
+use super::{BuildError, tracker::unwatchable};
 use crate::{
     expr::Expr,
     model::TimeMs,
@@ -23,7 +23,15 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) enum Body {
     Var(u16),
-    Not { var: u16, for_ms: Option<TimeMs> },
+    Not {
+        var: u16,
+        for_ms: Option<TimeMs>,
+    },
+    /// What is inside does not occur; it concerns only the ways on that come by here.
+    Never {
+        what: Box<Item>,
+        for_ms: Option<TimeMs>,
+    },
     Sequence(Vec<Item>),
     Choice(Vec<Vec<Item>>),
     Permutation(Vec<Vec<Item>>),
@@ -56,8 +64,21 @@ pub(super) type ByInput = Vec<Option<Expr>>;
 /// The elements of a pattern, and its stop conditions.
 pub(super) fn items(pattern: &Pattern) -> Result<(Vec<Item>, Vec<ByInput>), BuildError> {
     let mut reader = Reader { pattern, untils: Vec::new(), seen: vec![false; pattern.variables.len()] };
-    let items = reader.sequence(&pattern.elements, 0, true)?;
+    let items = reader.sequence(&pattern.elements, 0, Head::Start)?;
     Ok((items, reader.untils))
+}
+
+/// What stands before the first element of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// The pattern begins here.
+    Start,
+    /// The pattern begins here with a group.
+    GroupAtStart,
+    /// A choice among sequences, which skips events on its own.
+    Choice,
+    /// Another element.
+    Element,
 }
 
 struct Reader<'p> {
@@ -67,22 +88,45 @@ struct Reader<'p> {
 }
 
 impl Reader<'_> {
-    fn sequence(&mut self, elements: &[Element], depth: usize, top: bool) -> Result<Vec<Item>, BuildError> {
+    fn sequence(&mut self, elements: &[Element], depth: usize, head: Head) -> Result<Vec<Item>, BuildError> {
         if depth > DEPTH_MAX {
             return Err(BuildError::TooLarge { what: "groups within groups", limit: DEPTH_MAX });
         }
-        let items = elements.iter().map(|element| self.item(element, depth)).collect::<Result<Vec<_>, _>>()?;
-        for (at, item) in items.iter().enumerate() {
-            let Body::Not { for_ms, .. } = item.body else { continue };
-            if at == 0 && !top {
-                return Err(BuildError::unsupported("a group that begins with an absence"));
+        let mut items = Vec::with_capacity(elements.len());
+        for (at, element) in elements.iter().enumerate() {
+            items.push(self.item(element, depth, if at == 0 { head } else { Head::Element })?);
+        }
+        // Whether what is before may have been left out: then an absence must not end the way on which it still comes. The
+        // same at the head of a group, which may be left out or may be the last of its repetitions.
+        let mut after_optional = false;
+        for (at, item) in items.iter_mut().enumerate() {
+            let for_ms = match &item.body {
+                Body::Not { for_ms, .. } | Body::Never { for_ms, .. } => *for_ms,
+                _ => {
+                    after_optional = item.optional;
+                    continue;
+                }
+            };
+            match head {
+                Head::Start if at == 0 && for_ms.is_none() => {
+                    return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
+                }
+                Head::GroupAtStart if at == 0 => {
+                    return Err(BuildError::unsupported(
+                        "a group at the start of a pattern that begins with an absence",
+                    ));
+                }
+                Head::Choice if at == 0 => {
+                    return Err(BuildError::unsupported("an alternative that begins with an absence"));
+                }
+                _ => {}
             }
-            if at == 0 && for_ms.is_none() {
-                return Err(BuildError::meaningless("an absence at the start of a pattern needs FOR"));
-            }
-            let before = at.checked_sub(1).and_then(|before| items.get(before));
-            if for_ms.is_none() && before.is_some_and(|before| before.optional) {
-                return Err(BuildError::unsupported("an absence after an optional element"));
+            let alone = after_optional || (at == 0 && head == Head::Element);
+            if for_ms.is_some() {
+                after_optional = false;
+            } else if let (true, Body::Not { var, .. }) = (alone, &item.body) {
+                let what = Item { body: Body::Var(*var), connect: Connect::Relaxed, ..item.clone() };
+                item.body = Body::Never { what: Box::new(what), for_ms };
             }
         }
         if items.is_empty() {
@@ -92,23 +136,23 @@ impl Reader<'_> {
     }
 
     fn alternatives(&mut self, all: &[Vec<Element>], depth: usize) -> Result<Vec<Vec<Item>>, BuildError> {
-        all.iter().map(|elements| self.sequence(elements, depth + 1, false)).collect()
+        all.iter().map(|elements| self.sequence(elements, depth + 1, Head::Choice)).collect()
     }
 
-    fn item(&mut self, element: &Element, depth: usize) -> Result<Item, BuildError> {
+    fn item(&mut self, element: &Element, depth: usize, head: Head) -> Result<Item, BuildError> {
         let quantifier = &element.quantifier;
         let body = match &element.term {
             Term::Variable(var) => Body::Var(self.variable(*var)?),
             Term::Not { term, for_ms } => {
-                let Term::Variable(var) = **term else {
-                    return Err(BuildError::unsupported("the absence of a group"));
-                };
                 if !quantifier.is_once() || quantifier.until.is_some() {
                     return Err(BuildError::meaningless("an absence has no quantifier"));
                 }
-                Body::Not { var: self.variable(var)?, for_ms: positive(*for_ms, "FOR")? }
+                self.absence(term, positive(*for_ms, "FOR")?, depth)?
             }
-            Term::Group(elements) => Body::Sequence(self.sequence(elements, depth + 1, false)?),
+            Term::Group(elements) => {
+                let head = if head == Head::Start { Head::GroupAtStart } else { head };
+                Body::Sequence(self.sequence(elements, depth + 1, head)?)
+            }
             Term::Alternation(all) => Body::Choice(self.alternatives(all, depth)?),
             Term::Permutation(all) if all.len() > PERMUTED_MAX => {
                 return Err(BuildError::TooLarge { what: "permuted parts", limit: PERMUTED_MAX });
@@ -118,11 +162,15 @@ impl Reader<'_> {
         if matches!(&body, Body::Choice(all) | Body::Permutation(all) if all.is_empty()) {
             return Err(BuildError::meaningless("a choice needs at least one alternative"));
         }
+        let bounded = quantifier.within_ms.is_some() || element.within_previous_ms.is_some();
+        if bounded && begins_with_absence(&body) {
+            return Err(BuildError::unsupported("a bound on a group that begins with an absence"));
+        }
         let (kind, optional) = kind(quantifier)?;
         let until = match &quantifier.until {
             None => None,
-            Some(_) if !matches!(kind, Kind::Looping(_)) => {
-                return Err(BuildError::meaningless("UNTIL needs a loop without an upper bound"));
+            Some(_) if kind == Kind::Single => {
+                return Err(BuildError::meaningless("UNTIL ends a loop, and the element occurs once"));
             }
             Some(until) => {
                 self.untils.push(until.clone());
@@ -141,6 +189,23 @@ impl Reader<'_> {
             within_previous: positive(element.within_previous_ms, "WITHIN … OF PREVIOUS")?,
         };
         Ok(item.flattened())
+    }
+
+    fn absence(&mut self, term: &Term, for_ms: Option<TimeMs>, depth: usize) -> Result<Body, BuildError> {
+        let (connect, quantifier) = (Connect::Relaxed, Quantifier::once());
+        let what = Element { connect, term: term.clone(), quantifier, within_previous_ms: None };
+        let what = self.item(&what, depth + 1, Head::Element)?;
+        if let Some(why) = unwatchable(&what) {
+            return Err(BuildError::unsupported(why));
+        }
+        let only = match &what.body {
+            Body::Sequence(items) if items.len() == 1 => items.first(),
+            _ => Some(&what),
+        };
+        if let Some(Item { body: Body::Var(var), kind: Kind::Single, optional: false, .. }) = only {
+            return Ok(Body::Not { var: *var, for_ms });
+        }
+        Ok(Body::Never { what: Box::new(what), for_ms })
     }
 
     fn variable(&mut self, var: u16) -> Result<u16, BuildError> {
@@ -188,9 +253,23 @@ impl Item {
     pub(super) fn heads(&self) -> Vec<u16> {
         match &self.body {
             Body::Var(var) => vec![*var],
-            Body::Not { .. } => Vec::new(),
+            Body::Not { .. } | Body::Never { .. } => Vec::new(),
             Body::Sequence(items) => heads(items),
             Body::Choice(all) | Body::Permutation(all) => all.iter().flat_map(|items| heads(items)).collect(),
+        }
+    }
+
+    fn is_absence(&self) -> bool {
+        matches!(self.body, Body::Not { .. } | Body::Never { .. })
+    }
+
+    /// All variables in it.
+    pub(super) fn variables(&self) -> Vec<u16> {
+        match &self.body {
+            Body::Var(var) | Body::Not { var, .. } => vec![*var],
+            Body::Never { what, .. } => what.variables(),
+            Body::Sequence(items) => items.iter().flat_map(Item::variables).collect(),
+            Body::Choice(all) | Body::Permutation(all) => all.iter().flatten().flat_map(Item::variables).collect(),
         }
     }
 
@@ -202,10 +281,17 @@ impl Item {
         };
         match &self.body {
             Body::Var(_) => true,
-            Body::Not { .. } | Body::Permutation(_) => false,
+            Body::Not { .. } | Body::Never { .. } | Body::Permutation(_) => false,
             Body::Sequence(items) => one(items),
             Body::Choice(all) => all.iter().all(|items| one(items)),
         }
+    }
+}
+
+fn begins_with_absence(body: &Body) -> bool {
+    match body {
+        Body::Sequence(items) => items.first().is_some_and(|item| item.is_absence() || begins_with_absence(&item.body)),
+        _ => false,
     }
 }
 
@@ -214,7 +300,7 @@ pub(super) fn heads(items: &[Item]) -> Vec<u16> {
     let mut vars = Vec::new();
     for item in items {
         vars.extend(item.heads());
-        if !item.optional {
+        if !item.optional && !item.is_absence() {
             break;
         }
     }

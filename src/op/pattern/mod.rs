@@ -5,9 +5,9 @@
 //!
 //! The way from a plan to a program: `item` sorts the plan's elements, `builder` (with `place`, `repeat`, `group`, `stop`
 //! and `edge`) lays out a `graph` of states with take, ignore and proceed edges, `wrap` makes the guarded copies that greedy
-//! and reluctant loops need, `flatten` removes the proceed edges. The way of an event: `timer` fires what is due before it,
-//! `step` moves the partial matches, `skip` decides which finished ones are put out and what they end, `emit` evaluates the
-//! measures. `buffer` keeps the events taken, `fold` the aggregates over them, `view` shows both to expressions.
+//! and reluctant loops need, also with a `tracker` of what is skipped (`never`), `flatten` removes the proceed edges. The way
+//! of an event: `timer` fires what is due before it, `step` moves the partial matches, `skip` decides which finished ones are
+//! put out and what they end, `emit` evaluates the measures. `buffer` keeps the events taken, `fold` the aggregates over them, `view` shows both to expressions.
 //!
 //! # Against Flink CEP
 //!
@@ -24,8 +24,11 @@
 //! * A group at the head of a group follows as the outer one does, and a loop at the head of a group keeps its own
 //!   contiguity. (Flink: strictly, and the group's.)
 //!
-//! Greedy and reluctant apply to loops whose repetition is one event, `(a | b)+` among them; a loop over longer groups has
-//! every prefix as a way on.
+//! What Flink lacks:
+//!
+//! * Greedy and reluctant loops over groups: what is skipped on the way out must not make up a whole repetition.
+//! * Absences of sequences, absences after what may be left out and at the head of a group: each ends only the way on that it
+//!   stands on, and the event that ends the waiting doesn't count.
 
 mod buffer;
 mod build_error;
@@ -41,6 +44,7 @@ mod graph;
 mod group;
 mod heap;
 mod item;
+mod never;
 mod place;
 mod program;
 mod repeat;
@@ -52,6 +56,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod tracker;
 mod view;
 mod wrap;
 

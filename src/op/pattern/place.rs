@@ -18,6 +18,8 @@ pub(super) struct Group<'a> {
     pub(super) item: &'a Item,
     /// Whether this is its first repetition.
     pub(super) first: bool,
+    /// Whether it may be left where its head waits.
+    pub(super) leavable: bool,
     /// How the head follows; none: as the group says.
     pub(super) connect: Option<Connect>,
     /// A span from the event before the head.
@@ -34,6 +36,11 @@ impl<'a> Place<'a> {
     /// The group of which this element is the head.
     pub(super) fn headed(&self) -> Option<&'a Group<'a>> {
         self.group.filter(|_| self.at == 0)
+    }
+
+    /// Whether a match begins with this element, whatever it is.
+    pub(super) fn begins(&self) -> bool {
+        self.at == 0 && self.group.is_none()
     }
 
     pub(super) fn connect(&self) -> Connect {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     expr::{Expr, Node, Pick, Var},
     model::TimeMs,
-    plan::{Aggregate, Input, OutputField, Pattern, Skip},
+    plan::{Aggregate, AggregateKind, Input, OutputField, Pattern, Skip},
 };
 use std::collections::BTreeSet;
 
@@ -44,6 +44,8 @@ pub struct Program {
     pub(super) first_links: Vec<Option<u16>>,
     /// The shortcut to the match's first event.
     pub(super) first_any: Option<u16>,
+    /// For each aggregate that counts different values the shortcut to the last event with a new one.
+    pub(super) new_links: Vec<Option<u16>>,
     pub(super) layout: Layout,
     pub(super) within_ms: Option<TimeMs>,
     pub(super) skip: Skip,
@@ -91,10 +93,16 @@ impl Program {
         let states = flatten(&graph)?;
         let conditions: Vec<_> = pattern.variables.iter().map(|variable| variable.conditions.clone()).collect();
         let dynamic = dynamic(&graph.preds, &conditions, &untils);
-        let picks = picks(&conditions, &untils, &pattern.aggregates, vars);
+        let mut picks = picks(&conditions, &untils, &pattern.aggregates, vars);
         let fold_slots: Vec<usize> = (0..pattern.aggregates.len())
             .map(|ix| pattern.aggregates[..ix].iter().filter(|(var, _)| *var == pattern.aggregates[ix].0).count())
             .collect();
+        let new_links = pattern.aggregates.iter().map(|(_, aggregate)| {
+            let link = (aggregate.kind == AggregateKind::Distinct).then_some(picks.links);
+            picks.links += u16::from(link.is_some());
+            link
+        });
+        let new_links = new_links.collect();
         let layout = Layout {
             values: pattern.retained.iter().map(Vec::len).max().unwrap_or_default(),
             links: usize::from(picks.links),
@@ -114,6 +122,7 @@ impl Program {
             last_links: picks.last,
             first_links: picks.first,
             first_any: picks.first_any,
+            new_links,
             layout,
             within_ms: pattern.within_ms,
             skip: pattern.skip,

@@ -8,7 +8,10 @@ use super::{
     place::Place,
     wrap::Wrap,
 };
-use crate::{model::TimeMs, plan::Loop};
+use crate::{
+    model::TimeMs,
+    plan::{Connect, Loop},
+};
 
 /// One repetition: where its take leads, and where it can be left.
 struct Repetition {
@@ -42,7 +45,7 @@ impl Builder<'_> {
             Kind::Times(..) => self.times(place, sink, sink, mark)?,
             Kind::Single => {
                 let take = self.own_take(place);
-                let exit = self.exit(place, sink, &take, mark)?;
+                let exit = self.exit(place, sink, &take, (mark, true))?;
                 let rep = Repetition { sink, proceed: Some((exit, sink)), first: true, mark };
                 let ignore = self.ignore_guard(place, place.connect())?;
                 self.repetition(place, rep, take, ignore)?
@@ -67,7 +70,7 @@ impl Builder<'_> {
         let take = self.until_not(until, own);
         let inner = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let can_stop = from < to || matches!(item.kind, Kind::Looping(_)) || item.optional;
-        let exit = if can_stop { self.exit(place, proceed, &take, mark)? } else { proceed };
+        let exit = if can_stop { self.exit(place, proceed, &take, (mark, false))? } else { proceed };
         let to = if item.mode == Loop::Reluctant && self.is_end(sink) { from } else { to };
         let mut last = sink;
         for _ in from..to {
@@ -83,7 +86,10 @@ impl Builder<'_> {
         // Before its first event a loop has nothing to stop, so its stop condition is not looked at.
         let ignore = self.ignore_guard(place, place.connect())?;
         // Where more than one is needed the first is no repetition yet, and what follows may have the event as well.
-        let exit = if from > 1 { proceed } else { exit };
+        let exit = match item.optional && from == 1 {
+            true => self.exit(place, proceed, &take, (mark, true))?,
+            false => proceed,
+        };
         let rep = Repetition { sink: last, proceed: item.optional.then_some((exit, proceed)), first: true, mark };
         self.repetition(place, rep, take, ignore)
     }
@@ -101,7 +107,7 @@ impl Builder<'_> {
         let ignore = self.ignore_guard(place, item.inner)?.map(|ignore| self.until_not(until, ignore));
         let state = self.state(place, var, false)?;
         let always = self.always(place);
-        let exit = self.exit(place, sink, &take, mark)?;
+        let exit = self.exit(place, sink, &take, (mark, false))?;
         match until.filter(|_| exit != sink) {
             Some(until) => {
                 let until = self.untils[usize::from(until)];
@@ -131,10 +137,10 @@ impl Builder<'_> {
 
     fn looping_group(&mut self, place: Place<'_>, sink: StateIx, mark: Option<u16>) -> Result<StateIx, BuildError> {
         let again = self.graph.state(StateKind::Normal, "(…)")?;
-        let head = self.body(place, false, mark, again)?;
-        self.hold_back(place.item(), head, sink, true)?;
+        let head = self.body(place, (false, true), mark, again)?;
+        self.hold_back_group(place, (again, head), sink)?;
         let take = self.own_take(place);
-        let exit = self.exit(place, sink, &take, mark)?;
+        let exit = self.exit(place, sink, &take, (mark, false))?;
         let always = self.always(place);
         self.graph.edge(head, Action::Proceed, exit, always);
         self.graph.edge(again, Action::Proceed, head, Guard::new());
@@ -153,15 +159,17 @@ impl Builder<'_> {
         // Of a single element only being optional makes it skippable; repetitions say so themselves.
         let proceed = rep.proceed.filter(|_| item.kind != Kind::Single || item.optional);
         let Body::Var(var) = item.body else {
-            let head = self.body(place, rep.first, rep.mark, rep.sink)?;
+            let before = self.graph.states.len();
+            let head = self.body(place, (rep.first, proceed.is_some()), rep.mark, rep.sink)?;
             if let Some((exit, after)) = proceed {
-                self.hold_back(item, head, after, true)?;
+                self.hold_back_group(place, (before, head), after)?;
                 let always = self.always(place);
                 self.graph.edge(head, Action::Proceed, exit, always);
             }
             return Ok(head);
         };
-        let state = self.state(place, var, proceed.is_none() || item.expires_as_flink())?;
+        let leavable = proceed.is_some() || place.headed().is_some_and(|group| group.leavable);
+        let state = self.state(place, var, !leavable || item.expires_as_flink())?;
         let target = self.without_earlier_stops(place, rep.sink)?;
         self.take(place, state, var, target, &take, rep.first, rep.mark);
         if let Some((exit, _)) = proceed {
@@ -195,21 +203,25 @@ impl Builder<'_> {
     /// Whether the state gets a proceed edge from the group around it, so that skipping needs a twin.
     fn branches_off(&self, place: Place<'_>) -> bool {
         let Some(group) = place.headed() else { return false };
-        if group.first { group.item.optional } else { group.item.mode != Loop::Each }
+        group.leavable && (group.first || group.item.mode != Loop::Each)
     }
 
     /// Where a loop leads when it is left: a guarded copy, if what it can still take must not be given to what follows.
+    /// With the loop's mark: whether it is left before its first repetition.
     fn exit(
         &mut self,
         place: Place<'_>,
         sink: StateIx,
         take: &Guard,
-        mark: Option<u16>,
+        (mark, first): (Option<u16>, bool),
     ) -> Result<StateIx, BuildError> {
         let item = place.item();
-        let free = item.mode == Loop::Each || !item.is_one_event();
-        if free || (item.kind == Kind::Single && !item.optional) {
+        if item.mode == Loop::Each || (item.kind == Kind::Single && !item.optional) {
             return Ok(sink);
+        }
+        if !item.is_one_event() {
+            self.graph.chooses = true;
+            return self.exit_of_group(place, sink, mark, first);
         }
         let until = item.until.map(|until| self.untils[usize::from(until)]);
         let takes = item.mode == Loop::Greedy;
@@ -233,11 +245,42 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// The same for a group: what follows has an event even where the repetition has begun. Strictly it can't follow any
+    /// more then. The states from the first on were laid out for the repetition.
+    fn hold_back_group(
+        &mut self,
+        place: Place<'_>,
+        (first, head): (StateIx, StateIx),
+        sink: StateIx,
+    ) -> Result<(), BuildError> {
+        let item = place.item();
+        if item.mode != Loop::Reluctant {
+            return Ok(());
+        }
+        self.wraps.hold_back(&mut self.graph, head, sink, true)?;
+        if item.is_one_event() {
+            // What has skipped an event waits in a state of its own.
+            let skips = self.graph.states[head].edges.iter().filter(|edge| edge.action == Action::Ignore);
+            let waiting: Vec<StateIx> = skips.map(|edge| edge.target).filter(|&target| target != head).collect();
+            for state in waiting {
+                self.wraps.hold_back(&mut self.graph, state, sink, true)?;
+            }
+        }
+        let strict = place.following.is_none_or(|following| following.connect == Connect::Strict);
+        if strict || item.is_one_event() {
+            return Ok(());
+        }
+        for state in first..self.graph.states.len() {
+            self.wraps.hold_back(&mut self.graph, state, sink, false)?;
+        }
+        Ok(())
+    }
+
     fn hold_if(&mut self, item: &Item, state: StateIx, sink: Option<StateIx>) -> Result<(), BuildError> {
         sink.map_or(Ok(()), |sink| self.hold_back(item, state, sink, false))
     }
 
-    fn in_time(&mut self, bound: Bound) -> Result<PredIx, BuildError> {
+    pub(super) fn in_time(&mut self, bound: Bound) -> Result<PredIx, BuildError> {
         if let Some(&pred) = self.bounds.get(&bound) {
             return Ok(pred);
         }

@@ -309,7 +309,8 @@ impl Step<'_, '_> {
 
     fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16) {
         let program = self.program;
-        for ((of, aggregate), &slot) in program.aggregates.iter().zip(&program.fold_slots) {
+        let places = program.fold_slots.iter().zip(&program.new_links);
+        for ((of, aggregate), (&slot, &link)) in program.aggregates.iter().zip(places) {
             if *of != var {
                 continue;
             }
@@ -319,19 +320,22 @@ impl Step<'_, '_> {
                 _ => Value::Null,
             };
             let old = before.and_then(|node| buffer.folds(node).get(slot)).cloned().unwrap_or_default();
-            let new = match value.is_null() {
-                true => old,
-                false => old.with(aggregate.kind, value, |value| {
-                    let mut at = before;
-                    while let Some(node) = at {
-                        if buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)) {
-                            return true;
-                        }
-                        at = buffer.node(node).and_then(|node| last_of(program, buffer, node.prev, var));
-                    }
-                    false
-                }),
-            };
+            if value.is_null() {
+                buffer.set_fold(node, slot, old);
+                continue;
+            }
+            let mut is_new = false;
+            let new = old.with(aggregate.kind, value, |value| {
+                // Only events that brought a new value are looked at, each of which leads to the one before.
+                let at = |node: u32| buffer.links(node).get(usize::from(link?)).copied().filter(|at| *at != NONE);
+                let chain = std::iter::successors(at(node), |last| at(buffer.node(*last)?.prev));
+                is_new =
+                    !chain.into_iter().any(|node| buffer.folds(node).get(slot).is_some_and(|fold| fold.met(value)));
+                !is_new
+            });
+            if let (true, Some(link)) = (is_new, link) {
+                buffer.set_link(node, link, node);
+            }
             buffer.set_fold(node, slot, new);
         }
     }

@@ -6,9 +6,9 @@ use super::{
     graph::{Action, Guard, Kind as StateKind, StateIx},
     item::{Body, Item},
     place::Place,
+    wrap::Wrap,
 };
 use crate::plan::Connect;
-use std::collections::BTreeMap;
 
 impl Builder<'_> {
     pub(super) fn stop(&mut self, var: u16, forbidden: &Guard) -> Result<StateIx, BuildError> {
@@ -31,7 +31,7 @@ impl Builder<'_> {
                     stops.push((var, self.take_guard(place, var)));
                 }
                 // Looking at one event does not end the absences before it; a deadline does.
-                Body::Not { for_ms: None, .. } => {}
+                Body::Not { for_ms: None, .. } | Body::Never { for_ms: None, .. } => {}
                 _ if item.optional => {}
                 _ => break,
             }
@@ -64,38 +64,6 @@ impl Builder<'_> {
         if stops.is_empty() || !place.item().optional {
             return Ok(sink);
         }
-        self.copy_without(sink, &stops, &mut BTreeMap::new())
-    }
-
-    fn copy_without(
-        &mut self,
-        state: StateIx,
-        stops: &[u16],
-        done: &mut BTreeMap<StateIx, StateIx>,
-    ) -> Result<StateIx, BuildError> {
-        if let Some(&copy) = done.get(&state) {
-            return Ok(copy);
-        }
-        let original = self.graph.states[state].clone();
-        if matches!(original.kind, StateKind::Final | StateKind::Stop(_)) {
-            return Ok(state);
-        }
-        let copy = self.graph.state(original.kind, &original.label)?;
-        done.insert(state, copy);
-        let mut edges = Vec::new();
-        for mut edge in original.edges {
-            if edge.action == Action::Proceed {
-                if matches!(self.graph.states[edge.target].kind, StateKind::Stop(var) if stops.contains(&var)) {
-                    continue;
-                }
-                edge.target = self.copy_without(edge.target, stops, done)?;
-            } else if edge.target == state {
-                edge.target = copy;
-            }
-            edges.push(edge);
-        }
-        let place = &mut self.graph.states[copy];
-        (place.edges, place.expiry, place.timer) = (edges, original.expiry, original.timer);
-        Ok(copy)
+        self.wraps.wrap(&mut self.graph, sink, Wrap::Without(stops))
     }
 }

@@ -4,7 +4,8 @@
 
 use super::{
     BuildError,
-    graph::{Action, Graph, Guard, Kind, Pred, PredIx, StateIx, both, lit},
+    graph::{Action, Edge, Graph, Guard, Kind, Pred, PredIx, StateIx, both, lit},
+    tracker::{Set, Tracker},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,7 +28,20 @@ pub(super) enum Wrap {
         /// The event.
         forbidden: Guard,
     },
+    /// What is skipped must not make up a whole sequence: what must not occur, or another repetition of the loop before.
+    Track {
+        /// The sequence.
+        tracker: u16,
+        /// How far it has come.
+        set: Set,
+        /// Whether an event that is part of it is not to be taken otherwise.
+        takes: bool,
+    },
+    /// The absences of these variables are over.
+    Without(Vec<u16>),
 }
+
+const EDGES_MAX: usize = 32_768;
 
 /// Copies that are asked for.
 #[derive(Debug, Default)]
@@ -39,6 +53,8 @@ pub(super) struct Wraps {
     /// First come, first served: a copy of a copy is asked for after the copy.
     to_do: VecDeque<(StateIx, Wrap, StateIx)>,
     held: BTreeMap<StateIx, PredIx>,
+    trackers: Vec<Tracker>,
+    edges: usize,
 }
 
 impl Wraps {
@@ -47,20 +63,42 @@ impl Wraps {
         if matches!(graph.states[state].kind, Kind::Final | Kind::Stop(_)) {
             return Ok(state);
         }
-        let (base, mut wraps) = self.origins.get(&state).cloned().unwrap_or((state, BTreeSet::new()));
-        if !wraps.insert(wrap.clone()) {
+        let (base, wraps) = self.origins.get(&state).cloned().unwrap_or((state, BTreeSet::new()));
+        let added = add(wraps.clone(), wrap.clone());
+        if added == wraps {
             return Ok(state);
         }
-        let origin = (base, wraps);
+        let origin = (base, added);
         if let Some(&copy) = self.copies.get(&origin) {
             return Ok(copy);
         }
-        let (kind, label) = (graph.states[state].kind, graph.states[state].label.clone());
-        let copy = graph.state(kind, &label)?;
+        let label = self.label(graph, &origin);
+        let copy = graph.state(graph.states[state].kind, &label)?;
         self.copies.insert(origin.clone(), copy);
         self.origins.insert(copy, origin);
         self.to_do.push_back((state, wrap, copy));
         Ok(copy)
+    }
+
+    /// Adds a sequence to be watched, and the addition that begins to watch it.
+    pub(super) fn track(&mut self, tracker: Tracker, takes: bool) -> Result<Wrap, BuildError> {
+        let limit = usize::from(u16::MAX);
+        if self.trackers.len() >= limit {
+            return Err(BuildError::TooLarge { what: "sequences to watch for", limit });
+        }
+        let set = tracker.start();
+        self.trackers.push(tracker);
+        Ok(Wrap::Track { tracker: (self.trackers.len() - 1) as u16, set, takes })
+    }
+
+    fn label(&self, graph: &Graph, (base, wraps): &(StateIx, BTreeSet<Wrap>)) -> String {
+        let mut label = graph.states[*base].label.clone();
+        for wrap in wraps {
+            if let Wrap::Track { tracker, set, .. } = wrap {
+                label = format!("{label} !{}", self.trackers[usize::from(*tracker)].label(*set));
+            }
+        }
+        label
     }
 
     /// From `state` no event is taken or skipped that could be taken from `sink`; `whole`: nor proceeded with.
@@ -79,17 +117,9 @@ impl Wraps {
                 pred
             }
         };
-        let mut states = vec![state];
-        if whole {
-            // What has skipped an event waits elsewhere.
-            let skips = graph.states[state].edges.iter().filter(|edge| edge.action == Action::Ignore);
-            states.extend(skips.map(|edge| edge.target).filter(|&target| target != state));
-        }
-        for state in states {
-            for edge in &mut graph.states[state].edges {
-                if whole || edge.action != Action::Proceed {
-                    edge.exit = both(&edge.exit, &lit(pred, false));
-                }
+        for edge in &mut graph.states[state].edges {
+            if whole || edge.action != Action::Proceed {
+                edge.exit = both(&edge.exit, &lit(pred, false));
             }
         }
         Ok(())
@@ -110,40 +140,27 @@ impl Wraps {
     fn fill(&mut self, graph: &mut Graph, state: StateIx, wrap: &Wrap, copy: StateIx) -> Result<(), BuildError> {
         let original = graph.states[state].clone();
         let mut edges = Vec::new();
-        let not_taken = match wrap {
-            Wrap::Loop { take, .. } => graph.not(take)?,
-            Wrap::Stop { .. } => Guard::new(),
-        };
         for edge in original.edges {
-            let mut guarded = edge.clone();
             match wrap {
-                Wrap::Stop { .. } => {
-                    if !matches!(edge.action, Action::Take(_)) {
-                        guarded.target = self.wrap(graph, edge.target, wrap.clone())?;
-                    }
+                Wrap::Loop { take, until, takes } => {
+                    let not_taken = graph.not(take)?;
+                    self.after_loop(graph, edge, wrap, (&not_taken, *until, *takes), &mut edges)?;
                 }
-                Wrap::Loop { until, takes, .. } => {
-                    if matches!(edge.action, Action::Take(_)) {
-                        if *takes {
-                            guarded.exit = both(&guarded.exit, &not_taken);
-                        }
-                        edges.push(guarded);
+                Wrap::Track { tracker, set, takes } => {
+                    self.tracked(graph, edge, wrap, (*tracker, *set, *takes), &mut edges)?;
+                }
+                Wrap::Without(stops) => {
+                    if matches!(graph.states[edge.target].kind, Kind::Stop(var) if stops.contains(&var)) {
                         continue;
                     }
-                    guarded.target = self.wrap(graph, edge.target, wrap.clone())?;
-                    // Of a reluctant loop's way out only skipping is guarded: proceeding leads to takes that are free.
-                    if *takes || edge.action == Action::Ignore {
-                        guarded.exit = both(&guarded.exit, &not_taken);
-                    }
-                    if let Some(until) = until {
-                        let mut over = edge.clone();
-                        over.exit = both(&over.exit, &lit(*until, true));
-                        edges.push(over);
-                        guarded.exit = both(&guarded.exit, &lit(*until, false));
-                    }
+                    edges.push(self.onward(graph, edge, wrap)?);
                 }
+                Wrap::Stop { .. } => edges.push(self.onward(graph, edge, wrap)?),
             }
-            edges.push(guarded);
+        }
+        self.edges += edges.len();
+        if self.edges > EDGES_MAX {
+            return Err(BuildError::TooLarge { what: "guarded transitions", limit: EDGES_MAX });
         }
         let place = &mut graph.states[copy];
         (place.edges, place.expiry, place.timer) = (edges, original.expiry, original.timer);
@@ -152,6 +169,92 @@ impl Wraps {
         }
         Ok(())
     }
+
+    /// The edge, leading to a copy unless it takes.
+    fn onward(&mut self, graph: &mut Graph, edge: Edge, wrap: &Wrap) -> Result<Edge, BuildError> {
+        let target = match edge.action {
+            Action::Take(_) => edge.target,
+            Action::Ignore | Action::Proceed => self.wrap(graph, edge.target, wrap.clone())?,
+        };
+        Ok(Edge { target, ..edge })
+    }
+
+    fn after_loop(
+        &mut self,
+        graph: &mut Graph,
+        edge: Edge,
+        wrap: &Wrap,
+        (not_taken, until, takes): (&Guard, Option<PredIx>, bool),
+        edges: &mut Vec<Edge>,
+    ) -> Result<(), BuildError> {
+        let mut guarded = edge.clone();
+        if matches!(edge.action, Action::Take(_)) {
+            if takes {
+                guarded.exit = both(&guarded.exit, not_taken);
+            }
+            edges.push(guarded);
+            return Ok(());
+        }
+        guarded.target = self.wrap(graph, edge.target, wrap.clone())?;
+        // Of a reluctant loop's way out only skipping is guarded: proceeding leads to takes that are free.
+        if takes || edge.action == Action::Ignore {
+            guarded.exit = both(&guarded.exit, not_taken);
+        }
+        if let Some(until) = until {
+            let mut over = edge;
+            over.exit = both(&over.exit, &lit(until, true));
+            edges.push(over);
+            guarded.exit = both(&guarded.exit, &lit(until, false));
+        }
+        edges.push(guarded);
+        Ok(())
+    }
+
+    fn tracked(
+        &mut self,
+        graph: &mut Graph,
+        edge: Edge,
+        wrap: &Wrap,
+        (at, set, takes): (u16, Set, bool),
+        edges: &mut Vec<Edge>,
+    ) -> Result<(), BuildError> {
+        let tracker = &self.trackers[usize::from(at)];
+        if edge.action != Action::Ignore {
+            let mut edge = self.onward(graph, edge, wrap)?;
+            if takes && matches!(edge.action, Action::Take(_)) {
+                edge.exit = both(&edge.exit, &self.trackers[usize::from(at)].untouched(set));
+            }
+            edges.push(edge);
+            return Ok(());
+        }
+        let freed = tracker.freed;
+        for (guard, set) in tracker.ways(set)? {
+            let mut way = Edge { guard: both(&edge.guard, &guard), ..edge.clone() };
+            match (set, freed) {
+                (0, Some(freed)) => (way.action, way.target) = freed,
+                (0, None) => {}
+                _ => way.target = self.wrap(graph, edge.target, Wrap::Track { tracker: at, set, takes })?,
+            }
+            edges.push(way);
+        }
+        Ok(())
+    }
+}
+
+/// What is added, and one thing more. Of one sequence the positions come together.
+fn add(mut wraps: BTreeSet<Wrap>, wrap: Wrap) -> BTreeSet<Wrap> {
+    let mut wrap = wrap;
+    if let Wrap::Track { tracker, set, .. } = &mut wrap {
+        wraps.retain(|other| match other {
+            Wrap::Track { tracker: same, set: more, .. } if same == tracker => {
+                *set |= more;
+                false
+            }
+            _ => true,
+        });
+    }
+    wraps.insert(wrap);
+    wraps
 }
 
 /// The guards of all takes that can be reached without taking.

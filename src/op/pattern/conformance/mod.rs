@@ -146,10 +146,13 @@ fn what_flink_refuses_for_its_meaning_is_refused() {
         }
     }
     // Greedy, STRICT and ANY say less of a single element or a group but are no contradiction, an optional element may
-    // follow a greedy loop, a bound on one step may be longer than the window, and a skip may name any variable.
+    // follow a greedy loop, a bound on one step may be longer than the window, and a skip may name any variable. An absence
+    // after an optional element ends the ways on that it is on.
     assert_eq!(
         accepted,
         [
+            "rejects.not_after_optional_notNext",
+            "rejects.not_after_optional_notFollowedBy",
             "rejects.greedy_on_group",
             "rejects.greedy_on_single",
             "rejects.greedy_with_combinations",

@@ -54,15 +54,8 @@ fn loops_over_what_may_be_empty_end() {
 }
 
 #[test]
-fn what_is_not_matched_yet_is_refused_in_words() {
-    use super::super::Program;
-    let refused = |elements: Vec<_>| {
-        let pattern = super::kit::pattern_of(elements);
-        Program::new(&pattern, &[super::kit::input()], &[], None).unwrap_err().to_string()
-    };
-    let group = Term::Group(vec![v('b'), v('c')]);
-    let absent = element(Term::Not { term: Box::new(group), for_ms: None });
-    assert_eq!(refused(vec![v('a'), absent, v('d')]), "the absence of a group is not supported yet");
+fn what_has_no_meaning_is_refused_in_words() {
+    let refused = |elements: Vec<_>| super::kit::refusal(&super::kit::pattern_of(elements)).unwrap().to_string();
     assert_eq!(
         refused(vec![v('a'), super::kit::not('b', None)]),
         "an absence at the end of a pattern needs FOR or WITHIN"

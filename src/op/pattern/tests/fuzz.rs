@@ -28,7 +28,7 @@ fn quantifier() -> impl Strategy<Value = Quantifier> {
 }
 
 /// Elements whose variables are all number 0; they are numbered afterwards.
-fn elements(depth: u32) -> BoxedStrategy<Vec<Element>> {
+pub(super) fn elements(depth: u32) -> BoxedStrategy<Vec<Element>> {
     let term = if depth == 0 {
         Just(Term::Variable(0)).boxed()
     } else {
@@ -44,14 +44,19 @@ fn elements(depth: u32) -> BoxedStrategy<Vec<Element>> {
     let element = (connect(), term, quantifier(), prop::option::weighted(0.1, 1..6i64)).prop_map(
         |(connect, term, quantifier, within_previous_ms)| Element { connect, term, quantifier, within_previous_ms },
     );
-    let not = (connect(), prop::option::of(1..6i64)).prop_map(|(connect, for_ms)| {
-        let term = Term::Not { term: Box::new(Term::Variable(0)), for_ms };
+    let one = Just(Term::Variable(0)).boxed();
+    let absent = match depth {
+        0 => one,
+        _ => prop_oneof![one, elements(depth - 1).prop_map(Term::Group)].boxed(),
+    };
+    let not = (connect(), absent, prop::option::of(1..6i64)).prop_map(|(connect, term, for_ms)| {
+        let term = Term::Not { term: Box::new(term), for_ms };
         Element { connect, ..super::kit::element(term) }
     });
     prop::collection::vec(prop_oneof![5 => element, 1 => not], 1..4).boxed()
 }
 
-fn number(elements: &mut [Element], next: &mut u16) {
+pub(super) fn number(elements: &mut [Element], next: &mut u16) {
     for element in elements {
         number_term(&mut element.term, next);
     }
@@ -112,7 +117,7 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             let mut vars = 0;
             number(&mut elements, &mut vars);
             if let (Some(kind), Some(element)) = (until, elements.last_mut())
-                && element.quantifier.max.is_none()
+                && element.quantifier.max != Some(1)
             {
                 element.quantifier.until = Some(vec![Some(condition(kind, vars.max(1)))]);
             }

@@ -1,6 +1,6 @@
 //! Patterns and events in few words. Variable `a` takes events named `a`; an event is a letter and its time.
 
-use super::super::{KeyState, Program, Scratch};
+use super::super::{BuildError, KeyState, Program, Scratch};
 use crate::{
     expr::{Builder, Compare, Env, Expr, Node, Nothing, World},
     model::{
@@ -218,6 +218,11 @@ impl Partition {
         self.state = KeyState::load(&self.program, &mut reader).unwrap();
         assert!(reader.is_done());
     }
+}
+
+/// Why a pattern is refused, if it is.
+pub(super) fn refusal(pattern: &Pattern) -> Option<BuildError> {
+    Program::new(pattern, &[input()], &[], None).err()
 }
 
 /// What a pattern finds. The number after a variable is the event's place in the list, from 0.

@@ -3,8 +3,11 @@
 mod absence;
 mod choice;
 mod fuzz;
+mod groups;
 mod kit;
 mod loops;
 mod model;
+mod never;
 mod output;
 mod skip;
+mod watched;

@@ -99,3 +99,30 @@ fn an_automaton_can_be_read() {
     }
     assert!(program.dot().starts_with("digraph pattern {") && program.dot().ends_with("}\n"));
 }
+
+#[test]
+fn different_values_are_counted_once_each_on_every_way() {
+    let mut pattern = pattern([v('a'), v('b').times(1, None), v('c')])
+        .aggregate('a', over(AggregateKind::Distinct))
+        .aggregate('b', over(AggregateKind::Distinct));
+    pattern.elements[1].quantifier.mode = crate::plan::Loop::Each;
+    let outputs = [node(Node::Aggregate(0), Type::Int), node(Node::Aggregate(1), Type::Int)].map(output);
+    let mut partition = Partition::of(Program::new(&pattern, &[input()], &outputs, None).unwrap());
+    let values = [2, 2, 1, 3, 1, 2, 4, 4, 1];
+    partition.event('a', 0, Value::Int(7));
+    for value in values {
+        partition.event('b', 1, Value::Int(value));
+        partition.event('b', 1, Value::Null);
+        partition.reload();
+    }
+    partition.event('c', 2, Value::Int(9));
+    let mut found: Vec<(usize, Value)> =
+        partition.out.iter().map(|out| (out.taken.len(), out.values[1].clone())).collect();
+    found.sort_by_key(|(taken, _)| *taken);
+    let counts = (1..=2 * values.len()).map(|taken| {
+        let of: std::collections::BTreeSet<i64> = values[..taken.div_ceil(2)].iter().copied().collect();
+        (taken + 2, Value::Int(of.len() as i64))
+    });
+    assert_eq!(found, counts.collect::<Vec<_>>());
+    assert!(partition.out.iter().all(|out| out.values[0] == Value::Int(1)));
+}

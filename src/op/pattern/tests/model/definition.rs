@@ -91,8 +91,9 @@ impl<'a> World<'a> {
     /// pass that ends the match: an event that both completes the match and is forbidden completes it.
     fn forbidden(&self, stage: &Stage<'_>, taken: &[Taken], at: usize, takes: bool, ends: bool) -> bool {
         stage.absences.iter().any(|absence| {
+            let counts = !takes || !absence.alone;
             let looks = if absence.strict { at == stage.begins && !(takes && absence.spares) } else { !ends };
-            looks && self.meets(absence.var, taken, at)
+            counts && looks && self.meets(absence.var, taken, at)
         })
     }
 

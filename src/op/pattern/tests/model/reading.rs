@@ -62,6 +62,9 @@ pub(super) struct Absence {
     pub(super) last: bool,
     /// A greedy loop goes on here: what the loop takes is not what is looked at.
     pub(super) spares: bool,
+    /// It stands on one of several ways (after what may be left out, at the head of a group): the event that ends the waiting
+    /// does not count.
+    pub(super) alone: bool,
 }
 
 /// An event that something could begin with: of this variable, and none of these conditions.
@@ -111,6 +114,8 @@ struct Place {
     bounds: Vec<(usize, i64)>,
     /// The stop condition of the loop whose repetition this is.
     until: Option<Condition>,
+    /// What is before may have been left out, or there is nothing before in this group.
+    alone: bool,
 }
 
 /// What may come after an element without an event between.
@@ -152,7 +157,7 @@ struct Reader {
 
 impl Reader {
     fn sequence(&self, drafts: Vec<Draft>, pieces: &[Piece], place: &Place, top: bool) -> Option<Vec<Draft>> {
-        let mut drafts = drafts;
+        let (mut drafts, mut alone) = (drafts, !top);
         for (at, piece) in pieces.iter().enumerate() {
             let first = at == 0;
             let after = &pieces[at + 1..];
@@ -164,13 +169,20 @@ impl Reader {
                 of_previous: place.of_previous.filter(|_| first),
                 rest: rest(after, &place.rest, place.until.as_ref()),
                 absence: match after.first() {
+                    _ if piece.min == 0 => None,
                     None => place.absence,
                     Some(Piece { what: What::Not(var, None), connect, .. }) => {
                         Some((*var, *connect == Connect::Strict))
                     }
                     Some(_) => None,
                 },
+                alone: alone && !matches!(piece.what, What::Not(_, Some(_))),
                 ..place.clone()
+            };
+            alone = match piece.what {
+                What::Not(_, Some(_)) => false,
+                What::Not(_, None) => alone,
+                _ => piece.min == 0,
             };
             let mut next = Vec::new();
             for draft in drafts {
@@ -197,8 +209,16 @@ impl Reader {
                 // Where all before it is left out there is nothing that it could be counted from.
                 return None;
             }
-            let strict = piece.connect == Connect::Strict && !begins;
-            draft.absences.push(Absence { var, strict, for_ms, last: place.rest.quiet, spares: false });
+            let connect = place.follows.as_ref().map_or(piece.connect, |(connect, _)| *connect);
+            let strict = connect == Connect::Strict && !begins;
+            draft.absences.push(Absence {
+                var,
+                strict,
+                for_ms,
+                last: place.rest.quiet,
+                spares: false,
+                alone: place.alone,
+            });
             return Some(vec![draft]);
         }
         let max = if takes_no_more(piece, &place.rest) { Some(piece.min) } else { piece.max };
@@ -266,12 +286,13 @@ impl Reader {
             absence: place.absence,
             bounds,
             until: piece.until.clone(),
+            alone: false,
         };
         match &piece.what {
             What::Var(var) => {
                 if let Some((var, strict)) = absence {
                     let spares = strict && piece.mode == Loop::Greedy;
-                    draft.absences.push(Absence { var, strict, for_ms: None, last: false, spares });
+                    draft.absences.push(Absence { var, strict, for_ms: None, last: false, spares, alone: false });
                 }
                 inside.until = place.until.clone();
                 inside.rest = place.rest.clone();

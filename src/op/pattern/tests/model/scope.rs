@@ -89,8 +89,8 @@ fn element(piece: &Piece) -> bool {
     // A stop condition looks at single elements, and at those of a group that has no groups in it.
     let composite = |piece: &Piece| !matches!(piece.what, What::Var(_));
     let until = piece.until.is_none() || (piece.max.is_none() && !inside.iter().flatten().any(composite));
-    // A greedy loop of groups takes nothing away from what follows; a reluctant one has no meaning of its own yet.
-    let mode = is_one_event(piece) || piece.is_once() || piece.mode != Loop::Reluctant;
+    // What loops of groups leave to others is not said here.
+    let mode = is_one_event(piece) || piece.is_once() || piece.mode == Loop::Each;
     heads && !single && bound && step && until && mode && inside.iter().all(|inside| sequence(inside, !piece.is_once()))
 }
 
@@ -99,9 +99,7 @@ pub(super) fn is_ambiguous(case: &Case) -> bool {
     let loops = |piece: &Piece| !piece.is_once();
     case.any(&|piece| {
         let inside = |test: &dyn Fn(&Piece) -> bool| piece.inside().iter().flatten().any(test);
-        (loops(piece)
-            && inside(&|inner: &Piece| loops(inner) || !matches!(inner.what, What::Var(_)))
-            && !is_one_event(piece))
+        (loops(piece) && any(piece.inside(), &loops) && !is_one_event(piece))
             || (matches!(piece.what, What::All(_)) && inside(&may_be_empty))
     })
 }
