@@ -6,7 +6,7 @@ use super::{
         kit::{Partition, input},
     },
     after::{Output, check},
-    case::Case,
+    case::{Case, What},
     condition::Event,
     enumerate::{When, answer},
     generate::{cases, event, skips},
@@ -138,7 +138,7 @@ proptest! {
             piece.connect == Connect::Strict || (!piece.is_once() && piece.inner == Connect::Strict)
         });
         // At the end of a pattern any event may open the wait for the window's end, as in Flink.
-        let absent = case.any(&|piece| matches!(piece.what, super::case::What::Not(_, None)));
+        let absent = case.any(&|piece| matches!(piece.what, What::Not(_, None) | What::Never(_, None)));
         if strict || absent {
             return Ok(());
         }
