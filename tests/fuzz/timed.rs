@@ -96,9 +96,19 @@ fn check(text: &str) -> String {
         Err(error) => {
             let error = error.to_string();
             // Codes stand in brackets.
-            error.split('[').skip(1).filter_map(|rest| rest.split(']').next()).map(|code| format!("{code} ")).collect()
+            error
+                .split('[')
+                .skip(1)
+                .filter_map(|rest| rest.split(']').next().filter(|code| is_code(code)))
+                .map(|code| format!("{code} "))
+                .collect()
         }
     }
+}
+
+/// Whether it is how a code is written.
+fn is_code(text: &str) -> bool {
+    text.len() < 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// What a run over events says, whole and moved.
@@ -145,6 +155,8 @@ fn fuzz(target: &str, fresh: &BoxedStrategy<String>, attempt: fn(&str) -> String
             if draw(&mut runner) % 4 == 0 {
                 text = crossed(&text, &all[other], draw(&mut runner));
             }
+            let lines = text.lines().filter(|line| !line.trim().starts_with(EVENTS));
+            let text: String = lines.flat_map(|line| [line, "\n"]).collect();
             let text = String::from_utf8_lossy(&changed(text.as_bytes(), &changes)).into_owned();
             format!("{text}\n{EVENTS}{events}\n")
         };
