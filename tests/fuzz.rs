@@ -7,6 +7,8 @@
 mod common;
 #[path = "fuzz/pattern.rs"]
 mod pattern;
+#[path = "fuzz/timed.rs"]
+mod timed;
 #[path = "fuzz/words.rs"]
 mod words;
 
@@ -85,15 +87,15 @@ fn events(numbers: &[u32]) -> Vec<String> {
 /// How many rule files were good enough to run.
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
-/// Parses, checks and, where that goes well, runs a rule file over events of the sources of all fixtures.
-fn try_rules(text: &str, numbers: &[u32], shards: u32) {
+/// Parses, checks and, where that goes well, runs a rule file over events of the sources of all fixtures. How many alerts
+/// it gave, if it ran.
+fn try_rules(text: &str, numbers: &[u32], shards: u32) -> Option<usize> {
     let (file, diagnostics) = RuleFile::parse("rules.yaml", text);
     for diagnostic in &diagnostics {
         let _ = geocep::lang::diag::render(diagnostic, "rules.yaml", text, Style::Coloured);
     }
-    if file.is_none() {
-        return;
-    }
+    file.as_ref()?;
+    let mut alerts = None;
     if let Ok(scene) = Scene::try_pings(text, vec![events(numbers)]) {
         RUNS.fetch_add(1, Ordering::Relaxed);
         let modes = [
@@ -108,9 +110,10 @@ fn try_rules(text: &str, numbers: &[u32], shards: u32) {
         ];
         let [whole, moved] = modes.map(|mode| scene.play(&mode));
         assert_eq!(whole, moved, "a run that was moved differs");
+        alerts = Some(whole.lines().count());
     }
     if diagnostics.iter().any(|diagnostic| diagnostic.is_error()) {
-        return;
+        return alerts;
     }
     for name in FIXTURES {
         // The check alone: with fences and units of another trade.
@@ -120,6 +123,7 @@ fn try_rules(text: &str, numbers: &[u32], shards: u32) {
             }
         }
     }
+    alerts
 }
 
 fn schema() -> RecordSchema {

@@ -11,11 +11,12 @@ use crate::plan::Connect;
 use std::collections::BTreeMap;
 
 impl Builder<'_> {
-    /// The states of one repetition of a group, an alternation or a permutation.
+    /// The states of one repetition of a group, an alternation or a permutation: the first or not, one that may be left out
+    /// or not.
     pub(super) fn body(
         &mut self,
         place: Place<'_>,
-        first: bool,
+        (first, leavable): (bool, bool),
         mark: Option<u16>,
         sink: StateIx,
     ) -> Result<StateIx, BuildError> {
@@ -26,7 +27,8 @@ impl Builder<'_> {
         }
         let within_previous = place.within_previous();
         let connect = first.then(|| place.connect());
-        let group = Group { item, first, connect, within_previous, windows: &windows };
+        let leavable = leavable || (first && place.headed().is_some_and(|group| group.leavable));
+        let group = Group { item, first, leavable, connect, within_previous, windows: &windows };
         match &item.body {
             Body::Sequence(items) => self.sequence(items, Some(&group), place.following, sink),
             Body::Choice(all) => {
@@ -44,9 +46,13 @@ impl Builder<'_> {
                     let ways: Vec<_> = parts.map(|part| (all[part].as_slice(), done[&(set & !(1 << part))])).collect();
                     let group = match set == everything {
                         true => group,
-                        false => {
-                            Group { connect: Some(Connect::Relaxed), within_previous: None, windows: &later, ..group }
-                        }
+                        false => Group {
+                            leavable: false,
+                            connect: Some(Connect::Relaxed),
+                            within_previous: None,
+                            windows: &later,
+                            ..group
+                        },
                     };
                     let state = self.choice(place, group, &ways)?;
                     done.insert(set, state);

@@ -18,6 +18,8 @@ pub(super) struct Group<'a> {
     pub(super) item: &'a Item,
     /// Whether this is its first repetition.
     pub(super) first: bool,
+    /// Whether it may be left where its head waits.
+    pub(super) leavable: bool,
     /// How the head follows; none: as the group says.
     pub(super) connect: Option<Connect>,
     /// A span from the event before the head.

@@ -137,7 +137,7 @@ impl Builder<'_> {
 
     fn looping_group(&mut self, place: Place<'_>, sink: StateIx, mark: Option<u16>) -> Result<StateIx, BuildError> {
         let again = self.graph.state(StateKind::Normal, "(…)")?;
-        let head = self.body(place, false, mark, again)?;
+        let head = self.body(place, (false, true), mark, again)?;
         self.hold_back_group(place, (again, head), sink)?;
         let take = self.own_take(place);
         let exit = self.exit(place, sink, &take, (mark, false))?;
@@ -160,7 +160,7 @@ impl Builder<'_> {
         let proceed = rep.proceed.filter(|_| item.kind != Kind::Single || item.optional);
         let Body::Var(var) = item.body else {
             let before = self.graph.states.len();
-            let head = self.body(place, rep.first, rep.mark, rep.sink)?;
+            let head = self.body(place, (rep.first, proceed.is_some()), rep.mark, rep.sink)?;
             if let Some((exit, after)) = proceed {
                 self.hold_back_group(place, (before, head), after)?;
                 let always = self.always(place);
@@ -168,7 +168,8 @@ impl Builder<'_> {
             }
             return Ok(head);
         };
-        let state = self.state(place, var, proceed.is_none() || item.expires_as_flink())?;
+        let leavable = proceed.is_some() || place.headed().is_some_and(|group| group.leavable);
+        let state = self.state(place, var, !leavable || item.expires_as_flink())?;
         let target = self.without_earlier_stops(place, rep.sink)?;
         self.take(place, state, var, target, &take, rep.first, rep.mark);
         if let Some((exit, _)) = proceed {
@@ -202,7 +203,7 @@ impl Builder<'_> {
     /// Whether the state gets a proceed edge from the group around it, so that skipping needs a twin.
     fn branches_off(&self, place: Place<'_>) -> bool {
         let Some(group) = place.headed() else { return false };
-        if group.first { group.item.optional } else { group.item.mode != Loop::Each }
+        group.leavable && (group.first || group.item.mode != Loop::Each)
     }
 
     /// Where a loop leads when it is left: a guarded copy, if what it can still take must not be given to what follows.
@@ -265,6 +266,14 @@ impl Builder<'_> {
         }
         let last = self.last_place(item);
         self.wraps.hold_back(&mut self.graph, head, (sink, last), true)?;
+        if item.is_one_event() {
+            // What has skipped an event waits in a state of its own.
+            let skips = self.graph.states[head].edges.iter().filter(|edge| edge.action == Action::Ignore);
+            let waiting: Vec<StateIx> = skips.map(|edge| edge.target).filter(|&target| target != head).collect();
+            for state in waiting {
+                self.wraps.hold_back(&mut self.graph, state, (sink, last), true)?;
+            }
+        }
         let strict = place.following.is_none_or(|following| following.connect == Connect::Strict);
         if strict || item.is_one_event() {
             return Ok(());

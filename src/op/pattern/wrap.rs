@@ -119,17 +119,9 @@ impl Wraps {
                 pred
             }
         };
-        let mut states = vec![state];
-        if whole {
-            // What has skipped an event waits elsewhere.
-            let skips = graph.states[state].edges.iter().filter(|edge| edge.action == Action::Ignore);
-            states.extend(skips.map(|edge| edge.target).filter(|&target| target != state));
-        }
-        for state in states {
-            for edge in &mut graph.states[state].edges {
-                if whole || edge.action != Action::Proceed {
-                    edge.exit = both(&edge.exit, &lit(pred, false));
-                }
+        for edge in &mut graph.states[state].edges {
+            if whole || edge.action != Action::Proceed {
+                edge.exit = both(&edge.exit, &lit(pred, false));
             }
         }
         Ok(())

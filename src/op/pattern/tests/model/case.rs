@@ -26,6 +26,8 @@ pub(super) struct Piece {
 pub(super) enum What {
     Var(u16),
     Not(u16, Option<i64>),
+    /// A sequence that must not occur.
+    Never(Vec<Piece>, Option<i64>),
     Sequence(Vec<Piece>),
     Either(Vec<Vec<Piece>>),
     All(Vec<Vec<Piece>>),
@@ -51,7 +53,7 @@ impl Piece {
     /// The sequences inside it.
     pub(super) fn inside(&self) -> &[Vec<Piece>] {
         match &self.what {
-            What::Var(_) | What::Not(..) => &[],
+            What::Var(_) | What::Not(..) | What::Never(..) => &[],
             What::Sequence(pieces) => std::slice::from_ref(pieces),
             What::Either(all) | What::All(all) => all,
         }
@@ -65,6 +67,10 @@ impl Piece {
         let term = match &self.what {
             What::Var(var) => Term::Variable(*var),
             What::Not(var, for_ms) => Term::Not { term: Box::new(Term::Variable(*var)), for_ms: *for_ms },
+            What::Never(pieces, for_ms) => {
+                let group = Term::Group(all(std::slice::from_ref(pieces)).remove(0));
+                Term::Not { term: Box::new(group), for_ms: *for_ms }
+            }
             What::Sequence(_) => Term::Group(all(self.inside()).remove(0)),
             What::Either(ways) => Term::Alternation(all(ways)),
             What::All(parts) => Term::Permutation(all(parts)),
@@ -105,6 +111,19 @@ impl Case {
     }
 }
 
+impl Case {
+    /// How many elements, at whatever depth, are so.
+    pub(super) fn count(&self, test: &dyn Fn(&Piece) -> bool) -> usize {
+        fn count(pieces: &[Piece], test: &dyn Fn(&Piece) -> bool) -> usize {
+            let of = |piece: &Piece| {
+                usize::from(test(piece)) + piece.inside().iter().map(|inside| count(inside, test)).sum::<usize>()
+            };
+            pieces.iter().map(of).sum()
+        }
+        count(&self.pieces, test)
+    }
+}
+
 fn sequence(pieces: &[Piece]) -> String {
     let mut text = String::new();
     for (at, piece) in pieces.iter().enumerate() {
@@ -128,6 +147,8 @@ impl Piece {
             What::Var(var) => name(*var).to_string(),
             What::Not(var, None) => return format!("!{}", name(*var)),
             What::Not(var, Some(ms)) => return format!("!{} FOR {ms}", name(*var)),
+            What::Never(pieces, None) => return format!("!({})", sequence(pieces)),
+            What::Never(pieces, Some(ms)) => return format!("!({}) FOR {ms}", sequence(pieces)),
             What::Sequence(pieces) => format!("({})", sequence(pieces)),
             What::Either(ways) => format!("({})", joined(ways, " | ")),
             What::All(parts) => format!("({})", joined(parts, " & ")),

@@ -5,7 +5,7 @@
 
 use super::{
     condition::{Condition, Event, Taken},
-    reading::{Absence, Gap, Head, Left, Step},
+    reading::{Absence, Absent, Gap, Head, Left, Reading, Step},
 };
 use crate::plan::Connect;
 
@@ -60,7 +60,7 @@ impl<'a> World<'a> {
         };
         let mut from = 0;
         while let Some(at) = stage.absences[from..].iter().position(|absence| absence.for_ms.is_some()) {
-            let absence = stage.absences[from + at];
+            let absence = &stage.absences[from + at];
             let deadline = stage.since + absence.for_ms.unwrap_or_default();
             let next = self.events.get(stage.begins);
             if absence.strict && next.is_some_and(|next| next.time_ms < deadline && next.time_ms <= time_ms) {
@@ -91,15 +91,79 @@ impl<'a> World<'a> {
     /// pass that ends the match: an event that both completes the match and is forbidden completes it.
     fn forbidden(&self, stage: &Stage<'_>, taken: &[Taken], at: usize, takes: bool, ends: bool) -> bool {
         stage.absences.iter().any(|absence| {
-            let looks = if absence.strict { at == stage.begins && !(takes && absence.spares) } else { !ends };
-            looks && self.meets(absence.var, taken, at)
+            let counts = !takes || !absence.alone;
+            let sequence = matches!(absence.what, Absent::Sequence(_));
+            let looks = if sequence {
+                !takes
+            } else if absence.strict {
+                at == stage.begins && !(takes && absence.spares)
+            } else {
+                !ends
+            };
+            counts
+                && looks
+                && match &absence.what {
+                    Absent::Event(var) => self.meets(*var, taken, at),
+                    Absent::Sequence(readings) => {
+                        let connect = if absence.strict { Connect::Strict } else { Connect::Relaxed };
+                        self.occurs(readings, connect, stage, taken, at, false)
+                    }
+                }
         })
+    }
+
+    /// Whether a sequence occurs among the events since the stage began, this one being its last (or, `begun`, at least one
+    /// of its events). What the match has taken is known to its conditions.
+    fn occurs(
+        &self,
+        readings: &[Reading],
+        connect: Connect,
+        stage: &Stage<'_>,
+        taken: &[Taken],
+        at: usize,
+        begun: bool,
+    ) -> bool {
+        let last = if connect == Connect::Strict { stage.begins } else { at };
+        readings.iter().any(|reading| {
+            (stage.begins..=last.min(at)).any(|first| {
+                let head = &reading.steps[0];
+                let mut all = taken.to_vec();
+                all.push((head.var, first));
+                let meets = self.meets(head.var, taken, first) && !self.meets_any(&head.until, taken, first);
+                meets && self.goes_on(reading, &mut all, taken.len(), at, begun)
+            })
+        })
+    }
+
+    fn goes_on(&self, reading: &Reading, all: &mut Vec<Taken>, before: usize, at: usize, begun: bool) -> bool {
+        let last = all[all.len() - 1].1;
+        let Some(step) = reading.steps.get(all.len() - before) else { return last == at };
+        if begun && last == at {
+            return true;
+        }
+        for next in last + 1..=at {
+            if self.may_take(step, all, next, false) {
+                all.push((step.var, next));
+                let goes_on = self.goes_on(reading, all, before, at, begun);
+                all.pop();
+                if goes_on {
+                    return true;
+                }
+            }
+            if !self.may_skip(&step.gap, all, next, true) {
+                return false;
+            }
+        }
+        false
     }
 
     /// Whether a loop that was left could have taken the event: it meets its condition and not its stop condition, it is in time, and no
     /// event since the last one taken has met the stop condition, which ends a loop for good.
     /// Where a deadline stands between the loop and the event this is over, or not yet so.
-    fn left_takes(&self, left: &Left, taken: &[Taken], at: usize, stage: &Stage<'_>) -> bool {
+    ///
+    /// A loop of groups: it takes what begins or continues a repetition; skipped (`takes` is false) may be what was only
+    /// begun, and not a whole one.
+    fn left_takes(&self, left: &Left, taken: &[Taken], at: usize, stage: &Stage<'_>, takes: bool) -> bool {
         let before = stage.quiet.is_some() && left.after >= stage.passed + stage.absences.len();
         if left.after < stage.passed || before {
             return false;
@@ -110,6 +174,9 @@ impl<'a> World<'a> {
             || left.bound.is_some_and(|(from, ms)| {
                 taken.get(from).is_some_and(|&(_, from)| time_ms - self.events[from].time_ms >= ms)
             });
+        if let Some((readings, connect)) = &left.repetition {
+            return !over && !late && self.occurs(readings, *connect, stage, taken, at, takes);
+        }
         !over && !late && left.heads.iter().any(|head| self.could_begin(head, taken, at))
     }
 
@@ -124,7 +191,7 @@ impl<'a> World<'a> {
         if taken.is_empty() {
             // Any event may begin a match, unless a loop that was left out at the head would rather have it.
             let stage = Stage { since: 0, absences: &[], quiet: None, first: true, passed: 0, begins: at };
-            let left = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage));
+            let left = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage, true));
             let held = step.gap.held.iter().any(|head| self.could_begin(head, taken, at));
             return !left && !held;
         }
@@ -133,7 +200,7 @@ impl<'a> World<'a> {
         let since_first = |from: usize| taken.get(from).map_or(0, |&(_, from)| time_ms - self.events[from].time_ms);
         let late = step.of_previous.is_some_and(|ms| time_ms - stage.since >= ms)
             || step.bounds.iter().any(|&(from, ms)| since_first(from) >= ms);
-        let loops = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage));
+        let loops = step.gap.left.iter().any(|left| left.greedy && self.left_takes(left, taken, at, &stage, true));
         let held = step.gap.held.iter().any(|head| self.could_begin(head, taken, at));
         stage.quiet.is_none() && !late && !loops && !held && !self.forbidden(&stage, taken, at, true, ends)
     }
@@ -151,7 +218,7 @@ impl<'a> World<'a> {
         let stage = self.stage(gap, taken, self.events[at].time_ms);
         // After the last event, an absence that looks at the next one is decided by it.
         let decides = !waiting && stage.quiet.is_none() && stage.absences.last().is_some_and(|absence| absence.strict);
-        let loops = gap.left.iter().any(|left| self.left_takes(left, taken, at, &stage));
+        let loops = gap.left.iter().any(|left| self.left_takes(left, taken, at, &stage, false));
         if loops || self.forbidden(&stage, taken, at, false, decides) {
             return false;
         }

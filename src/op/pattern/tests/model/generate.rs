@@ -23,6 +23,21 @@ fn condition() -> impl Strategy<Value = Condition> {
     (kinds, look).prop_map(|(kinds, look)| Condition { kinds, look })
 }
 
+/// An element that occurs once.
+fn single() -> Piece {
+    Piece {
+        connect: Connect::Relaxed,
+        what: What::Var(0),
+        min: 1,
+        max: Some(1),
+        inner: Connect::Relaxed,
+        mode: Loop::Greedy,
+        until: None,
+        loop_within: None,
+        of_previous: None,
+    }
+}
+
 /// How often: exactly once half of the time.
 fn repeated() -> impl Strategy<Value = Piece> {
     let mode = prop_oneof![2 => Just(Loop::Greedy), 1 => Just(Loop::Reluctant), 2 => Just(Loop::Each)];
@@ -31,17 +46,7 @@ fn repeated() -> impl Strategy<Value = Piece> {
     let step = prop::option::weighted(0.08, 1..6i64);
     (connect(), (0..3u32, prop::option::of(0..3u32), connect(), mode, until, bound), step, any::<bool>()).prop_map(
         |(connect, (min, more, inner, mode, until, loop_within), of_previous, once)| {
-            let piece = Piece {
-                connect,
-                what: What::Var(0),
-                min: 1,
-                max: Some(1),
-                inner: Connect::Relaxed,
-                mode: Loop::Greedy,
-                until: None,
-                loop_within: None,
-                of_previous,
-            };
+            let piece = Piece { connect, of_previous, ..single() };
             match once {
                 true => piece,
                 false => {
@@ -70,7 +75,7 @@ fn pieces(depth: u32, longest: usize) -> BoxedStrategy<Vec<Piece>> {
         }
     };
     let piece = (repeated(), what).prop_map(|(piece, what)| {
-        // Few say of loops of groups that they are reluctant.
+        // The model has no reluctant loops of groups.
         let group = matches!(what, What::Sequence(_) | What::All(_)) && piece.mode == Loop::Reluctant;
         let mode = if group { Loop::Greedy } else { piece.mode };
         let of_previous = piece.of_previous.filter(|_| matches!(what, What::Var(_)));
@@ -85,7 +90,21 @@ fn pieces(depth: u32, longest: usize) -> BoxedStrategy<Vec<Piece>> {
         of_previous: None,
         ..piece
     });
-    prop::collection::vec(prop_oneof![5 => piece, 1 => not], 1..=longest).boxed()
+    // What must not occur: two or three variables, some repeated.
+    let simple = (repeated(), any::<bool>()).prop_map(|(piece, each)| Piece {
+        mode: if each { Loop::Each } else { piece.mode },
+        until: None,
+        loop_within: None,
+        of_previous: None,
+        ..piece
+    });
+    let never = prop::collection::vec(simple, 2..=3);
+    let never = (never, connect(), prop::option::weighted(0.3, 1..6i64)).prop_map(|(pieces, connect, for_ms)| Piece {
+        connect,
+        what: What::Never(pieces, for_ms),
+        ..single()
+    });
+    prop::collection::vec(prop_oneof![10 => piece, 2 => not, 1 => never], 1..=longest).boxed()
 }
 
 fn number(pieces: &mut [Piece], next: &mut u16) {
@@ -95,7 +114,7 @@ fn number(pieces: &mut [Piece], next: &mut u16) {
                 *var = *next;
                 *next += 1;
             }
-            What::Sequence(pieces) => number(pieces, next),
+            What::Sequence(pieces) | What::Never(pieces, _) => number(pieces, next),
             What::Either(all) | What::All(all) => all.iter_mut().for_each(|pieces| number(pieces, next)),
         }
     }
@@ -114,7 +133,7 @@ fn known_untils(pieces: &mut [Piece], vars: u16) {
         piece.until.iter_mut().for_each(|until| known(until, vars));
         match &mut piece.what {
             What::Var(_) | What::Not(..) => {}
-            What::Sequence(pieces) => known_untils(pieces, vars),
+            What::Sequence(pieces) | What::Never(pieces, _) => known_untils(pieces, vars),
             What::Either(all) | What::All(all) => all.iter_mut().for_each(|pieces| known_untils(pieces, vars)),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     condition::Condition,
 };
 use crate::plan::{Connect, Loop};
+use std::rc::Rc;
 
 /// One way to read a pattern.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,15 +54,27 @@ pub(super) struct Gap {
 }
 
 /// `!n`, `!n FOR d`, or either right after the element before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Absence {
-    pub(super) var: u16,
+    pub(super) what: Absent,
     pub(super) strict: bool,
     pub(super) for_ms: Option<i64>,
     /// Nothing but absences comes after it in the pattern.
     pub(super) last: bool,
     /// A greedy loop goes on here: what the loop takes is not what is looked at.
     pub(super) spares: bool,
+    /// It stands on one of several ways (after what may be left out, at the head of a group): the event that ends the waiting
+    /// does not count.
+    pub(super) alone: bool,
+}
+
+/// What must not occur.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Absent {
+    /// An event of this variable.
+    Event(u16),
+    /// A sequence, in any of its readings.
+    Sequence(Rc<[Reading]>),
 }
 
 /// An event that something could begin with: of this variable, and none of these conditions.
@@ -79,6 +92,8 @@ pub(super) struct Left {
     pub(super) after: usize,
     /// What it could have gone on with.
     pub(super) heads: Vec<Head>,
+    /// Of a loop of groups: a repetition, and how it would follow.
+    pub(super) repetition: Option<(Rc<[Reading]>, Connect)>,
     /// What ends it.
     pub(super) until: Option<Condition>,
     /// What it could have taken lies less than this after the event of that step…
@@ -111,6 +126,8 @@ struct Place {
     bounds: Vec<(usize, i64)>,
     /// The stop condition of the loop whose repetition this is.
     until: Option<Condition>,
+    /// What is before may have been left out, or there is nothing before in this group.
+    alone: bool,
 }
 
 /// What may come after an element without an event between.
@@ -134,7 +151,9 @@ pub(super) fn readings(case: &Case, longest: usize, limit: usize) -> Option<Vec<
         // kernel, like Flink, looks at the event before. The model says nothing of it.)
         let mut absences = draft.absences;
         let deadline = absences.iter().rposition(|absence| absence.for_ms.is_some()).map_or(0, |at| at + 1);
-        if absences.iter().skip(deadline.saturating_sub(1)).any(|absence| absence.strict && !absence.last) {
+        // Nor of what must not begin with the next event, at the end.
+        let next = |absence: &Absence| absence.strict && (!absence.last || matches!(absence.what, Absent::Sequence(_)));
+        if absences.iter().skip(deadline.saturating_sub(1)).any(next) {
             return None;
         }
         let open = absences.split_off(deadline);
@@ -152,7 +171,7 @@ struct Reader {
 
 impl Reader {
     fn sequence(&self, drafts: Vec<Draft>, pieces: &[Piece], place: &Place, top: bool) -> Option<Vec<Draft>> {
-        let mut drafts = drafts;
+        let (mut drafts, mut alone) = (drafts, !top);
         for (at, piece) in pieces.iter().enumerate() {
             let first = at == 0;
             let after = &pieces[at + 1..];
@@ -164,13 +183,20 @@ impl Reader {
                 of_previous: place.of_previous.filter(|_| first),
                 rest: rest(after, &place.rest, place.until.as_ref()),
                 absence: match after.first() {
+                    _ if piece.min == 0 => None,
                     None => place.absence,
                     Some(Piece { what: What::Not(var, None), connect, .. }) => {
                         Some((*var, *connect == Connect::Strict))
                     }
                     Some(_) => None,
                 },
+                alone: alone && !matches!(piece.what, What::Not(_, Some(_)) | What::Never(_, Some(_))),
                 ..place.clone()
+            };
+            alone = match piece.what {
+                What::Not(_, Some(_)) | What::Never(_, Some(_)) => false,
+                What::Not(_, None) | What::Never(_, None) => alone,
+                _ => piece.min == 0,
             };
             let mut next = Vec::new();
             for draft in drafts {
@@ -189,16 +215,26 @@ impl Reader {
 
     /// An element in each number of repetitions.
     fn element(&self, mut draft: Draft, piece: &Piece, place: &Place, begins: bool) -> Option<Vec<Draft>> {
-        if let What::Not(var, for_ms) = piece.what {
-            if begins {
+        if let What::Not(_, for_ms) | What::Never(_, for_ms) = &piece.what {
+            let what = match &piece.what {
+                What::Never(pieces, _) => Absent::Sequence(self.repetitions(pieces)?),
+                What::Not(var, _) => Absent::Event(*var),
+                _ => return None,
+            };
+            if let (true, Absent::Event(var)) = (begins, &what) {
+                let var = *var;
                 // A missing heartbeat begins with the last one heard.
                 self.step(&mut draft, var, place, piece, 0, place.bounds.clone());
             } else if draft.steps.is_empty() {
                 // Where all before it is left out there is nothing that it could be counted from.
                 return None;
             }
-            let strict = piece.connect == Connect::Strict && !begins;
-            draft.absences.push(Absence { var, strict, for_ms, last: place.rest.quiet, spares: false });
+            // A sequence ends nothing but the way that it stands on.
+            let alone = place.alone || matches!(what, Absent::Sequence(_));
+            let connect = place.follows.as_ref().map_or(piece.connect, |(connect, _)| *connect);
+            let strict = connect == Connect::Strict && !begins;
+            let (for_ms, last) = (*for_ms, place.rest.quiet);
+            draft.absences.push(Absence { what, strict, for_ms, last, spares: false, alone });
             return Some(vec![draft]);
         }
         let max = if takes_no_more(piece, &place.rest) { Some(piece.min) } else { piece.max };
@@ -209,12 +245,20 @@ impl Reader {
                 let leave = |draft: &Draft| {
                     let mut draft = draft.clone();
                     draft.open |= max != Some(count);
-                    if max != Some(count) && piece.mode != Loop::Each && is_one_event(piece) {
-                        draft.left.push(left(piece, place, from, draft.absences.len()));
+                    if max != Some(count) && piece.mode != Loop::Each {
+                        let mut left = left(piece, place, from, draft.absences.len());
+                        if let (false, [pieces]) = (is_one_event(piece), piece.inside()) {
+                            let connect = place.follows.as_ref().map_or(piece.connect, |(connect, _)| *connect);
+                            let connect = if count > 0 { piece.inner } else { connect };
+                            left.repetition = Some((self.repetitions(pieces)?, connect));
+                        }
+                        draft.left.push(left);
                     }
-                    draft
+                    Some(draft)
                 };
-                done.extend(going.iter().map(leave));
+                for draft in &going {
+                    done.push(leave(draft)?);
+                }
             }
             if max == Some(count) || going.is_empty() {
                 break;
@@ -237,6 +281,16 @@ impl Reader {
             }
         }
         Some(dedup(done))
+    }
+
+    /// A sequence on its own, with every number of repetitions, whatever its loops prefer.
+    fn repetitions(&self, pieces: &[Piece]) -> Option<Rc<[Reading]>> {
+        let mut pieces = pieces.to_vec();
+        pieces.iter_mut().for_each(|piece| piece.mode = Loop::Each);
+        let place = Place { rest: Rest { heads: Vec::new(), nothing: true, quiet: true }, ..Place::default() };
+        let drafts = self.sequence(vec![Draft::default()], &pieces, &place, true)?;
+        let whole = drafts.into_iter().filter(|draft| !draft.cut && !draft.steps.is_empty());
+        Some(whole.map(|draft| Reading { steps: draft.steps, end: Gap::default(), cut: false }).collect())
     }
 
     /// One more repetition, after `count`.
@@ -266,12 +320,14 @@ impl Reader {
             absence: place.absence,
             bounds,
             until: piece.until.clone(),
+            alone: false,
         };
         match &piece.what {
             What::Var(var) => {
                 if let Some((var, strict)) = absence {
                     let spares = strict && piece.mode == Loop::Greedy;
-                    draft.absences.push(Absence { var, strict, for_ms: None, last: false, spares });
+                    let what = Absent::Event(var);
+                    draft.absences.push(Absence { what, strict, for_ms: None, last: false, spares, alone: false });
                 }
                 inside.until = place.until.clone();
                 inside.rest = place.rest.clone();
@@ -279,7 +335,7 @@ impl Reader {
                 self.step(&mut draft, *var, &inside, piece, count, bounds);
                 Some(vec![draft])
             }
-            What::Not(..) => Some(vec![draft]),
+            What::Not(..) | What::Never(..) => Some(vec![draft]),
             What::Sequence(pieces) => self.sequence(vec![draft], pieces, &inside, false),
             What::Either(ways) => {
                 let mut all = Vec::new();
@@ -407,8 +463,10 @@ fn rest(pieces: &[Piece], after: &Rest, until: Option<&Condition>) -> Rest {
     let Some((piece, later)) = pieces.split_first() else { return after.clone() };
     let later = rest(later, after, until);
     match piece.what {
-        What::Not(_, Some(_)) => Rest { heads: Vec::new(), nothing: false, quiet: later.quiet },
-        What::Not(_, None) => Rest { nothing: false, ..later },
+        What::Not(_, Some(_)) | What::Never(_, Some(_)) => {
+            Rest { heads: Vec::new(), nothing: false, quiet: later.quiet }
+        }
+        What::Not(_, None) | What::Never(_, None) => Rest { nothing: false, ..later },
         // At the end of the pattern a reluctant loop takes what it must.
         _ if takes_no_more(piece, &later) && piece.min == 0 => Rest { quiet: false, ..later },
         _ => {
@@ -450,7 +508,7 @@ pub(super) fn may_be_empty(piece: &Piece) -> bool {
     piece.min == 0
         || match &piece.what {
             What::Var(_) => false,
-            What::Not(..) => true,
+            What::Not(..) | What::Never(..) => true,
             What::Sequence(pieces) => empty(pieces),
             What::Either(ways) => ways.iter().any(empty),
             What::All(parts) => parts.iter().all(empty),
@@ -462,7 +520,7 @@ pub(super) fn is_one_event(piece: &Piece) -> bool {
     let one = |pieces: &Vec<Piece>| matches!(pieces.as_slice(), [only] if only.is_once() && is_one_event(only));
     match &piece.what {
         What::Var(_) => true,
-        What::Not(..) | What::All(_) => false,
+        What::Not(..) | What::Never(..) | What::All(_) => false,
         What::Sequence(pieces) => one(pieces),
         What::Either(ways) => ways.iter().all(one),
     }
@@ -477,6 +535,7 @@ fn left(piece: &Piece, place: &Place, from: usize, after: usize) -> Left {
         greedy: piece.mode == Loop::Greedy,
         after,
         heads: heads(piece, around),
+        repetition: None,
         until: piece.until.clone(),
         bound: piece.loop_within.map(|ms| (from, ms)),
         of_previous: piece.of_previous,

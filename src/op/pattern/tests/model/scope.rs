@@ -3,6 +3,7 @@
 
 use super::{
     case::{Case, Piece, What},
+    condition::Look,
     reading::{is_one_event, may_be_empty},
 };
 use crate::plan::{Connect, Loop};
@@ -18,7 +19,26 @@ pub(super) fn covers(case: &Case) -> bool {
     // Of a reluctant loop that would have nothing after it, were the group around it not repeated, it is open what it takes.
     let vanishes = |piece: &Piece| piece.mode == Loop::Reluctant && piece.min == 0;
     let repeated = |piece: &Piece| !piece.is_once() && any(piece.inside(), &vanishes);
-    !open && !case.any(&repeated) && sequence(&case.pieces, false)
+    // A loop of groups chooses only where its conditions look at the event alone; of absences of sequences the same.
+    let looks = case.conditions.iter().any(|condition| condition.look != Look::Nothing);
+    let chooses = |piece: &Piece| !piece.is_once() && !is_one_event(piece) && piece.mode == Loop::Greedy;
+    let watches = |piece: &Piece| matches!(piece.what, What::Never(..));
+    if looks && (case.any(&chooses) || case.any(&watches)) {
+        return false;
+    }
+    // What counts from before a group, at its head.
+    let absent = |piece: &Piece| matches!(piece.what, What::Not(..) | What::Never(..));
+    let heads = |pieces: &Vec<Piece>| pieces.first().is_some_and(absent);
+    if case.any(&|piece| piece.inside().iter().any(heads)) || watches(&case.pieces[0]) {
+        return false;
+    }
+    // At the end of the pattern, after an absence, such a loop leaves open whether the absence is the end.
+    let vanishing = case.any(&vanishes) && case.any(&absent);
+    // Two deadlines in one gap, the first of which an event may decide.
+    let deadline = |piece: &Piece| matches!(piece.what, What::Not(_, Some(_)) | What::Never(_, Some(_)));
+    let by_event = |piece: &Piece| deadline(piece) && piece.connect == Connect::Strict;
+    let deadlines = case.any(&by_event) && case.count(&deadline) > 1;
+    !vanishing && !deadlines && !open && !case.any(&repeated) && sequence(&case.pieces, false)
 }
 
 fn any(sequences: &[Vec<Piece>], test: &dyn Fn(&Piece) -> bool) -> bool {
@@ -32,9 +52,9 @@ fn sequence(pieces: &[Piece], repeated: bool) -> bool {
 }
 
 fn absence(pieces: &[Piece], at: usize, ends_repetition: bool) -> bool {
-    let What::Not(_, for_ms) = pieces[at].what else { return true };
+    let (What::Not(_, for_ms) | What::Never(_, for_ms)) = &pieces[at].what else { return true };
     let strict = |piece: &Piece| piece.connect == Connect::Strict;
-    let absent = |piece: &Piece| matches!(piece.what, What::Not(..));
+    let absent = |piece: &Piece| matches!(piece.what, What::Not(..) | What::Never(..));
     let taken = pieces[..at].iter().rposition(|piece| !absent(piece));
     let follows_loop = taken.is_some_and(|taken| {
         let before = &pieces[taken];
@@ -53,7 +73,8 @@ fn absence(pieces: &[Piece], at: usize, ends_repetition: bool) -> bool {
     });
     // Other absences next to one that is decided by the next event or by time.
     let beside = at > 0 && absent(&pieces[at - 1]) && {
-        let decided = |piece: &Piece| matches!(piece.what, What::Not(_, Some(_))) && strict(piece);
+        let decided =
+            |piece: &Piece| matches!(piece.what, What::Not(_, Some(_)) | What::Never(_, Some(_))) && strict(piece);
         decided(&pieces[at]) || decided(&pieces[at - 1]) || (strict(&pieces[at - 1]) && for_ms.is_some())
     };
     !follows_loop && !beside && !ends_repetition
@@ -61,7 +82,8 @@ fn absence(pieces: &[Piece], at: usize, ends_repetition: bool) -> bool {
 
 /// Reluctant loops before an absence that looks at the next event.
 fn reluctant(pieces: &[Piece], at: usize) -> bool {
-    let strict = |piece: &Piece| matches!(piece.what, What::Not(..)) && piece.connect == Connect::Strict;
+    let strict =
+        |piece: &Piece| matches!(piece.what, What::Not(..) | What::Never(..)) && piece.connect == Connect::Strict;
     pieces[at].mode != Loop::Reluctant || !pieces[at + 1..].iter().any(strict)
 }
 
@@ -89,8 +111,14 @@ fn element(piece: &Piece) -> bool {
     // A stop condition looks at single elements, and at those of a group that has no groups in it.
     let composite = |piece: &Piece| !matches!(piece.what, What::Var(_));
     let until = piece.until.is_none() || (piece.max.is_none() && !inside.iter().flatten().any(composite));
-    // A greedy loop of groups takes nothing away from what follows; a reluctant one has no meaning of its own yet.
-    let mode = is_one_event(piece) || piece.is_once() || piece.mode != Loop::Reluctant;
+    // What a reluctant loop of groups leaves to others is not said here; nor is a greedy one of more than plain variables.
+    let plain = |piece: &Piece| matches!(piece.what, What::Var(_)) && piece.until.is_none() && !has_bound(piece);
+    let plain = inside.iter().flatten().all(plain) && piece.until.is_none() && !has_bound(piece);
+    let sequence_of = matches!(piece.what, What::Sequence(_));
+    let mode = is_one_event(piece)
+        || piece.is_once()
+        || piece.mode == Loop::Each
+        || (piece.mode == Loop::Greedy && sequence_of && plain);
     heads && !single && bound && step && until && mode && inside.iter().all(|inside| sequence(inside, !piece.is_once()))
 }
 
@@ -99,14 +127,16 @@ pub(super) fn is_ambiguous(case: &Case) -> bool {
     let loops = |piece: &Piece| !piece.is_once();
     case.any(&|piece| {
         let inside = |test: &dyn Fn(&Piece) -> bool| piece.inside().iter().flatten().any(test);
-        (loops(piece)
-            && inside(&|inner: &Piece| loops(inner) || !matches!(inner.what, What::Var(_)))
-            && !is_one_event(piece))
+        (loops(piece) && any(piece.inside(), &loops) && !is_one_event(piece))
             || (matches!(piece.what, What::All(_)) && inside(&may_be_empty))
     })
 }
 
+fn has_bound(piece: &Piece) -> bool {
+    piece.loop_within.is_some() || piece.of_previous.is_some()
+}
+
 /// Whether time can end a partial match by more than the window.
 pub(super) fn has_bounds(case: &Case) -> bool {
-    case.any(&|piece| piece.loop_within.is_some() || piece.of_previous.is_some())
+    case.any(&has_bound)
 }
