@@ -282,6 +282,11 @@ fn wider(case: &Case) -> Vec<&'static str> {
         case.any(|all, at, _| greedy(&all[at]) && all[at].quant.inner.as_deref() == Some("any")),
     );
     add("optional after greedy", case.any(|all, at, _| at > 0 && all[at].is_optional() && greedy(&all[at - 1])));
+    add(
+        "absence after an optional part",
+        case.any(|all, at, _| at > 0 && all[at].is_negated() && !all[at - 1].is_negated() && all[at - 1].is_optional()),
+    );
+    add("until on a counted loop", case.any(|all, at, _| all[at].quant.until.is_some() && all[at].quant.max.is_some()));
     let window = case.within_ms.unwrap_or(i64::MAX);
     let longer = |ms: Option<i64>| ms.is_some_and(|ms| ms > window);
     add(
