@@ -11,10 +11,11 @@ use crate::{
 };
 
 impl Program {
-    /// Evaluates the measures over a match and adds the output, unless HAVING refuses it.
+    /// Evaluates the measures over a match and adds the output, unless HAVING refuses it. The output tells what bounds have
+    /// dropped since the one before.
     pub(super) fn emit(
         &self,
-        state: &KeyState,
+        state: &mut KeyState,
         scratch: &mut Scratch,
         run: &Run,
         (kind, time_ms, clock): (EmissionKind, TimeMs, Clock),
@@ -45,7 +46,8 @@ impl Program {
             clock,
             values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
             taken: taken.collect(),
-            dropped: 0,
+            dropped: state.dropped,
         });
+        state.dropped = 0;
     }
 }
