@@ -29,7 +29,8 @@ const STEP_MS: i64 = 10;
 /// At most so long for each figure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn rule(pattern: &str, within_ms: i64) -> Rule {
+/// A rule, the slot of `kind` in its events, and how many slots they have.
+fn rule(pattern: &str, within_ms: i64) -> (Rule, usize, usize) {
     let expr = format!(
         "FROM events PATTERN {pattern} WITHIN {within_ms} ms DEFINE A AS kind = 'a', B AS kind = 'b', C AS kind = 'c' \
          AFTER MATCH NO SKIP MEASURES count(B.kind) AS n"
@@ -41,7 +42,10 @@ fn rule(pattern: &str, within_ms: i64) -> Rule {
     let catalog = Catalog { sources: Vec::new(), fence_sets: None, open: true };
     let checked = check(&[file.unwrap()], &catalog);
     let Some(plan) = checked.plan else { panic!("{:?}", checked.diagnostics) };
-    plan.rules.into_iter().next().unwrap()
+    let fields = &plan.streams[0].schema.fields;
+    let slot = fields.iter().position(|field| field.name == "kind").unwrap();
+    let width = fields.len();
+    (plan.rules.into_iter().next().unwrap(), slot, width)
 }
 
 fn program(rule: &Rule) -> Program {
@@ -59,13 +63,17 @@ struct Measured {
 }
 
 /// None where an event costs so much that nobody would wait for it.
-fn measure(program: &Program, events: i64) -> Option<Measured> {
+fn measure(program: &Program, (slot, width): (usize, usize), events: i64) -> Option<Measured> {
     let (key, world) = (Key::new([]), World::default());
-    let names = ["a", "b", "c"].map(Value::text);
+    let row = |name: &str| {
+        let mut row = vec![Value::Null; width];
+        row[slot] = Value::text(name);
+        row
+    };
+    let names = ["a", "b", "c"].map(row);
     let (mut state, mut scratch, mut out) = (KeyState::default(), Scratch::default(), Vec::new());
-    let mut step = |state: &mut KeyState, out: &mut Vec<_>, at: i64, name: &Value| {
+    let mut step = |state: &mut KeyState, out: &mut Vec<_>, at: i64, values: &[Value]| {
         let header = Header { time_ms: at * STEP_MS, partition: 0, offset: at as u64 };
-        let values = std::slice::from_ref(name);
         let event = EventRef { stream: StreamId(0), header, values };
         let env =
             Env { event, extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world };
@@ -99,6 +107,7 @@ fn measure(program: &Program, events: i64) -> Option<Measured> {
     step(&mut state, &mut out, at, &names[2]);
     let list = list.elapsed();
     let ns = took.as_secs_f64() * 1e9 / f64::from(count);
+    assert!(!out.is_empty(), "no match");
     Some(Measured { ns, bytes, open, matches: black_box(out).len(), list })
 }
 
@@ -110,10 +119,11 @@ fn main() {
     for pattern in ["A ->> B+ ANY ->> C", "A ->> B+ EACH ->> C", "A ->> B+ ->> C", "A -> B+ -> C"] {
         for as_sets in [true, false] {
             for events in [100, 1_000, 10_000] {
-                let program = program(&rule(pattern, events * STEP_MS));
+                let (rule, slot, width) = rule(pattern, events * STEP_MS);
+                let program = program(&rule);
                 let program = if as_sets { program } else { program.one_by_one() };
                 let kept = if as_sets { "as sets" } else { "one by one" };
-                let Some(Measured { ns, bytes, open, matches, list }) = measure(&program, events) else {
+                let Some(Measured { ns, bytes, open, matches, list }) = measure(&program, (slot, width), events) else {
                     println!("| `{pattern}` | {kept} | {events} | too long to wait for | | |");
                     continue;
                 };

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 impl Program {
     /// Evaluates the measures over a match and adds the output, or one per row, unless HAVING refuses it. `clock` is that of
-    /// the timer that decided it, if one did.
+    /// the timer that decided it, if one did. The first one tells what bounds
+    /// have dropped since the output before.
     pub(super) fn emit(
         &self,
         state: &mut KeyState,
@@ -55,13 +56,17 @@ impl Program {
             };
             Some(Taken { var: node.var, id: event.id.clone(), position })
         });
-        if !self.all_rows {
+        let first = out.len();
+        if self.all_rows {
+            let all: Arc<[Taken]> = taken.collect();
+            for ((number, &node), own) in (1..).zip(scratch.path.iter().rev()).zip(all.iter()) {
+                out.extend(output(&view.row(node), vec![own.clone()], Some(Row { number, of: Arc::clone(&all) })));
+            }
+        } else {
             out.extend(output(&view, taken.collect(), None));
-            return;
         }
-        let all: Arc<[Taken]> = taken.collect();
-        for ((number, &node), own) in (1..).zip(scratch.path.iter().rev()).zip(all.iter()) {
-            out.extend(output(&view.row(node), vec![own.clone()], Some(Row { number, of: Arc::clone(&all) })));
+        if let Some(emission) = out.get_mut(first) {
+            emission.dropped = std::mem::take(&mut state.dropped);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     flatten::FlatState,
     graph::Kind,
 };
-use crate::model::{Emission, TimeMs};
+use crate::model::TimeMs;
 
 /// No node: a partial match that has taken nothing yet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -90,14 +90,6 @@ impl KeyState {
     pub fn heap_bytes(&self) -> usize {
         let compact = self.compact.as_ref().map_or(0, |held| size_of::<Compact>() + held.heap_bytes());
         (self.runs.capacity() + self.finished.capacity()) * size_of::<Run>() + self.buffer.heap_bytes() + compact
-    }
-
-    /// Has outputs tell what a bound dropped before them.
-    pub(super) fn tell_dropped(&mut self, outputs: &mut [Emission]) {
-        if self.dropped > 0 && !outputs.is_empty() {
-            outputs.iter_mut().for_each(|output| output.dropped = self.dropped);
-            self.dropped = 0;
-        }
     }
 
     /// Takes over the partial matches of a step.

@@ -25,12 +25,10 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let before = out.len();
         match self.compact {
             true => self.step_compact(state, scratch, input, env, out),
             false => self.step_runs(state, scratch, input, env, out),
         }
-        state.tell_dropped(out.get_mut(before..).unwrap_or_default());
     }
 
     fn step_runs(

@@ -28,9 +28,7 @@ impl Program {
         if let Some(held) = &mut state.compact {
             return held.pass(self.within_ms, to_ms);
         }
-        let before = out.len();
         self.advance_runs(state, scratch, to_ms, clock, env, out);
-        state.tell_dropped(out.get_mut(before..).unwrap_or_default());
     }
 
     pub(super) fn advance_runs(
