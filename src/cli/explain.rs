@@ -58,7 +58,7 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
     for line in rule.canonical.lines() {
         writeln!(text, "  | {line}")?;
     }
-    for input in &rule.inputs {
+    for (at, input) in rule.inputs.iter().enumerate() {
         let Some(stream) = plan.streams.get(input.stream.0 as usize) else { continue };
         let fields: Vec<String> = stream
             .schema
@@ -81,6 +81,8 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
                 writeln!(text, "    {what}: {}", exprs.join(" ; "))?;
             }
         }
+        let reached = engine.reached(ix as u32, at as u32).unwrap_or_default();
+        writeln!(text, "    {}", reach(reached, &stream.name))?;
     }
     if let Some(through) = &rule.through {
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
@@ -108,6 +110,15 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
     }
     writeln!(text, "  lineage: {}\n", lineage(plan, rule).join(" ← "))
+}
+
+/// How the rule's events are found: what is looked up, or that it sees them all.
+fn reach(alternatives: &[String], stream: &str) -> String {
+    match alternatives {
+        [] => format!("indexed: no event of {stream} can concern it"),
+        all if all.iter().any(String::is_empty) => format!("looks at every event of {stream}"),
+        some => format!("indexed: {}", some.join(" or ")),
+    }
 }
 
 /// The rule, the rules that it reads, and so on down to the sources with the fields read of them.

@@ -5,7 +5,7 @@ use super::{
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     output::Output,
-    route::{Memo, Route, Router, Subscription, asked, shard_of},
+    route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Routed, Shard},
 };
 use crate::{
@@ -369,13 +369,16 @@ impl Engine {
     /// Routes the events of a level and lets the shards take them.
     fn step_level<'a>(&mut self, level: usize, count: usize, event: impl Fn(usize) -> Option<EventRef<'a>> + Sync) {
         let single = self.shards.len() == 1;
-        // A patterns' timers need not fire when only the wall clock has moved, but do before an event of the key: then each event of
-        // the key counts.
-        let indexed = self.indexed && self.clock == Clock::Event;
+        let how = match (self.indexed, self.clock) {
+            (false, _) => Find::All,
+            (true, Clock::Event) => Find::Concerned,
+            // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
+            (true, Clock::Wall) => Find::Passing,
+        };
         let Self { router, memos, shards, stats, .. } = self;
         for at in 0..count {
             let Some(found) = event(at) else { continue };
-            router.route(level, found, indexed, memos, |to, route| match route {
+            router.route(level, found, how, memos, |to, route| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;

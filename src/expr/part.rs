@@ -2,6 +2,7 @@
 
 use super::{Builder, Compare, Expr, Node, NodeId};
 use crate::model::{Type, Value};
+use smallvec::SmallVec;
 
 /// A part with more nodes than this is not taken out: shared subexpressions are written out in it, each where it is used.
 const NODES_MAX: usize = 2_048;
@@ -44,6 +45,20 @@ impl Expr {
         let roots = exprs.iter().map(|expr| copy_as_is(expr, expr.root, &mut left, &mut builder));
         let roots = roots.collect::<Option<_>>()?;
         let root = builder.push(Node::And(roots));
+        Some(builder.finish(root, Type::Bool))
+    }
+
+    /// One that is true where all conditions of one of these alternatives are; each looks at the event alone.
+    pub fn any(alternatives: &[Vec<Expr>]) -> Option<Expr> {
+        let mut builder = Builder::new();
+        let mut left = usize::MAX;
+        let mut roots = SmallVec::new();
+        for all in alternatives {
+            let all = all.iter().map(|expr| copy_as_is(expr, expr.root, &mut left, &mut builder));
+            let all = all.collect::<Option<_>>()?;
+            roots.push(builder.push(Node::And(all)));
+        }
+        let root = builder.push(Node::Or(roots));
         Some(builder.finish(root, Type::Bool))
     }
 

@@ -19,8 +19,8 @@ const ALTERNATIVES_MAX: usize = 32;
 pub struct Interest {
     /// The alternatives.
     pub alternatives: Vec<Vec<Expr>>,
-    /// Whether it asks for more than WHERE: then an event that passes WHERE may still be skipped.
-    pub beyond_where: bool,
+    /// What it asks for beside WHERE: an event that meets none of these alternatives may be skipped though it passes WHERE.
+    pub beyond_where: Option<Vec<Vec<Expr>>>,
 }
 
 impl Rule {
@@ -31,7 +31,7 @@ impl Rule {
     /// looks back at this one.
     pub fn interest(&self, input: usize) -> Interest {
         let Some(of) = self.inputs.get(input) else {
-            return Interest { alternatives: Vec::new(), beyond_where: false };
+            return Interest { alternatives: Vec::new(), beyond_where: None };
         };
         let before = of.before.as_ref().map_or_else(anything, |before| alternatives(before, before.root(), of));
         let body = match &self.body {
@@ -39,8 +39,8 @@ impl Rule {
             Body::Filter | Body::Window(_) | Body::Pattern(_) => None,
         };
         match body.filter(|body| !is_anything(body)) {
-            None => Interest { alternatives: before, beyond_where: false },
-            Some(body) => Interest { alternatives: both(before, body), beyond_where: true },
+            None => Interest { alternatives: before, beyond_where: None },
+            Some(body) => Interest { alternatives: both(before, body.clone()), beyond_where: Some(body) },
         }
     }
 
@@ -48,7 +48,11 @@ impl Rule {
     fn passes_over(&self) -> bool {
         let Body::Pattern(pattern) = &self.body else { return false };
         let begins_with_absence = matches!(pattern.elements.first(), Some(Element { term: Term::Not { .. }, .. }));
-        self.through.is_none() && !self.looks_back() && !begins_with_absence && !strict(&pattern.elements)
+        // A partial match that waits in two ways, for more of a loop and for what follows it, times out twice, as in Flink; and
+        // an event that it passes over may part the ways.
+        let times_out = pattern.on_timeout;
+        let free = self.through.is_none() && !self.looks_back() && !begins_with_absence && !times_out;
+        free && !strict(&pattern.elements)
     }
 }
 

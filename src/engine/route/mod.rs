@@ -13,4 +13,4 @@ mod router;
 mod stream;
 
 pub(super) use memo::Memo;
-pub(super) use router::{Route, Router, Subscription, asked, shard_of};
+pub(super) use router::{Find, Route, Router, Subscription, asked, shard_of};

@@ -31,6 +31,17 @@ pub(in crate::engine) enum Route<'a> {
     To(&'a Key),
 }
 
+/// Which rules get an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Find {
+    /// Those that it can concern.
+    Concerned,
+    /// Those whose WHERE it passes, looked up.
+    Passing,
+    /// Those whose WHERE it passes, each asked by its own expressions.
+    All,
+}
+
 /// Finds rules, evaluates `before` and the routing keys. Read-only, so that any number of threads may share it, each with a memo of
 /// its own.
 #[derive(Debug)]
@@ -61,13 +72,12 @@ impl Router {
         self.streams.iter().map(|level| level.iter().map(Stream::memo).collect()).collect()
     }
 
-    /// Tells which of a level's rules the event concerns, in the order of subscriptions, and where it goes for each. A rule
-    /// that has no use for the event is left out if `indexed`, though it passes WHERE.
+    /// Tells which of a level's rules get the event, in the order of subscriptions, and where it goes for each.
     pub(in crate::engine) fn route(
         &self,
         level: usize,
         event: EventRef<'_>,
-        indexed: bool,
+        how: Find,
         memos: &mut [Vec<Memo>],
         mut to: impl FnMut(Subscription, Route<'_>),
     ) {
@@ -77,7 +87,7 @@ impl Router {
             return;
         }
         let Some(memo) = memos.get_mut(level).and_then(|level| level.get_mut(at)) else { return };
-        if !indexed {
+        if how == Find::All {
             memo.asked += stream.subs.len() as u64;
             return stream.subs.iter().for_each(|sub| self.route_alone(sub.to, event, &mut to));
         }
@@ -94,14 +104,20 @@ impl Router {
             world: &self.world,
         };
         let mut ask = Ask { stream, env: &env, known };
-        stream.find(&mut ask, found);
+        stream.find(how, &mut ask, found);
         *asked += found.len() as u64;
         for sub in found.iter().filter_map(|&ix| stream.subs.get(ix as usize)) {
             match &sub.how {
                 How::Alone => self.route_alone(sub.to, event, &mut to),
-                How::Shared { conditions, rest, key } => {
-                    if Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
-                        to(sub.to, ask.key(*key).map_or(Route::NoKey, Route::To));
+                How::Shared { conditions, rest, wanted, key } => {
+                    if !Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
+                        continue;
+                    }
+                    let wanted = how == Find::Passing || wanted.as_ref().is_none_or(|wanted| wanted.is_true(&env));
+                    match ask.key(*key) {
+                        None => to(sub.to, Route::NoKey),
+                        Some(key) if wanted => to(sub.to, Route::To(key)),
+                        Some(_) => {}
                     }
                 }
             }

@@ -4,11 +4,12 @@ use super::{
     index::{Demands, Index},
     memo::{Ask, Memo},
     pool::Pool,
-    router::Subscription,
+    router::{Find, Subscription},
 };
 use crate::{
     expr::{Env, Expr, Node, NodeId},
-    plan::{Plan, Rule},
+    model::Schema,
+    plan::{Plan, Rule, StreamPlan},
 };
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ pub(super) struct Stream {
     pub(super) keys: Vec<Vec<Expr>>,
     /// Subexpressions of these that cost something and occur more than once.
     pub(super) computed: Vec<Expr>,
-    /// Keys, and the subscriptions that count events whose key is incomplete even where the index would leave them alone.
+    /// Keys, and the subscriptions of which the index leaves some alone that pass WHERE: whether an event's key is incomplete
+    /// is counted all the same.
     keyless: Vec<(u32, Vec<u32>)>,
 }
 
@@ -47,13 +49,20 @@ pub(super) enum How {
     /// By the rule's own expressions.
     Alone,
     /// By shared conditions, what is left of WHERE, and a shared key.
-    Shared { conditions: Vec<u32>, rest: Option<Expr>, key: u32 },
+    Shared {
+        conditions: Vec<u32>,
+        rest: Option<Expr>,
+        /// What it asks for beside WHERE.
+        wanted: Option<Expr>,
+        key: u32,
+    },
 }
 
 /// What is taken from a rule before it is known what others share with it.
 struct Draft {
     /// The conditions that make up WHERE, by number.
     conditions: Vec<u32>,
+    wanted: Option<Expr>,
     key: u32,
 }
 
@@ -75,14 +84,16 @@ impl Stream {
         }
         let mut demands = Demands::default();
         let mut keyless: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (at, (&to, draft)) in to.iter().zip(&drafts).enumerate() {
+        for (at, (&to, draft)) in to.iter().zip(&mut drafts).enumerate() {
             let interest = rule_of(plan, to).map(|rule| rule.interest(to.input as usize));
             match (interest, draft) {
                 (Some(interest), Some(draft)) => {
                     let alternatives = &interest.alternatives;
                     alternatives.iter().for_each(|all| demands.add(at as u32, all, &mut items, &mut conditions));
-                    if interest.beyond_where {
+                    if let Some(beyond) = &interest.beyond_where {
                         keyless.entry(draft.key).or_default().push(at as u32);
+                        // Not only where the index can tell: what a rule gets is not to depend on other rules.
+                        draft.wanted = Expr::any(beyond);
                     }
                 }
                 // Asked of every event.
@@ -91,7 +102,9 @@ impl Stream {
         }
         demands.forget_rare();
         for (at, (sub, draft)) in stream.subs.iter_mut().zip(drafts).enumerate() {
-            sub.reached = demands.describe(at as u32, &items, &conditions);
+            let schema = sub_stream(plan, sub.to).map(|stream| &stream.schema);
+            let texts = demands.describe(at as u32, &items, &conditions);
+            sub.reached = texts.iter().map(|text| with_names(text, schema)).collect();
             let Some(draft) = draft else { continue };
             let shared = draft.conditions.iter().filter_map(|ix| number.get(ix).copied()).collect();
             let own = draft.conditions.iter().filter(|ix| !number.contains_key(ix));
@@ -100,7 +113,7 @@ impl Stream {
             if rest.is_some() == own.is_empty() {
                 continue;
             }
-            sub.how = How::Shared { conditions: shared, rest, key: draft.key };
+            sub.how = How::Shared { conditions: shared, rest, wanted: draft.wanted, key: draft.key };
         }
         stream.index = Some(demands.index());
         stream.conditions = conditions.exprs().to_vec();
@@ -132,10 +145,11 @@ impl Stream {
     }
 
     fn each_expr(&mut self, each: &mut dyn FnMut(&mut Expr)) {
-        let rests = self.subs.iter_mut().filter_map(|sub| match &mut sub.how {
-            How::Shared { rest, .. } => rest.as_mut(),
-            How::Alone => None,
+        let rests = self.subs.iter_mut().flat_map(|sub| match &mut sub.how {
+            How::Shared { rest, wanted, .. } => [rest.as_mut(), wanted.as_mut()],
+            How::Alone => [None, None],
         });
+        let rests = rests.flatten();
         let conditions = self.conditions.iter_mut().chain(&mut self.items);
         conditions.chain(self.keys.iter_mut().flatten()).chain(rests).for_each(each);
     }
@@ -145,13 +159,13 @@ impl Stream {
         Memo::new(self.conditions.len(), self.items.len(), self.keys.len(), self.computed.len())
     }
 
-    /// The subscriptions that the event may concern, ascending.
-    pub(super) fn find(&self, ask: &mut Ask<'_, '_>, found: &mut Vec<u32>) {
+    /// The subscriptions that are to be asked, ascending.
+    pub(super) fn find(&self, how: Find, ask: &mut Ask<'_, '_>, found: &mut Vec<u32>) {
         let Some(index) = &self.index else { return };
         index.find(ask, found);
         let mut added = false;
         for (key, subs) in &self.keyless {
-            if ask.lacks_key(*key) {
+            if how == Find::Passing || ask.lacks_key(*key) {
                 found.extend_from_slice(subs);
                 added = true;
             }
@@ -161,6 +175,33 @@ impl Stream {
             found.dedup();
         }
     }
+}
+
+fn sub_stream(plan: &Plan, to: Subscription) -> Option<&StreamPlan> {
+    let input = rule_of(plan, to)?.inputs.get(to.input as usize)?;
+    plan.streams.get(input.stream.0 as usize)
+}
+
+/// `$3` is the field with slot 3, except in quoted text.
+fn with_names(text: &str, schema: Option<&Schema>) -> String {
+    let mut named = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '\'']) {
+        let (before, after) = rest.split_at(at);
+        named.push_str(before);
+        let quoted = after.starts_with('\'');
+        let inside = after.get(1..).unwrap_or_default();
+        let len = match quoted {
+            true => inside.find('\'').map_or(after.len(), |end| end + 2),
+            false => 1 + inside.find(|c: char| !c.is_ascii_digit()).unwrap_or(inside.len()),
+        };
+        let (word, left) = after.split_at(len);
+        let field = word.get(1..).and_then(|slot| slot.parse().ok()).filter(|_| !quoted);
+        let field = field.and_then(|slot: usize| schema?.fields.get(slot));
+        named.push_str(field.map_or(word, |field| field.name.as_str()));
+        rest = left;
+    }
+    named + rest
 }
 
 fn rule_of(plan: &Plan, to: Subscription) -> Option<&Rule> {
@@ -181,7 +222,7 @@ fn draft(plan: &Plan, to: Subscription, wheres: &mut Pool, keys: &mut Keys) -> O
     let mut conditions: Vec<u32> = parts.into_iter().map(|part| wheres.add(part)).collect();
     conditions.sort_unstable();
     conditions.dedup();
-    Some(Draft { conditions, key: keys.add(key) })
+    Some(Draft { conditions, wanted: None, key: keys.add(key) })
 }
 
 fn conjuncts(expr: &Expr, id: NodeId, each: &mut dyn FnMut(NodeId)) {
