@@ -10,7 +10,7 @@ use crate::{
     op::{pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A plan that no program can be built from; the checker refuses such rules, so this is a bug or a plan made by hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,17 +54,28 @@ pub(super) struct Setting {
 pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, CompileError> {
     let mut by_name: Vec<usize> = (0..plan.rules.len()).collect();
     by_name.sort_by_key(|&at| plan.rules.get(at).map(|rule| rule.name.as_str()));
-    plan.rules
-        .iter()
-        .enumerate()
-        .map(|(at, rule)| {
-            let rank = by_name.iter().position(|&other| other == at).unwrap_or(at);
-            compile_rule(rule, at as u32, rank as u32, setting)
-        })
-        .collect()
+    let mut ranks = vec![0; plan.rules.len()];
+    for (rank, at) in by_name.into_iter().enumerate() {
+        if let Some(place) = ranks.get_mut(at) {
+            *place = rank as u32;
+        }
+    }
+    let mut filters = BTreeMap::new();
+    let rules = plan.rules.iter().zip(ranks).enumerate();
+    rules.map(|(at, (rule, rank))| compile_rule(rule, at as u32, rank, setting, &mut filters)).collect()
 }
 
-fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Compiled, CompileError> {
+/// Filters that put out the same in the same way, by what they are as text: rules share them, so that of many rules of which each
+/// fires now and then the expressions are at hand.
+type Filters = BTreeMap<String, Arc<Filter>>;
+
+fn compile_rule(
+    rule: &Rule,
+    ix: u32,
+    rank: u32,
+    setting: &Setting,
+    filters: &mut Filters,
+) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let outputs = rule.outputs.as_slice();
     let constant = |why: &str| (Class::Constant, why.to_owned());
@@ -72,18 +83,20 @@ fn compile_rule(rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Result<Co
         Body::Filter => {
             let class = constant("each event is looked at by itself");
             let explain = "each event that passes is an output\n".to_owned();
-            (class, explain, None, make(Filter::new(rule), rule, ix, rank, setting))
+            let filter = Filter::new(rule);
+            let same = filters.entry(format!("{filter:?}")).or_insert_with(|| Arc::new(filter));
+            (class, explain, None, make(Arc::clone(same), rule, ix, rank, setting))
         }
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
-            (program.class(), program.explain(), Some(program.dot()), make(program, rule, ix, rank, setting))
+            (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
         }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
             let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
-            (class, program.explain(), None, make(program, rule, ix, rank, setting))
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };
     Ok(Compiled { make, class, explain, dot })
@@ -111,8 +124,8 @@ pub fn unbounded(rule: &Rule) -> Option<String> {
     (class == Class::NeedsLimit).then_some(why)
 }
 
-fn make<K: Kernel + 'static>(kernel: K, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
-    let (kernel, rule, setting) = (Arc::new(kernel), Arc::new(rule.clone()), setting.clone());
+fn make<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
+    let (rule, setting) = (Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));
         Box::new(KeyedOperator::new(rule, ix, rank, kernel, world, setting.groups))
