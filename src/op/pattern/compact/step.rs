@@ -74,9 +74,13 @@ impl Program {
             let left = held.list(work, self.matches_limit);
             scratch.counts.shed += left;
             state.dropped += left;
-            for at in (0..work.found.len()).rev() {
-                let first = work.found[at];
-                self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+            // The earliest start first; matches of one start stay as they were listed.
+            let start =
+                |first: &u32| work.ways.get(*first as usize).and_then(|(node, _)| held.event_at(*node)).map(|at| at.0);
+            for same in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
+                for &first in same {
+                    self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+                }
             }
             return;
         }
