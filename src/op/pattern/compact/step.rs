@@ -15,6 +15,7 @@ use crate::{
     },
     plan::Skip,
 };
+use std::cmp::Reverse;
 
 impl Program {
     /// Runs an event against a partition whose partial matches are kept as sets.
@@ -74,11 +75,15 @@ impl Program {
             let left = held.list(work, self.matches_limit);
             scratch.counts.shed += left;
             state.dropped += left;
-            // The earliest start first; matches of one start stay as they were listed.
+            // The earliest start first, of one start the longest.
             let start =
-                |first: &u32| work.ways.get(*first as usize).and_then(|(node, _)| held.event_at(*node)).map(|at| at.0);
-            for same in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
-                for &first in same {
+                |first: &u32| work.ways.get(*first as usize).and_then(|way| held.event_at(way.0)).map(|at| at.0);
+            let mut same: Vec<u32> = Vec::new();
+            for found in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
+                same.clear();
+                same.extend(found);
+                same.sort_by_cached_key(|first| Reverse(work.len(*first)));
+                for &first in &same {
                     self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
                 }
             }
