@@ -173,3 +173,10 @@ pub(in crate::op::pattern) struct Work {
     /// A match as expressions see it.
     pub(super) buffer: Buffer,
 }
+
+impl Work {
+    /// How many events the match has whose first is at a place in `ways`.
+    pub(super) fn len(&self, first: u32) -> usize {
+        std::iter::successors(self.ways.get(first as usize), |way| self.ways.get(way.1 as usize)).count()
+    }
+}

@@ -15,6 +15,7 @@ use crate::{
     },
     plan::Skip,
 };
+use std::cmp::Reverse;
 
 impl Program {
     /// Runs an event against a partition whose partial matches are kept as sets.
@@ -74,9 +75,17 @@ impl Program {
             let left = held.list(work, self.matches_limit);
             scratch.counts.shed += left;
             state.dropped += left;
-            for at in (0..work.found.len()).rev() {
-                let first = work.found[at];
-                self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+            // The earliest start first, of one start the longest.
+            let start =
+                |first: &u32| work.ways.get(*first as usize).and_then(|way| held.event_at(way.0)).map(|at| at.0);
+            let mut same: Vec<u32> = Vec::new();
+            for found in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
+                same.clear();
+                same.extend(found);
+                same.sort_by_cached_key(|first| Reverse(work.len(*first)));
+                for &first in &same {
+                    self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+                }
             }
             return;
         }
