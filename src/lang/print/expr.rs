@@ -59,13 +59,18 @@ impl Printer {
                     self.strong(operand, NOT);
                 }
                 UnaryOp::Neg => {
-                    // A number would take the sign into itself, and two signs begin a comment.
+                    // A number would take the sign into itself, and two signs side by side begin a comment.
                     let alone = matches!(operand.kind, ExprKind::Path(_) | ExprKind::Call(_));
-                    self.put(if alone { "-" } else { "-(" });
+                    let signed = matches!(&operand.kind, ExprKind::Unary { op, .. } if op.value == UnaryOp::Neg);
+                    self.put(if alone || signed { "-" } else { "-(" });
                     let mut inner = Printer::default();
                     inner.expr(operand);
-                    self.glue(&inner.text);
-                    self.glue(if alone { "" } else { ")" });
+                    if signed {
+                        self.put(&inner.text);
+                    } else {
+                        self.glue(&inner.text);
+                        self.glue(if alone { "" } else { ")" });
+                    }
                 }
             },
             ExprKind::Binary { op, left, right } => {
