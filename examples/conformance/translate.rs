@@ -207,7 +207,9 @@ impl Translator<'_> {
             Some("any") if repeats || own => words.push_str(" ANY"),
             _ => {}
         }
-        if !quantifier.greedy && !counted(quantifier).0.is_empty() {
+        // On a single step EACH says that its bound is Flink's: not looked at where the step before is a loop that goes on.
+        let bounded = element.within_prev_ms.is_some() && element.group.is_none();
+        if !quantifier.greedy && (bounded || !counted(quantifier).0.is_empty()) {
             words.push_str(" EACH");
         }
         if let Some(until) = &quantifier.until {

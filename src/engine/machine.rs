@@ -58,7 +58,7 @@ pub struct RuleStats {
     pub shed: u64,
     /// Keys with state.
     pub keys: usize,
-    /// Partial matches or windows that are open.
+    /// Partial matches or windows that are open; of patterns kept as sets the events that began one, some that are over among them.
     pub open: usize,
 }
 

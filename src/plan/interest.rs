@@ -51,9 +51,34 @@ impl Rule {
         // A partial match that waits in two ways, for more of a loop and for what follows it, times out twice, as in Flink; and
         // an event that it passes over may part the ways.
         let times_out = pattern.on_timeout;
-        let free = self.through.is_none() && self.looks_back() == 0 && !begins_with_absence && !times_out;
+        // A partial match leaves a loop, or what may be left out, with the next event, whatever that is: where time alone goes on
+        // from there, that event has to come.
+        let leaves = any(&pattern.elements, &timed) && any(&pattern.elements, &varies);
+        let free = self.through.is_none() && self.looks_back() == 0 && !begins_with_absence && !times_out && !leaves;
         free && !strict(&pattern.elements)
     }
+}
+
+/// Whether any element meets a test, also inside of groups.
+fn any(elements: &[Element], test: &dyn Fn(&Element) -> bool) -> bool {
+    elements.iter().any(|element| test(element) || any_inside(&element.term, test))
+}
+
+fn any_inside(term: &Term, test: &dyn Fn(&Element) -> bool) -> bool {
+    match term {
+        Term::Variable(_) => false,
+        Term::Not { term, .. } => any_inside(term, test),
+        Term::Group(elements) => any(elements, test),
+        Term::Alternation(ways) | Term::Permutation(ways) => ways.iter().any(|way| any(way, test)),
+    }
+}
+
+fn timed(element: &Element) -> bool {
+    element.within_previous_ms.is_some() || matches!(element.term, Term::Not { .. })
+}
+
+fn varies(element: &Element) -> bool {
+    !element.quantifier.is_once() || matches!(element.term, Term::Alternation(_) | Term::Permutation(_))
 }
 
 /// Whether anything in a sequence must come right after something else.

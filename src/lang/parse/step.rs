@@ -251,8 +251,11 @@ fn judge(i: Tokens<'_>, step: &Step) {
             "write `!a FOR 10 min`, or `a WITHIN 10 min OF PREVIOUS`",
         );
     }
+    // On a step that occurs once EACH says how its bound is meant.
+    let bounded = step.within.as_ref().is_some_and(|within| within.of_previous);
+    let each = step.each.filter(|_| !bounded);
     if step.quantifier.is_none()
-        && let Some(span) = step.contiguity.map(|c| c.span).or(step.each).or(step.until.as_ref().map(|u| u.span))
+        && let Some(span) = step.contiguity.map(|c| c.span).or(each).or(step.until.as_ref().map(|u| u.span))
     {
         complain(
             span,

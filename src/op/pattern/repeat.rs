@@ -191,7 +191,8 @@ impl Builder<'_> {
             self.take(place, waiting, var, target, &take, rep.first, rep.mark);
             self.graph.edge(waiting, Action::Ignore, waiting, ignore.clone());
             self.hold_if(item, waiting, held)?;
-            if rep.first {
+            // In Flink's loops an absence before a counted loop holds between its repetitions, too.
+            if rep.first || item.mode == Loop::Each {
                 self.add_stops(place, waiting)?;
             }
         }
