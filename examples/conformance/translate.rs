@@ -147,7 +147,9 @@ impl Translator<'_> {
             if at > 0 {
                 text.push_str(connector(element)?);
             }
-            text.push_str(&self.element(element, inner, element.within_prev_ms.filter(|_| !between), defines)?);
+            let previous = element.within_prev_ms.filter(|_| !between);
+            let ends = group.is_none() && at + 1 == elements.len();
+            text.push_str(&self.element(element, inner, previous, ends, defines)?);
         }
         Ok(text)
     }
@@ -157,6 +159,7 @@ impl Translator<'_> {
         element: &Element,
         inner: Option<&str>,
         previous: Option<i64>,
+        ends: bool,
         defines: &mut Vec<String>,
     ) -> Result<String, String> {
         let inner = if begins_with_group(element) { Some("strict") } else { inner };
@@ -186,7 +189,7 @@ impl Translator<'_> {
             // Flink takes no quantifier here, nor do we: what the case says is said.
             return Ok(format!("!{what}{}{previous}", counted(&element.quant).0));
         }
-        let words = self.words(element, inner);
+        let words = self.words(element, inner, ends);
         let (count, wrapped) = counted(&element.quant);
         Ok(match wrapped {
             // "Twice or more, or not at all" takes two quantifiers.
@@ -196,7 +199,7 @@ impl Translator<'_> {
     }
 
     /// The words on a step.
-    fn words(&self, element: &Element, inner: Option<&str>) -> String {
+    fn words(&self, element: &Element, inner: Option<&str>, ends: bool) -> String {
         let quantifier = &element.quant;
         let repeats = quantifier.max != Some(1) && element.is_quantified();
         let mut words = String::new();
@@ -209,7 +212,8 @@ impl Translator<'_> {
         }
         // On a single step EACH says that its bound is Flink's: not looked at where the step before is a loop that goes on.
         let bounded = element.within_prev_ms.is_some() && element.group.is_none();
-        if !quantifier.greedy && (bounded || !counted(quantifier).0.is_empty()) {
+        // Of a greedy loop at the end of the pattern every prefix is a match in Flink as well.
+        if (!quantifier.greedy || ends) && (bounded || !counted(quantifier).0.is_empty()) {
             words.push_str(" EACH");
         }
         if let Some(until) = &quantifier.until {

@@ -8,7 +8,7 @@ use super::{
     place::Place,
     wrap::Wrap,
 };
-use crate::plan::Connect;
+use crate::plan::{Connect, Loop};
 
 impl Builder<'_> {
     pub(super) fn stop(&mut self, var: u16, forbidden: &Guard) -> Result<StateIx, BuildError> {
@@ -64,6 +64,7 @@ impl Builder<'_> {
         if stops.is_empty() || !place.item().optional {
             return Ok(sink);
         }
-        self.wraps.wrap(&mut self.graph, sink, Wrap::Without(stops))
+        let as_flink = place.item().mode == Loop::Each;
+        self.wraps.wrap(&mut self.graph, sink, Wrap::Without { stops, as_flink })
     }
 }

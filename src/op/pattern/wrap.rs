@@ -37,8 +37,8 @@ pub(super) enum Wrap {
         /// Whether an event that is part of it is not to be taken otherwise.
         takes: bool,
     },
-    /// The absences of these variables are over.
-    Without(Vec<u16>),
+    /// The absences of these variables are over; in Flink's loops only until an event is skipped.
+    Without { stops: Vec<u16>, as_flink: bool },
 }
 
 const EDGES_MAX: usize = 32_768;
@@ -151,11 +151,15 @@ impl Wraps {
                 Wrap::Track { tracker, set, takes } => {
                     self.tracked(graph, edge, wrap, (*tracker, *set, *takes), &mut edges)?;
                 }
-                Wrap::Without(stops) => {
+                Wrap::Without { stops, as_flink } => {
                     if matches!(graph.states[edge.target].kind, Kind::Stop(var) if stops.contains(&var)) {
                         continue;
                     }
-                    edges.push(self.onward(graph, edge, wrap)?);
+                    edges.push(match (as_flink, edge.action) {
+                        (true, Action::Ignore) if edge.target == state => Edge { target: copy, ..edge },
+                        (true, Action::Ignore) => edge,
+                        _ => self.onward(graph, edge, wrap)?,
+                    });
                 }
                 Wrap::Stop { .. } => edges.push(self.onward(graph, edge, wrap)?),
             }
