@@ -8,6 +8,12 @@
 //!
 //! `GEOCEP_FUZZ_SEED` makes a run again; without it each run has its own.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "how long a target goes on is a matter of the clock"
+)]
+
 use super::{
     RULE_SEEDS,
     common::{FIXTURES, fixture_config, load, root, rule_file},

@@ -5,7 +5,7 @@
 //! [`WindowAssigner`], the seam for windows of one's own.
 //!
 //! Events of a key come in order of event time, so a window that closes is complete: nothing is ever taken back here.
-//! What this room is *not*: it orders no events, keeps no timers (it only says [`KeyState::deadline`]), and looks up no key.
+//! What this room is *not*: it orders no events, keeps no timers (it only says when the next one is due, [`Program::deadline`]), and looks up no key.
 //!
 //! # A key's life
 //!

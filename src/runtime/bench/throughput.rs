@@ -236,7 +236,8 @@ impl Pass {
             session.advance(&mut lines);
             matches += lines.entries.len() as u64;
             lines.clear();
-            (letters.dead.clear(), letters.late.clear());
+            letters.dead.clear();
+            letters.late.clear();
         })?;
         self.end_inputs();
         self.session.finish(at_end, &mut lines);

@@ -1,5 +1,7 @@
 //! All matches and partial matches: every reading of the pattern held against every subsequence of the events.
 
+#![allow(clippy::needless_range_loop, reason = "events are named by their places")]
+
 use super::{
     case::Case,
     condition::Taken,
@@ -122,7 +124,7 @@ impl Search<'_> {
     }
 
     /// Waits for the absences after the last event to be decided.
-    fn end(&mut self, taken: &mut Vec<Taken>) {
+    fn end(&mut self, taken: &[Taken]) {
         let (gap, events) = (&self.reading.end, &self.case.events);
         let from = taken.last().map_or(0, |&(_, at)| at + 1);
         let expires = self.expires(taken);
@@ -167,7 +169,7 @@ impl Search<'_> {
             };
         }
         if let Some(when) = decided {
-            self.answer.matches.push(Match { when, taken: taken.clone() });
+            self.answer.matches.push(Match { when, taken: taken.to_vec() });
         }
         self.partial(taken, until.or(decided), expires);
     }
