@@ -233,7 +233,8 @@ impl Step<'_, '_> {
             let edge = &edges[usize::from(at)];
             match edge.what {
                 What::Ignore { target } => {
-                    let moved = Run { state: target, ..run };
+                    let since_ms = if edge.decides { self.now } else { run.since_ms };
+                    let moved = Run { since_ms, state: target, ..run };
                     if is_end(&program.states[usize::from(target)]) {
                         state.buffer.retain(run.node);
                         heap::push(&mut scratch.done, moved);
