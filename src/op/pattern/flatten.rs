@@ -4,7 +4,7 @@
 
 use super::{
     BuildError,
-    graph::{Action, Bound, Edge, From, Graph, Guard, Kind, State, StateIx, both, contradicts},
+    graph::{Action, Bound, Edge, From, Graph, Guard, Kind, Marks, State, StateIx, both, contradicts},
 };
 use crate::model::TimeMs;
 use smallvec::SmallVec;
@@ -26,7 +26,7 @@ pub(super) struct FlatEdge {
     pub(super) guard: Guard,
     pub(super) what: What,
     pub(super) within: SmallVec<[Bound; 1]>,
-    pub(super) marks: SmallVec<[u16; 1]>,
+    pub(super) marks: Marks,
     /// Whether the event decides an absence that has a deadline: what comes after it counts from here.
     pub(super) decides: bool,
 }

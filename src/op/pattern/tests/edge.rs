@@ -52,3 +52,20 @@ fn a_deadline_after_a_deadline_counts_from_when_that_one_is_decided() {
         assert_eq!(found(&decided(4, 2), wrong), none(), "{wrong}");
     }
 }
+
+#[test]
+fn a_bounded_loop_begins_with_what_comes_first_of_what_may_be_left_out() {
+    let pair = || group([v('b').times(0, 1), v('c')]).times(2, 2).loop_within(3);
+    let once = pattern([v('a'), pair(), v('z')]);
+    assert_eq!(found(&once, "a0 c1 c3 z9"), ["a0 c1 c2 z3 @9"]);
+    assert_eq!(found(&once, "a0 c1 c4 z9"), none());
+    assert_eq!(found(&once, "a0 b1 c2 c3 z9"), ["a0 b1 c2 c3 z4 @9"]);
+    assert_eq!(found(&once, "a0 b1 c2 c4 z9"), none());
+    let again = pattern([v('a'), group([pair(), v('e')]).times(2, None), v('z')]);
+    assert_eq!(found(&again, "a0 c1 c2 e3 c7 c8 e9 z9"), ["a0 c1 c2 e3 c4 c5 e6 z7 @9"], "each time anew");
+    assert_eq!(found(&again, "a0 c1 c2 e3 c7 c10 e11 z12"), none());
+    let empty = group([group([v('b').times(0, 1)]).times(2, 2), v('c').times(2, 2)]).times(1, 2).loop_within(3);
+    let nested = pattern([v('a'), empty, v('z')]);
+    assert_eq!(found(&nested, "a0 c1 c4 z9"), none());
+    assert_eq!(found(&nested, "a0 c1 c3 z9"), ["a0 c1 c2 z3 @9"]);
+}
