@@ -6,7 +6,7 @@
 
 use super::{
     BuildError,
-    graph::{Action, Bound, From, Graph, Kind as StateKind, Pred, PredIx, StateIx},
+    graph::{Action, Bound, From, Graph, Kind as StateKind, Mark, Pred, PredIx, StateIx},
     item::{Body, Item},
     place::{Group, Place},
     wrap::{Wrap, Wraps},
@@ -15,7 +15,7 @@ use crate::{
     model::TimeMs,
     plan::{Connect, Pattern},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lays out a pattern's graph.
 pub(super) struct Builder<'p> {
@@ -26,7 +26,8 @@ pub(super) struct Builder<'p> {
     pub(super) untils: Vec<PredIx>,
     pub(super) stops: BTreeMap<u16, StateIx>,
     pub(super) bounds: BTreeMap<Bound, PredIx>,
-    pub(super) marks: u16,
+    /// Of each loop whose begin is remembered the variables in it.
+    pub(super) marked: Vec<Vec<u16>>,
     /// What watches for further repetitions, by the loop and how its next repetition follows.
     pub(super) tracks: BTreeMap<LoopKey, Wrap>,
 }
@@ -44,7 +45,7 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
         untils: Vec::new(),
         stops: BTreeMap::new(),
         bounds: BTreeMap::new(),
-        marks: 0,
+        marked: Vec::new(),
         tracks: BTreeMap::new(),
     };
     builder.graph.places = vec![0; pattern.variables.len()];
@@ -65,7 +66,21 @@ pub(super) fn build(pattern: &Pattern, items: &[Item], untils: usize) -> Result<
         return Err(BuildError::meaningless("a pattern of reluctant loops that may all be left out takes nothing"));
     }
     builder.wraps.resolve(&mut builder.graph)?;
-    Ok((builder.graph, builder.marks))
+    forget_outside(&mut builder.graph, &builder.marked);
+    Ok((builder.graph, builder.marked.len() as u16))
+}
+
+/// Where a loop may begin with one event or another, the time at which it began before must not be mistaken for the new one:
+/// what is outside the loop forgets it.
+fn forget_outside(graph: &mut Graph, marked: &[Vec<u16>]) {
+    let edges = || graph.states.iter().flat_map(|state| &state.edges);
+    let unsure = edges().flat_map(|edge| &edge.marks).filter(|(_, mark)| *mark == Mark::BeginIfNone);
+    let unsure: BTreeSet<u16> = unsure.map(|(slot, _)| *slot).collect();
+    for edge in graph.states.iter_mut().flat_map(|state| &mut state.edges) {
+        let Action::Take(var) = edge.action else { continue };
+        let outside = |slot: &&u16| marked.get(usize::from(**slot)).is_some_and(|inside| !inside.contains(&var));
+        edge.marks.extend(unsure.iter().filter(outside).map(|slot| (*slot, Mark::Forget)));
+    }
 }
 
 impl Builder<'_> {

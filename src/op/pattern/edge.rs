@@ -3,9 +3,9 @@
 use super::{
     BuildError,
     builder::Builder,
-    graph::{Action, Bound, From, Guard, Kind as StateKind, Pred, StateIx, both, lit},
+    graph::{Action, Bound, From, Guard, Kind as StateKind, Mark, Pred, StateIx, both, lit},
     item::Body,
-    place::Place,
+    place::{Begins, Place},
 };
 use crate::plan::Connect;
 
@@ -39,13 +39,18 @@ impl Builder<'_> {
         let item = place.item();
         let mut windows = place.windows(first);
         if let (Some(mark), Some(ms)) = (mark, item.loop_within) {
-            windows.push((mark, ms, first));
+            windows.push((mark, ms, Begins::of_repetition(item, first)));
         }
         let edge = self.graph.edge(state, Action::Take(var), target, guard.clone());
-        for (slot, ms, first) in windows {
-            match first {
-                true => edge.marks.push(slot),
-                false => edge.within.push(Bound { from: From::Mark(slot), ms }),
+        for (slot, ms, begins) in windows {
+            match begins {
+                Begins::Yes => edge.marks.push((slot, Mark::Begin)),
+                Begins::Perhaps => edge.marks.push((slot, Mark::BeginIfNone)),
+                Begins::No => {}
+            }
+            // Where no time is marked the bound holds.
+            if begins != Begins::Yes {
+                edge.within.push(Bound { from: From::Mark(slot), ms });
             }
         }
         // The expiry of the state is not enough: a partial match may come here from a loop without waiting. In Flink it is all

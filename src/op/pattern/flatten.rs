@@ -4,7 +4,7 @@
 
 use super::{
     BuildError,
-    graph::{Action, Bound, Edge, Graph, Guard, Kind, State, StateIx, both, contradicts},
+    graph::{Action, Bound, Edge, From, Graph, Guard, Kind, Marks, State, StateIx, both, contradicts},
 };
 use crate::model::TimeMs;
 use smallvec::SmallVec;
@@ -26,7 +26,9 @@ pub(super) struct FlatEdge {
     pub(super) guard: Guard,
     pub(super) what: What,
     pub(super) within: SmallVec<[Bound; 1]>,
-    pub(super) marks: SmallVec<[u16; 1]>,
+    pub(super) marks: Marks,
+    /// Whether the event decides an absence that has a deadline: what comes after it counts from here.
+    pub(super) decides: bool,
 }
 
 /// A flat state.
@@ -40,7 +42,7 @@ pub(super) struct FlatState {
     pub(super) expiry: Option<Bound>,
     /// So long after the element before the partial match (also) goes to that state.
     pub(super) timers: SmallVec<[(TimeMs, u16); 1]>,
-    /// Whether a timer is the state's own: then the partial match leaves it.
+    /// Whether no event leads on from here once the last timer has fired: then the partial match leaves it.
     pub(super) leaves: bool,
 }
 
@@ -78,17 +80,18 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
             })
         };
         let mut edges = Vec::with_capacity(closed.edges.len());
-        for (guard, within, edge) in closed.edges {
+        for Reached { guard, within, edge, decides } in closed.edges {
             let what = match edge.action {
                 _ if matches!(graph.states[edge.target].kind, Kind::Stop(_)) => What::Stop,
                 Action::Take(var) => What::Take { var, target: find(edge.target) },
                 _ => What::Ignore { target: find(edge.target) },
             };
-            edges.push(FlatEdge { guard, what, within, marks: edge.marks.clone() });
+            edges.push(FlatEdge { guard, what, within, marks: edge.marks.clone(), decides });
         }
         closed.timers.sort_unstable();
         closed.timers.dedup();
-        let timers = closed.timers.iter().map(|(ms, target)| (*ms, find(*target))).collect();
+        let timers: SmallVec<[_; 1]> = closed.timers.iter().map(|(ms, target)| (*ms, find(*target))).collect();
+        let leaves = timers.last().is_some_and(|&(last, _)| edges.iter().all(|edge| is_over(edge, last)));
         let State { kind, label, expiry, .. } = &graph.states[state];
         flat.push(FlatState {
             kind: *kind,
@@ -97,7 +100,7 @@ pub(super) fn flatten(graph: &Graph) -> Result<Vec<FlatState>, BuildError> {
             finals: closed.finals,
             expiry: *expiry,
             timers,
-            leaves: graph.states[state].timer.is_some(),
+            leaves,
         });
     }
     Ok(flat)
@@ -110,6 +113,11 @@ struct Closed<'g> {
     timers: Vec<(TimeMs, StateIx)>,
 }
 
+/// Whether an edge is no way on so long after the element before.
+fn is_over(edge: &FlatEdge, after: TimeMs) -> bool {
+    edge.what == What::Stop || edge.within.iter().any(|bound| bound.from == From::Before && bound.ms <= after)
+}
+
 /// A way on which states are still to be visited: its end, what the event must meet on it, the same without what only
 /// leaving loops asks for, and the states on it.
 struct Way {
@@ -118,19 +126,35 @@ struct Way {
     taken: Guard,
     within: SmallVec<[Bound; 1]>,
     path: SmallVec<[StateIx; 8]>,
+    /// Whether an absence with a deadline lies behind it, which the event decides: time alone does not come this way.
+    decides: bool,
 }
 
-type Reached<'g> = (Guard, SmallVec<[Bound; 1]>, &'g Edge);
+/// An edge at the end of a way, with all that is asked on it.
+struct Reached<'g> {
+    guard: Guard,
+    within: SmallVec<[Bound; 1]>,
+    edge: &'g Edge,
+    decides: bool,
+}
 
-fn same((guard, within, edge): &Reached<'_>, (other_guard, other_within, other): &Reached<'_>) -> bool {
-    let ends = (edge.action, edge.target, &edge.marks) == (other.action, other.target, &other.marks);
+fn same(one: &Reached<'_>, other: &Reached<'_>) -> bool {
+    let ends = |reached: &Reached<'_>| (reached.edge.action, reached.edge.target, reached.decides);
     let same_set = |a: &Guard, b: &Guard| a.len() == b.len() && a.iter().all(|lit| b.contains(lit));
-    ends && within == other_within && same_set(guard, other_guard)
+    let ends = ends(one) == ends(other) && one.edge.marks == other.edge.marks;
+    ends && one.within == other.within && same_set(&one.guard, &other.guard)
 }
 
 fn close<'g>(graph: &'g Graph, state: StateIx, limit: usize, visits: &mut usize) -> Result<Closed<'g>, BuildError> {
     let mut closed = Closed::default();
-    let begin = Way { state, guard: Guard::new(), taken: Guard::new(), within: SmallVec::new(), path: SmallVec::new() };
+    let begin = Way {
+        state,
+        guard: Guard::new(),
+        taken: Guard::new(),
+        within: SmallVec::new(),
+        path: SmallVec::new(),
+        decides: false,
+    };
     let mut to_do = vec![begin];
     // Last in, first out: the order of edges decides the order of partial matches of one start.
     while let Some(mut way) = to_do.pop() {
@@ -140,17 +164,20 @@ fn close<'g>(graph: &'g Graph, state: StateIx, limit: usize, visits: &mut usize)
         }
         way.path.push(way.state);
         let state = &graph.states[way.state];
-        if let Some((ms, target)) = state.timer {
+        if let Some((ms, target)) = state.timer.filter(|_| !way.decides) {
             closed.timers.push((ms, target));
         }
         for edge in &state.edges {
             let guard = both(&both(&way.guard, &edge.guard), &edge.exit);
-            let within: SmallVec<_> = way.within.iter().chain(&edge.within).copied().collect();
+            // What waits after a decided absence counts from the event that decides.
+            let own = |bound: &&Bound| !(way.decides && edge.action == Action::Ignore && bound.from == From::Before);
+            let within: SmallVec<_> = way.within.iter().chain(edge.within.iter().filter(own)).copied().collect();
             if edge.action != Action::Proceed {
-                let new = (guard, within, edge);
+                let decides = way.decides && edge.action == Action::Ignore;
+                let new = Reached { guard, within, edge, decides };
                 // Two ways to the same end, as loops over what may be empty have them, are two matches in Flink.
                 let known = graph.chooses && closed.edges.iter().any(|old| same(old, &new));
-                if !contradicts(&new.0) && !known {
+                if !contradicts(&new.guard) && !known {
                     closed.edges.push(new);
                 }
                 continue;
@@ -162,7 +189,8 @@ fn close<'g>(graph: &'g Graph, state: StateIx, limit: usize, visits: &mut usize)
             if graph.states[edge.target].kind == Kind::Final {
                 closed.finals.push(taken);
             } else {
-                to_do.push(Way { state: edge.target, guard, taken, within, path: way.path.clone() });
+                let decides = way.decides || state.timer.is_some();
+                to_do.push(Way { state: edge.target, guard, taken, within, path: way.path.clone(), decides });
             }
         }
     }

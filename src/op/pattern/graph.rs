@@ -73,8 +73,22 @@ pub(super) struct Edge {
     pub(super) exit: Guard,
     /// Spans that bound it.
     pub(super) within: SmallVec<[Bound; 1]>,
-    /// Takes: the first repetitions of these loops begin here.
-    pub(super) marks: SmallVec<[u16; 1]>,
+    /// Takes: what becomes of the times at which these loops began.
+    pub(super) marks: Marks,
+}
+
+/// Loops by number, and what a take does with the time at which each began.
+pub(super) type Marks = SmallVec<[(u16, Mark); 1]>;
+
+/// What a take does with the time at which a loop began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The loop begins here.
+    Begin,
+    /// It begins here, unless it has begun with what may be left out before.
+    BeginIfNone,
+    /// This is outside the loop.
+    Forget,
 }
 
 /// What a state is.

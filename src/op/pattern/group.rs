@@ -5,7 +5,7 @@ use super::{
     builder::Builder,
     graph::{Action, Guard, Kind as StateKind, StateIx, both, lit},
     item::{Body, Item, heads},
-    place::{Group, Place},
+    place::{Begins, Group, Place},
 };
 use crate::plan::Connect;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ impl Builder<'_> {
         let item = place.item();
         let mut windows = place.windows(first);
         if let (Some(mark), Some(ms)) = (mark, item.loop_within) {
-            windows.push((mark, ms, first));
+            windows.push((mark, ms, Begins::of_repetition(item, first)));
         }
         let within_previous = place.within_previous();
         let connect = first.then(|| place.connect());
@@ -37,8 +37,10 @@ impl Builder<'_> {
             }
             Body::Permutation(all) => {
                 let mut done = BTreeMap::from([(0u32, sink)]);
-                // What is not the first part begins no loop.
-                let later: Vec<_> = windows.iter().map(|&(slot, ms, _)| (slot, ms, false)).collect();
+                // What is not the first part begins a loop only if the first may be nothing.
+                let empty = all.iter().any(|items| items.iter().all(Item::may_be_empty));
+                let most = if empty { Begins::Perhaps } else { Begins::No };
+                let later: Vec<_> = windows.iter().map(|&(slot, ms, begins)| (slot, ms, begins.min(most))).collect();
                 let everything = (1u32 << all.len()) - 1;
                 // Ascending sets: each part removed leaves a smaller one, whose state is there already.
                 for set in 1..=everything {

@@ -259,6 +259,11 @@ impl Item {
         }
     }
 
+    /// Whether it may take no event.
+    pub(super) fn may_be_empty(&self) -> bool {
+        self.optional || self.body.may_be_empty()
+    }
+
     fn is_absence(&self) -> bool {
         matches!(self.body, Body::Not { .. } | Body::Never { .. })
     }
@@ -284,6 +289,20 @@ impl Item {
             Body::Not { .. } | Body::Never { .. } | Body::Permutation(_) => false,
             Body::Sequence(items) => one(items),
             Body::Choice(all) => all.iter().all(|items| one(items)),
+        }
+    }
+}
+
+impl Body {
+    /// Whether one repetition may take no event.
+    pub(super) fn may_be_empty(&self) -> bool {
+        let empty = |items: &Vec<Item>| items.iter().all(Item::may_be_empty);
+        match self {
+            Body::Var(_) => false,
+            Body::Not { .. } | Body::Never { .. } => true,
+            Body::Sequence(items) => empty(items),
+            Body::Choice(all) => all.iter().any(empty),
+            Body::Permutation(all) => all.iter().all(empty),
         }
     }
 }

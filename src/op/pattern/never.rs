@@ -81,7 +81,8 @@ impl Builder<'_> {
         if place.headed().is_none() {
             return Ok(state);
         }
-        let entry = self.graph.state(StateKind::Normal, "absence")?;
+        // Where the absence waits for the window, it does so before any event was skipped, too.
+        let entry = self.graph.state(self.graph.states[state].kind, "absence")?;
         self.graph.edge(entry, Action::Proceed, state, Guard::new());
         Ok(entry)
     }

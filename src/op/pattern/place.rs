@@ -25,7 +25,27 @@ pub(super) struct Group<'a> {
     /// A span from the event before the head.
     pub(super) within_previous: Option<TimeMs>,
     /// Loops with a bound around this, and whether the head is their first event.
-    pub(super) windows: &'a [(u16, TimeMs, bool)],
+    pub(super) windows: &'a [(u16, TimeMs, Begins)],
+}
+
+/// Whether an event is the first one of a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Begins {
+    No,
+    /// If all that may be left out before it was.
+    Perhaps,
+    Yes,
+}
+
+impl Begins {
+    /// Of a repetition of a loop: the first one or a later one.
+    pub(super) fn of_repetition(item: &Item, first: bool) -> Self {
+        match (first, item.body.may_be_empty()) {
+            (true, _) => Self::Yes,
+            (false, true) => Self::Perhaps,
+            (false, false) => Self::No,
+        }
+    }
 }
 
 impl<'a> Place<'a> {
@@ -60,10 +80,15 @@ impl<'a> Place<'a> {
     }
 
     /// The loops with a bound around one of its repetitions, the first or a later one.
-    pub(super) fn windows(&self, first_repetition: bool) -> Vec<(u16, TimeMs, bool)> {
-        let head = self.at == 0 && first_repetition;
+    pub(super) fn windows(&self, first_repetition: bool) -> Vec<(u16, TimeMs, Begins)> {
+        let before = match self.items[..self.at].iter().all(Item::may_be_empty) {
+            true if self.at == 0 => Begins::Yes,
+            true => Begins::Perhaps,
+            false => Begins::No,
+        };
+        let own = before.min(Begins::of_repetition(self.item(), first_repetition));
         let of =
-            |group: &Group<'_>| group.windows.iter().map(|(slot, ms, first)| (*slot, *ms, *first && head)).collect();
+            |group: &Group<'_>| group.windows.iter().map(|(slot, ms, begins)| (*slot, *ms, own.min(*begins))).collect();
         self.group.map(of).unwrap_or_default()
     }
 }

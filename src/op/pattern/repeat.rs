@@ -31,8 +31,8 @@ impl Builder<'_> {
         }
         let mark = match item.loop_within {
             Some(_) if item.kind != Kind::Single => {
-                self.marks += 1;
-                Some(self.marks - 1)
+                self.marked.push(item.variables());
+                Some((self.marked.len() - 1) as u16)
             }
             _ => None,
         };

@@ -3,7 +3,7 @@
 use super::{
     buffer::{Buffer, UNMARKED},
     flatten::{FlatEdge, What},
-    graph::{Bound, From, Guard, Lit, Pred, PredIx},
+    graph::{Bound, From, Guard, Lit, Mark, Pred, PredIx},
     heap,
     program::{EVENTS_PER_MATCH, Program},
     state::{KeyState, NEVER, NONE, Run, START, Scratch, is_end},
@@ -233,7 +233,8 @@ impl Step<'_, '_> {
             let edge = &edges[usize::from(at)];
             match edge.what {
                 What::Ignore { target } => {
-                    let moved = Run { state: target, ..run };
+                    let since_ms = if edge.decides { self.now } else { run.since_ms };
+                    let moved = Run { since_ms, state: target, ..run };
                     if is_end(&program.states[usize::from(target)]) {
                         state.buffer.retain(run.node);
                         heap::push(&mut scratch.done, moved);
@@ -303,8 +304,13 @@ impl Step<'_, '_> {
             self.event = state.buffer.add_event(state.next_seq, self.now, id, values);
         }
         let node = program.append(&mut state.buffer, run.node, self.event, var, |ix| self.summand(ix));
-        for &slot in &edge.marks {
-            state.buffer.set_mark(node, slot, self.now);
+        for &(slot, mark) in &edge.marks {
+            let begun = state.buffer.marks(node).get(usize::from(slot)).is_some_and(|mark| *mark != UNMARKED);
+            match mark {
+                Mark::BeginIfNone if begun => {}
+                Mark::Begin | Mark::BeginIfNone => state.buffer.set_mark(node, slot, self.now),
+                Mark::Forget => state.buffer.set_mark(node, slot, UNMARKED),
+            }
         }
         node
     }

@@ -84,8 +84,9 @@ impl Program {
             heap::push(&mut scratch.done, Run { since_ms: at, ..run });
             return;
         }
+        let due = |ms: TimeMs| run.since_ms.saturating_add(ms).min(NEVER - 1);
         for &(ms, target) in &here.timers {
-            if run.since_ms.saturating_add(ms).min(NEVER - 1) != at {
+            if due(ms) != at {
                 continue;
             }
             let next = &self.states[usize::from(target)];
@@ -99,10 +100,10 @@ impl Program {
                 let deadline = self.deadline(&state.buffer, &moved, at);
                 heap::push(&mut scratch.next, Run { deadline, ..moved });
             }
-            if here.leaves {
-                state.buffer.release(run.node);
-                return;
-            }
+        }
+        if here.leaves && here.timers.last().is_some_and(|&(last, _)| due(last) <= at) {
+            state.buffer.release(run.node);
+            return;
         }
         if expired {
             scratch.late.push(Run { since_ms: at, ..run });

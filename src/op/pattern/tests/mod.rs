@@ -2,6 +2,7 @@
 
 mod absence;
 mod choice;
+mod edge;
 pub(super) mod fuzz;
 mod groups;
 pub(super) mod kit;
