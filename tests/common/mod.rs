@@ -126,12 +126,14 @@ impl Scene {
         Self::try_pings(rules, partitions).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same where the rules may be refused.
+    /// The same where the rules may be refused, by the check or for want of a program.
     pub(crate) fn try_pings(rules: &str, partitions: Vec<Vec<String>>) -> Result<Self, ProjectError> {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("geocep.yaml");
         fs::write(&config, PINGS).unwrap();
         let project = load(&config, rules)?;
+        Session::new(&project, Options::default(), Box::new(Inline))
+            .map_err(|error| ProjectError::Rules { rendered: error.to_string(), errors: 1 })?;
         let schemas = schemas(&project.config);
         let lane = |(at, records): (usize, Vec<String>)| Lane {
             source: "pings".to_owned(),

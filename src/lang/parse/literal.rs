@@ -91,7 +91,8 @@ fn too_large(digits: &str, span: Span) -> Diagnostic {
 /// `min`, `km2`, `km/h`: a `/` belongs to the unit where no blank stands beside it.
 fn unit(i: Tokens<'_>) -> Parsed<'_, Spanned<String>> {
     let token = i.peek();
-    if token.kind != Kind::Word || ends_quantity(i) || clause_misspelt(i).is_some() {
+    let touches = i.before().is_some_and(|number| number.span.end == token.span.start);
+    if token.kind != Kind::Word || ends_quantity(i) || (!touches && clause_misspelt(i).is_some()) {
         return i.miss();
     }
     let mut text = token.text.to_owned();

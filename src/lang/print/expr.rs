@@ -174,8 +174,11 @@ impl Printer {
 
     pub(super) fn quantity(&mut self, quantity: &Quantity) {
         self.number(quantity.value);
-        if let Some(unit) = &quantity.unit {
-            self.put(&unit.value);
+        // Of four letters there is no unit: set apart it could be taken for a misspelt clause.
+        match &quantity.unit {
+            Some(unit) if unit.value.len() >= 4 && !unit.value.contains('/') => self.glue(&unit.value),
+            Some(unit) => self.put(&unit.value),
+            None => {}
         }
     }
 

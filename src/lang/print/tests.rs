@@ -32,7 +32,7 @@ fn number() -> impl Strategy<Value = Number> {
 }
 
 fn quantity() -> impl Strategy<Value = Quantity> {
-    let units = ["km/h", "m", "min", "deg", "km2", "h", "unheard", "m/s2"];
+    let units = ["km/h", "m", "min", "deg", "km2", "h", "unheard", "wher", "m/s2"];
     (number(), option::of(select(units.to_vec()))).prop_map(|(value, unit)| Quantity {
         value,
         unit: unit.map(|u| spanned(u.to_owned())),

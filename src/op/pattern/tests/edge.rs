@@ -69,3 +69,17 @@ fn a_bounded_loop_begins_with_what_comes_first_of_what_may_be_left_out() {
     assert_eq!(found(&nested, "a0 c1 c4 z9"), none());
     assert_eq!(found(&nested, "a0 c1 c3 z9"), ["a0 c1 c2 z3 @9"]);
 }
+
+#[test]
+fn a_stop_condition_looks_at_the_groups_own_elements() {
+    let inner = group([v('b'), v('c')]).times(2, 2);
+    let outer = group([v('a'), inner, v('d')]).times(1, None).mode(Loop::Each).until('u');
+    let pattern = pattern([v('s'), outer, v('z')]);
+    assert_eq!(
+        found(&pattern, "s0 a1 u2 b3 u4 c5 b5 c5 d6 z7"),
+        ["s0 a1 b3 c5 b6 c7 d8 z9 @7"],
+        "in the inner group it isn't in force"
+    );
+    assert_eq!(found(&pattern, "s0 a1 b2 c3 b3 c3 u4 d5 z6"), none());
+    assert_eq!(found(&pattern, "s0 u1 a2 b3 c3 b3 c4 d5 z6"), none());
+}

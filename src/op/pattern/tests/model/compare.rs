@@ -137,8 +137,9 @@ proptest! {
         let strict = case.any(&|piece| {
             piece.connect == Connect::Strict || (!piece.is_once() && piece.inner == Connect::Strict)
         });
-        // At the end of a pattern any event may open the wait for the window's end, as in Flink.
-        let absent = case.any(&|piece| matches!(piece.what, What::Not(_, None) | What::Never(_, None)));
+        // At the end of a pattern any event may open the wait for the window's end, as in Flink; and what must not occur may be
+        // strict inside.
+        let absent = case.any(&|piece| matches!(piece.what, What::Not(_, None) | What::Never(..)));
         if strict || absent || !covers(&case) {
             return Ok(());
         }

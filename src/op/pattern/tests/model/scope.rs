@@ -100,9 +100,6 @@ fn element(piece: &Piece) -> bool {
     let single = matches!(&piece.what, What::Sequence(pieces) if pieces.len() < 2);
     // A bound on a loop that isn't one says nothing.
     let bound = piece.loop_within.is_none() || piece.max != Some(1);
-    // Where the head of a bounded group is left out nothing marks the loop's begin.
-    let bound =
-        bound && (piece.loop_within.is_none() || !inside.iter().any(|all| all.first().is_some_and(may_be_empty)));
     // The event before a group is that before its first event, and a bound that ends the match where the element could be
     // left out is Flink's.
     let step = piece.of_previous.is_none()
