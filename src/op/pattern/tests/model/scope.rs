@@ -36,6 +36,14 @@ pub(super) fn covers(case: &Case) -> bool {
     let vanishing = case.any(&vanishes) && case.any(&absent);
     // Two deadlines in one gap, the first of which an event may decide.
     let deadline = |piece: &Piece| matches!(piece.what, What::Not(_, Some(_)) | What::Never(_, Some(_)));
+    // A deadline at the very instant at which the window ends, or later: which of the two wins is open.
+    let too_late = |piece: &Piece| match piece.what {
+        What::Not(_, Some(ms)) | What::Never(_, Some(ms)) => case.within_ms.is_some_and(|within| ms >= within),
+        _ => false,
+    };
+    if case.any(&too_late) {
+        return false;
+    }
     let by_event = |piece: &Piece| deadline(piece) && piece.connect == Connect::Strict;
     let deadlines = case.any(&by_event) && case.count(&deadline) > 1;
     !vanishing && !deadlines && !open && !case.any(&repeated) && sequence(&case.pieces, false)
