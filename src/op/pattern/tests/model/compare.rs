@@ -103,7 +103,12 @@ fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(2_026) };
     let cases = asked.unwrap_or(4_000);
-    ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, rng_seed, ..ProptestConfig::with_cases(cases) }
+    ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        rng_seed,
+        ..ProptestConfig::with_cases(cases)
+    }
 }
 
 proptest! {

@@ -36,6 +36,14 @@ pub(super) fn covers(case: &Case) -> bool {
     let vanishing = case.any(&vanishes) && case.any(&absent);
     // Two deadlines in one gap, the first of which an event may decide.
     let deadline = |piece: &Piece| matches!(piece.what, What::Not(_, Some(_)) | What::Never(_, Some(_)));
+    // Among parts in any order a reluctant loop knows only of what comes later in the text, not of what comes later in the match.
+    let reluctant_inside = |piece: &Piece| {
+        let reluctant = |inner: &Piece| inner.mode == Loop::Reluctant && !inner.is_once();
+        matches!(piece.what, What::All(_)) && any(piece.inside(), &reluctant)
+    };
+    if case.any(&reluctant_inside) {
+        return false;
+    }
     // A deadline at the very instant at which the window ends, or later: which of the two wins is open.
     let too_late = |piece: &Piece| match piece.what {
         What::Not(_, Some(ms)) | What::Never(_, Some(ms)) => case.within_ms.is_some_and(|within| ms >= within),
