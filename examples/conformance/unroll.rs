@@ -69,7 +69,8 @@ impl Unrolled {
             Inner::Relaxed => (" -> ", ""),
             Inner::Any => (" ->> ", " ANY"),
         };
-        let bound = format!(" WITHIN {} ms OF PREVIOUS", self.window_ms);
+        // EACH: as in Flink the bound is that of waiting, so what comes right after a part that could go on is not held to it.
+        let bound = format!(" EACH WITHIN {} ms OF PREVIOUS", self.window_ms);
         let mut names = names.iter().map(|name| quoted(name)).collect::<Vec<_>>();
         // From the end: what comes after each step is there already.
         let mut text = match self.max {
