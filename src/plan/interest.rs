@@ -61,16 +61,9 @@ impl Rule {
 
 /// Whether any element meets a test, also inside of groups.
 fn any(elements: &[Element], test: &dyn Fn(&Element) -> bool) -> bool {
-    elements.iter().any(|element| test(element) || any_inside(&element.term, test))
-}
-
-fn any_inside(term: &Term, test: &dyn Fn(&Element) -> bool) -> bool {
-    match term {
-        Term::Variable(_) => false,
-        Term::Not { term, .. } => any_inside(term, test),
-        Term::Group(elements) => any(elements, test),
-        Term::Alternation(ways) | Term::Permutation(ways) => ways.iter().any(|way| any(way, test)),
-    }
+    let mut met = false;
+    elements.iter().for_each(|element| element.each(&mut |inner| met |= test(inner)));
+    met
 }
 
 fn timed(element: &Element) -> bool {
@@ -126,17 +119,9 @@ fn mentions(pattern: &Pattern, input: usize, of: &Input) -> Alternatives {
 
 fn untils<'p>(elements: &'p [Element], input: usize, found: &mut Vec<&'p Expr>) {
     for element in elements {
-        found.extend(element.quantifier.until.iter().filter_map(|until| until.get(input)?.as_ref()));
-        untils_inside(&element.term, input, found);
-    }
-}
-
-fn untils_inside<'p>(term: &'p Term, input: usize, found: &mut Vec<&'p Expr>) {
-    match term {
-        Term::Variable(_) => {}
-        Term::Not { term, .. } => untils_inside(term, input, found),
-        Term::Group(elements) => untils(elements, input, found),
-        Term::Alternation(ways) | Term::Permutation(ways) => ways.iter().for_each(|way| untils(way, input, found)),
+        element.each(&mut |inner| {
+            found.extend(inner.quantifier.until.iter().filter_map(|until| until.get(input)?.as_ref()));
+        });
     }
 }
 

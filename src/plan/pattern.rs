@@ -57,20 +57,21 @@ pub struct Element {
 }
 
 impl Element {
-    /// Whether the test holds for an UNTIL condition of this element or of one inside it.
-    pub(super) fn any_until(&self, test: &dyn Fn(&Expr) -> bool) -> bool {
-        self.quantifier.until.iter().flatten().flatten().any(test) || self.term.any_until(test)
+    /// Calls `found` with this element and with each one inside it.
+    pub(super) fn each<'p>(&'p self, found: &mut dyn FnMut(&'p Element)) {
+        found(self);
+        self.term.each(found);
     }
 }
 
 impl Term {
-    fn any_until(&self, test: &dyn Fn(&Expr) -> bool) -> bool {
+    fn each<'p>(&'p self, found: &mut dyn FnMut(&'p Element)) {
         match self {
-            Self::Variable(_) => false,
-            Self::Not { term, .. } => term.any_until(test),
-            Self::Group(elements) => elements.iter().any(|element| element.any_until(test)),
+            Self::Variable(_) => {}
+            Self::Not { term, .. } => term.each(found),
+            Self::Group(elements) => elements.iter().for_each(|element| element.each(found)),
             Self::Alternation(ways) | Self::Permutation(ways) => {
-                ways.iter().flatten().any(|element| element.any_until(test))
+                ways.iter().flatten().for_each(|element| element.each(found));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Pattern, Window};
+use super::{Aggregate, Element, Pattern, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -109,29 +109,28 @@ impl Rule {
                 _ => 0,
             };
             deepest.set(expr.nodes().iter().map(depth).fold(deepest.get(), u16::max));
-            // No expression ends the search.
-            false
         };
         let aggregate = |aggregate: &Aggregate| {
-            aggregate.args.iter().chain(&aggregate.filter).flatten().any(look);
+            aggregate.args.iter().chain(&aggregate.filter).flatten().for_each(look);
         };
         for input in &self.inputs {
             if !input.prev.is_empty() {
                 deepest.set(deepest.get().max(1));
             }
-            input.after.iter().chain(&input.computed).chain(&input.key).any(look);
+            input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
         match &self.body {
             Body::Filter => {}
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Pattern(pattern) => {
-                pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).any(look);
-                pattern.retained.iter().flatten().any(look);
-                pattern.elements.iter().any(|element| element.any_until(&look));
+                pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
+                pattern.retained.iter().flatten().for_each(look);
+                let until = |element: &Element| element.quantifier.until.iter().flatten().flatten().for_each(look);
+                pattern.elements.iter().for_each(|element| element.each(&mut |inner| until(inner)));
                 pattern.aggregates.iter().for_each(|(_, inner)| aggregate(inner));
             }
         }
-        self.having.iter().chain(self.outputs.iter().flat_map(|field| &field.exprs)).any(look);
+        self.having.iter().chain(self.outputs.iter().flat_map(|field| &field.exprs)).for_each(look);
         deepest.get()
     }
 
