@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    op::{pattern, window},
+    op::{join, pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -96,6 +96,13 @@ fn compile_rule(
             let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Join(plan) => {
+            let program = join::Program::new(plan, &rule.inputs, outputs, rule.limits);
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class =
+                (Class::Linear, "an event meets the events of the other stream that are near in time".to_owned());
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };

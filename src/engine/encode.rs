@@ -88,6 +88,7 @@ fn shape(rule: &Rule) -> AlertShape {
             .collect(),
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
+            Body::Join(_) => rule.inputs.iter().map(|input| input.name.clone()).collect(),
             Body::Filter | Body::Window(_) => Vec::new(),
         },
     }

@@ -3,7 +3,7 @@
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
-    op::{pattern, window},
+    op::{join, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -107,3 +107,4 @@ macro_rules! kernel {
 
 kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
 kernel!(window, open_windows, window::Program::deadline, |_| 0);
+kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed));

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Pattern, Window};
+use super::{Aggregate, Element, Join, Pattern, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -92,7 +92,8 @@ pub struct Rule {
 /// Bounds of a rule; what isn't given is as the kernel has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// So many partial matches a key may have; of more, those that began first are dropped.
+    /// So many partial matches a key may have (of a join: events that wait for partners); of more, those that began first are
+    /// dropped.
     pub partial_matches: Option<u32>,
     /// So many matches one event may end; of more, those that began first are not put out.
     pub matches_per_event: Option<u32>,
@@ -120,7 +121,8 @@ impl Rule {
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
         match &self.body {
-            Body::Filter => {}
+            // A join keeps what it looks at by itself.
+            Body::Filter | Body::Join(_) => {}
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
@@ -211,6 +213,8 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Events of two streams are paired.
+    Join(Box<Join>),
 }
 
 /// A field of a rule's outputs.
@@ -222,8 +226,8 @@ pub struct OutputField {
     pub ty: Type,
     /// Why it is there.
     pub role: Role,
-    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns and
-    /// windows all are the same and look at the match or window only.
+    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns,
+    /// windows and joins all are the same and look at the match, window or pair only.
     pub exprs: Vec<Expr>,
 }
 

@@ -215,7 +215,8 @@ impl Loaded {
         let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
         let mut read: Vec<String> = Vec::new();
         for query in self.files.iter().flat_map(|file| &file.rules).filter_map(|rule| rule.query().0) {
-            read.extend(query.from.iter().map(|source| source.stream.text.clone()));
+            let joined = query.joins.iter().map(|join| &join.source);
+            read.extend(query.from.iter().chain(joined).map(|source| source.stream.text.clone()));
         }
         read.retain(|name| !made.contains(&name.as_str()));
         read.sort();

@@ -61,6 +61,17 @@ impl Compiler<'_, '_> {
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
             ),
+            Site::Pair => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!(
+                        "`{}` follows one entity's positions and events, and a pair is of two streams",
+                        call.name.text
+                    ),
+                )
+                .with_help("measure it in a `stream:` rule, and join that stream"),
+            ),
             Site::Event | Site::Define => match name.as_str() {
                 "prev" => self.prev(call, expr.span),
                 "gap" => self.no_arguments(call, expr).and_then(|()| self.gap(expr.span)),

@@ -23,6 +23,8 @@ pub(super) enum Site {
     Match,
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
+    /// Everything of a join but what is asked of one event: the pair.
+    Pair,
     /// No names at all.
     Constant,
 }
@@ -34,6 +36,8 @@ pub(super) struct Uses {
     pub(super) prev: bool,
     /// What THROUGH adds.
     pub(super) extra: bool,
+    /// The left and the right event of a pair.
+    pub(super) sides: [bool; 2],
 }
 
 /// A checked subexpression: a constant that no node was made for, or a node.

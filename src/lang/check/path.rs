@@ -7,7 +7,7 @@ use super::{
 use crate::{
     expr::{Node, Pick, Var, func},
     lang::{
-        ast::{Expr, ExprKind, Name, Path},
+        ast::{Expr, ExprKind, Measure, Name, Path},
         diag::{Code, Diagnostic, nearest},
         print::print_expr,
         span::Span,
@@ -38,6 +38,7 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
+            Site::Pair => self.pair_path(head, rest, path.span),
         }
     }
 
@@ -65,7 +66,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// `.property` of a fence; anything else has none.
-    fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
+    pub(super) fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
         let Some((property, deeper)) = rest.split_first() else { return Some(typed) };
         let span = typed.span.to(property.span);
         if !matches!(typed.ty, Type::Fence) {
@@ -93,7 +94,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The field of one input; null on events of others.
-    fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
+    pub(super) fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
         let stream = self.rule.stream_of(input)?;
         let ty = match self.rule.streams.field_type(stream, &field.text) {
             Some(ty) => Some(ty),
@@ -271,7 +272,8 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     fn unknown_name<T>(&mut self, name: &Name, inputs: &[usize]) -> Option<T> {
-        if self.rule.measures.iter().any(|measure| measure.name.text == name.text) {
+        let measured = |measure: &Measure| measure.name.text == name.text && measure.name.span != name.span;
+        if self.rule.measures.iter().any(measured) {
             return self.error(
                 Diagnostic::new(Code::WrongPlace, name.span, format!("`{}` is a measure of this rule itself", name.text))
                     .with_help("measures don't see each other: write again what it is; HAVING and the rules that read this one may name it"),

@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, order, output, pattern, refuse,
+    filter, join, key, order, output, pair, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -55,6 +55,7 @@ pub(super) fn check_rule(
         retained: Slots::default(),
         aggregates: Vec::new(),
         aggregate_keys: Vec::new(),
+        pair: pair::PairScope::default(),
         diagnostics: Vec::new(),
     };
     refuse::refuse(&mut scope, query);
@@ -70,7 +71,7 @@ pub(super) fn check_rule(
 /// Notes the streams of FROM; whether all are there.
 fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
     let mut whole = true;
-    for source in &query.from {
+    for source in query.from.iter().chain(query.joins.iter().map(|join| &join.source)) {
         let name = source.visible_name();
         let Some(stream) = scope.streams.find(&source.stream.text) else {
             // The unknown stream was reported where the streams were gathered.
@@ -81,7 +82,7 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
             let message = format!("FROM names `{}` twice", name.text);
             scope.report(Diagnostic::new(Code::NameTwice, name.span, message));
             whole = false;
-        } else if scope.inputs.iter().any(|input| input.stream == stream) {
+        } else if query.joins.is_empty() && scope.inputs.iter().any(|input| input.stream == stream) {
             scope.unsupported("the same stream twice in FROM", source.span);
             whole = false;
         } else {
@@ -97,21 +98,32 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+    if query.near.is_some() || query.unnest.is_some() || !query.lookups.is_empty() {
         // Refused already; the names that they add are not known here.
         return None;
     }
+    let mut joined = match query.joins.first() {
+        Some(clause) => Some(join::join(scope, query, clause)?),
+        None => None,
+    };
     let through = through(scope, query);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
     }
-    let key_exprs = key::partition(scope, &query.partition_by);
+    let key_exprs = match &mut joined {
+        Some(joined) => std::mem::take(&mut joined.key),
+        None => key::partition(scope, &query.partition_by),
+    };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
-    let parts = filter::where_parts(scope, query.where_.as_ref());
+    let parts = match &mut joined {
+        Some(joined) => std::mem::take(&mut joined.parts),
+        None => filter::where_parts(scope, query.where_.as_ref()),
+    };
     let (mut body, site) = match &query.operator {
+        _ if joined.is_some() => (joined.map(|joined| Body::Join(Box::new(joined.join))), Site::Pair),
         None => (Some(Body::Filter), Site::Event),
         Some(Operator::Pattern(clause)) => {
             (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
@@ -136,6 +148,7 @@ fn clauses<'a>(
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
+        Some(Body::Join(join)) => join::finish(scope, join),
         _ => {}
     }
     let annotations =
@@ -185,7 +198,8 @@ fn clauses<'a>(
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none()) {
+    let is_filter = query.operator.is_none() && query.joins.is_empty();
+    for (word, span) in clauses.into_iter().flatten().filter(|_| is_filter) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
                 .with_help("patterns and windows have: absences, time-outs, ends of windows"),

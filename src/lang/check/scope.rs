@@ -1,6 +1,6 @@
 //! What is known of one rule while it is checked: its inputs, its key, its variables, and the slots given out so far.
 
-use super::{catalog::Catalog, streams::Streams};
+use super::{catalog::Catalog, pair::PairScope, streams::Streams};
 use crate::{
     expr::Expr,
     lang::{
@@ -54,7 +54,7 @@ pub(super) enum Table {
 }
 
 /// Expressions on events that get a slot; each slot has one expression per input.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
     keys: Vec<String>,
     types: Vec<Type>,
@@ -108,6 +108,8 @@ pub(super) struct RuleScope<'a> {
     /// Aggregates with the variable that each runs over (of a window: none), and the text of each.
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     pub(super) aggregate_keys: Vec<String>,
+    /// Of a rule with JOIN: what is known of its sides.
+    pub(super) pair: PairScope,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 

@@ -155,6 +155,9 @@ fn show_rule(rule: &Rule, out: &mut String) {
                 );
             }
         }
+        Body::Join(join) => {
+            let _ = writeln!(out, "  join {} .. {} outer {}", join.lower_ms, join.upper_ms, join.outer);
+        }
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);
             match &window.jitter {
