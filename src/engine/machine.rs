@@ -77,6 +77,7 @@ pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
     router: Router,
+    world: Arc<World>,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
     indexed: bool,
@@ -157,10 +158,11 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
+        let router = Router::new(Arc::clone(&plan), Arc::clone(&world), &readers, groups, shards);
         Ok(Self {
             memos: router.memos(),
             router,
+            world,
             indexed: true,
             shards: new_shards(&compiled, &level_of, shards),
             executor,
@@ -211,6 +213,15 @@ impl Engine {
             self.last_event_ms = self.last_event_ms.max(header.time_ms);
         }
         self.merge.push(partition, batch, late);
+    }
+
+    /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
+    /// must be those of the plan, in its order; tables with the columns that the rules were checked with. What patterns and
+    /// windows took from the data before stays as it was. A replay sees the same if it is told at the same place of its input.
+    pub fn set_world(&mut self, world: Arc<World>) {
+        self.router.set_world(&world);
+        self.shards.iter_mut().for_each(|shard| shard.set_world(&world));
+        self.world = world;
     }
 
     /// An empty batch of this width with memory that was used before, if there is one.
@@ -381,7 +392,9 @@ impl Engine {
 
     /// Shards without state.
     pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        new_shards(&self.compiled, &self.level_of, self.options.shards)
+        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
+        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
+        shards
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) trait Operator: Send {
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
     fn due(&self) -> Option<TimeMs>;
+    /// What is worked on from now on sees this reference data.
+    fn set_world(&mut self, world: &Arc<World>);
     /// No event and no time reach it any more.
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
@@ -351,6 +353,10 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
                 output
             }));
         }
+    }
+
+    fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
     }
 
     fn stop(&mut self) {

@@ -10,6 +10,7 @@ mod interest;
 mod join;
 mod pattern;
 mod rule;
+mod table;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
@@ -21,4 +22,5 @@ pub use rule::{
     Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
     StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
+pub use table::TablePlan;
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Join, Pattern, Window};
+use super::{Aggregate, Element, Join, Pattern, TablePlan, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -16,6 +16,8 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// The geofence sets that rules name; the index is the set's number in expressions.
     pub fence_sets: Vec<String>,
+    /// The reference tables that rules look up; the index is the table's number in expressions.
+    pub tables: Vec<TablePlan>,
 }
 
 /// A stream.

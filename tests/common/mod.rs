@@ -144,6 +144,19 @@ impl Scene {
         Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
+    /// Rules under a configuration, with a single partition of each of these sources.
+    pub(crate) fn configured(config: &Path, rules: &str, lanes: &[(&str, Vec<String>)]) -> Self {
+        let project = load(config, rules).unwrap_or_else(|error| panic!("{error}"));
+        let schemas = schemas(&project.config);
+        let lane = |(source, records): &(&str, Vec<String>)| Lane {
+            source: (*source).to_owned(),
+            partition: 0,
+            disorder_ms: 0,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: lanes.iter().map(lane).collect(), schemas }
+    }
+
     /// A source's records dealt to several partitions, by a field so that an entity stays on one.
     pub(crate) fn split(mut self, source: &str, count: u32, field: &str) -> Self {
         let at = self.lanes.iter().position(|lane| lane.source == source).unwrap();

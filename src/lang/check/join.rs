@@ -168,7 +168,7 @@ fn bounds(rule: &mut RuleScope<'_>, clause: &JoinClause) -> Option<(i64, i64)> {
 }
 
 /// The operands of a chain of AND.
-fn conjuncts<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
+pub(super) fn conjuncts<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
     match &expr.kind {
         ExprKind::Binary { op, left, right } if op.value == BinaryOp::And => {
             conjuncts(left, found);
@@ -192,7 +192,7 @@ fn equality<'a>(rule: &mut RuleScope<'a>, expr: &'a Expr) -> Option<[&'a Expr; 2
 }
 
 /// Which sides an expression looks at, where its value can be a key; nothing is kept for it.
-fn looks_at(rule: &mut RuleScope<'_>, expr: &Expr) -> Option<[bool; 2]> {
+pub(super) fn looks_at(rule: &mut RuleScope<'_>, expr: &Expr) -> Option<[bool; 2]> {
     let kept = rule.pair.kept.clone();
     let mut compiler = Compiler::new(rule, Site::Pair, 0);
     let typed = compiler.expr(expr);

@@ -16,6 +16,7 @@ mod filter;
 mod graph;
 mod join;
 mod key;
+mod lookup;
 mod operator;
 mod order;
 mod output;
@@ -36,7 +37,7 @@ mod walk;
 mod window;
 
 pub use aggregate::NAMES as AGGREGATES;
-pub use catalog::{Catalog, FenceSetInfo};
+pub use catalog::{Catalog, FenceSetInfo, TableInfo};
 pub use path::SPECIAL as CONTEXT_FUNCTIONS;
 pub use program::{Checked, Finding, check};
 

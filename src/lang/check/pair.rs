@@ -78,6 +78,9 @@ pub(super) fn position(rule: &mut RuleScope<'_>) -> Option<(u16, u16)> {
 impl Compiler<'_, '_> {
     /// A path at a place that looks at a pair.
     pub(super) fn pair_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+        if let Some(at) = self.rule.lookup(&head.text).filter(|_| !rest.is_empty()) {
+            return self.pair_lookup(at, head, rest, span);
+        }
         if let (Some(side), Some((field, deeper))) = (self.rule.input(&head.text), rest.split_first()) {
             return self.side_path(side, field, deeper, span);
         }
@@ -112,30 +115,51 @@ impl Compiler<'_, '_> {
 
     /// A field of one side's event, which is kept until the pair is made.
     pub(super) fn side_path(&mut self, side: usize, field: &Name, deeper: &[Name], span: Span) -> Option<Typed> {
-        if let Some(uses) = self.uses.sides.get_mut(side) {
-            *uses = true;
-        }
-        let var = Var { var: side as u16, pick: Pick::Last(0) };
         let stream = self.rule.stream_of(side)?;
         if field.text == "time" && deeper.is_empty() && self.rule.streams.field_type(stream, "time").is_none() {
-            return Some(self.leaf(Node::VarTime(var), Type::Time, span));
+            self.looks_at(side);
+            return Some(self.leaf(Node::VarTime(event_of(side)), Type::Time, span));
         }
         let mut text = field.text.clone();
         deeper.iter().for_each(|part| text.extend([".", &part.text]));
+        self.kept_of_side(side, text, span, |compiler| {
+            let typed = compiler.input_field(side, field)?;
+            compiler.property_of(typed, deeper)
+        })
+    }
+
+    /// What `make` says of one side's event; `text` is its name among what is kept of it.
+    pub(super) fn kept_of_side(
+        &mut self,
+        side: usize,
+        text: String,
+        span: Span,
+        make: impl Fn(&mut Compiler<'_, '_>) -> Option<Typed>,
+    ) -> Option<Typed> {
+        self.looks_at(side);
         let known = self.rule.pair.kept.get(side).and_then(|kept| kept.find(&text));
         let (slot, ty) = match known {
             Some(found) => found,
             None => {
                 let mut compiler = Compiler::new(self.rule, Site::Event, side);
                 compiler.only = Some(side);
-                let typed = compiler.input_field(side, field)?;
-                let typed = compiler.property_of(typed, deeper)?;
+                let typed = make(&mut compiler)?;
                 let ty = typed.ty;
                 let expr = compiler.finish(&typed);
                 let slot = self.rule.pair.kept.get_mut(side)?.add(text, ty, vec![expr])?;
                 (slot, ty)
             }
         };
-        Some(self.leaf(Node::Var(var, slot), ty, span))
+        Some(self.leaf(Node::Var(event_of(side), slot), ty, span))
     }
+
+    fn looks_at(&mut self, side: usize) {
+        if let Some(uses) = self.uses.sides.get_mut(side) {
+            *uses = true;
+        }
+    }
+}
+
+fn event_of(side: usize) -> Var {
+    Var { var: side as u16, pick: Pick::Last(0) }
 }

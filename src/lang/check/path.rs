@@ -44,6 +44,9 @@ impl<'a> Compiler<'_, 'a> {
 
     /// A path at a place that looks at the event.
     pub(super) fn event_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+        if let Some(at) = self.rule.lookup(&head.text).filter(|_| !rest.is_empty()) {
+            return self.lookup_path(at, head, rest, span);
+        }
         if let Some(var) = self.rule.variable(&head.text) {
             if self.own == Some(var) {
                 return match rest.split_first() {
@@ -290,6 +293,10 @@ impl<'a> Compiler<'_, 'a> {
                 )
                 .with_help(format!("functions take parentheses: `{}{call}`", name.text)),
             );
+        }
+        if let Some(at) = self.rule.lookup(&name.text) {
+            self.lookup_path(at, name, &[], name.span);
+            return None;
         }
         if self.rule.input(&name.text).is_some() {
             return self.error(

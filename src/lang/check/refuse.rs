@@ -8,9 +8,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(near) = &query.near {
         rule.unsupported("NEAR", near.span);
     }
-    for lookup in &query.lookups {
-        rule.unsupported("LOOKUP", lookup.span);
-    }
     if let Some(unnest) = &query.unnest {
         rule.unsupported("UNNEST", unnest.span);
     }

@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, join, key, order, output, pair, pattern, refuse,
+    filter, join, key, lookup, order, output, pair, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -16,7 +16,7 @@ use crate::{
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, TablePlan, Through},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -37,11 +37,15 @@ pub(super) fn check_rule(
     streams: &mut Streams,
     catalog: &Catalog,
     fence_sets: &mut Vec<String>,
+    tables: &mut Vec<TablePlan>,
 ) -> Outcome {
     let mut scope = RuleScope {
         streams,
         catalog,
         fence_sets,
+        tables,
+        lookups: Vec::new(),
+        looking_up: Vec::new(),
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty(),
         through: None,
@@ -98,15 +102,17 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || query.unnest.is_some() || !query.lookups.is_empty() {
+    if query.near.is_some() || query.unnest.is_some() {
         // Refused already; the names that they add are not known here.
         return None;
     }
+    lookup::lookups(scope, query);
     let mut joined = match query.joins.first() {
         Some(clause) => Some(join::join(scope, query, clause)?),
         None => None,
     };
     let through = through(scope, query);
+    lookup::judge(scope);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);

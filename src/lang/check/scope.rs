@@ -1,6 +1,6 @@
 //! What is known of one rule while it is checked: its inputs, its key, its variables, and the slots given out so far.
 
-use super::{catalog::Catalog, pair::PairScope, streams::Streams};
+use super::{catalog::Catalog, lookup::LookupScope, pair::PairScope, streams::Streams};
 use crate::{
     expr::Expr,
     lang::{
@@ -9,7 +9,7 @@ use crate::{
         span::Span,
     },
     model::{StreamId, Type},
-    plan::Aggregate,
+    plan::{Aggregate, TablePlan},
 };
 
 /// A stream of FROM.
@@ -91,6 +91,12 @@ pub(super) struct RuleScope<'a> {
     pub(super) catalog: &'a Catalog,
     /// The sets that any rule names so far; the index is the set's number.
     pub(super) fence_sets: &'a mut Vec<String>,
+    /// The tables that any rule looks up so far; the index is the table's number.
+    pub(super) tables: &'a mut Vec<TablePlan>,
+    /// The tables of LOOKUP.
+    pub(super) lookups: Vec<LookupScope<'a>>,
+    /// Those of them whose key is being compiled: a key may name other tables, but none that waits for it.
+    pub(super) looking_up: Vec<usize>,
     pub(super) inputs: Vec<InputScope>,
     pub(super) partitioned: bool,
     /// THROUGH's set.
