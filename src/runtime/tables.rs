@@ -1,5 +1,7 @@
 //! Reference tables from the files of the configuration.
 
+#![allow(clippy::disallowed_types, reason = "a file's own time says whether it changed")]
+
 use super::config::TableConfig;
 use crate::{
     expr::{Table, TableError, TableRow},
