@@ -26,6 +26,9 @@ pub(super) struct LookupScope<'a> {
     table: u16,
     /// The columns of its key with what each must equal, in the key's order.
     key: Vec<(String, &'a Expr)>,
+    /// Whether anything reads a column of it.
+    used: bool,
+    span: Span,
 }
 
 /// Notes the tables of LOOKUP; those that are wrong are reported and left out.
@@ -54,7 +57,8 @@ pub(super) fn lookups<'a>(rule: &mut RuleScope<'a>, query: &'a Query) {
             rule.tables.len() - 1
         });
         let Ok(table) = u16::try_from(at) else { continue };
-        rule.lookups.push(LookupScope { name: name.text.clone(), table, key });
+        let (name, span) = (name.text.clone(), clause.span);
+        rule.lookups.push(LookupScope { name, table, key, used: false, span });
     }
 }
 
@@ -68,6 +72,17 @@ pub(super) fn judge(rule: &mut RuleScope<'_>) {
                 compiler.rule.looking_up.pop();
             }
         }
+    }
+}
+
+/// Warns of tables that nothing reads: they leave no event out, so that looking them up does nothing.
+pub(super) fn unused(rule: &mut RuleScope<'_>) {
+    let unused = rule.lookups.iter().filter(|lookup| !lookup.used);
+    let unused: Vec<(Span, String)> = unused.map(|lookup| (lookup.span, lookup.name.clone())).collect();
+    for (span, name) in unused {
+        let message = format!("nothing reads a column of `{name}`");
+        let help = format!("a look-up drops no event: `WHERE {name}.… IS NOT NULL` does");
+        rule.report(Diagnostic::new(Code::UnusedVariable, span, message).with_help(help));
     }
 }
 
@@ -181,7 +196,9 @@ impl Compiler<'_, '_> {
             );
         };
         let (number, ty) = self.column(at, column)?;
-        let table = self.rule.lookups.get(at)?.table;
+        let lookup = self.rule.lookups.get_mut(at)?;
+        lookup.used = true;
+        let table = lookup.table;
         if let Some(deeper) = deeper.first() {
             let message = format!("{} has no properties", named(ty));
             return self.error(Diagnostic::new(Code::WrongType, deeper.span, message));

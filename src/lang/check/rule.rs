@@ -149,6 +149,9 @@ fn clauses<'a>(
     let (clock, at_end) = timers(scope, query);
     let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
+    if !scope.has_errors() {
+        lookup::unused(scope);
+    }
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
         Some(Body::Window(window)) => {
