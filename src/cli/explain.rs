@@ -3,12 +3,18 @@
 use super::options::{ConfigOptions, fail, print, say, warn};
 use crate::{
     engine::{Engine, Inline, Options},
+    expr::{Expr, Node},
     model::StreamId,
-    plan::{Body, Plan, Role, Rule, RuleKind, StreamOrigin},
+    plan::{Body, Plan, Role, Rule, RuleKind, StreamOrigin, TablePlan},
     runtime::project::{Loaded, Project, ProjectError},
 };
 use clap::Args;
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Arguments of `geocep explain`.
 #[derive(Debug, Args)]
@@ -93,6 +99,11 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
         writeln!(text, "  through {set}: one event per fence concerned")?;
     }
+    for table in tables(rule) {
+        let Some(TablePlan { name, columns }) = plan.tables.get(usize::from(table)) else { continue };
+        let columns: Vec<String> = columns.iter().enumerate().map(|(at, name)| format!("column {at} {name}")).collect();
+        writeln!(text, "  looks up {name} (table.{table}) {}", columns.join(", "))?;
+    }
     let key: Vec<String> = rule.key.iter().map(|part| format!("{}: {}", part.name, part.ty)).collect();
     writeln!(text, "  partitions: {}", if key.is_empty() { "one".to_owned() } else { key.join(", ") })?;
     if let Body::Pattern(pattern) = &rule.body {
@@ -118,6 +129,13 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
     }
     writeln!(text, "  lineage: {}\n", lineage(plan, rule).join(" ← "))
+}
+
+/// The numbers of the tables that a rule looks up: the row is a shared expression, found once per event.
+fn tables(rule: &Rule) -> BTreeSet<u16> {
+    let nodes = rule.inputs.iter().flat_map(|input| &input.computed).flat_map(Expr::nodes);
+    let table = |node: &Node| if let Node::TableRow(table, _) = node { Some(*table) } else { None };
+    nodes.filter_map(table).collect()
 }
 
 /// How the rule's events are found: what is looked up, or that it sees them all.
