@@ -61,7 +61,7 @@ impl Compiler<'_, '_> {
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
             ),
-            Site::Pair => self.error(
+            Site::Joined => self.error(
                 Diagnostic::new(
                     Code::WrongPlace,
                     expr.span,

@@ -24,7 +24,7 @@ pub(super) enum Site {
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
     /// Everything of a join but what is asked of one event: the pair.
-    Pair,
+    Joined,
     /// No names at all.
     Constant,
 }

@@ -3,7 +3,7 @@
 use super::{
     compile::{Compiler, Site, Typed},
     filter::Where,
-    pair,
+    joined,
     scope::{KeyScope, RuleScope},
 };
 use crate::{
@@ -88,8 +88,8 @@ pub(super) fn join<'a>(rule: &mut RuleScope<'a>, query: &'a Query, clause: &'a J
 
 /// Puts in what the measures keep of the events.
 pub(super) fn finish(rule: &mut RuleScope<'_>, join: &mut plan::Join) {
-    join.position = pair::position(rule);
-    join.kept = [0, 1].map(|side| rule.pair.kept.get(side).map(|slots| slots.of_input(0)).unwrap_or_default());
+    join.position = joined::position(rule);
+    join.kept = [0, 1].map(|side| rule.joined.kept.get(side).map(|slots| slots.of_input(0)).unwrap_or_default());
 }
 
 /// Clauses that a rule with JOIN can't have.
@@ -193,11 +193,11 @@ fn equality<'a>(rule: &mut RuleScope<'a>, expr: &'a Expr) -> Option<[&'a Expr; 2
 
 /// Which sides an expression looks at, where its value can be a key; nothing is kept for it.
 pub(super) fn looks_at(rule: &mut RuleScope<'_>, expr: &Expr) -> Option<[bool; 2]> {
-    let kept = rule.pair.kept.clone();
-    let mut compiler = Compiler::new(rule, Site::Pair, 0);
+    let kept = rule.joined.kept.clone();
+    let mut compiler = Compiler::new(rule, Site::Joined, 0);
     let typed = compiler.expr(expr);
     let sides = compiler.uses.sides;
-    rule.pair.kept = kept;
+    rule.joined.kept = kept;
     typed.filter(|typed| !matches!(typed.ty, Type::Fences | Type::List)).map(|_| sides)
 }
 
@@ -264,7 +264,7 @@ fn key<'a>(
         }
         for (side, expr) in equality.sides.iter().enumerate() {
             if let Some(field) = field_of(rule, expr, side) {
-                rule.pair.in_key.push((side, field));
+                rule.joined.in_key.push((side, field));
             }
         }
         let left = equality.sides[0];
@@ -317,9 +317,9 @@ fn free_name(keys: &[KeyScope<'_>], equality: &Equality<'_>) -> String {
 /// A component's type, and its expressions on an event of each side, which give one type.
 fn component(rule: &mut RuleScope<'_>, equality: &Equality<'_>) -> Option<(Type, [Program; 2])> {
     // The comparison as it stands says what is wrong with it.
-    let kept = rule.pair.kept.clone();
-    let compared = Compiler::new(rule, Site::Pair, 0).condition(equality.whole);
-    rule.pair.kept = kept;
+    let kept = rule.joined.kept.clone();
+    let compared = Compiler::new(rule, Site::Joined, 0).condition(equality.whole);
+    rule.joined.kept = kept;
     compared?;
     let [left, right] = equality.sides;
     let other = event_typed(rule, right, 1)?.1.ty;
@@ -356,8 +356,8 @@ fn conditions(
     let mut asked = Vec::new();
     let mut whole = true;
     for expr in all {
-        let kept = rule.pair.kept.clone();
-        let mut compiler = Compiler::new(rule, Site::Pair, 0);
+        let kept = rule.joined.kept.clone();
+        let mut compiler = Compiler::new(rule, Site::Joined, 0);
         let Some(typed) = compiler.condition(expr) else {
             whole = false;
             continue;
@@ -379,7 +379,7 @@ fn conditions(
         });
         match alone {
             Some((side, alone)) => {
-                rule.pair.kept = kept;
+                rule.joined.kept = kept;
                 before.get_mut(side)?.push(alone);
             }
             None if condition.as_const() == Some(&Value::Bool(true)) => {}

@@ -299,7 +299,7 @@ impl Compiler<'_, '_> {
     }
 
     /// A column at a place that looks at a pair: of the event that the table is looked up for.
-    pub(super) fn pair_lookup(&mut self, at: usize, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+    pub(super) fn joined_lookup(&mut self, at: usize, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
         let keys = self.rule.lookups.get(at)?.key.clone();
         let mut sides = [false; 2];
         self.begin(at, span)?;

@@ -2,7 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
-    pair,
+    joined,
     scope::RuleScope,
 };
 use crate::{
@@ -24,15 +24,15 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
     if all {
         pass_on(rule, query, &mut outputs);
     }
-    if site == Site::Pair && query.measures.is_empty() {
-        pair::fields(rule, query.span, &mut outputs);
+    if site == Site::Joined && query.measures.is_empty() {
+        joined::fields(rule, query.span, &mut outputs);
     }
     for measure in &query.measures {
         let field = measured(rule, measure, site);
         add_measure(rule, measure, field, &mut outputs);
     }
     implicit(rule, site, query.span, &mut outputs);
-    let having = query.having.as_ref().filter(|_| site != Site::Pair).and_then(|having| {
+    let having = query.having.as_ref().filter(|_| site != Site::Joined).and_then(|having| {
         if site == Site::Event {
             return rule.report_none(
                 Diagnostic::new(Code::WrongPlace, having.span, "HAVING looks at the results of a window or pattern")
@@ -156,7 +156,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
 /// Adds the position where there is one, and a window's bounds.
 fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
     let inputs = rule.inputs.len();
-    let joined = if site == Site::Pair { pair::position(rule) } else { None };
+    let joined = if site == Site::Joined { joined::position(rule) } else { None };
     let mut add = |name: &str, ty: Type, exprs: Vec<Expr>| {
         if !outputs.iter().any(|output| output.name == name) {
             outputs.push(OutputField { name: name.to_owned(), ty, role: Role::Implicit, exprs });
@@ -188,7 +188,7 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
                 add("position", Type::Point, positions.into_iter().map(expr).collect());
             }
         }
-        Site::Pair => {
+        Site::Joined => {
             if let Some((side, slot)) = joined {
                 let kept = Node::Var(Var { var: side, pick: Pick::Last(0) }, slot);
                 add("position", Type::Point, vec![leaf(kept, Type::Point); inputs]);

@@ -38,7 +38,7 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
-            Site::Pair => self.pair_path(head, rest, path.span),
+            Site::Joined => self.joined_path(head, rest, path.span),
         }
     }
 

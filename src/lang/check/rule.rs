@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, join, key, lookup, order, output, pair, pattern, refuse,
+    filter, join, joined, key, lookup, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -59,7 +59,7 @@ pub(super) fn check_rule(
         retained: Slots::default(),
         aggregates: Vec::new(),
         aggregate_keys: Vec::new(),
-        pair: pair::PairScope::default(),
+        joined: joined::JoinScope::default(),
         diagnostics: Vec::new(),
     };
     refuse::refuse(&mut scope, query);
@@ -129,7 +129,7 @@ fn clauses<'a>(
         None => filter::where_parts(scope, query.where_.as_ref()),
     };
     let (mut body, site) = match &query.operator {
-        _ if joined.is_some() => (joined.map(|joined| Body::Join(Box::new(joined.join))), Site::Pair),
+        _ if joined.is_some() => (joined.map(|joined| Body::Join(Box::new(joined.join))), Site::Joined),
         None => (Some(Body::Filter), Site::Event),
         Some(Operator::Pattern(clause)) => {
             (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)

@@ -1,6 +1,6 @@
 //! What is known of one rule while it is checked: its inputs, its key, its variables, and the slots given out so far.
 
-use super::{catalog::Catalog, lookup::LookupScope, pair::PairScope, streams::Streams};
+use super::{catalog::Catalog, joined::JoinScope, lookup::LookupScope, streams::Streams};
 use crate::{
     expr::Expr,
     lang::{
@@ -115,7 +115,7 @@ pub(super) struct RuleScope<'a> {
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     pub(super) aggregate_keys: Vec<String>,
     /// Of a rule with JOIN: what is known of its sides.
-    pub(super) pair: PairScope,
+    pub(super) joined: JoinScope,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 

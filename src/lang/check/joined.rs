@@ -17,7 +17,7 @@ use crate::{
 
 /// What is known of the two sides of a join while its rule is checked.
 #[derive(Debug, Default)]
-pub(super) struct PairScope {
+pub(super) struct JoinScope {
     /// What is kept of the events of each side; each slot has one expression.
     pub(super) kept: [Slots; 2],
     /// Fields that are the key as they stand, by side: a pair has them once.
@@ -31,7 +31,7 @@ pub(super) fn fields(rule: &mut RuleScope<'_>, span: Span, outputs: &mut Vec<Out
             let fields = rule.stream_of(side).map(|stream| rule.streams.fields(stream)).unwrap_or_default();
             fields.into_iter().map(move |field| (side, field))
         })
-        .filter(|field| !rule.pair.in_key.contains(field))
+        .filter(|field| !rule.joined.in_key.contains(field))
         .collect();
     let keys: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
     for (side, field) in &names {
@@ -51,7 +51,7 @@ fn add(rule: &mut RuleScope<'_>, side: usize, field: &str, name: String, span: S
         return;
     }
     let field = Name { text: field.to_owned(), span };
-    let mut compiler = Compiler::new(rule, Site::Pair, side);
+    let mut compiler = Compiler::new(rule, Site::Joined, side);
     let Some(typed) = compiler.side_path(side, &field, &[], span) else { return };
     let typed = compiler.output(typed);
     let (ty, expr) = (typed.ty, compiler.finish(&typed));
@@ -67,7 +67,7 @@ pub(super) fn position(rule: &mut RuleScope<'_>) -> Option<(u16, u16)> {
     let typed = compiler.leaf(Node::Field(slot), Type::Point, Span::at(0));
     let expr = compiler.finish(&typed);
     let name = rule.streams.position_name(rule.stream_of(side)?)?.to_owned();
-    let kept = rule.pair.kept.get_mut(side)?;
+    let kept = rule.joined.kept.get_mut(side)?;
     let slot = match kept.find(&name) {
         Some((slot, _)) => slot,
         None => kept.add(name, Type::Point, vec![expr])?,
@@ -77,9 +77,9 @@ pub(super) fn position(rule: &mut RuleScope<'_>) -> Option<(u16, u16)> {
 
 impl Compiler<'_, '_> {
     /// A path at a place that looks at a pair.
-    pub(super) fn pair_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+    pub(super) fn joined_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
         if let Some(at) = self.rule.lookup(&head.text).filter(|_| !rest.is_empty()) {
-            return self.pair_lookup(at, head, rest, span);
+            return self.joined_lookup(at, head, rest, span);
         }
         if let (Some(side), Some((field, deeper))) = (self.rule.input(&head.text), rest.split_first()) {
             return self.side_path(side, field, deeper, span);
@@ -137,7 +137,7 @@ impl Compiler<'_, '_> {
         make: impl Fn(&mut Compiler<'_, '_>) -> Option<Typed>,
     ) -> Option<Typed> {
         self.looks_at(side);
-        let known = self.rule.pair.kept.get(side).and_then(|kept| kept.find(&text));
+        let known = self.rule.joined.kept.get(side).and_then(|kept| kept.find(&text));
         let (slot, ty) = match known {
             Some(found) => found,
             None => {
@@ -146,7 +146,7 @@ impl Compiler<'_, '_> {
                 let typed = make(&mut compiler)?;
                 let ty = typed.ty;
                 let expr = compiler.finish(&typed);
-                let slot = self.rule.pair.kept.get_mut(side)?.add(text, ty, vec![expr])?;
+                let slot = self.rule.joined.kept.get_mut(side)?.add(text, ty, vec![expr])?;
                 (slot, ty)
             }
         };
