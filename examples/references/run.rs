@@ -161,6 +161,10 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
 fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Result<(), String> {
     let mut overrides = vec![format!("sources.pings.file={}", set.events.display())];
     overrides.extend(set.fences.iter().map(|path| format!("geofences.fences={}", path.display())));
+    if let Some(path) = &set.routes {
+        overrides.push(format!("geofences.routes.path={}", path.display()));
+        overrides.extend(["geofences.routes.id=label", "geofences.routes.merge=true"].map(str::to_owned));
+    }
     let config: Option<PathBuf> = Some(rules.join("geocep.yaml"));
     let request = Request { config, overrides, rules: vec![file.to_owned()], coloured: false };
     let loaded = Loaded::read(&request).map_err(|error| error.to_string())?;

@@ -68,6 +68,14 @@ impl Fences {
         Fences::new(self.set(), &rest)
     }
 
+    /// Those of both.
+    pub fn plus(&self, other: &Fences) -> Fences {
+        let mut all: Vec<FenceIx> = self.as_slice().iter().chain(other.as_slice()).map(|&ix| FenceIx(ix)).collect();
+        all.sort_unstable();
+        all.dedup();
+        Fences::new(self.set(), &all)
+    }
+
     /// The one with the lowest id.
     pub fn lowest(&self) -> Option<FenceRef> {
         self.as_slice().first().map(|&ix| FenceRef { set: self.set(), fence: FenceIx(ix) })

@@ -192,6 +192,10 @@ pub struct Through {
     pub set: u16,
     /// What the first position of an entity does.
     pub first: FirstPosition,
+    /// BUFFER: how far from a fence, in metres, an entity that is in it has to be to leave it. 0: outside is enough.
+    pub buffer_m: f64,
+    /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
+    pub at_least: u32,
 }
 
 /// What an entity's first position does where fences are passed through.
@@ -200,6 +204,8 @@ pub enum FirstPosition {
     /// Inside is an entry: the default.
     #[default]
     Enters,
+    /// An entity that is first seen inside was there before: no entry, though it may leave.
+    Ignored,
 }
 
 /// What is done with the events of a partition.

@@ -66,6 +66,11 @@ impl Compiler<'_, '_> {
                 "gap" => self.no_arguments(call, expr).and_then(|()| self.gap(expr.span)),
                 "speed" => self.no_arguments(call, expr).and_then(|()| self.motion("speed", expr.span)),
                 "heading" => self.no_arguments(call, expr).and_then(|()| self.motion("heading", expr.span)),
+                "acceleration" => self.no_arguments(call, expr).and_then(|()| self.change("speed", expr.span)),
+                "turn_rate" => self.no_arguments(call, expr).and_then(|()| self.change("heading", expr.span)),
+                "outside" => self.outside(call, expr.span),
+                "nearest" => self.nearest_fence(call, expr.span),
+                "distance_to" | "route_deviation" => self.distance_to(call, expr.span),
                 _ => self.passing(call, expr.span),
             },
         }
@@ -73,10 +78,6 @@ impl Compiler<'_, '_> {
 
     fn library(&mut self, call: &Call, name: &str, span: Span) -> Option<Typed> {
         let Some(function) = func::find(name) else {
-            if matches!(name, "crossed" | "outside") {
-                self.rule.unsupported(&format!("{name}(…)"), call.name.span);
-                return None;
-            }
             let special = SPECIAL.iter().chain(MATCH_FUNCTIONS).copied();
             let all = func::all().map(|function| function.name).chain(special);
             let known = all.chain(aggregate::NAMES.iter().map(|(name, _)| *name));

@@ -250,5 +250,19 @@ fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> 
     }
     let set = scope.fence_set(set)?;
     scope.through = Some(set);
-    Some(Some(Through { set, first: FirstPosition::Enters }))
+    let buffer_m = match &clause.buffer {
+        Some(buffer) => Compiler::new(scope, Site::Constant, 0).metres(buffer)?,
+        None => 0.0,
+    };
+    let at_least = match clause.at_least.as_ref().map(|count| (u32::try_from(count.value), count.span)) {
+        None => 1,
+        Some((Ok(count @ 1..=1_000), _)) => count,
+        Some((_, span)) => {
+            let message = "AT LEAST takes 1 to 1,000 events in a row";
+            scope.report(Diagnostic::new(Code::OutOfRange, span, message));
+            return None;
+        }
+    };
+    let first = if clause.first_enters == Some(false) { FirstPosition::Ignored } else { FirstPosition::Enters };
+    Some(Some(Through { set, first, buffer_m, at_least }))
 }

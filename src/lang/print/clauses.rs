@@ -50,6 +50,16 @@ impl Printer {
         if let Some(clause) = &query.through {
             self.put("THROUGH");
             self.list(&clause.sets, Self::name);
+            if let Some(buffer) = &clause.buffer {
+                self.put("BUFFER");
+                self.quantity(buffer);
+            }
+            if let Some(count) = &clause.at_least {
+                self.put(&format!("AT LEAST {} EVENTS", count.value));
+            }
+            if let Some(enters) = clause.first_enters {
+                self.put(if enters { "FIRST ENTERS" } else { "FIRST IGNORED" });
+            }
         }
         if let Some(clause) = &query.near {
             self.near(clause);

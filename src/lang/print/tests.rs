@@ -294,7 +294,11 @@ fn reading() -> impl Strategy<Value = Query> {
     });
     let lookup = (source(), expr()).prop_map(|(table, on)| LookupClause { table, on, span: AT });
     let unnest = (expr(), option::of(name())).prop_map(|(list, name)| UnnestClause { list, name, span: AT });
-    let through = prop::collection::vec(name(), 1..3).prop_map(|sets| ThroughClause { sets, span: AT });
+    let at_least = option::of((1u64..9).prop_map(|count| Spanned::new(count, AT)));
+    let through =
+        (prop::collection::vec(name(), 1..3), option::of(quantity()), at_least, option::of(any::<bool>())).prop_map(
+            |(sets, buffer, at_least, first_enters)| ThroughClause { sets, buffer, at_least, first_enters, span: AT },
+        );
     (
         prop::collection::vec(source(), 1..3),
         option::weighted(0.3, through),
