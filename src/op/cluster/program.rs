@@ -58,10 +58,14 @@ impl Program {
         // Every key gets one of these.
         Tracker::new(cluster.config, timing)?;
         let null = Expr::constant(Value::Null, crate::model::Type::Any);
-        let outputs: Vec<Expr> = outputs.iter().enumerate().map(|(slot, output)| {
-            let is_read = !cluster.unread.iter().any(|&unread| usize::from(unread) == slot);
-            output.exprs.first().filter(|_| is_read).unwrap_or(&null).clone()
-        }).collect();
+        let outputs: Vec<Expr> = outputs
+            .iter()
+            .enumerate()
+            .map(|(slot, output)| {
+                let is_read = !cluster.unread.iter().any(|&unread| usize::from(unread) == slot);
+                output.exprs.first().filter(|_| is_read).unwrap_or(&null).clone()
+            })
+            .collect();
         let slots = RegionField::ALL.iter().map(|field| usize::from(field.slot()) + 1).max();
         let mut used = vec![false; slots.unwrap_or(0)];
         for node in outputs.iter().chain(having).flat_map(Expr::nodes) {
@@ -113,25 +117,11 @@ impl Program {
     }
 
     /// Closes the instants before `to_ms`: at that time itself more results may come. `env` needs no event.
-    pub fn advance(
-        &self,
-        state: &mut KeyState,
-        to_ms: TimeMs,
-        clock: Clock,
-        env: &Env<'_>,
-        out: &mut Vec<Emission>,
-    ) {
+    pub fn advance(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         self.close_before(state, to_ms, clock, env, out);
     }
 
-    fn close_before(
-        &self,
-        state: &mut KeyState,
-        to_ms: TimeMs,
-        clock: Clock,
-        env: &Env<'_>,
-        out: &mut Vec<Emission>,
-    ) {
+    fn close_before(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         loop {
             if to_ms == TimeMs::MAX {
                 // The inputs have ended: to go on about regions to which nothing will ever happen would never end.
@@ -182,11 +172,11 @@ impl Program {
         let Config { reach, density, min_cells, overlap, limits } = self.config;
         let mut text = String::from("regions of hot cells");
         // Writing to a string can't fail.
-        let _ = write!(text, " at most {reach} steps apart");
+        let _ = write!(text, " at most {reach} {} apart", if reach == 1 { "step" } else { "steps" });
         if let Some(density) = density {
             let _ = write!(text, ", cores with {} hot cells within {}", density.cells, density.within);
         }
-        let _ = write!(text, ", of at least {min_cells} cells\n");
+        let _ = writeln!(text, ", of at least {min_cells} {}", if min_cells == 1 { "cell" } else { "cells" });
         for (at, feed) in self.inputs.iter().enumerate() {
             let ClusterInput { cell, hot, cold, weight, members } = &feed.of;
             let input = if self.inputs.len() > 1 { format!("input {at}: ") } else { String::new() };
