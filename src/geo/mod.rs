@@ -18,6 +18,7 @@ mod line;
 mod measure;
 mod outline;
 mod outline_cut;
+mod polygons;
 mod position;
 mod ring;
 mod shape;
@@ -28,6 +29,7 @@ pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use outline::outline;
+pub use polygons::Polygons;
 pub use position::{Position, PositionError};
 pub use shape::{MAX_VERTICES, Shape};
 pub use shape_error::{Place, ShapeError};
