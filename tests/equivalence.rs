@@ -82,6 +82,13 @@ fn mixture() -> Scene {
             "Steps",
             "FROM steps\nPARTITION BY id\nPATTERN x{2} -> y\nWITHIN 10 min\nDEFINE y AS number > first(x.number) OR number IS NULL\nMEASURES CLASSIFIER() AS v, MATCH_NUMBER() AS n, name, number, speed, RUNNING sum(speed) AS sum, FINAL sum(speed) AS total, rows\nAFTER MATCH NO SKIP\nALL ROWS PER MATCH",
         ),
+        ("alert", "Now", "FROM pings\nWHERE speed > 80 km/h\nPARTITION BY id\nMEASURES speed\nONCE EVERY 1 min"),
+        (
+            "stream",
+            "lists",
+            "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 min\nMEASURES collect(DISTINCT h3(position, 7)) AS cells\nONCE EVERY 2 min",
+        ),
+        ("alert", "Each", "FROM lists UNNEST cells AS cell\nPARTITION BY id\nMEASURES cell"),
         (
             "alert",
             "Silent",

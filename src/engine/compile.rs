@@ -2,6 +2,7 @@
 
 use super::{
     filter::Filter,
+    gate::Gate,
     kernel::Kernel,
     operator::{KeyedOperator, Operator},
 };
@@ -125,6 +126,13 @@ pub fn unbounded(rule: &Rule) -> Option<String> {
 }
 
 fn make<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
+    match rule.once {
+        Some(once) => make_operator(Arc::new(Gate::new(kernel, once)), rule, ix, rank, setting),
+        None => make_operator(kernel, rule, ix, rank, setting),
+    }
+}
+
+fn make_operator<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
     let (rule, setting) = (Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));

@@ -7,6 +7,7 @@
 mod aggregate;
 mod class;
 mod interest;
+mod once;
 mod pattern;
 mod rule;
 mod window;
@@ -14,6 +15,7 @@ mod window;
 pub use aggregate::{Aggregate, AggregateKind};
 pub use class::Class;
 pub use interest::Interest;
+pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
     Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,

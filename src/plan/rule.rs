@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Pattern, Window};
+use super::{Aggregate, Element, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -69,6 +69,8 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// UNNEST, if the rule has it; then it is a filter.
+    pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
     /// What is done with the events of a partition.
@@ -79,6 +81,8 @@ pub struct Rule {
     pub at_end: Option<EndPolicy>,
     /// HAVING: which outputs count; evaluated where measures are.
     pub having: Option<Expr>,
+    /// ONCE: which of a key's outputs count.
+    pub once: Option<Once>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
     /// Bounds on what a key may hold and put out.
@@ -118,6 +122,9 @@ impl Rule {
                 deepest.set(deepest.get().max(1));
             }
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
+        }
+        if let Some(unnest) = &self.unnest {
+            unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
         }
         match &self.body {
             Body::Filter => {}

@@ -34,6 +34,8 @@ pub(super) struct Uses {
     pub(super) prev: bool,
     /// What THROUGH adds.
     pub(super) extra: bool,
+    /// The element that UNNEST adds.
+    pub(super) element: bool,
 }
 
 /// A checked subexpression: a constant that no node was made for, or a node.

@@ -54,6 +54,13 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
                     .with_help("make what it finds a field: a `stream:` rule that measures it, and a rule that reads that stream"),
             );
         }
+        if compiler.uses.element {
+            return compiler.error(
+                Diagnostic::new(Code::WrongPlace, expr.span, "the key decides whose event it is, before UNNEST takes it apart")
+                    .with_label("an element")
+                    .with_help("make the rule with UNNEST a `stream:` of its own; a rule that reads it may partition by the element"),
+            );
+        }
         if typed.is_null() {
             let stream = compiler.rule.inputs.get(input).map_or("", |input| &input.name).to_owned();
             return compiler.error(

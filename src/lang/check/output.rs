@@ -128,6 +128,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
     if rule.through.is_some() {
         names.extend(["passage", "fence", "dwell"].map(str::to_owned));
     }
+    names.extend(rule.element.as_ref().map(|(name, _)| name.clone()));
     for (at, name) in names.iter().enumerate() {
         if names.iter().take(at).any(|before| before == name) || outputs.iter().any(|output| output.name == *name) {
             continue;

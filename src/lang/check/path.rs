@@ -13,6 +13,7 @@ use crate::{
         span::Span,
     },
     model::{Type, Value},
+    plan::Unnest,
 };
 use std::collections::BTreeSet;
 
@@ -149,6 +150,17 @@ impl<'a> Compiler<'_, 'a> {
                 self.uses.extra = true;
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }
+        }
+        if let Some((element, ty)) = &self.rule.element
+            && *element == name.text
+        {
+            let ty = *ty;
+            if self.in_prev {
+                let message = format!("`{}` is one of several of its event: there is no previous one", name.text);
+                return self.error(Diagnostic::new(Code::WrongPlace, span, message));
+            }
+            self.uses.element = true;
+            return Some(self.leaf(Node::Extra(Unnest::EXTRA), ty, span));
         }
         let inputs = self.inputs_at_hand();
         if let Some(ty) = self.common_type(name, &inputs)? {

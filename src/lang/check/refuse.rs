@@ -14,9 +14,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     for lookup in &query.lookups {
         rule.unsupported("LOOKUP", lookup.span);
     }
-    if let Some(unnest) = &query.unnest {
-        rule.unsupported("UNNEST", unnest.span);
-    }
     if let Some(span) = query.interpolate {
         rule.unsupported("INTERPOLATE", span);
     }
@@ -31,9 +28,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
         }
-    }
-    if let Some(once) = &query.once {
-        rule.unsupported("ONCE", once.span);
     }
     if let Some(lateness) = &query.allowed_lateness {
         rule.unsupported("ALLOWED LATENESS", lateness.span);

@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, order, output, pattern, refuse,
+    filter, key, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -16,7 +16,7 @@ use crate::{
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through, Unnest},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -45,6 +45,7 @@ pub(super) fn check_rule(
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty(),
         through: None,
+        element: None,
         keys: Vec::new(),
         variables: Vec::new(),
         all_rows: false,
@@ -97,7 +98,7 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+    if query.near.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
         // Refused already; the names that they add are not known here.
         return None;
     }
@@ -106,6 +107,10 @@ fn clauses<'a>(
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
     }
+    let lists = match &query.unnest {
+        Some(clause) => Some(once::unnest(scope, clause, query)?),
+        None => None,
+    };
     let key_exprs = key::partition(scope, &query.partition_by);
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
@@ -129,6 +134,7 @@ fn clauses<'a>(
         Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
     };
     let (clock, at_end) = timers(scope, query);
+    let once = once::once(scope, query)?;
     let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
     match &mut body {
@@ -170,11 +176,13 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         body: body?,
         clock,
         at_end,
         having,
+        once,
         outputs,
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
