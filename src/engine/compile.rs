@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    op::{pattern, window},
+    op::{near, pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -91,6 +91,11 @@ fn compile_rule(
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
             (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Near(plan) => {
+            let program = near::Program::new(plan, rule);
+            let class = constant("a position is compared with those in reach of it");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
         Body::Window(plan) => {
             let having = rule.having.as_ref();

@@ -12,6 +12,7 @@ mod inbox;
 mod kernel;
 mod keyed;
 mod machine;
+mod near;
 mod operator;
 mod order;
 mod output;

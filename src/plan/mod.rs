@@ -7,6 +7,7 @@
 mod aggregate;
 mod class;
 mod interest;
+mod near;
 mod once;
 mod pattern;
 mod rule;
@@ -15,6 +16,7 @@ mod window;
 pub use aggregate::{Aggregate, AggregateKind};
 pub use class::Class;
 pub use interest::Interest;
+pub use near::Near;
 pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{

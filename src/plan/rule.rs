@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Once, Pattern, Unnest, Window};
+use super::{Aggregate, Element, Near, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -128,6 +128,7 @@ impl Rule {
         }
         match &self.body {
             Body::Filter => {}
+            Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
@@ -187,7 +188,7 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
     pub through: bool,
 }
 
@@ -218,6 +219,8 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Entities that are near one another are paired. The last two components of the key are their ids.
+    Near(Box<Near>),
 }
 
 /// A field of a rule's outputs.

@@ -23,6 +23,8 @@ pub(super) enum Site {
     Match,
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
+    /// ON, MEASURES and HAVING of NEAR: the latest events of two entities, and what NEAR adds.
+    Pair,
     /// No names at all.
     Constant,
 }

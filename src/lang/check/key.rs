@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// Checks PARTITION BY and notes the components; for each input the expressions of the key.
-pub(super) fn partition<'a>(rule: &mut RuleScope<'a>, parts: &'a [ast::KeyPart]) -> Vec<Vec<Expr>> {
+pub(super) fn partition<'a>(
+    rule: &mut RuleScope<'a>,
+    parts: impl IntoIterator<Item = &'a ast::KeyPart>,
+) -> Vec<Vec<Expr>> {
     let mut exprs = vec![Vec::new(); rule.inputs.len()];
     let mut keys: Vec<KeyScope<'a>> = Vec::new();
     for part in parts {

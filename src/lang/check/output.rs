@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
+    near::ADDED,
     scope::RuleScope,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         span::Span,
     },
     model::{Field, Schema, Type},
-    plan::{OutputField, Role},
+    plan::{Near, OutputField, Role},
 };
 
 /// The outputs and HAVING of a rule whose measures stand at `site`.
@@ -22,6 +23,9 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
     let all = site == Site::Event && query.measures.is_empty();
     if all {
         pass_on(rule, query, &mut outputs);
+    }
+    if site == Site::Pair && query.measures.is_empty() {
+        outputs.extend(added(rule, Role::Measure).take(3));
     }
     for measure in &query.measures {
         let field = measured(rule, measure, site);
@@ -184,8 +188,19 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
                 add("position", Type::Point, positions.into_iter().map(expr).collect());
             }
         }
+        Site::Pair => added(rule, Role::Implicit).for_each(|field| add(&field.name, field.ty, field.exprs)),
         Site::Define | Site::Constant => {}
     }
+}
+
+/// What NEAR adds to the event of a pair.
+fn added(rule: &RuleScope<'_>, role: Role) -> impl Iterator<Item = OutputField> + use<> {
+    let inputs = rule.inputs.len();
+    ADDED.into_iter().zip(Near::EXTRA..).map(move |((name, ty), at)| {
+        let mut builder = crate::expr::Builder::new();
+        let root = builder.push(Node::Extra(at));
+        OutputField { name: name.to_owned(), ty, role, exprs: vec![builder.finish(root, ty); inputs] }
+    })
 }
 
 fn position_slot(rule: &RuleScope<'_>, input: usize) -> Option<u16> {

@@ -5,9 +5,6 @@ use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    if let Some(near) = &query.near {
-        rule.unsupported("NEAR", near.span);
-    }
     for join in &query.joins {
         rule.unsupported("JOIN", join.span);
     }
@@ -20,7 +17,9 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
             EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
-            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) || query.near.is_some() => {
+                None
+            }
             EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
             EmitKind::All => Some("EMIT ALL"),
             EmitKind::Changes => Some("EMIT CHANGES"),

@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, once, order, output, pattern, refuse,
+    filter, key, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -89,7 +89,11 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
             scope.inputs.push(InputScope { name: name.text.clone(), stream });
         }
     }
-    whole && !scope.inputs.is_empty()
+    let whole = whole && !scope.inputs.is_empty();
+    match &query.near {
+        Some(clause) if whole => near::declare(scope, query, clause),
+        _ => whole,
+    }
 }
 
 fn clauses<'a>(
@@ -98,7 +102,7 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+    if !query.joins.is_empty() || !query.lookups.is_empty() {
         // Refused already; the names that they add are not known here.
         return None;
     }
@@ -111,13 +115,24 @@ fn clauses<'a>(
         Some(clause) => Some(once::unnest(scope, clause, query)?),
         None => None,
     };
-    let key_exprs = key::partition(scope, &query.partition_by);
+    let (key_exprs, pair) = match &query.near {
+        Some(clause) => {
+            let others = key::partition(scope, near::others(&query.partition_by));
+            (others, Some((clause, near::ids(scope, query, clause)?)))
+        }
+        None => (key::partition(scope, &query.partition_by), None),
+    };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
     let parts = filter::where_parts(scope, query.where_.as_ref());
     let (mut body, site) = match &query.operator {
-        None => (Some(Body::Filter), Site::Event),
+        None => match pair {
+            Some((clause, ids)) => {
+                (near::near(scope, query, clause, ids).map(|near| Body::Near(Box::new(near))), Site::Pair)
+            }
+            None => (Some(Body::Filter), Site::Event),
+        },
         Some(Operator::Pattern(clause)) => {
             (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
         }
@@ -139,6 +154,9 @@ fn clauses<'a>(
     let (outputs, having) = output::outputs(scope, query, site);
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
+        Some(Body::Near(near)) => {
+            near.retained = (0..scope.inputs.len()).map(|input| scope.retained.of_input(input)).collect();
+        }
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
@@ -193,7 +211,7 @@ fn clauses<'a>(
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none()) {
+    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none() && query.near.is_none()) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
                 .with_help("patterns and windows have: absences, time-outs, ends of windows"),

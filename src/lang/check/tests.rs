@@ -155,6 +155,9 @@ fn show_rule(rule: &Rule, out: &mut String) {
                 );
             }
         }
+        Body::Near(near) => {
+            let _ = writeln!(out, "  {near:?}");
+        }
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);
             match &window.jitter {
