@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Speeding,
     /// `cell_speed.json`
     CellSpeed,
+    /// `rendezvous.json`
+    Rendezvous,
     /// `*_clusters_*.json`
     Clusters,
     /// `*_regions_*.json`
@@ -55,6 +57,7 @@ impl Kind {
             "gaps" => Self::Gaps,
             "speeding" => Self::Speeding,
             "cell_speed" => Self::CellSpeed,
+            "rendezvous" => Self::Rendezvous,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
             stem if stem.split('_').any(|word| word == "hot") => Self::Hot,
             stem if stem.split('_').any(|word| word == "clusters") => Self::Clusters,
@@ -72,6 +75,7 @@ impl Kind {
             Self::Hot => Some("hot.yaml"),
             Self::Speeding => Some("speeding.yaml"),
             Self::CellSpeed => Some("cell_speed.yaml"),
+            Self::Rendezvous => Some("rendezvous.yaml"),
             // The kernel answers these by itself.
             Self::Clusters | Self::Regions | Self::NotCovered => None,
         }
@@ -139,6 +143,9 @@ impl Kind {
                 let rules = of_cells(rules, what, 9, 5)?;
                 vec![case(rules, "CellSpeed", cell_speed, rows(reference, "cells", expected_speed)?)]
             }
+            Self::Rendezvous => {
+                vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
+            }
             Self::Clusters | Self::Regions | Self::NotCovered => Vec::new(),
         })
     }
@@ -201,6 +208,19 @@ fn expected_run(columns: &[Value]) -> Option<Row> {
 fn expected_speed(columns: &[Value]) -> Option<Row> {
     let [start, cell, pings, ids, mean] = columns else { return None };
     Some(Row::default().json(start).json(cell).json(pings).json(ids).rounded(mean.as_f64()?, 6))
+}
+
+fn expected_rendezvous(columns: &[Value]) -> Option<Row> {
+    let [a, b, since, until, ticks, nearest, farthest] = columns else { return None };
+    let row = Row::default().id(a).id(b).json(since).json(until).json(ticks);
+    Some(row.rounded(nearest.as_f64()?, 3).rounded(farthest.as_f64()?, 3))
+}
+
+fn rendezvous(alert: &Value) -> Option<Row> {
+    let row = Row::default().id(key(alert, "a")).id(key(alert, "b"));
+    let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
+    let row = row.json(measure(alert, "ticks"));
+    Some(row.rounded(measure(alert, "nearest").as_f64()?, 3).rounded(measure(alert, "farthest").as_f64()?, 3))
 }
 
 fn transition(alert: &Value) -> Option<Row> {
