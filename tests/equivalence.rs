@@ -55,7 +55,11 @@ fn mixture() -> Scene {
             "Local",
             "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 h TIME ZONE 'Asia/Kathmandu'\nMEASURES count(*) AS n\nEMIT EVERY 1 min",
         ),
-        ("stream", "fast", "FROM pings\nWHERE speed > 50 km/h\nPARTITION BY id\nMEASURES speed, gap() AS pause"),
+        (
+            "stream",
+            "fast",
+            "FROM pings\nWHERE speed > 50 km/h\nPARTITION BY id\nMEASURES speed, position, gap() AS pause",
+        ),
         ("alert", "Twice", "FROM fast\nPARTITION BY id\nPATTERN x{2}\nWITHIN 5 min\nMEASURES sum(x.speed) AS sum"),
         (
             "alert",
@@ -82,6 +86,28 @@ fn mixture() -> Scene {
             "Steps",
             "FROM steps\nPARTITION BY id\nPATTERN x{2} -> y\nWITHIN 10 min\nDEFINE y AS number > first(x.number) OR number IS NULL\nMEASURES CLASSIFIER() AS v, MATCH_NUMBER() AS n, name, number, speed, RUNNING sum(speed) AS sum, FINAL sum(speed) AS total, rows\nAFTER MATCH NO SKIP\nALL ROWS PER MATCH",
         ),
+        (
+            "stream",
+            "close",
+            "FROM pings a NEAR pings b WITHIN 800 m AND 40 s LEAVE AT 1 km ON a.speed < 60 km/h OR b.speed < 60 km/h\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, distance, together, b.speed AS other",
+        ),
+        (
+            "alert",
+            "Near",
+            "FROM close\nWHERE encounter <> 'together'\nPARTITION BY a, b\nMEASURES encounter, distance, together, other",
+        ),
+        (
+            "alert",
+            "Fleets",
+            "FROM pings a NEAR fast b WITHIN 1 km EVERY 20 s MAX AGE 30 s\nPARTITION BY h3(position, 5) AS cell, pair(a.id, b.id)\nMEASURES encounter, distance, cell\nHAVING encounter <> 'together'",
+        ),
+        ("alert", "Now", "FROM pings\nWHERE speed > 80 km/h\nPARTITION BY id\nMEASURES speed\nONCE EVERY 1 min"),
+        (
+            "stream",
+            "lists",
+            "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 min\nMEASURES collect(DISTINCT h3(position, 7)) AS cells\nONCE EVERY 2 min",
+        ),
+        ("alert", "Each", "FROM lists UNNEST cells AS cell\nPARTITION BY id\nMEASURES cell"),
         (
             "alert",
             "Silent",

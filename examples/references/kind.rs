@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     CellSpeed,
     /// `route_deviation.json`
     Deviation,
+    /// `rendezvous.json`
+    Rendezvous,
     /// `*_clusters_*.json`
     Clusters,
     /// `*_regions_*.json`
@@ -58,6 +60,7 @@ impl Kind {
             "speeding" => Self::Speeding,
             "cell_speed" => Self::CellSpeed,
             "route_deviation" => Self::Deviation,
+            "rendezvous" => Self::Rendezvous,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
             stem if stem.split('_').any(|word| word == "hot") => Self::Hot,
             stem if stem.split('_').any(|word| word == "clusters") => Self::Clusters,
@@ -76,6 +79,7 @@ impl Kind {
             Self::Speeding => Some("speeding.yaml"),
             Self::CellSpeed => Some("cell_speed.yaml"),
             Self::Deviation => Some("route_deviation.yaml"),
+            Self::Rendezvous => Some("rendezvous.yaml"),
             // The kernel answers these by itself.
             Self::Clusters | Self::Regions | Self::NotCovered => None,
         }
@@ -162,6 +166,9 @@ impl Kind {
                 };
                 settings.iter().map(of_setting).collect::<Result<_, String>>()?
             }
+            Self::Rendezvous => {
+                vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
+            }
             Self::Clusters | Self::Regions | Self::NotCovered => Vec::new(),
         })
     }
@@ -232,6 +239,19 @@ fn expected_deviation(columns: &[Value]) -> Option<Row> {
     let [id, label, since, until, pings, most] = columns else { return None };
     let row = Row::default().id(id).json(label).json(since).json(until).json(pings);
     Some(row.rounded(most.as_f64()?.ln(), 2))
+}
+
+fn expected_rendezvous(columns: &[Value]) -> Option<Row> {
+    let [a, b, since, until, ticks, nearest, farthest] = columns else { return None };
+    let row = Row::default().id(a).id(b).json(since).json(until).json(ticks);
+    Some(row.rounded(nearest.as_f64()?, 3).rounded(farthest.as_f64()?, 3))
+}
+
+fn rendezvous(alert: &Value) -> Option<Row> {
+    let row = Row::default().id(key(alert, "a")).id(key(alert, "b"));
+    let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
+    let row = row.json(measure(alert, "ticks"));
+    Some(row.rounded(measure(alert, "nearest").as_f64()?, 3).rounded(measure(alert, "farthest").as_f64()?, 3))
 }
 
 fn transition(alert: &Value) -> Option<Row> {

@@ -2,12 +2,13 @@
 
 use super::{
     filter::Filter,
+    gate::Gate,
     kernel::Kernel,
     operator::{KeyedOperator, Operator},
 };
 use crate::{
     expr::World,
-    op::{cluster, pattern, window},
+    op::{cluster, near, pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -91,6 +92,11 @@ fn compile_rule(
             let program = pattern_program(rule, plan)?;
             (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
         }
+        Body::Near(plan) => {
+            let program = near::Program::new(plan, rule);
+            let class = constant("a position is compared with those in reach of it");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
             let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
@@ -133,6 +139,13 @@ pub fn unbounded(rule: &Rule) -> Option<String> {
 }
 
 fn make<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
+    match rule.once {
+        Some(once) => make_operator(Arc::new(Gate::new(kernel, once)), rule, ix, rank, setting),
+        None => make_operator(kernel, rule, ix, rank, setting),
+    }
+}
+
+fn make_operator<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
     let (rule, setting) = (Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));

@@ -2,7 +2,7 @@
 
 use crate::{
     expr::Env,
-    model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
+    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
     op::{cluster, pattern, window},
 };
 
@@ -49,6 +49,10 @@ pub(super) trait Kernel: Send + Sync {
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
+    /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
+    fn key(&self, partition: &Key, _: &Emission) -> Key {
+        partition.clone()
+    }
 }
 
 macro_rules! kernel {

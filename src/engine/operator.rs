@@ -170,7 +170,8 @@ impl<K: Kernel> KeyedOperator<K> {
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
             ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
@@ -300,7 +301,8 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
             ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),

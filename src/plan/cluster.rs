@@ -104,8 +104,8 @@ fields! {
     Boundary, "boundary", Type::Geometry, "Its boundary: polygons with holes, the alert's geometry. Null for one that ended.";
 }
 
-/// Slots that THROUGH takes.
-const THROUGH_FIELDS: u16 = 3;
+/// Slots that THROUGH, UNNEST and NEAR take.
+const OTHERS: u16 = 8;
 
 impl RegionField {
     /// The field of this name.
@@ -113,9 +113,9 @@ impl RegionField {
         Self::ALL.iter().copied().find(|field| field.name() == name)
     }
 
-    /// Its slot among what is beside the event: the first three are THROUGH's.
+    /// Its slot among what is beside the event: those before are of other clauses.
     pub fn slot(self) -> u16 {
-        THROUGH_FIELDS + self as u16
+        OTHERS + self as u16
     }
 
     /// Whether to know it costs as much as the region is large.

@@ -8,6 +8,8 @@ mod aggregate;
 mod class;
 mod cluster;
 mod interest;
+mod near;
+mod once;
 mod pattern;
 pub mod regions;
 mod rule;
@@ -17,6 +19,8 @@ pub use aggregate::{Aggregate, AggregateKind};
 pub use class::Class;
 pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;
+pub use near::Near;
+pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
     Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,

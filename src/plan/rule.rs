@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Cluster, Element, Pattern, Window};
+use super::{Aggregate, Cluster, Element, Near, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -69,6 +69,8 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// UNNEST, if the rule has it; then it is a filter.
+    pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
     /// What is done with the events of a partition.
@@ -79,6 +81,8 @@ pub struct Rule {
     pub at_end: Option<EndPolicy>,
     /// HAVING: which outputs count; evaluated where measures are.
     pub having: Option<Expr>,
+    /// ONCE: which of a key's outputs count.
+    pub once: Option<Once>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
     /// Bounds on what a key may hold and put out.
@@ -119,8 +123,12 @@ impl Rule {
             }
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
+        if let Some(unnest) = &self.unnest {
+            unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
+        }
         match &self.body {
             Body::Filter => {}
+            Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Cluster(cluster) => {
                 cluster.each_expr(&mut |expr| look(expr));
@@ -184,7 +192,7 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
     pub through: bool,
 }
 
@@ -223,6 +231,8 @@ pub enum Body {
     Window(Box<Window>),
     /// Events are results of cells, and hot cells make regions.
     Cluster(Box<Cluster>),
+    /// Entities that are near one another are paired. The last two components of the key are their ids.
+    Near(Box<Near>),
 }
 
 /// A field of a rule's outputs.

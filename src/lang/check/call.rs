@@ -29,6 +29,12 @@ impl Compiler<'_, '_> {
         {
             return Some(typed);
         }
+        let of_several = aggregate::is_aggregate(&name)
+            || SPECIAL.contains(&name.as_str())
+            || MATCH_FUNCTIONS.contains(&name.as_str());
+        if self.site == Site::Pair && of_several {
+            return self.not_of_pairs(call, expr.span);
+        }
         if let Some(semantics) = call.semantics {
             return self.as_of(call, semantics, expr);
         }
@@ -52,6 +58,8 @@ impl Compiler<'_, '_> {
         }
         match self.site {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
+            // Refused already.
+            Site::Pair => None,
             Site::Match => self.retained_last(expr),
             Site::Window => self.error(
                 Diagnostic::new(

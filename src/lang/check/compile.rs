@@ -25,6 +25,8 @@ pub(super) enum Site {
     Window,
     /// MEASURES and HAVING of a cluster: the region, and aggregates over its cells.
     Region,
+    /// ON, MEASURES and HAVING of NEAR: the latest events of two entities, and what NEAR adds.
+    Pair,
     /// No names at all.
     Constant,
 }
@@ -36,6 +38,8 @@ pub(super) struct Uses {
     pub(super) prev: bool,
     /// What THROUGH adds.
     pub(super) extra: bool,
+    /// The element that UNNEST adds.
+    pub(super) element: bool,
 }
 
 /// A checked subexpression: a constant that no node was made for, or a node.

@@ -16,6 +16,8 @@ mod fence;
 mod filter;
 mod graph;
 mod key;
+mod near;
+mod once;
 mod operator;
 mod order;
 mod output;

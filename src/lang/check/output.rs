@@ -3,6 +3,7 @@
 use super::{
     compile::{Compiler, Site, Typed},
     region,
+    near::ADDED,
     scope::RuleScope,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         span::Span,
     },
     model::{Field, Schema, Type},
-    plan::{OutputField, Role},
+    plan::{Near, OutputField, Role},
 };
 
 /// The outputs and HAVING of a rule whose measures stand at `site`.
@@ -26,6 +27,9 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
     let all = site == Site::Event && query.measures.is_empty();
     if all {
         pass_on(rule, query, &mut outputs);
+    }
+    if site == Site::Pair && query.measures.is_empty() {
+        outputs.extend(added(rule, Role::Measure).take(3));
     }
     for measure in &query.measures {
         let field = measured(rule, measure, site);
@@ -132,6 +136,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
     if rule.through.is_some() {
         names.extend(["passage", "fence", "dwell"].map(str::to_owned));
     }
+    names.extend(rule.element.as_ref().map(|(name, _)| name.clone()));
     for (at, name) in names.iter().enumerate() {
         if names.iter().take(at).any(|before| before == name) || outputs.iter().any(|output| output.name == *name) {
             continue;
@@ -188,6 +193,7 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
             }
         }
         Site::Region => region::fields(inputs, outputs),
+        Site::Pair => added(rule, Role::Implicit).for_each(|field| add(&field.name, field.ty, field.exprs)),
         Site::Define | Site::Constant => {}
     }
     if rule.is_alert && matches!(site, Site::Match | Site::Event) {
@@ -229,6 +235,16 @@ fn boundary(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
         (0..inputs).map(of_input).collect()
     };
     outputs.push(OutputField { name: first, ty: Type::Geometry, role: Role::Implicit, exprs });
+}
+
+/// What NEAR adds to the event of a pair.
+fn added(rule: &RuleScope<'_>, role: Role) -> impl Iterator<Item = OutputField> + use<> {
+    let inputs = rule.inputs.len();
+    ADDED.into_iter().zip(Near::EXTRA..).map(move |((name, ty), at)| {
+        let mut builder = crate::expr::Builder::new();
+        let root = builder.push(Node::Extra(at));
+        OutputField { name: name.to_owned(), ty, role, exprs: vec![builder.finish(root, ty); inputs] }
+    })
 }
 
 fn position_slot(rule: &RuleScope<'_>, input: usize) -> Option<u16> {

@@ -13,6 +13,7 @@ use crate::{
         span::Span,
     },
     model::{Type, Value},
+    plan::Unnest,
 };
 use std::collections::BTreeSet;
 
@@ -54,6 +55,7 @@ impl<'a> Compiler<'_, 'a> {
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
             Site::Region => self.region_path(head, rest, path),
+            Site::Pair => self.pair_path(head, rest, path.span),
         }
     }
 
@@ -165,6 +167,17 @@ impl<'a> Compiler<'_, 'a> {
                 self.uses.extra = true;
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }
+        }
+        if let Some((element, ty)) = &self.rule.element
+            && *element == name.text
+        {
+            let ty = *ty;
+            if self.in_prev {
+                let message = format!("`{}` is one of several of its event: there is no previous one", name.text);
+                return self.error(Diagnostic::new(Code::WrongPlace, span, message));
+            }
+            self.uses.element = true;
+            return Some(self.leaf(Node::Extra(Unnest::EXTRA), ty, span));
         }
         let inputs = self.inputs_at_hand();
         if let Some(ty) = self.common_type(name, &inputs)? {

@@ -8,17 +8,11 @@ use crate::lang::{
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    if let Some(near) = &query.near {
-        rule.unsupported("NEAR", near.span);
-    }
     for join in &query.joins {
         rule.unsupported("JOIN", join.span);
     }
     for lookup in &query.lookups {
         rule.unsupported("LOOKUP", lookup.span);
-    }
-    if let Some(unnest) = &query.unnest {
-        rule.unsupported("UNNEST", unnest.span);
     }
     if let Some(span) = query.interpolate {
         rule.unsupported("INTERPOLATE", span);
@@ -26,7 +20,9 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
             EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
-            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) || query.near.is_some() => {
+                None
+            }
             EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
             EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
             EmitKind::All | EmitKind::Changes => {
@@ -40,9 +36,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
         }
-    }
-    if let Some(once) = &query.once {
-        rule.unsupported("ONCE", once.span);
     }
     if let Some(lateness) = &query.allowed_lateness {
         rule.unsupported("ALLOWED LATENESS", lateness.span);

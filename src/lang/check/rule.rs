@@ -5,7 +5,7 @@ use super::{
     cluster,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, order, output, pattern, refuse,
+    filter, key, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -17,7 +17,7 @@ use crate::{
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through, Unnest},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -47,6 +47,7 @@ pub(super) fn check_rule(
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty(),
         through: None,
+        element: None,
         keys: Vec::new(),
         variables: Vec::new(),
         all_rows: false,
@@ -90,7 +91,11 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
             scope.inputs.push(InputScope { name: name.text.clone(), stream });
         }
     }
-    whole && !scope.inputs.is_empty()
+    let whole = whole && !scope.inputs.is_empty();
+    match &query.near {
+        Some(clause) if whole => near::declare(scope, query, clause),
+        _ => whole,
+    }
 }
 
 fn clauses<'a>(
@@ -99,7 +104,7 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
+    if !query.joins.is_empty() || !query.lookups.is_empty() {
         // Refused already; the names that they add are not known here.
         return None;
     }
@@ -108,13 +113,28 @@ fn clauses<'a>(
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
     }
-    let key_exprs = key::partition(scope, &query.partition_by);
+    let lists = match &query.unnest {
+        Some(clause) => Some(once::unnest(scope, clause, query)?),
+        None => None,
+    };
+    let (key_exprs, pair) = match &query.near {
+        Some(clause) => {
+            let others = key::partition(scope, near::others(&query.partition_by));
+            (others, Some((clause, near::ids(scope, query, clause)?)))
+        }
+        None => (key::partition(scope, &query.partition_by), None),
+    };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
     let parts = filter::where_parts(scope, query.where_.as_ref());
     let (mut body, site) = match &query.operator {
-        None => (Some(Body::Filter), Site::Event),
+        None => match pair {
+            Some((clause, ids)) => {
+                (near::near(scope, query, clause, ids).map(|near| Body::Near(Box::new(near))), Site::Pair)
+            }
+            None => (Some(Body::Filter), Site::Event),
+        },
         Some(Operator::Pattern(clause)) => {
             (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
         }
@@ -134,10 +154,14 @@ fn clauses<'a>(
         Some(Operator::Latest(_)) => return None,
     };
     let (clock, at_end) = timers(scope, query);
+    let once = once::once(scope, query)?;
     let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
+        Some(Body::Near(near)) => {
+            near.retained = (0..scope.inputs.len()).map(|input| scope.retained.of_input(input)).collect();
+        }
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
@@ -178,11 +202,13 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         body: body?,
         clock,
         at_end,
         having,
+        once,
         outputs,
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -193,7 +219,7 @@ fn clauses<'a>(
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none()) {
+    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none() && query.near.is_none()) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
                 .with_help("patterns and windows have: absences, time-outs, ends of windows"),

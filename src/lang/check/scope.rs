@@ -97,6 +97,8 @@ pub(super) struct RuleScope<'a> {
     pub(super) partitioned: bool,
     /// THROUGH's set.
     pub(super) through: Option<u16>,
+    /// What UNNEST calls the element, and its type.
+    pub(super) element: Option<(String, Type)>,
     pub(super) keys: Vec<KeyScope<'a>>,
     pub(super) variables: Vec<VariableScope<'a>>,
     /// ALL ROWS PER MATCH: measures are as of each row unless they say FINAL.

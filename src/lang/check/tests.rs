@@ -156,6 +156,9 @@ fn show_rule(rule: &Rule, out: &mut String) {
             }
         }
         Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
+        Body::Near(near) => {
+            let _ = writeln!(out, "  {near:?}");
+        }
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);
             match &window.jitter {
