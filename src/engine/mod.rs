@@ -7,6 +7,7 @@ mod compile;
 mod encode;
 mod executor;
 mod filter;
+mod histories;
 mod inbox;
 mod kernel;
 mod keyed;

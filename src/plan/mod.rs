@@ -5,6 +5,7 @@
 //! one for each stream that the rule reads, because a field has another slot in each.
 
 mod aggregate;
+mod baseline;
 mod class;
 mod interest;
 mod pattern;
@@ -12,6 +13,7 @@ mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
+pub use baseline::Baseline;
 pub use class::Class;
 pub use interest::Interest;
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};

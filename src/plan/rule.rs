@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Pattern, Window};
+use super::{Aggregate, Baseline, Element, Pattern, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -71,6 +71,8 @@ pub struct Rule {
     pub through: Option<Through>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
+    /// Values whose usual size is kept per key: `baseline(…)`.
+    pub baselines: Vec<Baseline>,
     /// What is done with the events of a partition.
     pub body: Body,
     /// Which clock may fire its timers.
@@ -119,6 +121,7 @@ impl Rule {
             }
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
+        self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
             Body::Filter => {}
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),

@@ -35,7 +35,6 @@ pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("centroid", Some(AggregateKind::Centroid)),
     ("bounding_box", Some(AggregateKind::BoundingBox)),
     ("convex_hull", Some(AggregateKind::ConvexHull)),
-    ("baseline", None),
 ];
 
 const MEDIAN: AggregateKind = AggregateKind::Quantile { millionths: 500_000 };

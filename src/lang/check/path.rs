@@ -17,7 +17,8 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] =
+    &["prev", "gap", "speed", "heading", "inside", "entered", "exited", "baseline", "baseline_mad"];
 
 /// Functions of a match.
 pub(super) const MATCH_FUNCTIONS: &[&str] = &["classifier", "match_number"];
