@@ -94,8 +94,7 @@ impl<'a> Compiler<'_, 'a> {
                 }
             }
         } else if kind == AggregateKind::Collect {
-            self.rule.unsupported("collect(…) without DISTINCT", span);
-            return None;
+            kind = AggregateKind::List;
         }
         // With FILTER it is a value to keep rather than an event to find.
         if picks && call.filter.is_none() {
@@ -279,6 +278,7 @@ impl<'a> Compiler<'_, 'a> {
             AggregateKind::Centroid => Type::Point,
             AggregateKind::TopK { .. }
             | AggregateKind::Collect
+            | AggregateKind::List
             | AggregateKind::BoundingBox
             | AggregateKind::ConvexHull => Type::List,
             AggregateKind::Avg

@@ -10,9 +10,9 @@ use super::distinct::key_of;
 use crate::model::{DecodeError, Reader, Value, Writer};
 
 /// As many hashes as take the room of the registers.
-const FEW: usize = 512;
+pub(super) const FEW: usize = 512;
 const INDEX_BITS: u32 = 12;
-const REGISTERS: usize = 1 << INDEX_BITS;
+pub(super) const REGISTERS: usize = 1 << INDEX_BITS;
 /// The longest run that fits the other bits, and one more for all zeros.
 const LONGEST: usize = 64 - INDEX_BITS as usize + 1;
 
@@ -114,16 +114,22 @@ impl ApproxDistinct {
 }
 
 fn observe(registers: &mut [u8; REGISTERS], hash: u64) {
-    // At most 53: the bits shifted in are ones, so that a run ends there.
-    let rest = hash << INDEX_BITS | (1 << INDEX_BITS >> 1);
-    let run = rest.leading_zeros().min(LONGEST as u32 - 1) as u8 + 1;
-    if let Some(register) = registers.get_mut((hash >> (64 - INDEX_BITS)) as usize) {
+    let (at, run) = place_of(hash);
+    if let Some(register) = registers.get_mut(at) {
         *register = (*register).max(run);
     }
 }
 
+/// A hash's register, and its run of zeros and one more.
+pub(super) fn place_of(hash: u64) -> (usize, u8) {
+    // At most 53: the bits shifted in are ones, so that a run ends there.
+    let rest = hash << INDEX_BITS | (1 << INDEX_BITS >> 1);
+    let run = rest.leading_zeros().min(LONGEST as u32 - 1) as u8 + 1;
+    ((hash >> (64 - INDEX_BITS)) as usize, run)
+}
+
 /// Ertl's improved estimator, from how many registers hold each run.
-fn estimate(registers: &[u8; REGISTERS]) -> f64 {
+pub(super) fn estimate(registers: &[u8; REGISTERS]) -> f64 {
     let mut having = [0.0f64; LONGEST + 1];
     for &register in registers {
         if let Some(count) = having.get_mut(usize::from(register)) {

@@ -295,6 +295,7 @@ fn word(kind: AggregateKind) -> &'static str {
         AggregateKind::Centroid => "centroid",
         AggregateKind::BoundingBox => "bounding_box",
         AggregateKind::ConvexHull => "convex_hull",
-        AggregateKind::Collect => "collect",
+        AggregateKind::Collect => "collect distinct",
+        AggregateKind::List => "collect",
     }
 }
