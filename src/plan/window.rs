@@ -54,6 +54,8 @@ pub enum WindowKind {
         size: u64,
         /// Events from one window's first to the next one's.
         every: u64,
+        /// A key that is silent for so long begins anew; none: it waits forever.
+        expire_ms: Option<TimeMs>,
     },
     /// Back to back by the clocks of a place.
     Calendar {

@@ -88,11 +88,15 @@ fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowK
             };
             Some(plan::WindowKind::Session { gap_ms: gap_ms?, max_ms })
         }
-        WindowKind::Count { size, every } => {
+        WindowKind::Count { size, every, expire } => {
+            let expire_ms = match expire {
+                Some(expire) => Some(ms(expire)?),
+                None => None,
+            };
             let step = every.as_ref().unwrap_or(size);
             let wrong = [size, step].into_iter().find(|count| !(1..=COUNT_MAX).contains(&count.value));
             match wrong {
-                None => Some(plan::WindowKind::Count { size: size.value, every: step.value }),
+                None => Some(plan::WindowKind::Count { size: size.value, every: step.value, expire_ms }),
                 Some(wrong) => rule.report_none(
                     Diagnostic::new(Code::OutOfRange, wrong.span, "so many events make no window")
                         .with_help(format!("from 1 to {COUNT_MAX}")),

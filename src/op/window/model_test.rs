@@ -310,10 +310,13 @@ proptest! {
 
     #[test]
     fn windows_of_so_many_events_equal_their_definition(
-        events in events(), size in 1u64..20, every in 1u64..20, handling in handling(),
+        events in events(), size in 1u64..20, every in 1u64..20, expire_ms in prop::option::of(20i64..1_000),
+        handling in handling(),
     ) {
-        let program = program(WindowKind::Count { size, every }, Jitter::Aligned, None);
-        let expected = counted(size as usize, every as usize, &events);
+        let program = program(WindowKind::Count { size, every, expire_ms }, Jitter::Aligned, None);
+        // After a silence a key is as if it had never been.
+        let lives = events.chunk_by(|a, b| expire_ms.is_none_or(|expire_ms| b.0 - a.0 < expire_ms));
+        let expected: Vec<Outcome> = lives.flat_map(|life| counted(size as usize, every as usize, life)).collect();
         compare(&run(&program, &Key::new(&[Value::Int(1)]), &events, handling), &expected)?;
     }
 
@@ -406,8 +409,49 @@ fn sets_and_sketches_of_ten_thousand_slides_are_no_work_to_speak_of() {
 }
 
 #[test]
+fn a_silent_key_costs_nothing_in_the_end_whatever_its_windows_and_aggregates() {
+    let zone = Zone::new("Europe/Paris").unwrap();
+    let minute = 60_000;
+    for kind in [
+        WindowKind::Tumbling { size_ms: minute },
+        WindowKind::Sliding { size_ms: 10 * minute, every_ms: minute },
+        WindowKind::Sliding { size_ms: minute, every_ms: 10 * minute },
+        WindowKind::Cumulative { size_ms: 10 * minute, every_ms: minute },
+        WindowKind::Session { gap_ms: minute, max_ms: None },
+        WindowKind::Session { gap_ms: minute, max_ms: Some(5 * minute) },
+        WindowKind::Count { size: 100, every: 100, expire_ms: Some(minute) },
+        WindowKind::Count { size: 2, every: 100, expire_ms: Some(minute) },
+        WindowKind::Calendar { size_ms: HOUR_MS, offset_ms: 0, zone },
+    ] {
+        for jitter in [Jitter::Aligned, Jitter::Natural] {
+            let fixed = matches!(kind, WindowKind::Count { .. } | WindowKind::Calendar { .. });
+            if fixed && matches!(jitter, Jitter::Natural) {
+                continue;
+            }
+            let program = program(kind.clone(), jitter, None);
+            let (mut state, mut scratch, mut out) = (KeyState::default(), Scratch::default(), Vec::new());
+            for (at, time_ms) in [0, 10, 5_000].into_iter().enumerate() {
+                let values = [Value::Int(at as i64), place(at as i64)];
+                with_env(&Key::default(), time_ms, &values, |env| {
+                    program.step(&mut state, &mut scratch, 0, env, &mut out);
+                });
+            }
+            let mut timers = 0;
+            while let Some(due_ms) = program.deadline(&state) {
+                with_env(&Key::default(), due_ms, &[], |env| {
+                    program.advance(&mut state, &mut scratch, due_ms, Clock::Event, env, &mut out);
+                });
+                timers += 1;
+                assert!(timers < 100 && due_ms < 100 * HOUR_MS, "{kind:?} goes on and on");
+            }
+            assert!(state.is_idle(), "{kind:?}: the machine drops what is idle, and this isn't");
+        }
+    }
+}
+
+#[test]
 fn a_key_of_counted_windows_is_forgotten_where_the_next_event_begins_a_window() {
-    let program = program(WindowKind::Count { size: 2, every: 2 }, Jitter::Aligned, None);
+    let program = program(WindowKind::Count { size: 2, every: 2, expire_ms: None }, Jitter::Aligned, None);
     let mut state = KeyState::default();
     for (at, idle) in [(0, false), (1, true), (2, false), (3, true)] {
         with_env(&Key::default(), at, &[Value::Int(1)], |env| {

@@ -29,6 +29,8 @@ pub(super) struct Panes {
     pub(super) next: Option<Span>,
     /// How many events the key had, where windows are counted.
     pub(super) count: i64,
+    /// When its last event was, where windows are counted.
+    pub(super) last_ms: TimeMs,
     old: Vec<Pane>,
     young: Vec<Pane>,
     /// All of `young` but its last.
@@ -180,6 +182,7 @@ impl Panes {
             writer.i64(next.end_ms);
         }
         writer.i64(self.count);
+        writer.i64(self.last_ms);
         for stack in [self.old.as_slice(), &self.young, self.sum.as_slice()] {
             writer.len(stack.len());
             for pane in stack {
@@ -196,7 +199,7 @@ impl Panes {
             true => Some(Span { start_ms: reader.i64()?, end_ms: reader.i64()? }),
             false => None,
         };
-        let count = reader.i64()?;
+        let (count, last_ms) = (reader.i64()?, reader.i64()?);
         let mut stack = || {
             let pane = |reader: &mut Reader<'_>| {
                 let span = Span { start_ms: reader.i64()?, end_ms: reader.i64()? };
@@ -214,6 +217,6 @@ impl Panes {
         if sum.len() > 1 || !ordered || count < 0 || next.is_some_and(|next| next.start_ms >= next.end_ms) {
             return Err(DecodeError::Unexpected { found: sum.len() as u64, expected: "panes in order" });
         }
-        Ok(Self { next, count, old, young, sum: sum.pop(), running: Vec::new(), summed: 0 })
+        Ok(Self { next, count, last_ms, old, young, sum: sum.pop(), running: Vec::new(), summed: 0 })
     }
 }

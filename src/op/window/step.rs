@@ -24,7 +24,10 @@ impl Program {
                 early.into_iter().chain(closes).min()
             }
             Shape::Panes => state.panes.as_ref().and_then(|panes| panes.next).map(|next| next.end_ms),
-            Shape::Counted => None,
+            Shape::Counted => {
+                let panes = state.panes.as_ref().filter(|_| !state.is_idle())?;
+                Some(panes.last_ms.saturating_add(self.expire_ms?))
+            }
         }
     }
 
@@ -78,6 +81,8 @@ impl Program {
         if let Some(panes) = &mut state.panes {
             if self.shape == Shape::Panes {
                 self.close_panes(panes, state.offset_ms, to_ms, clock, env, out);
+            } else if self.deadline(state).is_some_and(|silent_ms| silent_ms <= to_ms) {
+                *state = KeyState::default();
             }
         } else {
             while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
@@ -209,6 +214,7 @@ impl Program {
         self.add_to_pane(state, number, input, env);
         let (offset_ms, Some(panes)) = (state.offset_ms, &mut state.panes) else { return };
         panes.count = number.saturating_add(1);
+        panes.last_ms = env.event.header.time_ms;
         self.close_panes(panes, offset_ms, panes.count, Clock::Event, env, out);
         let next = self.assigner.first(panes.count, offset_ms);
         if panes.is_empty() && next.is_some_and(|next| next.start_ms == panes.count) {
