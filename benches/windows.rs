@@ -9,7 +9,8 @@
 //! decoded events in, results out and dropped, one thread. How long an event waits follows from that: a step begins when its last event is there
 //! and the step before is done. So nothing sleeps, and a machine with other work shows as a longer step.
 //!
-//! **Sliding.** One key, ten events per slide. Times are those of the processor, the best of three rounds.
+//! **Sliding.** One key, ten events per slide, each a number below 1,000. The fastest of ten rounds of 20,000 events counts: a
+//! machine with other work interrupts some.
 //!
 //! **Bytes.** A process of its own for each aggregate makes the states of 20,000 keys and looks at how much memory it got
 //! (`/proc/self/statm`). The keys themselves and the table that finds them are not among it.

@@ -45,10 +45,14 @@ pub(crate) fn measure_one(case: &str) {
     let (mut scratch, world, mut out) = (Scratch::default(), World::default(), vec![]);
     let events: Vec<_> = (0..count).map(|at| (at as i64, values(at))).collect();
     // Large states: as many keys as show in the figures of whole pages.
-    let keys = if count == 1_000 { KEYS / 10 } else { KEYS };
-    let mut states: Vec<KeyState> = Vec::with_capacity(keys);
-    let before = resident();
-    for _ in 0..keys {
+    let keys = if count == 1_000 { KEYS / 4 } else { KEYS };
+    let mut states: Vec<KeyState> = Vec::with_capacity(keys + 10);
+    let mut before = 0;
+    for number in 0..keys + 10 {
+        // After the first few, what is allocated once is there.
+        if number == 10 {
+            before = resident();
+        }
         let mut state = KeyState::default();
         for (time_ms, values) in &events {
             step(&program, &mut state, &mut scratch, &world, (*time_ms, values), &mut out);

@@ -1,4 +1,4 @@
-//! What the parts share: random numbers, a window program of one aggregate, the processor's time.
+//! What the parts share: random numbers, a window program of one aggregate.
 
 use geocep::{
     expr::{Builder, Env, Expr, Node, Nothing, World},
@@ -7,7 +7,6 @@ use geocep::{
     op::window::{KeyState, Program, Scratch},
     plan::{Aggregate, AggregateKind, Input, Jitter, OutputField, Role, Window, WindowKind},
 };
-use std::{fs, time::Instant};
 
 /// A small generator of even random numbers (splitmix64).
 pub(crate) struct Random(pub(crate) u64);
@@ -19,26 +18,6 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % end
-    }
-}
-
-/// What this thread has worked, where the system says so: a machine with other work makes no difference then.
-pub(crate) struct Work(Option<u64>, Instant);
-
-impl Work {
-    fn worked_ns() -> Option<u64> {
-        fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
-    }
-
-    pub(crate) fn start() -> Self {
-        Self(Self::worked_ns(), Instant::now())
-    }
-
-    pub(crate) fn ns(&self) -> f64 {
-        match (self.0, Self::worked_ns()) {
-            (Some(from), Some(to)) => (to - from) as f64,
-            _ => self.1.elapsed().as_nanos() as f64,
-        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) const FEW: usize = 512;
 const INDEX_BITS: u32 = 12;
 pub(super) const REGISTERS: usize = 1 << INDEX_BITS;
 /// The longest run that fits the other bits, and one more for all zeros.
-const LONGEST: usize = 64 - INDEX_BITS as usize + 1;
+pub(super) const LONGEST: usize = 64 - INDEX_BITS as usize + 1;
 
 /// A sketch of a set.
 #[derive(Clone, Debug)]
@@ -128,21 +128,28 @@ pub(super) fn place_of(hash: u64) -> (usize, u8) {
     ((hash >> (64 - INDEX_BITS)) as usize, run)
 }
 
-/// Ertl's improved estimator, from how many registers hold each run.
-pub(super) fn estimate(registers: &[u8; REGISTERS]) -> f64 {
-    let mut having = [0.0f64; LONGEST + 1];
+/// How many registers hold each run, 0 where they hold none.
+pub(super) type Runs = [u32; LONGEST + 1];
+
+fn estimate(registers: &[u8; REGISTERS]) -> f64 {
+    let mut having: Runs = [0; LONGEST + 1];
     for &register in registers {
         if let Some(count) = having.get_mut(usize::from(register)) {
-            *count += 1.0;
+            *count += 1;
         }
     }
+    estimate_of(&having)
+}
+
+/// Ertl's improved estimator, from how many registers hold each run.
+pub(super) fn estimate_of(having: &Runs) -> f64 {
     let all = REGISTERS as f64;
-    let (none, full) = (having.first().copied().unwrap_or(0.0), having.last().copied().unwrap_or(0.0));
-    let mut sum = all * tau(1.0 - full / all);
+    let share = |count: Option<&u32>| f64::from(count.copied().unwrap_or(0)) / all;
+    let mut sum = all * tau(1.0 - share(having.last()));
     for &count in having.iter().take(LONGEST).skip(1).rev() {
-        sum = 0.5 * (sum + count);
+        sum = 0.5 * (sum + f64::from(count));
     }
-    sum += all * sigma(none / all);
+    sum += all * sigma(share(having.first()));
     all * all / (2.0 * std::f64::consts::LN_2 * sum)
 }
 

@@ -1,7 +1,8 @@
 //! About how many different values a sliding window holds: how many panes have each hash, and once there are too many of
-//! those, how many have each run of zeros in each register. The longest run of a register is then the highest bit of a word.
+//! those, how many have each run of zeros in each register. The longest run of a register is then the highest bit of a word,
+//! and the estimate needs no more than how many registers have which.
 
-use super::approx_distinct::{ApproxDistinct, FEW, REGISTERS, estimate, place_of};
+use super::approx_distinct::{ApproxDistinct, FEW, LONGEST, REGISTERS, Runs, estimate_of, place_of};
 use crate::model::Value;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -20,19 +21,25 @@ pub(super) struct RunningApprox {
 
 #[derive(Clone, Debug)]
 struct Registers {
-    /// For each register which runs there are, a bit for each.
+    /// For each register which runs there are, a bit for each; no run is the lowest, which is always there.
     present: [u64; REGISTERS],
     /// How often each run stands in each register.
     counts: HashMap<(u16, u8), u32, FxBuildHasher>,
+    /// How many registers have each run as their longest.
+    longest: Runs,
 }
 
 impl Registers {
+    fn new() -> Self {
+        let mut longest = [0; LONGEST + 1];
+        longest[0] = REGISTERS as u32;
+        Self { present: [1; REGISTERS], counts: HashMap::default(), longest }
+    }
+
     fn push(&mut self, (register, run): (usize, u8), times: u32) {
         let count = self.counts.entry((register as u16, run)).or_insert(0);
         *count = count.saturating_add(times);
-        if let Some(present) = self.present.get_mut(register) {
-            *present |= 1 << (run & 63);
-        }
+        self.set(register, |present| present | 1 << (run & 63));
     }
 
     fn pop(&mut self, (register, run): (usize, u8)) {
@@ -40,8 +47,21 @@ impl Registers {
         *count -= 1;
         if *count == 0 {
             self.counts.remove(&(register as u16, run));
-            if let Some(present) = self.present.get_mut(register) {
-                *present &= !(1 << (run & 63));
+            self.set(register, |present| present & !(1 << (run & 63)));
+        }
+    }
+
+    fn set(&mut self, register: usize, change: impl FnOnce(u64) -> u64) {
+        let Some(present) = self.present.get_mut(register) else { return };
+        let before = present.checked_ilog2().unwrap_or(0);
+        *present = change(*present) | 1;
+        let after = present.checked_ilog2().unwrap_or(0);
+        if before != after {
+            if let Some(count) = self.longest.get_mut(before as usize) {
+                *count = count.saturating_sub(1);
+            }
+            if let Some(count) = self.longest.get_mut(after as usize) {
+                *count += 1;
             }
         }
     }
@@ -103,13 +123,7 @@ impl RunningApprox {
     pub(super) fn result(&self) -> Value {
         let few = self.many == 0 && self.hashes.len() <= FEW;
         Value::Int(match &self.registers {
-            Some(registers) if !few => {
-                let mut longest = [0; REGISTERS];
-                for (own, present) in longest.iter_mut().zip(&registers.present) {
-                    *own = present.checked_ilog2().unwrap_or(0) as u8;
-                }
-                estimate(&longest).round() as i64
-            }
+            Some(registers) if !few => estimate_of(&registers.longest).round() as i64,
             _ => self.hashes.len() as i64,
         })
     }
@@ -125,7 +139,7 @@ impl RunningApprox {
 /// The registers, made of the hashes where there are none yet.
 fn registers<'r>(registers: &'r mut Option<Box<Registers>>, hashes: &BTreeMap<u64, u32>) -> &'r mut Registers {
     registers.get_or_insert_with(|| {
-        let mut made = Box::new(Registers { present: [0; REGISTERS], counts: HashMap::default() });
+        let mut made = Box::new(Registers::new());
         hashes.iter().for_each(|(hash, times)| made.push(place_of(*hash), *times));
         made
     })
