@@ -1,7 +1,7 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
+use crate::lang::ast::{EmitKind, Operator, Query};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -44,11 +44,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     match &query.operator {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
-        Some(Operator::Window(window)) => {
-            if let WindowKind::Custom { .. } = &window.kind {
-                rule.unsupported("a window assigner of your own", window.span);
-            }
-        }
-        Some(Operator::Pattern(_)) | None => {}
+        Some(Operator::Window(_) | Operator::Pattern(_)) | None => {}
     }
 }

@@ -116,7 +116,8 @@ impl Program {
     /// The program of a rule's WINDOW clause. `name` is the rule's name, `seed` the run's; both only matter to jitter.
     ///
     /// # Errors
-    /// When the plan is not one that the checker makes.
+    /// When the plan is not one that the checker makes, or the windows are a user's own: those take
+    /// [`with_assigner`](Self::with_assigner).
     pub fn new(
         window: &plan::Window,
         name: &str,
@@ -282,6 +283,7 @@ fn assigner(kind: &WindowKind) -> Option<Arc<dyn WindowAssigner>> {
         WindowKind::Session { gap_ms, max_ms } => shared(Session::new(*gap_ms, *max_ms)),
         WindowKind::Count { size, every, .. } => shared(Counted::new(*size, *every)),
         WindowKind::Calendar { size_ms, offset_ms, zone } => shared(Calendar::new(*size_ms, *offset_ms, zone.clone())),
+        WindowKind::Custom { .. } => None,
     }
 }
 
