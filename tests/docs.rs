@@ -93,7 +93,7 @@ fn catalog() -> Catalog {
     Catalog {
         sources: config.sources.iter().map(|(name, source)| (name.clone(), source.schema.catalog())).collect(),
         fence_sets: Some(sets.collect()),
-        open: false,
+        ..Catalog::default()
     }
 }
 
@@ -367,7 +367,7 @@ fn alerts_of(pattern: &str, measures: &str, events: &str) -> Vec<serde_json::Val
     let schema = config.sources["e"].schema.clone();
     let (file, _) = RuleFile::parse("example.yaml", &rule_file(&expr));
     let file = file.expect("a rule file");
-    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], fence_sets: None, open: false };
+    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], ..Catalog::default() };
     let checked = check(std::slice::from_ref(&file), &catalog);
     let plan = checked.plan.unwrap_or_else(|| {
         let all: Vec<_> = checked.diagnostics.iter().map(|f| file.render(&f.diagnostic, Style::Plain)).collect();

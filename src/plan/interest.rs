@@ -54,7 +54,12 @@ impl Rule {
         // A partial match leaves a loop, or what may be left out, with the next event, whatever that is: where time alone goes on
         // from there, that event has to come.
         let leaves = any(&pattern.elements, &timed) && any(&pattern.elements, &varies);
-        let free = self.through.is_none() && self.looks_back() == 0 && !begins_with_absence && !times_out && !leaves;
+        let free = self.through.is_none()
+            && self.looks_back() == 0
+            && self.baselines.is_empty()
+            && !begins_with_absence
+            && !times_out
+            && !leaves;
         free && !strict(&pattern.elements)
     }
 }

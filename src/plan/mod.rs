@@ -5,6 +5,7 @@
 //! one for each stream that the rule reads, because a field has another slot in each.
 
 mod aggregate;
+mod baseline;
 mod class;
 mod cluster;
 mod interest;
@@ -16,6 +17,7 @@ mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
+pub use baseline::Baseline;
 pub use class::Class;
 pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;

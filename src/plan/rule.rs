@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Cluster, Element, Near, Once, Pattern, Unnest, Window};
+use super::{Aggregate, Baseline, Cluster, Element, Near, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -73,6 +73,8 @@ pub struct Rule {
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
+    /// Values whose usual size is kept per key: `baseline(…)`.
+    pub baselines: Vec<Baseline>,
     /// What is done with the events of a partition.
     pub body: Body,
     /// Which clock may fire its timers.
@@ -126,6 +128,7 @@ impl Rule {
         if let Some(unnest) = &self.unnest {
             unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
         }
+        self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
             Body::Filter => {}
             Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),

@@ -35,7 +35,6 @@ pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("centroid", Some(AggregateKind::Centroid)),
     ("bounding_box", Some(AggregateKind::BoundingBox)),
     ("convex_hull", Some(AggregateKind::ConvexHull)),
-    ("baseline", None),
 ];
 
 const MEDIAN: AggregateKind = AggregateKind::Quantile { millionths: 500_000 };
@@ -112,8 +111,7 @@ impl<'a> Compiler<'_, 'a> {
                 }
             }
         } else if kind == AggregateKind::Collect {
-            self.rule.unsupported("collect(…) without DISTINCT", span);
-            return None;
+            kind = AggregateKind::List;
         }
         // With FILTER it is a value to keep rather than an event to find.
         if picks && call.filter.is_none() {
@@ -297,6 +295,7 @@ impl<'a> Compiler<'_, 'a> {
             AggregateKind::Centroid => Type::Point,
             AggregateKind::TopK { .. }
             | AggregateKind::Collect
+            | AggregateKind::List
             | AggregateKind::BoundingBox
             | AggregateKind::ConvexHull => Type::List,
             AggregateKind::Avg

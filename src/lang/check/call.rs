@@ -60,6 +60,14 @@ impl Compiler<'_, '_> {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
             // Refused already.
             Site::Pair => None,
+            Site::Window if name.starts_with("baseline") => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` is of the events of a key, and windows are no events of this rule", call.name.text),
+                )
+                .with_help("measure first, as a `stream:` rule, and compare in a rule that reads it"),
+            ),
             Site::Match => self.retained_last(expr),
             Site::Window => self.error(
                 Diagnostic::new(
@@ -79,6 +87,7 @@ impl Compiler<'_, '_> {
             ),
             Site::Event | Site::Define => match name.as_str() {
                 "prev" => self.prev(call, expr.span),
+                "baseline" | "baseline_mad" => self.baseline(call, &name, expr.span),
                 "gap" => self.no_arguments(call, expr).and_then(|()| self.gap(expr.span)),
                 "speed" => self.no_arguments(call, expr).and_then(|()| self.motion("speed", expr.span)),
                 "heading" => self.no_arguments(call, expr).and_then(|()| self.motion("heading", expr.span)),

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod arithmetic;
+mod baseline;
 mod call;
 mod catalog;
 mod cluster;

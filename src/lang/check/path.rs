@@ -33,6 +33,8 @@ pub const SPECIAL: &[&str] = &[
     "nearest",
     "distance_to",
     "route_deviation",
+    "baseline",
+    "baseline_mad",
 ];
 
 /// Functions of a match.

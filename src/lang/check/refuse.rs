@@ -2,7 +2,7 @@
 
 use super::scope::RuleScope;
 use crate::lang::{
-    ast::{EmitKind, Operator, Query, WindowKind},
+    ast::{EmitKind, Operator, Query},
     diag::{Code, Diagnostic},
 };
 
@@ -45,11 +45,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     match &query.operator {
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
-        Some(Operator::Window(window)) => {
-            if let WindowKind::Custom { .. } = &window.kind {
-                rule.unsupported("a window assigner of your own", window.span);
-            }
-        }
-        Some(Operator::Pattern(_) | Operator::Cluster(_)) | None => {}
+        Some(Operator::Window(_) | Operator::Pattern(_) | Operator::Cluster(_)) | None => {}
     }
 }

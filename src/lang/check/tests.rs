@@ -50,7 +50,7 @@ pub(super) fn catalog() -> Catalog {
             set("airports", &[("name", Type::Text), ("speed_limit", km_h)]),
             set("ports", &[("name", Type::Text)]),
         ]),
-        open: false,
+        ..Catalog::default()
     }
 }
 

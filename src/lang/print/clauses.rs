@@ -169,10 +169,11 @@ impl Printer {
                 self.quantity(gap);
                 self.optional("MAX", max.as_ref(), Self::quantity);
             }
-            WindowKind::Count { size, every } => {
+            WindowKind::Count { size, every, expire } => {
                 self.put("COUNT");
                 self.count(size);
                 self.optional("EVERY", every.as_ref(), Self::count);
+                self.optional("EXPIRE", expire.as_ref(), Self::quantity);
             }
             WindowKind::Custom { name, args } => {
                 // In back-ticks whatever it is: one of the built-in words would be read as such.

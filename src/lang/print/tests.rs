@@ -208,8 +208,9 @@ fn window() -> impl Strategy<Value = Operator> {
         (quantity(), quantity()).prop_map(|(size, every)| WindowKind::Sliding { size, every }),
         (quantity(), quantity()).prop_map(|(size, every)| WindowKind::Cumulative { size, every }),
         (quantity(), option::of(quantity())).prop_map(|(gap, max)| WindowKind::Session { gap, max }),
-        (any::<u64>(), option::of(any::<u64>()))
-            .prop_map(|(size, every)| WindowKind::Count { size: spanned(size), every: every.map(spanned) }),
+        (any::<u64>(), option::of(any::<u64>()), option::of(quantity())).prop_map(|(size, every, expire)| {
+            WindowKind::Count { size: spanned(size), every: every.map(spanned), expire }
+        }),
         (name(), prop::collection::vec(expr(), 0..3)).prop_map(|(name, args)| WindowKind::Custom { name, args }),
     ];
     let jitter = prop_oneof![
