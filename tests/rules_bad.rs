@@ -53,7 +53,7 @@ fn catalog() -> Catalog {
             set("ports", &[("name", Type::Text)]),
         ]),
         tables: Some(tables()),
-        open: false,
+        ..Catalog::default()
     }
 }
 

@@ -2,13 +2,17 @@
 
 use super::{
     filter::Filter,
+    gate::Gate,
     kernel::Kernel,
     operator::{KeyedOperator, Operator},
 };
 use crate::{
     expr::World,
-    op::{join, pattern, window},
-    plan::{Body, Class, Limits, Pattern, Plan, Rule},
+    op::{
+        cluster, join, near, pattern,
+        window::{self, Assigners},
+    },
+    plan::{Body, Class, Limits, Pattern, Plan, Rule, WindowKind},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -48,6 +52,8 @@ pub(super) struct Setting {
     pub(super) world: Arc<World>,
     pub(super) groups: u32,
     pub(super) seed: u64,
+    /// Windows beside the built-in ones.
+    pub(super) assigners: Assigners,
 }
 
 /// Builds the programs of all rules.
@@ -91,9 +97,21 @@ fn compile_rule(
             let program = pattern_program(rule, plan)?;
             (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
         }
+        Body::Near(plan) => {
+            let program = near::Program::new(plan, rule);
+            let class = constant("a position is compared with those in reach of it");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
-            let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
+            let (name, seed, inputs) = (&rule.name, setting.seed, &rule.inputs);
+            let program = match &plan.kind {
+                WindowKind::Custom { name: own, args } => {
+                    let assigner = setting.assigners.make(own, args).map_err(failed)?;
+                    window::Program::with_assigner(assigner, plan, name, seed, inputs, outputs, having)
+                }
+                _ => window::Program::new(plan, name, seed, inputs, outputs, having),
+            };
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
@@ -103,6 +121,14 @@ fn compile_rule(
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class =
                 (Class::Linear, "an event meets the events of the other stream that are near in time".to_owned());
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Cluster(plan) => {
+            let program = cluster::Program::new(plan, outputs, rule.having.as_ref());
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class = constant(
+                "an event changes its cell; a tick looks at what changed, and at the regions that it puts out",
+            );
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };
@@ -132,6 +158,13 @@ pub fn unbounded(rule: &Rule) -> Option<String> {
 }
 
 fn make<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
+    match rule.once {
+        Some(once) => make_operator(Arc::new(Gate::new(kernel, once)), rule, ix, rank, setting),
+        None => make_operator(kernel, rule, ix, rank, setting),
+    }
+}
+
+fn make_operator<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
     let (rule, setting) = (Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));

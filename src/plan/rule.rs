@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Join, Pattern, TablePlan, Window};
+use super::{Aggregate, Baseline, Cluster, Element, Join, Near, Once, Pattern, TablePlan, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -71,8 +71,12 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// UNNEST, if the rule has it; then it is a filter.
+    pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
+    /// Values whose usual size is kept per key: `baseline(…)`.
+    pub baselines: Vec<Baseline>,
     /// What is done with the events of a partition.
     pub body: Body,
     /// Which clock may fire its timers.
@@ -81,6 +85,8 @@ pub struct Rule {
     pub at_end: Option<EndPolicy>,
     /// HAVING: which outputs count; evaluated where measures are.
     pub having: Option<Expr>,
+    /// ONCE: which of a key's outputs count.
+    pub once: Option<Once>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
     /// Bounds on what a key may hold and put out.
@@ -122,10 +128,19 @@ impl Rule {
             }
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
+        if let Some(unnest) = &self.unnest {
+            unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
+        }
+        self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
             // A join keeps what it looks at by itself.
             Body::Filter | Body::Join(_) => {}
+            Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
+            Body::Cluster(cluster) => {
+                cluster.each_expr(&mut |expr| look(expr));
+                cluster.aggregates.iter().for_each(aggregate);
+            }
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
                 pattern.retained.iter().flatten().for_each(look);
@@ -184,7 +199,7 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
     pub through: bool,
 }
 
@@ -196,6 +211,10 @@ pub struct Through {
     pub set: u16,
     /// What the first position of an entity does.
     pub first: FirstPosition,
+    /// BUFFER: how far from a fence, in metres, an entity that is in it has to be to leave it. 0: outside is enough.
+    pub buffer_m: f64,
+    /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
+    pub at_least: u32,
 }
 
 /// What an entity's first position does where fences are passed through.
@@ -204,6 +223,8 @@ pub enum FirstPosition {
     /// Inside is an entry: the default.
     #[default]
     Enters,
+    /// An entity that is first seen inside was there before: no entry, though it may leave.
+    Ignored,
 }
 
 /// What is done with the events of a partition.
@@ -217,6 +238,10 @@ pub enum Body {
     Window(Box<Window>),
     /// Events of two streams are paired.
     Join(Box<Join>),
+    /// Events are results of cells, and hot cells make regions.
+    Cluster(Box<Cluster>),
+    /// Entities that are near one another are paired. The last two components of the key are their ids.
+    Near(Box<Near>),
 }
 
 /// A field of a rule's outputs.
@@ -240,7 +265,7 @@ pub enum Role {
     Key,
     /// MEASURES names it (or a filter without MEASURES passes it on).
     Measure,
-    /// Added so that other rules can read it and alerts have a geometry: `position`, `window_start`, `window_end`.
+    /// Added so that other rules can read it and alerts have a geometry: `position`, `boundary`, `window_start`, `window_end`.
     Implicit,
 }
 

@@ -250,7 +250,7 @@ impl Loaded {
         let open = open && !self.configured;
         let tables: Vec<_> = self.tables.values().map(|table| table.info.clone()).collect();
         let (fence_sets, tables) = if open { (None, None) } else { (Some(infos), Some(tables)) };
-        let catalog = Catalog { sources, fence_sets, tables, open };
+        let catalog = Catalog { sources, fence_sets, tables, open, ..Catalog::default() };
         let checked = check(&self.files, &catalog);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())

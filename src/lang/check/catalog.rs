@@ -11,6 +11,8 @@ pub struct Catalog {
     pub fence_sets: Option<Vec<FenceSetInfo>>,
     /// The reference tables; none when nobody declared any: then every name is taken for a table, with unknown columns.
     pub tables: Option<Vec<TableInfo>>,
+    /// The windows that an embedding program adds to the built-in ones, by name; the daemon has none.
+    pub windows: Vec<String>,
     /// No configuration was given: a stream that nobody declared is taken for a source with any fields, and that is said.
     pub open: bool,
 }

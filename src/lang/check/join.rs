@@ -67,7 +67,7 @@ pub(super) fn join<'a>(rule: &mut RuleScope<'a>, query: &'a Query, clause: &'a J
         conjuncts(condition, &mut asked);
     }
     let asked = conditions(rule, &asked, Place::Where, outer, &mut before);
-    if query.operator.is_some() {
+    if query.operator.is_some() || query.unnest.is_some() {
         // Its measures are of something else than pairs.
         return None;
     }
@@ -83,7 +83,7 @@ pub(super) fn join<'a>(rule: &mut RuleScope<'a>, query: &'a Query, clause: &'a J
         on: on?,
         conditions: asked?,
     };
-    Some(Joined { key, parts: Where { before, after: vec![None, None] }, join })
+    Some(Joined { key, parts: Where { before, after: vec![None, None], ..Where::default() }, join })
 }
 
 /// Puts in what the measures keep of the events.
@@ -123,6 +123,15 @@ fn misplaced(rule: &mut RuleScope<'_>, query: &Query, clause: &JoinClause) {
             "THROUGH looks at one stream's positions, and JOIN makes pairs",
             "make the passages a `stream:` rule, and join that stream",
         );
+    }
+    if let Some(near) = &query.near {
+        refuse(near.span, "NEAR pairs events by place and JOIN by key: a rule does one of them", stream);
+    }
+    if let Some(unnest) = &query.unnest {
+        refuse(unnest.span, "UNNEST looks at single events, and JOIN makes pairs", stream);
+    }
+    if let Some(emit) = &query.emit {
+        refuse(emit.span, "EMIT is about results that change, and a pair never does", stream);
     }
     if let Some(having) = &query.having {
         refuse(

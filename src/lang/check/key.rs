@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// Checks PARTITION BY and notes the components; for each input the expressions of the key.
-pub(super) fn partition<'a>(rule: &mut RuleScope<'a>, parts: &'a [ast::KeyPart]) -> Vec<Vec<Expr>> {
+pub(super) fn partition<'a>(
+    rule: &mut RuleScope<'a>,
+    parts: impl IntoIterator<Item = &'a ast::KeyPart>,
+) -> Vec<Vec<Expr>> {
     let mut exprs = vec![Vec::new(); rule.inputs.len()];
     let mut keys: Vec<KeyScope<'a>> = Vec::new();
     for part in parts {
@@ -54,6 +57,13 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
                     .with_help("make what it finds a field: a `stream:` rule that measures it, and a rule that reads that stream"),
             );
         }
+        if compiler.uses.element {
+            return compiler.error(
+                Diagnostic::new(Code::WrongPlace, expr.span, "the key decides whose event it is, before UNNEST takes it apart")
+                    .with_label("an element")
+                    .with_help("make the rule with UNNEST a `stream:` of its own; a rule that reads it may partition by the element"),
+            );
+        }
         if typed.is_null() {
             let stream = compiler.rule.inputs.get(input).map_or("", |input| &input.name).to_owned();
             return compiler.error(
@@ -65,7 +75,7 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
         let typed = match typed.ty {
             // A fence's number changes with its set, its id doesn't.
             Type::Fence => compiler.output(typed),
-            Type::Fences | Type::List => {
+            Type::Fences | Type::Geometry | Type::List => {
                 let message = format!("{} can't be a component of the key", named(typed.ty));
                 return compiler.error(Diagnostic::new(Code::WrongType, expr.span, message));
             }

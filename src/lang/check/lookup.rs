@@ -34,6 +34,17 @@ pub(super) struct LookupScope<'a> {
 /// Notes the tables of LOOKUP; those that are wrong are reported and left out.
 pub(super) fn lookups<'a>(rule: &mut RuleScope<'a>, query: &'a Query) {
     for clause in &query.lookups {
+        if query.near.is_some() {
+            rule.report(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    clause.span,
+                    "a table is looked up for an event, and NEAR makes pairs",
+                )
+                .with_help("make the pairs a `stream:` rule, and look the table up in a rule that reads it"),
+            );
+            continue;
+        }
         let name = clause.table.visible_name();
         let taken = rule.inputs.iter().any(|input| input.name == name.text) || rule.lookup(&name.text).is_some();
         if taken {
@@ -266,7 +277,7 @@ impl Compiler<'_, '_> {
         for (column, expr) in &keys {
             span = expr.span;
             let typed = self.expr(expr)?;
-            if self.uses.prev || self.uses.extra {
+            if self.uses.prev || self.uses.extra || self.uses.element {
                 return self.error(
                     Diagnostic::new(Code::WrongPlace, expr.span, "a table is looked up by what the event itself says")
                         .with_label("looks at more than the event")

@@ -7,8 +7,10 @@
 
 mod aggregate;
 mod arithmetic;
+mod baseline;
 mod call;
 mod catalog;
+mod cluster;
 mod compile;
 mod convert;
 mod fence;
@@ -18,6 +20,8 @@ mod join;
 mod joined;
 mod key;
 mod lookup;
+mod near;
+mod once;
 mod operator;
 mod order;
 mod output;
@@ -25,6 +29,7 @@ mod path;
 mod pattern;
 mod program;
 mod refuse;
+mod region;
 mod row;
 mod rule;
 mod scope;

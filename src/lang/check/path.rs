@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed, first, named},
+    convert::common,
     scope::Table,
 };
 use crate::{
@@ -13,11 +14,29 @@ use crate::{
         span::Span,
     },
     model::{Type, Value},
+    plan::Unnest,
 };
 use std::collections::BTreeSet;
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] = &[
+    "prev",
+    "gap",
+    "speed",
+    "heading",
+    "acceleration",
+    "turn_rate",
+    "inside",
+    "outside",
+    "entered",
+    "exited",
+    "crossed",
+    "nearest",
+    "distance_to",
+    "route_deviation",
+    "baseline",
+    "baseline_mad",
+];
 
 /// Functions of a match.
 pub(super) const MATCH_FUNCTIONS: &[&str] = &["classifier", "match_number"];
@@ -39,6 +58,8 @@ impl<'a> Compiler<'_, 'a> {
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
             Site::Joined => self.joined_path(head, rest, path.span),
+            Site::Region => self.region_path(head, rest, path),
+            Site::Pair => self.pair_path(head, rest, path.span),
         }
     }
 
@@ -154,6 +175,17 @@ impl<'a> Compiler<'_, 'a> {
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }
         }
+        if let Some((element, ty)) = &self.rule.element
+            && *element == name.text
+        {
+            let ty = *ty;
+            if self.in_prev {
+                let message = format!("`{}` is one of several of its event: there is no previous one", name.text);
+                return self.error(Diagnostic::new(Code::WrongPlace, span, message));
+            }
+            self.uses.element = true;
+            return Some(self.leaf(Node::Extra(Unnest::EXTRA), ty, span));
+        }
         let inputs = self.inputs_at_hand();
         if let Some(ty) = self.common_type(name, &inputs)? {
             return self.field_of_any(name, &inputs, ty);
@@ -199,7 +231,7 @@ impl<'a> Compiler<'_, 'a> {
             let Some(ty) = listed else { continue };
             found = match found {
                 None => Some((input, ty)),
-                Some((before, known)) => match join(known, ty) {
+                Some((before, known)) => match common(known, ty) {
                     Some(joined) => Some((before, joined)),
                     None => {
                         let called = |input: usize| self.rule.inputs.get(input).map_or("", |input| &input.name);
@@ -284,7 +316,7 @@ impl<'a> Compiler<'_, 'a> {
         }
         let of_match = MATCH_FUNCTIONS.contains(&name.text.to_ascii_lowercase().as_str());
         if of_match || SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
-            let call = if of_match || SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
+            let call = if of_match || SPECIAL[1..6].contains(&name.text.as_str()) { "()" } else { "(…)" };
             return self.error(
                 Diagnostic::new(
                     Code::UnknownField,
@@ -398,7 +430,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// In HAVING, a measure by its name: what it says, in its place.
-    fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
+    pub(super) fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
         if !self.having {
             return None;
         }
@@ -407,16 +439,5 @@ impl<'a> Compiler<'_, 'a> {
         let typed = self.expr(&measure.expr);
         self.having = true;
         Some(typed.map(|typed| Typed { span: name.span, ..typed }))
-    }
-}
-
-/// The type of a field that two streams have: ints become floats, units of one kind the first's.
-fn join(a: Type, b: Type) -> Option<Type> {
-    match (a, b) {
-        _ if a == b => Some(a),
-        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
-        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
-        (Type::Quantity(x), Type::Quantity(y)) if x.dimension() == y.dimension() => Some(a),
-        _ => None,
     }
 }

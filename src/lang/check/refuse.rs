@@ -1,33 +1,35 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
+use crate::lang::{
+    ast::{EmitKind, Operator, Query},
+    diag::{Code, Diagnostic},
+};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    if let Some(near) = &query.near {
-        rule.unsupported("NEAR", near.span);
-    }
-    if let Some(unnest) = &query.unnest {
-        rule.unsupported("UNNEST", unnest.span);
-    }
     if let Some(span) = query.interpolate {
         rule.unsupported("INTERPOLATE", span);
     }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
             EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
-            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) || query.near.is_some() => {
+                None
+            }
             EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
-            EmitKind::All => Some("EMIT ALL"),
-            EmitKind::Changes => Some("EMIT CHANGES"),
+            EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
+            EmitKind::All | EmitKind::Changes => {
+                rule.report(
+                    Diagnostic::new(Code::WrongPlace, emit.span, "EMIT ALL and EMIT CHANGES are about regions")
+                        .with_help("they belong to CLUSTER; of a window `EMIT EVERY` gives results so far"),
+                );
+                None
+            }
         };
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
         }
-    }
-    if let Some(once) = &query.once {
-        rule.unsupported("ONCE", once.span);
     }
     if let Some(lateness) = &query.allowed_lateness {
         rule.unsupported("ALLOWED LATENESS", lateness.span);
@@ -36,13 +38,7 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         rule.unsupported("FEEDBACK", feedback.span);
     }
     match &query.operator {
-        Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
-        Some(Operator::Window(window)) => {
-            if let WindowKind::Custom { .. } = &window.kind {
-                rule.unsupported("a window assigner of your own", window.span);
-            }
-        }
-        Some(Operator::Pattern(_)) | None => {}
+        Some(Operator::Window(_) | Operator::Pattern(_) | Operator::Cluster(_)) | None => {}
     }
 }

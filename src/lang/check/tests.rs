@@ -51,7 +51,7 @@ pub(super) fn catalog() -> Catalog {
             set("ports", &[("name", Type::Text)]),
         ]),
         tables: Some(tables()),
-        open: false,
+        ..Catalog::default()
     }
 }
 
@@ -171,6 +171,10 @@ fn show_rule(rule: &Rule, out: &mut String) {
         }
         Body::Join(join) => {
             let _ = writeln!(out, "  join {} .. {} outer {}", join.lower_ms, join.upper_ms, join.outer);
+        }
+        Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
+        Body::Near(near) => {
+            let _ = writeln!(out, "  {near:?}");
         }
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);

@@ -78,7 +78,7 @@ codes! {
     OutOfRange "E0305" "a value outside of what is possible";
     WrongPlace "E0306" "something that is fine elsewhere but means nothing here";
     BadPattern "E0307" "a pattern that can't mean what it says";
-    MissingWithin "E0308" "a pattern whose partial matches nothing bounds";
+    MissingWithin "E0308" "nothing bounds for how long events are kept";
     MissingMeasures "E0309" "a window that measures nothing";
     NeedsLimit "E0310" "a pattern whose partial matches can multiply and that nothing bounds";
     // Not supported yet.
