@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     CellSpeed,
     /// `rendezvous.json`
     Rendezvous,
+    /// `berlinmod_queries.json`
+    Berlinmod,
     /// `*_clusters_*.json`
     Clusters,
     /// `*_regions_*.json`
@@ -39,7 +41,7 @@ pub(super) struct Case {
     pub(super) part: String,
     /// The rule file's text, with the reference's parameters.
     pub(super) rules: String,
-    /// The rule whose alerts are the answer.
+    /// The rule whose alerts are the answer; empty: every rule's are.
     pub(super) rule: &'static str,
     /// The alerts that count: those that timed out, the others, or both.
     pub(super) timed_out: Option<bool>,
@@ -58,6 +60,7 @@ impl Kind {
             "speeding" => Self::Speeding,
             "cell_speed" => Self::CellSpeed,
             "rendezvous" => Self::Rendezvous,
+            "berlinmod_queries" => Self::Berlinmod,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
             stem if stem.split('_').any(|word| word == "hot") => Self::Hot,
             stem if stem.split('_').any(|word| word == "clusters") => Self::Clusters,
@@ -76,6 +79,8 @@ impl Kind {
             Self::Speeding => Some("speeding.yaml"),
             Self::CellSpeed => Some("cell_speed.yaml"),
             Self::Rendezvous => Some("rendezvous.yaml"),
+            // All files of a directory.
+            Self::Berlinmod => Some("../../rules/berlinmod"),
             // The kernel answers these by itself.
             Self::Clusters | Self::Regions | Self::NotCovered => None,
         }
@@ -146,6 +151,21 @@ impl Kind {
             Self::Rendezvous => {
                 vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
             }
+            Self::Berlinmod => {
+                let counts = reference.pointer("/results/ellipsoid/output_rows").and_then(Value::as_object);
+                let mut expected = Vec::new();
+                for (name, count) in counts.ok_or("no object `output_rows`")? {
+                    // `Q1-continuous` is answered by the rule `Q1Continuous`.
+                    let (query, form) = name.split_once('-').ok_or("a query without a form")?;
+                    let (first, rest) = form.split_at_checked(1).ok_or("a query without a form")?;
+                    let rule = format!("{query}{}{rest}", first.to_uppercase());
+                    if rules.contains(&format!("alert: {rule}")) {
+                        let count = count.as_u64().ok_or("no count")?;
+                        expected.extend((0..count).map(|_| Row::default().text(&rule)));
+                    }
+                }
+                vec![case(rules.to_owned(), "", rule_alone, expected)]
+            }
             Self::Clusters | Self::Regions | Self::NotCovered => Vec::new(),
         })
     }
@@ -208,6 +228,10 @@ fn expected_run(columns: &[Value]) -> Option<Row> {
 fn expected_speed(columns: &[Value]) -> Option<Row> {
     let [start, cell, pings, ids, mean] = columns else { return None };
     Some(Row::default().json(start).json(cell).json(pings).json(ids).rounded(mean.as_f64()?, 6))
+}
+
+fn rule_alone(alert: &Value) -> Option<Row> {
+    Some(Row::default().text(alert.get("rule")?.as_str()?))
 }
 
 fn expected_rendezvous(columns: &[Value]) -> Option<Row> {

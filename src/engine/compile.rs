@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    op::{near, pattern, window},
+    op::{latest, near, pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -91,6 +91,11 @@ fn compile_rule(
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
             (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Latest(plan) => {
+            let program = latest::Program::new(plan, rule);
+            let class = constant("an event takes the place of its key's last one");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
         Body::Near(plan) => {
             let program = near::Program::new(plan, rule);

@@ -3,7 +3,7 @@
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
-    op::{pattern, window},
+    op::{latest, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -110,4 +110,5 @@ macro_rules! kernel {
 }
 
 kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
+kernel!(latest, kept, latest::Program::deadline, |_| 0);
 kernel!(window, open_windows, window::Program::deadline, |_| 0);

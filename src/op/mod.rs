@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod cluster;
+pub mod latest;
 pub mod near;
 pub mod pattern;
 pub mod through;

@@ -7,6 +7,7 @@
 mod aggregate;
 mod class;
 mod interest;
+mod latest;
 mod near;
 mod once;
 mod pattern;
@@ -16,6 +17,7 @@ mod window;
 pub use aggregate::{Aggregate, AggregateKind};
 pub use class::Class;
 pub use interest::Interest;
+pub use latest::Latest;
 pub use near::Near;
 pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Near, Once, Pattern, Unnest, Window};
+use super::{Aggregate, Element, Latest, Near, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -128,6 +128,7 @@ impl Rule {
         }
         match &self.body {
             Body::Filter => {}
+            Body::Latest(latest) => latest.having.iter().flatten().for_each(look),
             Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Pattern(pattern) => {
@@ -221,6 +222,8 @@ pub enum Body {
     Window(Box<Window>),
     /// Entities that are near one another are paired. The last two components of the key are their ids.
     Near(Box<Near>),
+    /// Of each key the latest event is an output, again and again.
+    Latest(Box<Latest>),
 }
 
 /// A field of a rule's outputs.

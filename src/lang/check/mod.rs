@@ -15,6 +15,7 @@ mod fence;
 mod filter;
 mod graph;
 mod key;
+mod latest;
 mod near;
 mod once;
 mod operator;

@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
+    latest::is_snapshot,
     near::ADDED,
     scope::RuleScope,
 };
@@ -32,7 +33,8 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
         add_measure(rule, measure, field, &mut outputs);
     }
     implicit(rule, site, query.span, &mut outputs);
-    let having = query.having.as_ref().and_then(|having| {
+    // Of a snapshot it is asked of each key's latest event.
+    let having = query.having.as_ref().filter(|_| !is_snapshot(query)).and_then(|having| {
         if site == Site::Event {
             return rule.report_none(
                 Diagnostic::new(Code::WrongPlace, having.span, "HAVING looks at the results of a window or pattern")

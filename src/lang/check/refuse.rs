@@ -16,11 +16,13 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
-            EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
-            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) || query.near.is_some() => {
-                None
+            EmitKind::Every { updated_keys: true, .. } if !super::latest::is_snapshot(query) => {
+                Some("FOR UPDATED KEYS")
             }
-            EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Pattern(_) | Operator::Cluster(_))) => {
+                Some("EMIT EVERY of patterns and clusters")
+            }
+            EmitKind::Every { .. } => None,
             EmitKind::All => Some("EMIT ALL"),
             EmitKind::Changes => Some("EMIT CHANGES"),
         };
@@ -36,12 +38,11 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     match &query.operator {
         Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
-        Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
         Some(Operator::Window(window)) => {
             if let WindowKind::Custom { .. } = &window.kind {
                 rule.unsupported("a window assigner of your own", window.span);
             }
         }
-        Some(Operator::Pattern(_)) | None => {}
+        Some(Operator::Pattern(_) | Operator::Latest(_)) | None => {}
     }
 }

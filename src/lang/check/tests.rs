@@ -155,6 +155,9 @@ fn show_rule(rule: &Rule, out: &mut String) {
                 );
             }
         }
+        Body::Latest(latest) => {
+            let _ = writeln!(out, "  {latest:?}");
+        }
         Body::Near(near) => {
             let _ = writeln!(out, "  {near:?}");
         }
