@@ -82,8 +82,11 @@ fn a_list_is_an_output_for_each_element_that_where_lets_pass() {
 #[test]
 fn a_snapshot_has_the_latest_event_of_each_key_while_it_counts_or_while_it_is_new() {
     let pings = [(1_000, "a", 1.0), (9_000, "a", 2.0), (10_000, "b", 3.0), (31_000, "a", 0.0)];
-    let latest =
-        ("alert", "Now", "FROM pings\nLATEST BY id MAX AGE 15 s\nMEASURES speed AS v\nHAVING v > 0 km/h\nEMIT EVERY 10 s");
+    let latest = (
+        "alert",
+        "Now",
+        "FROM pings\nLATEST BY id MAX AGE 15 s\nMEASURES speed AS v\nHAVING v > 0 km/h\nEMIT EVERY 10 s",
+    );
     assert_eq!(alerts(&[latest], &pings), ["Now 00:10 a 2.0", "Now 00:20 a 2.0", "Now 00:20 b 3.0"]);
     let news = ("alert", "News", "FROM pings\nPARTITION BY id\nMEASURES speed\nEMIT EVERY 10 s FOR UPDATED KEYS");
     let expected = ["News 00:10 a 2.0", "News 00:20 b 3.0", "News 00:40 a 0.0"];
