@@ -27,7 +27,7 @@ use geocep::{
         file::RuleFile,
     },
     model::{Dimension, TIME_UNITS, Type, Unit, Value, format_duration},
-    plan::Plan,
+    plan::{Plan, RegionField},
     runtime::{
         config::Config,
         project::Project,
@@ -93,7 +93,7 @@ fn catalog() -> Catalog {
     Catalog {
         sources: config.sources.iter().map(|(name, source)| (name.clone(), source.schema.catalog())).collect(),
         fence_sets: Some(sets.collect()),
-        open: false,
+        ..Catalog::default()
     }
 }
 
@@ -313,6 +313,12 @@ fn the_tables_are_those_of_the_code() {
     }
     hold_table("functions", &functions);
 
+    let mut fields = "| field | type | what |\n| --- | --- | --- |\n".to_owned();
+    for field in RegionField::ALL {
+        fields.push_str(&format!("| `{}` | {} | {} |\n", field.name(), type_name(field.ty()), field.doc()));
+    }
+    hold_table("region", &fields);
+
     let mut units = "| kind | units |\n| --- | --- |\n".to_owned();
     let spans = TIME_UNITS.iter().map(|(symbol, span_ms)| match *symbol {
         "ms" | "s" => format!("`{symbol}`"),
@@ -361,7 +367,7 @@ fn alerts_of(pattern: &str, measures: &str, events: &str) -> Vec<serde_json::Val
     let schema = config.sources["e"].schema.clone();
     let (file, _) = RuleFile::parse("example.yaml", &rule_file(&expr));
     let file = file.expect("a rule file");
-    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], fence_sets: None, open: false };
+    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], ..Catalog::default() };
     let checked = check(std::slice::from_ref(&file), &catalog);
     let plan = checked.plan.unwrap_or_else(|| {
         let all: Vec<_> = checked.diagnostics.iter().map(|f| file.render(&f.diagnostic, Style::Plain)).collect();

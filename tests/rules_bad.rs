@@ -52,7 +52,7 @@ fn catalog() -> Catalog {
             set("airports", &[("name", Type::Text), ("speed_limit", km_h)]),
             set("ports", &[("name", Type::Text)]),
         ]),
-        open: false,
+        ..Catalog::default()
     }
 }
 

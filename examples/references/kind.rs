@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Speeding,
     /// `cell_speed.json`
     CellSpeed,
+    /// `route_deviation.json`
+    Deviation,
     /// `rendezvous.json`
     Rendezvous,
     /// `berlinmod_queries.json`
@@ -59,6 +61,7 @@ impl Kind {
             "gaps" => Self::Gaps,
             "speeding" => Self::Speeding,
             "cell_speed" => Self::CellSpeed,
+            "route_deviation" => Self::Deviation,
             "rendezvous" => Self::Rendezvous,
             "berlinmod_queries" => Self::Berlinmod,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
@@ -78,6 +81,7 @@ impl Kind {
             Self::Hot => Some("hot.yaml"),
             Self::Speeding => Some("speeding.yaml"),
             Self::CellSpeed => Some("cell_speed.yaml"),
+            Self::Deviation => Some("route_deviation.yaml"),
             Self::Rendezvous => Some("rendezvous.yaml"),
             // All files of a directory.
             Self::Berlinmod => Some("../../rules/berlinmod"),
@@ -147,6 +151,25 @@ impl Kind {
             Self::CellSpeed => {
                 let rules = of_cells(rules, what, 9, 5)?;
                 vec![case(rules, "CellSpeed", cell_speed, rows(reference, "cells", expected_speed)?)]
+            }
+            Self::Deviation => {
+                let settings = reference.get("settings").and_then(Value::as_array).ok_or("no list `settings`")?;
+                let of_setting = |setting: &Value| {
+                    let number = |name: &str| setting.get(name).and_then(Value::as_i64).ok_or(format!("no `{name}`"));
+                    let (limit, least) = (number("limit_m")?, number("at_least_ms")?);
+                    let limits = [("30 m", format!("{limit} m")), ("30 s", format!("{least} ms"))];
+                    let limits: Vec<_> = limits.iter().map(|(from, to)| (*from, to.as_str())).collect();
+                    Ok(Case {
+                        part: format!("more than {limit} m"),
+                        ..case(
+                            replace_all(rules, &limits)?,
+                            "Deviation",
+                            deviation,
+                            rows(setting, "events", expected_deviation)?,
+                        )
+                    })
+                };
+                settings.iter().map(of_setting).collect::<Result<_, String>>()?
             }
             Self::Rendezvous => {
                 vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
@@ -234,6 +257,14 @@ fn rule_alone(alert: &Value) -> Option<Row> {
     Some(Row::default().text(alert.get("rule")?.as_str()?))
 }
 
+/// The reference measures in a plane, on a sphere; rules do on the ellipsoid. So distances are compared to half a hundredth, by their
+/// logarithms.
+fn expected_deviation(columns: &[Value]) -> Option<Row> {
+    let [id, label, since, until, pings, most] = columns else { return None };
+    let row = Row::default().id(id).json(label).json(since).json(until).json(pings);
+    Some(row.rounded(most.as_f64()?.ln(), 2))
+}
+
 fn expected_rendezvous(columns: &[Value]) -> Option<Row> {
     let [a, b, since, until, ticks, nearest, farthest] = columns else { return None };
     let row = Row::default().id(a).id(b).json(since).json(until).json(ticks);
@@ -284,6 +315,12 @@ fn speeding(alert: &Value) -> Option<Row> {
     let row = Row::default().id(key(alert, "id"));
     let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
     Some(row.json(measure(alert, "pings")).rounded(measure(alert, "top").as_f64()?, 9))
+}
+
+fn deviation(alert: &Value) -> Option<Row> {
+    let row = Row::default().id(key(alert, "id")).json(measure(alert, "label"));
+    let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
+    Some(row.json(measure(alert, "pings")).rounded(measure(alert, "most").as_f64()?.ln(), 2))
 }
 
 fn cell_speed(alert: &Value) -> Option<Row> {

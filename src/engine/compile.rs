@@ -8,8 +8,11 @@ use super::{
 };
 use crate::{
     expr::World,
-    op::{latest, near, pattern, window},
-    plan::{Body, Class, Limits, Pattern, Plan, Rule},
+    op::{
+        cluster, latest, near, pattern,
+        window::{self, Assigners},
+    },
+    plan::{Body, Class, Limits, Pattern, Plan, Rule, WindowKind},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -49,6 +52,8 @@ pub(super) struct Setting {
     pub(super) world: Arc<World>,
     pub(super) groups: u32,
     pub(super) seed: u64,
+    /// Windows beside the built-in ones.
+    pub(super) assigners: Assigners,
 }
 
 /// Builds the programs of all rules.
@@ -104,9 +109,24 @@ fn compile_rule(
         }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
-            let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
+            let (name, seed, inputs) = (&rule.name, setting.seed, &rule.inputs);
+            let program = match &plan.kind {
+                WindowKind::Custom { name: own, args } => {
+                    let assigner = setting.assigners.make(own, args).map_err(failed)?;
+                    window::Program::with_assigner(assigner, plan, name, seed, inputs, outputs, having)
+                }
+                _ => window::Program::new(plan, name, seed, inputs, outputs, having),
+            };
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Cluster(plan) => {
+            let program = cluster::Program::new(plan, outputs, rule.having.as_ref());
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class = constant(
+                "an event changes its cell; a tick looks at what changed, and at the regions that it puts out",
+            );
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
+    op::window::Assigners,
     plan::{Class, ClockPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
@@ -116,10 +117,24 @@ impl Engine {
         options: Options,
         executor: Box<dyn Executor>,
     ) -> Result<Self, CompileError> {
+        Self::with_assigners(plan, world, options, executor, &Assigners::default())
+    }
+
+    /// The same with windows of one's own beside the built-in ones.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a rule whose windows are not among them or don't take what the rule gives them.
+    pub fn with_assigners(
+        plan: Arc<Plan>,
+        world: Arc<World>,
+        options: Options,
+        executor: Box<dyn Executor>,
+        assigners: &Assigners,
+    ) -> Result<Self, CompileError> {
         let shards = options.shards.max(1);
         let groups = options.key_groups.max(shards);
         let options = Options { shards, key_groups: groups, ..options };
-        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed };
+        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed, assigners: assigners.clone() };
         let compiled = compile(&plan, &setting)?;
         let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
         let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];

@@ -8,6 +8,7 @@ mod encode;
 mod executor;
 mod filter;
 mod gate;
+mod histories;
 mod inbox;
 mod kernel;
 mod keyed;

@@ -1,6 +1,7 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 use super::{
+    histories::Histories,
     inbox::OwnedEvent,
     kernel::Kernel,
     keyed::{Keyed, Place},
@@ -42,7 +43,22 @@ struct Partition<S> {
     previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
     older: Option<Box<Older>>,
+    /// What values were, for rules that compare with what is usual.
+    histories: Histories,
     kernel: S,
+}
+
+impl<S> Partition<S> {
+    /// When time next does something to it.
+    fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
+        let over_ms = self.histories.over_ms(&rule.baselines);
+        kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
+    }
+
+    /// Whether it is as good as blank.
+    fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
+        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
+    }
 }
 
 /// One allocation for what few rules have.
@@ -140,7 +156,12 @@ impl<K: Kernel> KeyedOperator<K> {
             },
             None => blank.insert(match self.blank.take() {
                 Some(partition) => partition,
-                None => Partition { previous: None, older: None, kernel: self.kernel.blank() },
+                None => Partition {
+                    previous: None,
+                    older: None,
+                    histories: Histories::default(),
+                    kernel: self.kernel.blank(),
+                },
             }),
         };
         let previous = partition.previous.take();
@@ -157,6 +178,8 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
+        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
+        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
@@ -177,8 +200,8 @@ impl<K: Kernel> KeyedOperator<K> {
             _ => out.extend(outputs),
         }
 
-        let deadline_ms = self.kernel.deadline(&partition.kernel);
-        let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
@@ -295,10 +318,11 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let kernel = &mut entry.state.kernel;
-        self.kernel.advance(kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
-        let deadline_ms = self.kernel.deadline(kernel);
-        let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
+        let partition = &mut entry.state;
+        self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
+        partition.histories.forget(&self.rule.baselines, to_ms);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
         let outputs = self.emissions.drain(..);
@@ -385,6 +409,7 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
                 writer.len(values.len());
                 values.iter().for_each(|value| writer.value(value));
             }
+            partition.histories.save(&self.rule.baselines, writer);
             self.kernel.save(&partition.kernel, writer);
         });
         if let Some(passing) = &self.passing {
@@ -406,9 +431,10 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
             let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
             let previous = past.pop_front();
             let older = (!past.is_empty()).then(|| Box::new(Older(past)));
-            let kernel_state = kernel.load(reader)?;
-            let deadline_ms = kernel.deadline(&kernel_state);
-            Ok((Partition { previous, older, kernel: kernel_state }, deadline_ms))
+            let histories = Histories::load(&rule.baselines, reader)?;
+            let partition = Partition { previous, older, histories, kernel: kernel.load(reader)? };
+            let deadline_ms = partition.deadline(&*kernel, &rule);
+            Ok((partition, deadline_ms))
         })?;
         if let Some(passing) = &mut self.passing {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));

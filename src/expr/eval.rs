@@ -227,7 +227,43 @@ impl Expr {
                 self.eval(arm.map_or(*otherwise, |(_, result)| *result), env)
             }
             Node::Locate(set, position) => match self.eval(*position, env) {
-                Value::Point(position) => Value::Fences(env.world.locate(*set, position)),
+                Value::Point(position) => Value::Fences(env.world.locate(*set, position, env.event.time_ms())),
+                _ => Value::Null,
+            },
+            Node::Nearest(set, position) => match self.eval(*position, env) {
+                Value::Point(position) => {
+                    let nearest = env.world.nearest(*set, position, env.event.time_ms());
+                    nearest.map_or(Value::Null, |(fence, _)| Value::Fence(fence))
+                }
+                _ => Value::Null,
+            },
+            Node::DistanceTo(set, position, fence) => match self.eval(*position, env) {
+                Value::Point(position) => {
+                    let time_ms = env.event.time_ms();
+                    let fence = fence.map(|fence| self.eval(fence, env));
+                    match fence {
+                        None => env.world.nearest(*set, position, time_ms).map(|(_, metres)| metres),
+                        Some(Value::Fence(fence)) => env.world.distance_to(fence, position, time_ms),
+                        Some(Value::Text(id)) => {
+                            let fence = env.world.fence_with_id(*set, &id);
+                            fence.and_then(|fence| env.world.distance_to(fence, position, time_ms))
+                        }
+                        Some(_) => None,
+                    }
+                    .into()
+                }
+                _ => Value::Null,
+            },
+            Node::Crossed(set, from, to, side) => match (self.eval(*from, env), self.eval(*to, env)) {
+                (Value::Point(from), Value::Point(to)) => {
+                    Value::Fences(env.world.crossed(*set, (from, to), *side, env.event.time_ms()))
+                }
+                (_, Value::Point(_)) => Value::Fences(Fences::new(*set, &[])),
+                _ => Value::Null,
+            },
+            Node::FencesPlus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
+                (Value::Fences(a), Value::Fences(b)) => Value::Fences(a.plus(&b)),
+                (Value::Fences(fences), _) | (_, Value::Fences(fences)) => Value::Fences(fences),
                 _ => Value::Null,
             },
             Node::FencesMinus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {

@@ -185,6 +185,14 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
             Node::Case(arms, child(*otherwise)?)
         }
         Node::Locate(set, position) => Node::Locate(*set, child(*position)?),
+        Node::Nearest(set, position) => Node::Nearest(*set, child(*position)?),
+        Node::DistanceTo(set, position, None) => Node::DistanceTo(*set, child(*position)?, None),
+        Node::DistanceTo(set, position, Some(fence)) => {
+            let position = child(*position)?;
+            Node::DistanceTo(*set, position, Some(child(*fence)?))
+        }
+        Node::Crossed(set, from, to, side) => Node::Crossed(*set, child(*from)?, child(*to)?, *side),
+        Node::FencesPlus(a, b) => Node::FencesPlus(child(*a)?, child(*b)?),
         Node::FencesMinus(a, b) => Node::FencesMinus(child(*a)?, child(*b)?),
         Node::HasFence(fences, None) => Node::HasFence(child(*fences)?, None),
         Node::HasFence(fences, Some(fence)) => {
@@ -201,7 +209,16 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
 }
 
 fn is_costly(node: &Node) -> bool {
-    matches!(node, Node::Call(..) | Node::Locate(..) | Node::FenceProperty(..) | Node::Like(..))
+    matches!(
+        node,
+        Node::Call(..)
+            | Node::Locate(..)
+            | Node::Nearest(..)
+            | Node::DistanceTo(..)
+            | Node::Crossed(..)
+            | Node::FenceProperty(..)
+            | Node::Like(..)
+    )
 }
 
 fn copy(from: &Expr, id: NodeId, computed: &[Expr], left: &mut usize, builder: &mut Builder) -> Option<NodeId> {

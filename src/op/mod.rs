@@ -1,6 +1,7 @@
 //! Half: the kernels. Windows, aggregates, pattern automata, fences passed through, regions. Knows no text.
 
 pub mod aggregate;
+pub mod baseline;
 pub mod cluster;
 pub mod latest;
 pub mod near;

@@ -5,17 +5,22 @@
 //! one for each stream that the rule reads, because a field has another slot in each.
 
 mod aggregate;
+mod baseline;
 mod class;
+mod cluster;
 mod interest;
 mod latest;
 mod near;
 mod once;
 mod pattern;
+pub mod regions;
 mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
+pub use baseline::Baseline;
 pub use class::Class;
+pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;
 pub use latest::Latest;
 pub use near::Near;

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Latest, Near, Once, Pattern, Unnest, Window};
+use super::{Aggregate, Baseline, Cluster, Element, Latest, Near, Once, Pattern, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -73,6 +73,8 @@ pub struct Rule {
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
+    /// Values whose usual size is kept per key: `baseline(…)`.
+    pub baselines: Vec<Baseline>,
     /// What is done with the events of a partition.
     pub body: Body,
     /// Which clock may fire its timers.
@@ -126,11 +128,16 @@ impl Rule {
         if let Some(unnest) = &self.unnest {
             unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
         }
+        self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
             Body::Filter => {}
             Body::Latest(latest) => latest.having.iter().flatten().for_each(look),
             Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
+            Body::Cluster(cluster) => {
+                cluster.each_expr(&mut |expr| look(expr));
+                cluster.aggregates.iter().for_each(aggregate);
+            }
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
                 pattern.retained.iter().flatten().for_each(look);
@@ -201,6 +208,10 @@ pub struct Through {
     pub set: u16,
     /// What the first position of an entity does.
     pub first: FirstPosition,
+    /// BUFFER: how far from a fence, in metres, an entity that is in it has to be to leave it. 0: outside is enough.
+    pub buffer_m: f64,
+    /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
+    pub at_least: u32,
 }
 
 /// What an entity's first position does where fences are passed through.
@@ -209,6 +220,8 @@ pub enum FirstPosition {
     /// Inside is an entry: the default.
     #[default]
     Enters,
+    /// An entity that is first seen inside was there before: no entry, though it may leave.
+    Ignored,
 }
 
 /// What is done with the events of a partition.
@@ -220,6 +233,8 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Events are results of cells, and hot cells make regions.
+    Cluster(Box<Cluster>),
     /// Entities that are near one another are paired. The last two components of the key are their ids.
     Near(Box<Near>),
     /// Of each key the latest event is an output, again and again.
@@ -247,7 +262,7 @@ pub enum Role {
     Key,
     /// MEASURES names it (or a filter without MEASURES passes it on).
     Measure,
-    /// Added so that other rules can read it and alerts have a geometry: `position`, `window_start`, `window_end`.
+    /// Added so that other rules can read it and alerts have a geometry: `position`, `boundary`, `window_start`, `window_end`.
     Implicit,
 }
 

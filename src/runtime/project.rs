@@ -235,7 +235,8 @@ impl Loaded {
         let sources = declared.chain(undeclared).map(|(name, schema)| (name.clone(), schema.catalog())).collect();
         let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
         let open = open && !self.configured;
-        let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
+        let catalog =
+            Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open, ..Catalog::default() };
         let checked = check(&self.files, &catalog);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())

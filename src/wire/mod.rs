@@ -13,6 +13,7 @@ mod annotation;
 mod chunk;
 mod csv;
 mod decoder;
+mod flat;
 mod geometry;
 mod infer;
 mod json;

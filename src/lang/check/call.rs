@@ -24,7 +24,7 @@ impl Compiler<'_, '_> {
     pub(super) fn call(&mut self, call: &Call, expr: &Expr) -> Option<Typed> {
         let name = call.name.text.to_ascii_lowercase();
         // In measures the text of a key's component means the component.
-        if matches!(self.site, Site::Window | Site::Match)
+        if matches!(self.site, Site::Window | Site::Match | Site::Region)
             && let Some(typed) = self.key_component(&print_expr(expr), expr.span)
         {
             return Some(typed);
@@ -60,6 +60,14 @@ impl Compiler<'_, '_> {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
             // Refused already.
             Site::Pair => None,
+            Site::Window if name.starts_with("baseline") => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` is of the events of a key, and windows are no events of this rule", call.name.text),
+                )
+                .with_help("measure first, as a `stream:` rule, and compare in a rule that reads it"),
+            ),
             Site::Match => self.retained_last(expr),
             Site::Window => self.error(
                 Diagnostic::new(
@@ -69,11 +77,25 @@ impl Compiler<'_, '_> {
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
             ),
+            Site::Region => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` looks at events, and a region has none of its own", call.name.text),
+                )
+                .with_help("a rule that reads this one's stream with `PARTITION BY region` can say it"),
+            ),
             Site::Event | Site::Define => match name.as_str() {
                 "prev" => self.prev(call, expr.span),
+                "baseline" | "baseline_mad" => self.baseline(call, &name, expr.span),
                 "gap" => self.no_arguments(call, expr).and_then(|()| self.gap(expr.span)),
                 "speed" => self.no_arguments(call, expr).and_then(|()| self.motion("speed", expr.span)),
                 "heading" => self.no_arguments(call, expr).and_then(|()| self.motion("heading", expr.span)),
+                "acceleration" => self.no_arguments(call, expr).and_then(|()| self.change("speed", expr.span)),
+                "turn_rate" => self.no_arguments(call, expr).and_then(|()| self.change("heading", expr.span)),
+                "outside" => self.outside(call, expr.span),
+                "nearest" => self.nearest_fence(call, expr.span),
+                "distance_to" | "route_deviation" => self.distance_to(call, expr.span),
                 _ => self.passing(call, expr.span),
             },
         }
@@ -81,10 +103,6 @@ impl Compiler<'_, '_> {
 
     fn library(&mut self, call: &Call, name: &str, span: Span) -> Option<Typed> {
         let Some(function) = func::find(name) else {
-            if matches!(name, "crossed" | "outside") {
-                self.rule.unsupported(&format!("{name}(…)"), call.name.span);
-                return None;
-            }
             let special = SPECIAL.iter().chain(MATCH_FUNCTIONS).copied();
             let all = func::all().map(|function| function.name).chain(special);
             let known = all.chain(aggregate::NAMES.iter().map(|(name, _)| *name));

@@ -9,6 +9,8 @@ pub struct Catalog {
     pub sources: Vec<(String, Schema)>,
     /// The geofence sets; none when nobody declared any: then every name is taken for a set, with unknown properties.
     pub fence_sets: Option<Vec<FenceSetInfo>>,
+    /// The windows that an embedding program adds to the built-in ones, by name; the daemon has none.
+    pub windows: Vec<String>,
     /// No configuration was given: a stream that nobody declared is taken for a source with any fields, and that is said.
     pub open: bool,
 }

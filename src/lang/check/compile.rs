@@ -23,6 +23,8 @@ pub(super) enum Site {
     Match,
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
+    /// MEASURES and HAVING of a cluster: the region, and aggregates over its cells.
+    Region,
     /// ON, MEASURES and HAVING of NEAR: the latest events of two entities, and what NEAR adds.
     Pair,
     /// No names at all.
@@ -86,6 +88,8 @@ pub(super) struct Compiler<'r, 'a> {
     pub(super) fence: Option<&'a ast::Call>,
     /// Inside of `prev(…)`: the event before has no event before.
     pub(super) in_prev: bool,
+    /// Inside of `baseline(…)`: what is usual for what is usual nobody keeps.
+    pub(super) in_baseline: bool,
     /// Inside of a component of the key, which names no other.
     pub(super) in_key: bool,
     /// Measures may be named: HAVING.
@@ -105,6 +109,7 @@ impl<'r, 'a> Compiler<'r, 'a> {
             own: None,
             fence,
             in_prev: false,
+            in_baseline: false,
             in_key: false,
             having: false,
             uses: Uses::default(),

@@ -7,8 +7,10 @@
 
 mod aggregate;
 mod arithmetic;
+mod baseline;
 mod call;
 mod catalog;
+mod cluster;
 mod compile;
 mod convert;
 mod fence;
@@ -25,6 +27,7 @@ mod path;
 mod pattern;
 mod program;
 mod refuse;
+mod region;
 mod row;
 mod rule;
 mod scope;

@@ -18,7 +18,24 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] = &[
+    "prev",
+    "gap",
+    "speed",
+    "heading",
+    "acceleration",
+    "turn_rate",
+    "inside",
+    "outside",
+    "entered",
+    "exited",
+    "crossed",
+    "nearest",
+    "distance_to",
+    "route_deviation",
+    "baseline",
+    "baseline_mad",
+];
 
 /// Functions of a match.
 pub(super) const MATCH_FUNCTIONS: &[&str] = &["classifier", "match_number"];
@@ -39,6 +56,7 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
+            Site::Region => self.region_path(head, rest, path),
             Site::Pair => self.pair_path(head, rest, path.span),
         }
     }
@@ -295,7 +313,7 @@ impl<'a> Compiler<'_, 'a> {
         }
         let of_match = MATCH_FUNCTIONS.contains(&name.text.to_ascii_lowercase().as_str());
         if of_match || SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
-            let call = if of_match || SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
+            let call = if of_match || SPECIAL[1..6].contains(&name.text.as_str()) { "()" } else { "(…)" };
             return self.error(
                 Diagnostic::new(
                     Code::UnknownField,

@@ -1,7 +1,10 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
+use crate::lang::{
+    ast::{EmitKind, Operator, Query},
+    diag::{Code, Diagnostic},
+};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -23,8 +26,14 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
                 Some("EMIT EVERY of patterns and clusters")
             }
             EmitKind::Every { .. } => None,
-            EmitKind::All => Some("EMIT ALL"),
-            EmitKind::Changes => Some("EMIT CHANGES"),
+            EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
+            EmitKind::All | EmitKind::Changes => {
+                rule.report(
+                    Diagnostic::new(Code::WrongPlace, emit.span, "EMIT ALL and EMIT CHANGES are about regions")
+                        .with_help("they belong to CLUSTER; of a window `EMIT EVERY` gives results so far"),
+                );
+                None
+            }
         };
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
@@ -35,14 +44,5 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     if let Some(feedback) = &query.feedback {
         rule.unsupported("FEEDBACK", feedback.span);
-    }
-    match &query.operator {
-        Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
-        Some(Operator::Window(window)) => {
-            if let WindowKind::Custom { .. } = &window.kind {
-                rule.unsupported("a window assigner of your own", window.span);
-            }
-        }
-        Some(Operator::Pattern(_) | Operator::Latest(_)) | None => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     compile::{Compiler, Site},
     fence::fence_function,
     filter, key, latest, near, once, order, output, pattern, refuse,
@@ -41,6 +42,7 @@ pub(super) fn check_rule(
     let mut scope = RuleScope {
         streams,
         catalog,
+        is_alert: rule.kind == file::RuleKind::Alert,
         fence_sets,
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
@@ -54,6 +56,8 @@ pub(super) fn check_rule(
         prev: Slots::default(),
         computed: Slots::default(),
         retained: Slots::default(),
+        baseline: Slots::default(),
+        baseline_hours: Vec::new(),
         aggregates: Vec::new(),
         aggregate_keys: Vec::new(),
         diagnostics: Vec::new(),
@@ -153,8 +157,10 @@ fn clauses<'a>(
             }
             (window::window(scope, clause, query).map(|window| Body::Window(Box::new(window))), Site::Window)
         }
+        Some(Operator::Cluster(clause)) => {
+            (cluster::cluster(scope, clause, query).map(|cluster| Body::Cluster(Box::new(cluster))), Site::Region)
+        }
         // Refused already; its measures have names of its own that nobody could judge.
-        Some(Operator::Cluster(_)) => return None,
         Some(Operator::Latest(_)) => (snapshot(scope, query), Site::Event),
     };
     let (clock, at_end) = timers(scope, query);
@@ -168,6 +174,9 @@ fn clauses<'a>(
         }
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
+        }
+        Some(Body::Cluster(cluster)) => {
+            cluster.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
         _ => {}
     }
@@ -205,6 +214,7 @@ fn clauses<'a>(
         through: through?,
         unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
+        baselines: super::baseline::baselines(scope),
         body: body?,
         clock,
         at_end,
@@ -290,5 +300,19 @@ fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> 
     }
     let set = scope.fence_set(set)?;
     scope.through = Some(set);
-    Some(Some(Through { set, first: FirstPosition::Enters }))
+    let buffer_m = match &clause.buffer {
+        Some(buffer) => Compiler::new(scope, Site::Constant, 0).metres(buffer)?,
+        None => 0.0,
+    };
+    let at_least = match clause.at_least.as_ref().map(|count| (u32::try_from(count.value), count.span)) {
+        None => 1,
+        Some((Ok(count @ 1..=1_000), _)) => count,
+        Some((_, span)) => {
+            let message = "AT LEAST takes 1 to 1,000 events in a row";
+            scope.report(Diagnostic::new(Code::OutOfRange, span, message));
+            return None;
+        }
+    };
+    let first = if clause.first_enters == Some(false) { FirstPosition::Ignored } else { FirstPosition::Enters };
+    Some(Some(Through { set, first, buffer_m, at_least }))
 }

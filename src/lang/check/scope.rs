@@ -51,6 +51,8 @@ pub(super) enum Table {
     Computed,
     /// Kept of the events of a match.
     Retained,
+    /// Kept of the past for what is usual.
+    Baseline,
 }
 
 /// Expressions on events that get a slot; each slot has one expression per input.
@@ -89,6 +91,8 @@ impl Slots {
 pub(super) struct RuleScope<'a> {
     pub(super) streams: &'a mut Streams,
     pub(super) catalog: &'a Catalog,
+    /// Its outputs are shown: they have a geometry.
+    pub(super) is_alert: bool,
     /// The sets that any rule names so far; the index is the set's number.
     pub(super) fence_sets: &'a mut Vec<String>,
     pub(super) inputs: Vec<InputScope>,
@@ -107,6 +111,9 @@ pub(super) struct RuleScope<'a> {
     pub(super) prev: Slots,
     pub(super) computed: Slots,
     pub(super) retained: Slots,
+    pub(super) baseline: Slots,
+    /// Over how many hours each of `baseline` looks.
+    pub(super) baseline_hours: Vec<u32>,
     /// Aggregates with the variable that each runs over (of a window: none), and the text of each.
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     pub(super) aggregate_keys: Vec<String>,
@@ -137,6 +144,7 @@ impl<'a> RuleScope<'a> {
             Table::Prev => &mut self.prev,
             Table::Computed => &mut self.computed,
             Table::Retained => &mut self.retained,
+            Table::Baseline => &mut self.baseline,
         }
     }
 

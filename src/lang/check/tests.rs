@@ -50,7 +50,7 @@ pub(super) fn catalog() -> Catalog {
             set("airports", &[("name", Type::Text), ("speed_limit", km_h)]),
             set("ports", &[("name", Type::Text)]),
         ]),
-        open: false,
+        ..Catalog::default()
     }
 }
 
@@ -155,9 +155,8 @@ fn show_rule(rule: &Rule, out: &mut String) {
                 );
             }
         }
-        Body::Latest(latest) => {
-            let _ = writeln!(out, "  {latest:?}");
-        }
+        Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
+        Body::Latest(latest) => drop(writeln!(out, "  {latest:?}")),
         Body::Near(near) => {
             let _ = writeln!(out, "  {near:?}");
         }

@@ -5,7 +5,7 @@ use super::{
     cluster::put,
     expr::expression,
     input::{Parsed, Tokens, list, must_word, must_words, name, name_of},
-    literal::{duration, must_quantity},
+    literal::{count, duration, must_quantity},
     token::{Kind, Sign},
 };
 use crate::lang::ast::{
@@ -59,10 +59,28 @@ pub(super) fn sources(i: Tokens<'_>) -> Parsed<'_, Vec<Source>> {
     list(source)(i)
 }
 
-/// `THROUGH sets`, from the word on.
+/// `THROUGH sets [BUFFER d] [AT LEAST n EVENTS] [FIRST …]`, from the word on.
 pub(super) fn through(start: Tokens<'_>) -> Parsed<'_, ThroughClause> {
-    let (i, sets) = list(name("a geofence set's name"))(start.next())?;
-    Ok((i, ThroughClause { sets, span: i.span_from(start.span()) }))
+    let (mut i, sets) = list(name("a geofence set's name"))(start.next())?;
+    let (mut buffer, mut at_least, mut first_enters) = (None, None, None);
+    loop {
+        i = if i.is_word("BUFFER") {
+            put(i, &mut buffer, must_quantity("a distance such as `30 m`")(i.next())?)
+        } else if i.is_word("AT") && i.ahead(1).is_word("LEAST") {
+            let (rest, number) = count(i.next().next())?;
+            let (rest, _) = must_word("EVENTS")(rest)?;
+            put(i, &mut at_least, (rest, number))
+        } else if i.is_word("FIRST") {
+            match i.ahead(1) {
+                word if word.is_word("ENTERS") => put(i, &mut first_enters, (i.next().next(), true)),
+                word if word.is_word("IGNORED") => put(i, &mut first_enters, (i.next().next(), false)),
+                _ => return i.next().unexpected("`ENTERS` or `IGNORED`"),
+            }
+        } else {
+            break;
+        };
+    }
+    Ok((i, ThroughClause { sets, buffer, at_least, first_enters, span: i.span_from(start.span()) }))
 }
 
 /// `NEAR b WITHIN 500 m …`, from the word on.

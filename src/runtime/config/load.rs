@@ -18,6 +18,8 @@ pub struct GeofenceConfig {
     pub id: Option<String>,
     /// Skip and count features that are invalid instead of refusing the file.
     pub lenient: bool,
+    /// Features with one id are one fence.
+    pub merge: bool,
 }
 
 /// The daemon's configuration, checked for form; files that it names are not opened.
@@ -112,14 +114,15 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
 
 fn read_geofences(node: &Node<'_>, base: &Path) -> Result<GeofenceConfig, ConfigError> {
     if node.is_text() {
-        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false });
+        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false, merge: false });
     }
     let mut fields = node.fields()?;
     let path = base.join(fields.need("path")?.name()?);
     let id = fields.get("id").map(|id| id.name().map(str::to_owned)).transpose()?;
     let lenient = fields.get("lenient").map_or(Ok(false), |lenient| lenient.flag())?;
+    let merge = fields.get("merge").map_or(Ok(false), |merge| merge.flag())?;
     fields.done()?;
-    Ok(GeofenceConfig { path, id, lenient })
+    Ok(GeofenceConfig { path, id, lenient, merge })
 }
 
 #[cfg(test)]

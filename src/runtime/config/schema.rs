@@ -216,6 +216,8 @@ fn kind(ty: &Node<'_>, unit: Option<&Node<'_>>) -> Result<FieldKind, ConfigError
         }
         "length" => return quantity(Dimension::Length, Unit::Metre),
         "speed" => return quantity(Dimension::Speed, Unit::MetrePerSecond),
+        "acceleration" => return quantity(Dimension::Acceleration, Unit::MetrePerSecondSquared),
+        "turn_rate" => return quantity(Dimension::TurnRate, Unit::DegreePerSecond),
         "angle" => return quantity(Dimension::Angle, Unit::Degree),
         "area" => return quantity(Dimension::Area, Unit::SquareMetre),
         _ => {}
