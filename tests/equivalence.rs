@@ -102,6 +102,12 @@ fn mixture() -> Scene {
             "Fleets",
             "FROM pings a NEAR fast b WITHIN 1 km EVERY 20 s MAX AGE 30 s\nPARTITION BY h3(position, 5) AS cell, pair(a.id, b.id)\nMEASURES encounter, distance, cell\nHAVING encounter <> 'together'",
         ),
+        (
+            "alert",
+            "Latest",
+            "FROM pings\nLATEST BY id MAX AGE 45 s\nMEASURES speed, time AS seen\nHAVING speed > 20 km/h\nEMIT EVERY 20 s",
+        ),
+        ("alert", "News", "FROM fast\nPARTITION BY id\nMEASURES speed\nEMIT EVERY 30 s FOR UPDATED KEYS"),
         ("alert", "Now", "FROM pings\nWHERE speed > 80 km/h\nPARTITION BY id\nMEASURES speed\nONCE EVERY 1 min"),
         (
             "stream",

@@ -1,4 +1,4 @@
-//! Fewer outputs and more: ONCE, UNNEST.
+//! Fewer outputs and more: ONCE, UNNEST, snapshots; and outputs of pairs: NEAR.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -77,4 +77,45 @@ fn a_list_is_an_output_for_each_element_that_where_lets_pass() {
         expected.iter().collect::<Vec<_>>()
     );
     assert_eq!(found.iter().filter(|line| line.starts_with("Count")).count(), 4, "{found:#?}");
+}
+
+#[test]
+fn a_snapshot_has_the_latest_event_of_each_key_while_it_counts_or_while_it_is_new() {
+    let pings = [(1_000, "a", 1.0), (9_000, "a", 2.0), (10_000, "b", 3.0), (31_000, "a", 0.0)];
+    let latest = (
+        "alert",
+        "Now",
+        "FROM pings\nLATEST BY id MAX AGE 15 s\nMEASURES speed AS v\nHAVING v > 0 km/h\nEMIT EVERY 10 s",
+    );
+    assert_eq!(alerts(&[latest], &pings), ["Now 00:10 a 2.0", "Now 00:20 a 2.0", "Now 00:20 b 3.0"]);
+    let news = ("alert", "News", "FROM pings\nPARTITION BY id\nMEASURES speed\nEMIT EVERY 10 s FOR UPDATED KEYS");
+    let expected = ["News 00:10 a 2.0", "News 00:20 b 3.0", "News 00:40 a 0.0"];
+    assert_eq!(alerts(&[news], &pings), expected);
+}
+
+#[test]
+fn pairs_of_two_streams_are_put_out_by_key_and_read_by_other_rules() {
+    // All pings are at one place.
+    let pings = [(0, "a", 1.0), (1_000, "b", 50.0), (2_000, "c", 2.0), (3_000, "b", 60.0), (4_000, "a", 1.0)];
+    let slow = ("stream", "slow", "FROM pings\nWHERE speed < 10 km/h\nPARTITION BY id\nMEASURES speed, position");
+    let fast = ("stream", "fast", "FROM pings\nWHERE speed > 10 km/h\nPARTITION BY id\nMEASURES speed, position");
+    let near = (
+        "alert",
+        "Passes",
+        "FROM slow s NEAR fast f WITHIN 100 m AND 1 min\nPARTITION BY pair(s.id, f.id)\nMEASURES encounter, f.speed - s.speed AS faster",
+    );
+    let ends = ("alert", "End", "FROM Passes\nWHERE encounter = 'separated'\nPARTITION BY f\nMEASURES s, together");
+    let found = alerts(&[slow, fast, near, ends], &pings);
+    let expected = [
+        "Passes 00:01 a,b approached,49.0",
+        "Passes 00:02 c,b approached,48.0",
+        "Passes 00:03 a,b together,59.0",
+        "Passes 00:03 c,b together,58.0",
+        "Passes 00:04 a,b together,59.0",
+        "End 01:02.001 b c,60.001",
+        "Passes 01:02.001 c,b separated,58.0",
+        "End 01:03.001 b a,62.001",
+        "Passes 01:03.001 a,b separated,59.0",
+    ];
+    assert_eq!(found, expected);
 }

@@ -105,6 +105,7 @@ fn over_the_fixtures_the_rules_find_the_situations_and_not_the_decoys() {
         ("sea", "port_call", "PortCall", "mmsi"),
         ("sea", "loitering", "Loitering", "mmsi"),
         ("sea", "dark_near_border", "DarkNearBorder", "mmsi"),
+        ("sea", "rendezvous", "Rendezvous", "a"),
         ("air", "go_around", "GoAround", "icao"),
         ("air", "holding", "Holding", "icao"),
         ("air", "contact_lost", "ContactLost", "icao"),

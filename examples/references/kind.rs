@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Deviation,
     /// `rendezvous.json`
     Rendezvous,
+    /// `berlinmod_queries.json`
+    Berlinmod,
     /// `*_clusters_*.json`
     Clusters,
     /// `*_regions_*.json`
@@ -41,7 +43,7 @@ pub(super) struct Case {
     pub(super) part: String,
     /// The rule file's text, with the reference's parameters.
     pub(super) rules: String,
-    /// The rule whose alerts are the answer.
+    /// The rule whose alerts are the answer; empty: every rule's are.
     pub(super) rule: &'static str,
     /// The alerts that count: those that timed out, the others, or both.
     pub(super) timed_out: Option<bool>,
@@ -61,6 +63,7 @@ impl Kind {
             "cell_speed" => Self::CellSpeed,
             "route_deviation" => Self::Deviation,
             "rendezvous" => Self::Rendezvous,
+            "berlinmod_queries" => Self::Berlinmod,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
             stem if stem.split('_').any(|word| word == "hot") => Self::Hot,
             stem if stem.split('_').any(|word| word == "clusters") => Self::Clusters,
@@ -80,6 +83,8 @@ impl Kind {
             Self::CellSpeed => Some("cell_speed.yaml"),
             Self::Deviation => Some("route_deviation.yaml"),
             Self::Rendezvous => Some("rendezvous.yaml"),
+            // All files of a directory.
+            Self::Berlinmod => Some("../../rules/berlinmod"),
             // The kernel answers these by itself.
             Self::Clusters | Self::Regions | Self::NotCovered => None,
         }
@@ -169,6 +174,21 @@ impl Kind {
             Self::Rendezvous => {
                 vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
             }
+            Self::Berlinmod => {
+                let counts = reference.pointer("/results/ellipsoid/output_rows").and_then(Value::as_object);
+                let mut expected = Vec::new();
+                for (name, count) in counts.ok_or("no object `output_rows`")? {
+                    // `Q1-continuous` is answered by the rule `Q1Continuous`.
+                    let (query, form) = name.split_once('-').ok_or("a query without a form")?;
+                    let (first, rest) = form.split_at_checked(1).ok_or("a query without a form")?;
+                    let rule = format!("{query}{}{rest}", first.to_uppercase());
+                    if rules.contains(&format!("alert: {rule}")) {
+                        let count = count.as_u64().ok_or("no count")?;
+                        expected.extend((0..count).map(|_| Row::default().text(&rule)));
+                    }
+                }
+                vec![case(rules.to_owned(), "", rule_alone, expected)]
+            }
             Self::Clusters | Self::Regions | Self::NotCovered => Vec::new(),
         })
     }
@@ -231,6 +251,10 @@ fn expected_run(columns: &[Value]) -> Option<Row> {
 fn expected_speed(columns: &[Value]) -> Option<Row> {
     let [start, cell, pings, ids, mean] = columns else { return None };
     Some(Row::default().json(start).json(cell).json(pings).json(ids).rounded(mean.as_f64()?, 6))
+}
+
+fn rule_alone(alert: &Value) -> Option<Row> {
+    Some(Row::default().text(alert.get("rule")?.as_str()?))
 }
 
 /// The reference measures in a plane, on a sphere; rules do on the ellipsoid. So distances are compared to half a hundredth, by their

@@ -4,7 +4,7 @@ use super::{
     kind::{Case, Kind},
     regions::{self, Answer},
     rows::{Difference, Row, compare},
-    set::Set,
+    set::{Set, listed},
 };
 use geocep::{
     engine::AtEnd,
@@ -89,7 +89,7 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
     }
     let Some(file) = kind.file() else { return vec![Verdict { covered: false, ..verdict(name) }] };
     let cases = read_json(path).and_then(|reference| {
-        let text = String::from_utf8(read(&rules.join(file))?).map_err(|error| error.to_string())?;
+        let text = rule_text(&rules.join(file))?;
         kind.cases(&reference, &text)
     });
     let cases = match cases {
@@ -125,7 +125,7 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
     let mut rows = Vec::new();
     for alert in alerts(set, &case.rules, rules, shards)? {
         let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
-        if alert.get("rule").is_some_and(|rule| rule == case.rule)
+        if (case.rule.is_empty() || alert.get("rule").is_some_and(|rule| rule == case.rule))
             && case.timed_out.is_none_or(|only| only == timed_out)
         {
             rows.push((case.row)(&alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
@@ -182,6 +182,19 @@ fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Resul
     let binding = bind(&loaded, &[], &[])?;
     let project = loaded.check(&binding.guessed, false).map_err(|error| error.to_string())?;
     Replay::new(project, binding.inputs, options)?.run().map(drop)
+}
+
+/// The text of a rule file, or of all rule files of a directory as one.
+fn rule_text(path: &Path) -> Result<String, String> {
+    if !path.is_dir() {
+        return String::from_utf8(read(path)?).map_err(|error| error.to_string());
+    }
+    let mut whole = "groups:\n".to_owned();
+    for file in listed(path)?.iter().filter(|file| file.extension().is_some_and(|kind| kind == "yaml")) {
+        let text = rule_text(file)?;
+        whole.push_str(text.strip_prefix("groups:\n").ok_or("a rule file that doesn't begin with its groups")?);
+    }
+    Ok(whole)
 }
 
 fn read_json(path: &Path) -> Result<Value, String> {

@@ -46,7 +46,7 @@ pub(crate) fn find_sets(dir: &Path) -> Result<Vec<Set>, String> {
     Ok(sets)
 }
 
-fn listed(dir: &Path) -> Result<Vec<PathBuf>, String> {
+pub(super) fn listed(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(dir).map_err(|error| format!("can't read `{}`: {error}", dir.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();

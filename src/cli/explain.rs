@@ -104,6 +104,14 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let columns: Vec<String> = columns.iter().enumerate().map(|(at, name)| format!("column {at} {name}")).collect();
         writeln!(text, "  looks up {name} (table.{table}) {}", columns.join(", "))?;
     }
+    if rule.unnest.is_some() {
+        writeln!(text, "  unnest: one output for each element of a list")?;
+    }
+    match rule.once.map(|once| once.every_ms) {
+        Some(Some(every_ms)) => writeln!(text, "  once: the first output of each key, and again after {every_ms} ms")?,
+        Some(None) => writeln!(text, "  once: the first output of each key; every key that had one is remembered")?,
+        None => {}
+    }
     let key: Vec<String> = rule.key.iter().map(|part| format!("{}: {}", part.name, part.ty)).collect();
     writeln!(text, "  partitions: {}", if key.is_empty() { "one".to_owned() } else { key.join(", ") })?;
     if let Body::Pattern(pattern) = &rule.body {

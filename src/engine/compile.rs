@@ -9,7 +9,7 @@ use super::{
 use crate::{
     expr::World,
     op::{
-        cluster, join, near, pattern,
+        cluster, join, latest, near, pattern,
         window::{self, Assigners},
     },
     plan::{Body, Class, Limits, Pattern, Plan, Rule, WindowKind},
@@ -96,6 +96,11 @@ fn compile_rule(
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
             (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Latest(plan) => {
+            let program = latest::Program::new(plan, rule);
+            let class = constant("an event takes the place of its key's last one");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
         Body::Near(plan) => {
             let program = near::Program::new(plan, rule);

@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod baseline;
 pub mod cluster;
 pub mod join;
+pub mod latest;
 pub mod near;
 pub mod pattern;
 pub mod through;

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Baseline, Cluster, Element, Join, Near, Once, Pattern, TablePlan, Unnest, Window};
+use super::{Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -135,6 +135,7 @@ impl Rule {
         match &self.body {
             // A join keeps what it looks at by itself.
             Body::Filter | Body::Join(_) => {}
+            Body::Latest(latest) => latest.having.iter().flatten().for_each(look),
             Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
             Body::Cluster(cluster) => {
@@ -242,6 +243,8 @@ pub enum Body {
     Cluster(Box<Cluster>),
     /// Entities that are near one another are paired. The last two components of the key are their ids.
     Near(Box<Near>),
+    /// Of each key the latest event is an output, again and again.
+    Latest(Box<Latest>),
 }
 
 /// A field of a rule's outputs.

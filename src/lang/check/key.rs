@@ -17,25 +17,25 @@ use crate::{
 /// Checks PARTITION BY and notes the components; for each input the expressions of the key.
 pub(super) fn partition<'a>(
     rule: &mut RuleScope<'a>,
-    parts: impl IntoIterator<Item = &'a ast::KeyPart>,
+    parts: impl IntoIterator<Item = (Option<&'a ast::Name>, &'a ast::Expr)>,
 ) -> Vec<Vec<Expr>> {
     let mut exprs = vec![Vec::new(); rule.inputs.len()];
     let mut keys: Vec<KeyScope<'a>> = Vec::new();
-    for part in parts {
-        let (name, span) = match &part.name {
+    for (name, expr) in parts {
+        let (name, span) = match name {
             Some(name) => (name.text.clone(), name.span),
-            None => (name_of(&part.expr), part.expr.span),
+            None => (name_of(expr), expr.span),
         };
         if keys.iter().any(|key| key.name == name) {
             let message = format!("the key has two components named `{name}`");
             rule.report(Diagnostic::new(Code::NameTwice, span, message).with_help("name one of them with `AS`"));
             continue;
         }
-        if let Some((ty, through, of_inputs)) = component(rule, &part.expr) {
+        if let Some((ty, through, of_inputs)) = component(rule, expr) {
             for (input, expr) in exprs.iter_mut().zip(of_inputs) {
                 input.push(expr);
             }
-            keys.push(KeyScope { name, ty, text: print_expr(&part.expr), expr: &part.expr, through });
+            keys.push(KeyScope { name, ty, text: print_expr(expr), expr, through });
         }
     }
     rule.keys = keys;

@@ -19,6 +19,7 @@ mod graph;
 mod join;
 mod joined;
 mod key;
+mod latest;
 mod lookup;
 mod near;
 mod once;

@@ -84,8 +84,8 @@ fn other_clauses(rule: &mut RuleScope<'_>, query: &Query) -> bool {
 }
 
 /// The components of PARTITION BY other than the pair; they decide who is compared with whom at all.
-pub(super) fn others(parts: &[KeyPart]) -> impl Iterator<Item = &KeyPart> {
-    parts.iter().filter(|part| pair_call(part).is_none())
+pub(super) fn others(parts: &[KeyPart]) -> impl Iterator<Item = (Option<&Name>, &ast::Expr)> {
+    parts.iter().filter(|part| pair_call(part).is_none()).map(|part| (part.name.as_ref(), &part.expr))
 }
 
 fn pair_call(part: &KeyPart) -> Option<&ast::Call> {

@@ -30,6 +30,12 @@ pub(super) fn once(rule: &mut RuleScope<'_>, query: &Query) -> Option<Option<Onc
             .with_help("leave out one of them; of one output per match ONCE keeps the first match"),
         );
     }
+    if let Some(Operator::Cluster(_)) = &query.operator {
+        return rule.report_none(
+            Diagnostic::new(Code::WrongPlace, clause.span, "ONCE would count the outputs of all regions as one key's")
+                .with_help("make the rule with CLUSTER a `stream:` of its own, and read that here, by region"),
+        );
+    }
     let every_ms = match &clause.every {
         Some(every) => Some(Compiler::new(rule, Site::Constant, 0).positive_ms(every)?),
         None => None,

@@ -3,6 +3,7 @@
 use super::{
     compile::{Compiler, Site, Typed},
     joined,
+    latest::is_snapshot,
     near::ADDED,
     region,
     scope::RuleScope,
@@ -40,7 +41,9 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
         add_measure(rule, measure, field, &mut outputs);
     }
     implicit(rule, site, query.span, &mut outputs);
-    let having = query.having.as_ref().filter(|_| site != Site::Joined).and_then(|having| {
+    // Of a snapshot it is asked of each key's latest event.
+    let asked = query.having.as_ref().filter(|_| site != Site::Joined && !is_snapshot(query));
+    let having = asked.and_then(|having| {
         if site == Site::Event {
             return rule.report_none(
                 Diagnostic::new(Code::WrongPlace, having.span, "HAVING looks at the results of a window or pattern")

@@ -175,6 +175,9 @@ impl<'a> Compiler<'_, 'a> {
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }
         }
+        if let Some(typed) = self.measure_named(name) {
+            return typed;
+        }
         if let Some((element, ty)) = &self.rule.element
             && *element == name.text
         {

@@ -13,11 +13,13 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
-            EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
-            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) || query.near.is_some() => {
-                None
+            EmitKind::Every { updated_keys: true, .. } if !super::latest::is_snapshot(query) => {
+                Some("FOR UPDATED KEYS")
             }
-            EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
+            EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Pattern(_) | Operator::Cluster(_))) => {
+                Some("EMIT EVERY of patterns and clusters")
+            }
+            EmitKind::Every { .. } => None,
             EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
             EmitKind::All | EmitKind::Changes => {
                 rule.report(
@@ -36,9 +38,5 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     }
     if let Some(feedback) = &query.feedback {
         rule.unsupported("FEEDBACK", feedback.span);
-    }
-    match &query.operator {
-        Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
-        Some(Operator::Window(_) | Operator::Pattern(_) | Operator::Cluster(_)) | None => {}
     }
 }

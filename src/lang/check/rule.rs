@@ -5,7 +5,7 @@ use super::{
     cluster,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, join, joined, key, lookup, near, once, order, output, pattern, refuse,
+    filter, join, joined, key, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -49,7 +49,7 @@ pub(super) fn check_rule(
         lookups: Vec::new(),
         looking_up: Vec::new(),
         inputs: Vec::new(),
-        partitioned: !query.partition_by.is_empty(),
+        partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
         through: None,
         element: None,
         keys: Vec::new(),
@@ -132,7 +132,14 @@ fn clauses<'a>(
             let others = key::partition(scope, near::others(&query.partition_by));
             (others, Some((clause, near::ids(scope, query, clause)?)))
         }
-        (None, None) => (key::partition(scope, &query.partition_by), None),
+        (None, None) => {
+            let by = query.partition_by.iter().map(|part| (part.name.as_ref(), &part.expr));
+            let latest_by: &[_] = match &query.operator {
+                Some(Operator::Latest(clause)) => &clause.by,
+                _ => &[],
+            };
+            (key::partition(scope, by.chain(latest_by.iter().map(|expr| (None, expr)))), None)
+        }
     };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
@@ -147,6 +154,7 @@ fn clauses<'a>(
             Some((clause, ids)) => {
                 (near::near(scope, query, clause, ids).map(|near| Body::Near(Box::new(near))), Site::Pair)
             }
+            None if latest::is_snapshot(query) => (snapshot(scope, query), Site::Event),
             None => (Some(Body::Filter), Site::Event),
         },
         Some(Operator::Pattern(clause)) => {
@@ -165,7 +173,7 @@ fn clauses<'a>(
             (cluster::cluster(scope, clause, query).map(|cluster| Body::Cluster(Box::new(cluster))), Site::Region)
         }
         // Refused already; its measures have names of its own that nobody could judge.
-        Some(Operator::Latest(_)) => return None,
+        Some(Operator::Latest(_)) => (snapshot(scope, query), Site::Event),
     };
     let (clock, at_end) = timers(scope, query);
     let once = once::once(scope, query)?;
@@ -235,10 +243,15 @@ fn clauses<'a>(
     })
 }
 
+fn snapshot(scope: &mut RuleScope<'_>, query: &Query) -> Option<Body> {
+    latest::latest(scope, query).map(|latest| Body::Latest(Box::new(latest)))
+}
+
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    let is_filter = query.operator.is_none() && query.joins.is_empty() && query.near.is_none();
+    let is_filter =
+        query.operator.is_none() && query.joins.is_empty() && query.near.is_none() && query.emit.is_none();
     for (word, span) in clauses.into_iter().flatten().filter(|_| is_filter) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))

@@ -173,6 +173,7 @@ fn show_rule(rule: &Rule, out: &mut String) {
             let _ = writeln!(out, "  join {} .. {} outer {}", join.lower_ms, join.upper_ms, join.outer);
         }
         Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
+        Body::Latest(latest) => drop(writeln!(out, "  {latest:?}")),
         Body::Near(near) => {
             let _ = writeln!(out, "  {near:?}");
         }

@@ -88,7 +88,7 @@ impl KeyState {
             };
             let all = |tick_ms| state.entities.iter().flatten().all(|entity| seen(entity, tick_ms));
             if !state.tick_ms.map_or(state.is_idle(), |tick_ms| !state.is_idle() && all(tick_ms)) {
-                return wrong(state.len() as u64, "entities and their tick");
+                return wrong(state.known() as u64, "entities and their tick");
             }
         }
         for _ in 0..reader.len()? {

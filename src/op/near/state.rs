@@ -47,17 +47,12 @@ impl KeyState {
 
     /// Whether nobody reported lately, so that the state may be dropped.
     pub fn is_idle(&self) -> bool {
-        self.len() == 0
+        self.known() == 0
     }
 
     /// How many entities reported lately.
-    pub fn len(&self) -> usize {
+    pub fn known(&self) -> usize {
         self.entities.len() - self.free.len()
-    }
-
-    /// Whether nobody did.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How many pairs are together.

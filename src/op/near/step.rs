@@ -196,7 +196,10 @@ impl Program {
                 let Some(entity) = state.get(slot) else { continue };
                 if self.is_valid(entity, now_ms) {
                     let deadline_ms = after(entity.time_ms.saturating_add(self.near.valid_ms));
-                    state.schedule(slot, deadline_ms);
+                    // At the end of time it never comes.
+                    if deadline_ms > now_ms {
+                        state.schedule(slot, deadline_ms);
+                    }
                     continue;
                 }
                 let mut partners: Vec<u32> = entity.partners.iter().map(|partner| partner.slot).collect();

@@ -54,3 +54,19 @@ fn a_grid_of_time_looks_after_the_events_of_its_instant() {
     assert_eq!((told(&run).len(), last), (7, Some((70_000, "separated", 60_000))));
     assert!(run.is_idle());
 }
+
+#[test]
+fn the_end_of_time_is_an_end() {
+    for every_ms in [None, Some(10_000)] {
+        let mut run = Run::new(&plan::Near { every_ms, ..near() });
+        run.ping((0, i64::MAX - 3, 1, at(0.0), 0.0));
+        run.ping((0, i64::MAX - 2, 2, at(100.0), 0.0));
+        run.advance(i64::MAX);
+        run.advance(i64::MAX);
+        let mut early = Run::new(&plan::Near { every_ms, ..near() });
+        early.ping((0, i64::MIN, 1, at(0.0), 0.0));
+        early.ping((0, i64::MIN + 5, 2, at(100.0), 0.0));
+        early.advance(i64::MAX);
+        assert!(early.is_idle());
+    }
+}
