@@ -87,6 +87,27 @@ fn mixture() -> Scene {
             "Silent",
             "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 90 s\nWITHIN UNBOUNDED\nMEASURES last.time AS seen",
         ),
+        (
+            "stream",
+            "heat",
+            "FROM pings\nPARTITION BY h3(position, 8)\nWINDOW TUMBLING 1 min JITTER 100% BY parent(h3(position, 8), 6)\nMEASURES count(*) AS n, avg(speed) AS mean, collect(DISTINCT id) AS ids",
+        ),
+        (
+            "alert",
+            "Region",
+            "FROM heat\nCLUSTER BY cell WHERE n >= 5\nCOLD WHEN n < 2\nEXPIRE 90 s\nWEIGHT n\nMEMBERS ids\nOVERLAP BY MEMBERS\nMEASURES sum(n) AS n, max(mean) AS top, stddev(n) AS spread\nEMIT ALL",
+        ),
+        (
+            "stream",
+            "crowds",
+            "FROM heat\nPARTITION BY parent(cell, 7) AS district\nCLUSTER BY cell WHERE mean > 30 km/h\nREACH 2\nDENSITY 2 WITHIN 2\nEVERY 20 s\nWEIGHT n\nOVERLAP BY WEIGHT\nCONFIRM 2 OF 3\nMEASURES avg(mean) AS mean, count(*) AS n",
+        ),
+        ("alert", "Crowd", "FROM crowds\nWHERE transition != 'survived'"),
+        (
+            "alert",
+            "Crowded",
+            "FROM crowds\nPARTITION BY region\nPATTERN a -> b+\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser OR sparser OR moved\nMEASURES count(b) AS n, last(b.area) AS area, speed",
+        ),
     ]);
     let mut state = 12_345u64;
     let mut next = |limit: u64| {

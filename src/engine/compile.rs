@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    op::{pattern, window},
+    op::{cluster, pattern, window},
     plan::{Body, Class, Limits, Pattern, Plan, Rule},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -96,6 +96,12 @@ fn compile_rule(
             let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
+            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+        }
+        Body::Cluster(plan) => {
+            let program = cluster::Program::new(plan, outputs, rule.having.as_ref());
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class = constant("an event changes its cell; a tick looks at what changed, and at the regions that it puts out");
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };

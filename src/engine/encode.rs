@@ -88,7 +88,7 @@ fn shape(rule: &Rule) -> AlertShape {
             .collect(),
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
-            Body::Filter | Body::Window(_) => Vec::new(),
+            Body::Filter | Body::Window(_) | Body::Cluster(_) => Vec::new(),
         },
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
-    op::{pattern, window},
+    op::{cluster, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -103,6 +103,47 @@ macro_rules! kernel {
             }
         }
     };
+}
+
+impl Kernel for cluster::Program {
+    type State = cluster::KeyState;
+    type Scratch = ();
+
+    fn blank(&self) -> Self::State {
+        cluster::Program::blank(self)
+    }
+    fn step(&self, state: &mut Self::State, (): &mut (), input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
+        cluster::Program::step(self, state, input, env, out);
+    }
+    fn advance(
+        &self,
+        state: &mut Self::State,
+        (): &mut (),
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        cluster::Program::advance(self, state, to_ms, clock, env, out);
+    }
+    fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
+        cluster::Program::deadline(self, state)
+    }
+    fn is_idle(&self, state: &Self::State) -> bool {
+        state.is_idle()
+    }
+    fn save(&self, state: &Self::State, writer: &mut Writer) {
+        state.save(writer);
+    }
+    fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError> {
+        cluster::KeyState::load(self, reader)
+    }
+    fn take_shed(&self, (): &mut ()) -> u64 {
+        0
+    }
+    fn open(&self, state: &Self::State) -> usize {
+        state.regions()
+    }
 }
 
 kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);

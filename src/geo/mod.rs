@@ -16,6 +16,7 @@ mod leaf_grid;
 mod measure;
 mod outline;
 mod outline_cut;
+mod polygons;
 mod position;
 mod ring;
 mod shape;
@@ -26,6 +27,7 @@ pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use outline::outline;
+pub use polygons::Polygons;
 pub use position::{Position, PositionError};
 pub use shape::{MAX_VERTICES, Shape};
 pub use shape_error::{Place, ShapeError};

@@ -6,13 +6,16 @@
 
 mod aggregate;
 mod class;
+mod cluster;
 mod interest;
 mod pattern;
+pub mod regions;
 mod rule;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
 pub use class::Class;
+pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{

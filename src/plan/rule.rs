@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Pattern, Window};
+use super::{Aggregate, Cluster, Element, Pattern, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -122,6 +122,10 @@ impl Rule {
         match &self.body {
             Body::Filter => {}
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
+            Body::Cluster(cluster) => {
+                cluster.each_expr(&mut |expr| look(expr));
+                cluster.aggregates.iter().for_each(aggregate);
+            }
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
                 pattern.retained.iter().flatten().for_each(look);
@@ -211,6 +215,8 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Events are results of cells, and hot cells make regions.
+    Cluster(Box<Cluster>),
 }
 
 /// A field of a rule's outputs.
@@ -234,7 +240,7 @@ pub enum Role {
     Key,
     /// MEASURES names it (or a filter without MEASURES passes it on).
     Measure,
-    /// Added so that other rules can read it and alerts have a geometry: `position`, `window_start`, `window_end`.
+    /// Added so that other rules can read it and alerts have a geometry: `position`, `boundary`, `window_start`, `window_end`.
     Implicit,
 }
 

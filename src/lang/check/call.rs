@@ -24,7 +24,7 @@ impl Compiler<'_, '_> {
     pub(super) fn call(&mut self, call: &Call, expr: &Expr) -> Option<Typed> {
         let name = call.name.text.to_ascii_lowercase();
         // In measures the text of a key's component means the component.
-        if matches!(self.site, Site::Window | Site::Match)
+        if matches!(self.site, Site::Window | Site::Match | Site::Region)
             && let Some(typed) = self.key_component(&print_expr(expr), expr.span)
         {
             return Some(typed);
@@ -60,6 +60,14 @@ impl Compiler<'_, '_> {
                     format!("`{}` differs from event to event of the window", call.name.text),
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
+            ),
+            Site::Region => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` looks at events, and a region has none of its own", call.name.text),
+                )
+                .with_help("a rule that reads this one's stream with `PARTITION BY region` can say it"),
             ),
             Site::Event | Site::Define => match name.as_str() {
                 "prev" => self.prev(call, expr.span),

@@ -23,6 +23,8 @@ pub(super) enum Site {
     Match,
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
+    /// MEASURES and HAVING of a cluster: the region, and aggregates over its cells.
+    Region,
     /// No names at all.
     Constant,
 }

@@ -65,7 +65,7 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
         let typed = match typed.ty {
             // A fence's number changes with its set, its id doesn't.
             Type::Fence => compiler.output(typed),
-            Type::Fences | Type::List => {
+            Type::Fences | Type::Geometry | Type::List => {
                 let message = format!("{} can't be a component of the key", named(typed.ty));
                 return compiler.error(Diagnostic::new(Code::WrongType, expr.span, message));
             }

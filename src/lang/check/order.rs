@@ -50,7 +50,7 @@ fn part(rule: &mut RuleScope<'_>, expr: &Expr, input: usize) -> Option<Program> 
                 .with_help("order by fields of the event, for example a sequence number"),
         );
     }
-    if matches!(typed.ty, Type::Point | Type::Fence | Type::Fences | Type::List) {
+    if matches!(typed.ty, Type::Point | Type::Fence | Type::Fences | Type::Geometry | Type::List) {
         let message = format!("{} has no order", named(typed.ty));
         return compiler.error(Diagnostic::new(Code::WrongType, expr.span, message));
     }

@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
+    region,
     scope::RuleScope,
 };
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (Vec<OutputField>, Option<Expr>) {
     let mut outputs = Vec::new();
     keys(rule, &mut outputs);
+    if site == Site::Region {
+        region::identity(rule, &mut outputs);
+    }
     let all = site == Site::Event && query.measures.is_empty();
     if all {
         pass_on(rule, query, &mut outputs);
@@ -183,8 +187,48 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
                 add("position", Type::Point, positions.into_iter().map(expr).collect());
             }
         }
+        Site::Region => region::fields(inputs, outputs),
         Site::Define | Site::Constant => {}
     }
+    if rule.is_alert && matches!(site, Site::Match | Site::Event) {
+        boundary(rule, site, span, outputs);
+    }
+}
+
+/// What an alert shows of the last event that has a boundary, unless it measures one itself.
+fn boundary(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
+    let inputs = rule.inputs.len();
+    let name = |rule: &RuleScope<'_>, input: usize| rule.streams.geometry_name(rule.stream_of(input)?);
+    let Some(first) = (0..inputs).find_map(|input| name(rule, input)) else { return };
+    if outputs.iter().any(|output| output.ty == Type::Geometry || output.name == first) {
+        return;
+    }
+    let slot = |compiler: &mut Compiler<'_, '_>| {
+        let found = name(compiler.rule, compiler.input).and_then(|name| {
+            let stream = compiler.rule.stream_of(compiler.input)?;
+            compiler.rule.streams.slot(stream, &name)
+        });
+        match found {
+            Some((slot, ty)) => compiler.leaf(Node::Field(slot), ty, span),
+            None => Typed::constant(crate::model::Value::Null, Type::Geometry, span),
+        }
+    };
+    let exprs = if site == Site::Match {
+        let mut compiler = Compiler::new(rule, Site::Event, 0);
+        let kept = compiler.shared(super::scope::Table::Retained, "None||boundary".to_owned(), |c| Some(slot(c)));
+        let Some((kept, ty)) = kept else { return };
+        let mut builder = crate::expr::Builder::new();
+        let root = builder.push(Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, kept));
+        vec![builder.finish(root, ty); inputs]
+    } else {
+        let of_input = |input: usize| {
+            let mut compiler = Compiler::new(rule, Site::Event, input);
+            let typed = slot(&mut compiler);
+            compiler.finish(&typed)
+        };
+        (0..inputs).map(of_input).collect()
+    };
+    outputs.push(OutputField { name: first, ty: Type::Geometry, role: Role::Implicit, exprs });
 }
 
 fn position_slot(rule: &RuleScope<'_>, input: usize) -> Option<u16> {

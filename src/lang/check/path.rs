@@ -38,6 +38,7 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
+            Site::Region => self.region_path(head, rest, path),
         }
     }
 
@@ -389,7 +390,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// In HAVING, a measure by its name: what it says, in its place.
-    fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
+    pub(super) fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
         if !self.having {
             return None;
         }

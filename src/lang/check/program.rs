@@ -2,6 +2,7 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -96,6 +97,7 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
         ))
     });
     let wrong = run.findings.iter().any(|finding| finding.diagnostic.is_error());
+    plan.rules.iter_mut().for_each(|rule| cluster::leave_unread(rule, &streams));
     plan.streams = streams.finish();
     Checked { plan: (sound && !wrong).then_some(plan), diagnostics: run.findings }
 }

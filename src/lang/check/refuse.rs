@@ -25,8 +25,9 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
             EmitKind::Every { updated_keys: true, .. } => Some("FOR UPDATED KEYS"),
             EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
             EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
-            EmitKind::All => Some("EMIT ALL"),
-            EmitKind::Changes => Some("EMIT CHANGES"),
+            EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
+            EmitKind::All => Some("EMIT ALL outside of CLUSTER"),
+            EmitKind::Changes => Some("EMIT CHANGES outside of CLUSTER"),
         };
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
@@ -42,13 +43,12 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         rule.unsupported("FEEDBACK", feedback.span);
     }
     match &query.operator {
-        Some(Operator::Cluster(cluster)) => rule.unsupported("CLUSTER", cluster.span),
         Some(Operator::Latest(latest)) => rule.unsupported("LATEST", latest.span),
         Some(Operator::Window(window)) => {
             if let WindowKind::Custom { .. } = &window.kind {
                 rule.unsupported("a window assigner of your own", window.span);
             }
         }
-        Some(Operator::Pattern(_)) | None => {}
+        Some(Operator::Pattern(_) | Operator::Cluster(_)) | None => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     compile::{Compiler, Site},
     fence::fence_function,
     filter, key, order, output, pattern, refuse,
@@ -41,6 +42,7 @@ pub(super) fn check_rule(
     let mut scope = RuleScope {
         streams,
         catalog,
+        is_alert: rule.kind == file::RuleKind::Alert,
         fence_sets,
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty(),
@@ -125,8 +127,11 @@ fn clauses<'a>(
             }
             (window::window(scope, clause, query).map(|window| Body::Window(Box::new(window))), Site::Window)
         }
+        Some(Operator::Cluster(clause)) => {
+            (cluster::cluster(scope, clause, query).map(|cluster| Body::Cluster(Box::new(cluster))), Site::Region)
+        }
         // Refused already; its measures have names of its own that nobody could judge.
-        Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
+        Some(Operator::Latest(_)) => return None,
     };
     let (clock, at_end) = timers(scope, query);
     let order = order::order(scope, &query.order_by)?;
@@ -135,6 +140,9 @@ fn clauses<'a>(
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
+        }
+        Some(Body::Cluster(cluster)) => {
+            cluster.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
         _ => {}
     }

@@ -89,6 +89,8 @@ impl Slots {
 pub(super) struct RuleScope<'a> {
     pub(super) streams: &'a mut Streams,
     pub(super) catalog: &'a Catalog,
+    /// Its outputs are shown: they have a geometry.
+    pub(super) is_alert: bool,
     /// The sets that any rule names so far; the index is the set's number.
     pub(super) fence_sets: &'a mut Vec<String>,
     pub(super) inputs: Vec<InputScope>,

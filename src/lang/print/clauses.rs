@@ -201,6 +201,13 @@ impl Printer {
         });
         self.optional("EXPIRE", clause.expire.as_ref(), Self::quantity);
         self.optional("EVERY", clause.every.as_ref(), Self::quantity);
+        self.optional("WEIGHT", clause.weight.as_ref(), Self::expr);
+        self.optional("MEMBERS", clause.members.as_ref(), Self::expr);
+        self.optional("CONFIRM", clause.confirm.as_ref(), |out, confirm| {
+            out.count(&confirm.hits);
+            out.put("OF");
+            out.count(&confirm.results);
+        });
         match clause.overlap.map(|o| o.value) {
             Some(Overlap::Cells) => self.put("OVERLAP BY CELLS"),
             Some(Overlap::Weight) => self.put("OVERLAP BY WEIGHT"),

@@ -239,7 +239,14 @@ fn cluster() -> impl Strategy<Value = Operator> {
     }));
     let thresholds = (ratio(), ratio(), ratio(), ratio(), ratio());
     let bounds = (count(), count(), density, option::of(quantity()), option::of(quantity()), overlap);
-    (expr(), expr(), option::of(expr()), bounds, thresholds).prop_map(|(by, hot, cold, bounds, thresholds)| {
+    let confirm = option::of((any::<u64>(), any::<u64>()).prop_map(|(hits, results)| Confirm {
+        hits: spanned(hits),
+        results: spanned(results),
+        span: AT,
+    }));
+    let held = (option::of(expr()), option::of(expr()), confirm);
+    let cell = (expr(), expr(), option::of(expr()));
+    (cell, held, bounds, thresholds).prop_map(|((by, hot, cold), (weight, members, confirm), bounds, thresholds)| {
         let (min_cells, reach, density, expire, every, overlap) = bounds;
         let (survive, split, grow, move_, dense) = thresholds;
         let overlap = overlap.map(spanned);
@@ -253,6 +260,9 @@ fn cluster() -> impl Strategy<Value = Operator> {
             density,
             expire,
             every,
+            weight,
+            members,
+            confirm,
             overlap,
             survive,
             split,

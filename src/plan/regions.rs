@@ -1,7 +1,7 @@
-//! What a rule's clause says about its regions.
+//! The numbers of a `CLUSTER BY` clause: how hot cells become regions, and how regions are followed.
 
-use super::ClusterError;
 use crate::geo::MAX_DISK;
+use thiserror::Error;
 
 /// The most rings that `REACH` and `DENSITY … WITHIN` may have: a cell then has 3,169 others around it.
 pub const REACH_MAX: u32 = 32;
@@ -102,4 +102,80 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+/// `CONFIRM n OF m`: against flicker, a cell is hot while at least `hits` of its last `results` results were hot. It turns
+/// hot that much later, and a single cold result among hot ones doesn't tear a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    hits: u32,
+    results: u32,
+}
+
+impl Confirm {
+    /// n of m, 1 ≤ n ≤ m ≤ 64.
+    ///
+    /// # Errors
+    /// Other numbers.
+    pub fn new(hits: u32, results: u32) -> Result<Self, ClusterError> {
+        let fits = hits >= 1 && hits <= results && results <= 64;
+        fits.then_some(Self { hits, results }).ok_or(ClusterError::Confirm { hits, results })
+    }
+
+    /// n.
+    pub fn hits(self) -> u32 {
+        self.hits
+    }
+
+    /// m.
+    pub fn results(self) -> u32 {
+        self.results
+    }
+}
+
+impl Default for Confirm {
+    /// Each result counts at once.
+    fn default() -> Self {
+        Self { hits: 1, results: 1 }
+    }
+}
+
+/// A number of the clause that is out of its range.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum ClusterError {
+    /// `REACH` or `DENSITY … WITHIN` out of 1 … [`REACH_MAX`].
+    #[error("`{what}` of {given} rings is not between 1 and {REACH_MAX}")]
+    Rings {
+        /// The words of the clause.
+        what: &'static str,
+        /// The number of rings.
+        given: u32,
+    },
+    /// A number of cells of 0.
+    #[error("`{0}` of no cells means nothing")]
+    NoCells(&'static str),
+    /// A share out of its range.
+    #[error("`{what}` is {given}, it must be {expected}")]
+    Share {
+        /// The word of the clause.
+        what: &'static str,
+        /// The share.
+        given: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// `CONFIRM n OF m` out of 1 ≤ n ≤ m ≤ 64.
+    #[error("`CONFIRM` {hits} of {results} must be at least 1, and at most all of up to 64 results")]
+    Confirm {
+        /// n.
+        hits: u32,
+        /// m.
+        results: u32,
+    },
+    /// `EXPIRE` that isn't positive.
+    #[error("`EXPIRE` of {0} ms must be more than 0")]
+    Expire(i64),
+    /// `EVERY` that isn't positive.
+    #[error("`EVERY` of {0} ms must be more than 0")]
+    Every(i64),
 }

@@ -1,0 +1,77 @@
+//! A region as measures see it: its own fields, the key, and aggregates over its cells.
+
+use super::{
+    compile::{Compiler, Site, Typed},
+    scope::RuleScope,
+};
+use crate::{
+    expr::{Builder, Node},
+    lang::{
+        ast::{Expr, ExprKind, Name, Path},
+        diag::{Code, Diagnostic},
+        print::print_expr,
+    },
+    plan::{OutputField, RegionField, Role},
+};
+
+impl Compiler<'_, '_> {
+    /// A path in the measures of a cluster.
+    pub(super) fn region_path(&mut self, head: &Name, rest: &[Name], path: &Path) -> Option<Typed> {
+        if rest.is_empty() {
+            if let Some(typed) = self.measure_named(head) {
+                return typed;
+            }
+            if let Some(field) = RegionField::named(&head.text) {
+                return Some(self.leaf(Node::Extra(field.slot()), field.ty(), path.span));
+            }
+        }
+        let text = print_expr(&Expr { kind: ExprKind::Path(path.clone()), span: path.span });
+        if let Some(typed) = self.key_component(&text, path.span) {
+            return Some(typed);
+        }
+        // An unknown name is told as such, not as one that differs.
+        let mut compiler = Compiler::new(self.rule, Site::Event, self.input);
+        compiler.event_path(head, rest, path.span)?;
+        let fields: Vec<String> = RegionField::ALL.iter().map(|field| format!("`{}`", field.name())).collect();
+        self.error(
+            Diagnostic::new(Code::WrongPlace, path.span, format!("`{text}` differs from cell to cell of the region"))
+                .with_label("of a cell")
+                .with_help(format!("aggregate it, `sum({text})`, `max({text})`; of the region itself there are {}", fields.join(", "))),
+        )
+    }
+}
+
+/// The region's id, right after the key. Components of the key can't have the names by which regions are told apart.
+pub(super) fn identity(rule: &mut RuleScope<'_>, outputs: &mut Vec<OutputField>) {
+    let taken = |key: &&super::scope::KeyScope<'_>| {
+        [RegionField::Region, RegionField::Transition].iter().any(|field| field.name() == key.name)
+    };
+    if let Some((name, span)) = rule.keys.iter().find(taken).map(|key| (key.name.clone(), key.expr.span)) {
+        let message = format!("`{name}` is what the rule says of each region itself");
+        let diagnostic = Diagnostic::new(Code::NameTwice, span, message);
+        rule.report(diagnostic.with_help("give this part of the key another name with `AS`"));
+        return;
+    }
+    outputs.push(output(RegionField::Region, rule.inputs.len()));
+}
+
+/// The fields of the region that no measure took the name of.
+pub(super) fn fields(inputs: usize, outputs: &mut Vec<OutputField>) {
+    for &field in RegionField::ALL {
+        if !outputs.iter().any(|output| output.name == field.name()) {
+            outputs.push(output(field, inputs));
+        }
+    }
+}
+
+fn output(field: RegionField, inputs: usize) -> OutputField {
+    let mut builder = Builder::new();
+    let root = builder.push(Node::Extra(field.slot()));
+    let role = match field {
+        RegionField::Region => Role::Key,
+        RegionField::Position | RegionField::Boundary => Role::Implicit,
+        _ => Role::Measure,
+    };
+    let expr = builder.finish(root, field.ty());
+    OutputField { name: field.name().to_owned(), ty: field.ty(), role, exprs: vec![expr; inputs] }
+}

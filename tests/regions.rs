@@ -1,0 +1,184 @@
+//! Regions from rule text: the design's own rule file, and patterns over regions that move, shrink, split and merge.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should say where")]
+
+mod common;
+
+use common::{Mode, Scene, count_of, rule_file};
+use geocep::geo::{Cell, Position, Resolution};
+use serde_json::Value;
+
+/// The rule file of the design, as it stands there.
+const DESIGN: &str = include_str!("regions/design.yaml");
+
+const MINUTE: i64 = 60_000;
+
+/// A cell amid a coarse one, so that all around it share a phase.
+fn centre() -> Cell {
+    let place = Position::new(10.0, 50.0).unwrap();
+    let coarse = Cell::at(place, Resolution::new(4).unwrap());
+    Cell::at(coarse.centre(), Resolution::new(8).unwrap())
+}
+
+fn disk(k: u32) -> Vec<Cell> {
+    centre().disk(k).unwrap()
+}
+
+/// Twenty orders in each cell of a batch, a batch every five minutes.
+fn orders(batches: &[Vec<Cell>]) -> Vec<String> {
+    let mut records = Vec::new();
+    for (at, cells) in batches.iter().enumerate() {
+        for (cell, number) in cells.iter().flat_map(|cell| (0..20).map(move |number| (cell, number))) {
+            let (ts, place) = (at as i64 * 5 * MINUTE, cell.centre());
+            let (lon, lat) = (place.lon(), place.lat());
+            records.push(format!(
+                r#"{{"ts":{ts},"order":"{at}-{cell}-{number}","lon":{lon},"lat":{lat},"price":1.5}}"#
+            ));
+        }
+    }
+    records
+}
+
+/// The alerts of a rule.
+fn alerts(lines: &str, rule: &str) -> Vec<Value> {
+    let all = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|alert| alert["properties"]["rule"] == rule).collect()
+}
+
+/// The same lines on other shards and cut elsewhere.
+fn play(rules: &str, batches: &[Vec<Cell>]) -> String {
+    let scene = Scene::over("city", rules, vec![("orders", orders(batches))]);
+    let lines = scene.play(&Mode::default());
+    for shards in [2, 8] {
+        let steps = vec![(0, 33), (0, 107), (0, 400)];
+        let mode = Mode { shards, steps, moves: vec![(1, 3), (2, shards)], ..Mode::default() };
+        assert_eq!(lines, scene.play(&mode), "{shards} shards");
+    }
+    lines
+}
+
+const CELLS: (&str, &str, &str) = (
+    "stream",
+    "cells",
+    "FROM orders\nPARTITION BY h3(position, 8)\nWINDOW TUMBLING 5 min\nMEASURES count(*) AS demand, sum(price) AS value",
+);
+
+const SURGE: (&str, &str, &str) = (
+    "stream",
+    "surge",
+    "FROM cells\nCLUSTER BY cell WHERE demand >= 20\nMIN CELLS 3 REACH 1 EXPIRE 15 min\nMEASURES sum(demand) AS demand, avg(value) AS value",
+);
+
+#[test]
+fn the_rules_of_the_design_tell_of_a_surge_that_spreads() {
+    let lines = play(DESIGN, &[disk(1), disk(2), disk(3), disk(4), disk(4), disk(1)]);
+    let [alert] = &alerts(&lines, "SurgeSpreading")[..] else { panic!("one alert:\n{lines}") };
+    let region = alert["properties"]["key"]["region"].as_str().unwrap();
+    assert!(region.ends_with(&format!(":{}", disk(1).iter().min().unwrap())), "{region}");
+    assert_eq!(alert["properties"]["events"].as_array().map(Vec::len), Some(4));
+    assert_eq!(alert["geometry"]["type"], "Polygon", "the last boundary");
+    let ring = alert["geometry"]["coordinates"][0].as_array().unwrap();
+    // The rim of 61 cells: 54 sides of the hexagon that they make, and the corner where the ring closes.
+    assert_eq!(ring.len(), 55, "{ring:?}");
+}
+
+#[test]
+fn an_alert_of_regions_shows_them_with_their_measures() {
+    let (kind, name, expr) = SURGE;
+    assert_eq!(kind, "stream");
+    let rules = rule_file(&[CELLS, ("alert", name, expr)]);
+    let east: Vec<Cell> = disk(4).into_iter().filter(|cell| cell.centre().lon() > centre().centre().lon()).collect();
+    let lines = play(&rules, &[disk(2), disk(1), east]);
+    let alerts = alerts(&lines, "surge");
+    let told: Vec<(&str, i64, bool, i64)> = alerts
+        .iter()
+        .map(|alert| {
+            let measures = &alert["properties"]["measures"];
+            let word = measures["transition"].as_str().unwrap();
+            let number = |name: &str| measures[name].as_i64().unwrap_or(-1);
+            (word, number("size"), measures["shrank"].as_bool().unwrap(), number("demand"))
+        })
+        .collect();
+    let east = told[3].1;
+    assert_eq!(
+        told,
+        [
+            ("emerged", 19, false, 380),
+            ("survived", 7, true, 140),
+            ("dissolved", 7, false, -1),
+            ("emerged", east, false, east * 20),
+            ("dissolved", east, false, -1)
+        ]
+    );
+    assert_eq!(alerts[0]["properties"]["measures"]["value"], 30.0);
+    assert_eq!(alerts[0]["geometry"]["type"], "Polygon");
+    assert_eq!(alerts[2]["geometry"]["type"], "Point", "of one that ended its last centre");
+    let id = |at: usize| alerts[at]["properties"]["key"]["region"].clone();
+    assert!(id(0) == id(1) && id(1) == id(2) && id(2) != id(3));
+    assert!(alerts[0]["properties"]["measures"].get("boundary").is_none(), "it is the geometry");
+}
+
+#[test]
+fn a_pattern_sees_a_region_move_towards_a_place_or_split_after_it_shrank() {
+    let towards = "FROM surge\nPARTITION BY region\nPATTERN start -> near{2}\nWITHIN 30 min\n        DEFINE near AS moved AND distance(position, point(11.0, 50.0)) < prev(distance(position, point(11.0, 50.0)))\n        MEASURES last(near.displacement) AS step, speed() AS pace, last(near.boundary) AS boundary";
+    let split = "FROM surge\nPARTITION BY region\nPATTERN less -> two\nWITHIN 30 min\n        DEFINE less AS shrank, two AS transition = 'split'\nMEASURES two.parts AS parts";
+    let rules = rule_file(&[CELLS, SURGE, ("alert", "Towards", towards), ("alert", "Split", split)]);
+    // A disk that goes east, a cell of its width at a time.
+    let lon = centre().centre().lon();
+    let at = |step: f64| {
+        let place = Position::new(lon + step * 0.012, centre().centre().lat()).unwrap();
+        Cell::at(place, Resolution::new(8).unwrap()).disk(2).unwrap()
+    };
+    let lines = play(&rules, &[at(0.0), at(1.0), at(2.0), at(3.0)]);
+    let towards = alerts(&lines, "Towards");
+    assert_eq!(towards.len(), 1, "{lines}");
+    assert_eq!(towards[0]["geometry"]["type"], "Polygon");
+    let step = towards[0]["properties"]["measures"]["step"].as_f64().unwrap();
+    assert!((300.0..2_000.0).contains(&step), "{step} m");
+    assert!(towards[0]["properties"]["measures"]["pace"].as_f64().unwrap() > 1.0);
+    // A disk that loses its rim, then a line through its middle.
+    let parted: Vec<Cell> =
+        disk(2).into_iter().filter(|cell| (cell.centre().lon() - lon).abs() > 0.004).collect();
+    let lines = play(&rules, &[disk(3), disk(2), parted]);
+    let [split] = &alerts(&lines, "Split")[..] else { panic!("one alert:\n{lines}") };
+    assert_eq!(split["properties"]["measures"]["parts"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_merge_names_both_and_a_tick_without_change_is_told_only_if_all_is_asked_for() {
+    let line = |cells: std::ops::Range<i64>| -> Vec<Cell> {
+        let place = centre().centre();
+        let at = |step: i64| Position::new(place.lon() + step as f64 * 0.008, place.lat()).unwrap();
+        let mut cells: Vec<Cell> = cells.map(|step| Cell::at(at(step), Resolution::new(8).unwrap())).collect();
+        cells.dedup();
+        cells
+    };
+    let two = [line(0..6), line(10..14)].concat();
+    let rules = |emit: &str| {
+        rule_file(&[CELLS, ("alert", "Told", &format!("FROM cells\nCLUSTER BY cell WHERE demand >= 20\nEVERY 5 min\n{emit}"))])
+    };
+    let batches = [two.clone(), two, line(0..14)];
+    let told = |emit: &str| -> Vec<String> {
+        let lines = play(&rules(emit), &batches);
+        let word = |alert: &Value| alert["properties"]["measures"]["transition"].as_str().unwrap().to_owned();
+        alerts(&lines, "Told").iter().map(word).collect()
+    };
+    assert_eq!(told(""), ["emerged", "emerged", "absorbed", "survived", "dissolved"]);
+    assert_eq!(
+        told("EMIT ALL"),
+        ["emerged", "emerged", "survived", "survived", "absorbed", "survived", "dissolved"]
+    );
+    let lines = play(&rules("EMIT CHANGES"), &batches);
+    let merged = alerts(&lines, "Told");
+    assert_eq!(merged[3]["properties"]["measures"]["parents"][0], merged[2]["properties"]["key"]["region"]);
+    assert_eq!(merged[2]["properties"]["measures"]["absorbed_into"], merged[3]["properties"]["key"]["region"]);
+    assert_eq!(count_of(&lines, "Told"), 5);
+}
+
+#[test]
+fn without_expiry_the_end_of_the_inputs_ends_what_repeats_for_ever() {
+    let raw = "FROM orders\nCLUSTER BY h3(position, 8) WHERE price > 1\nEVERY 1 min\nEMIT ALL";
+    let lines = play(&rule_file(&[("alert", "Told", raw)]), &[disk(1), disk(1)]);
+    // Ticks at minutes 0 to 5: the end of the input repeats nothing.
+    assert_eq!(count_of(&lines, "Told"), 6, "{lines}");
+}
