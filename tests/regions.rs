@@ -31,9 +31,8 @@ fn orders(batches: &[Vec<Cell>]) -> Vec<String> {
         for (cell, number) in cells.iter().flat_map(|cell| (0..20).map(move |number| (cell, number))) {
             let (ts, place) = (at as i64 * 5 * MINUTE, cell.centre());
             let (lon, lat) = (place.lon(), place.lat());
-            records.push(format!(
-                r#"{{"ts":{ts},"order":"{at}-{cell}-{number}","lon":{lon},"lat":{lat},"price":1.5}}"#
-            ));
+            records
+                .push(format!(r#"{{"ts":{ts},"order":"{at}-{cell}-{number}","lon":{lon},"lat":{lat},"price":1.5}}"#));
         }
     }
     records
@@ -137,8 +136,7 @@ fn a_pattern_sees_a_region_move_towards_a_place_or_split_after_it_shrank() {
     assert!((300.0..2_000.0).contains(&step), "{step} m");
     assert!(towards[0]["properties"]["measures"]["pace"].as_f64().unwrap() > 1.0);
     // A disk that loses its rim, then a line through its middle.
-    let parted: Vec<Cell> =
-        disk(2).into_iter().filter(|cell| (cell.centre().lon() - lon).abs() > 0.004).collect();
+    let parted: Vec<Cell> = disk(2).into_iter().filter(|cell| (cell.centre().lon() - lon).abs() > 0.004).collect();
     let lines = play(&rules, &[disk(3), disk(2), parted]);
     let [split] = &alerts(&lines, "Split")[..] else { panic!("one alert:\n{lines}") };
     assert_eq!(split["properties"]["measures"]["parts"].as_array().map(Vec::len), Some(2));
@@ -155,7 +153,10 @@ fn a_merge_names_both_and_a_tick_without_change_is_told_only_if_all_is_asked_for
     };
     let two = [line(0..6), line(10..14)].concat();
     let rules = |emit: &str| {
-        rule_file(&[CELLS, ("alert", "Told", &format!("FROM cells\nCLUSTER BY cell WHERE demand >= 20\nEVERY 5 min\n{emit}"))])
+        rule_file(&[
+            CELLS,
+            ("alert", "Told", &format!("FROM cells\nCLUSTER BY cell WHERE demand >= 20\nEVERY 5 min\n{emit}")),
+        ])
     };
     let batches = [two.clone(), two, line(0..14)];
     let told = |emit: &str| -> Vec<String> {
@@ -164,10 +165,7 @@ fn a_merge_names_both_and_a_tick_without_change_is_told_only_if_all_is_asked_for
         alerts(&lines, "Told").iter().map(word).collect()
     };
     assert_eq!(told(""), ["emerged", "emerged", "absorbed", "survived", "dissolved"]);
-    assert_eq!(
-        told("EMIT ALL"),
-        ["emerged", "emerged", "survived", "survived", "absorbed", "survived", "dissolved"]
-    );
+    assert_eq!(told("EMIT ALL"), ["emerged", "emerged", "survived", "survived", "absorbed", "survived", "dissolved"]);
     let lines = play(&rules("EMIT CHANGES"), &batches);
     let merged = alerts(&lines, "Told");
     assert_eq!(merged[3]["properties"]["measures"]["parents"][0], merged[2]["properties"]["key"]["region"]);

@@ -101,7 +101,9 @@ fn compile_rule(
         Body::Cluster(plan) => {
             let program = cluster::Program::new(plan, outputs, rule.having.as_ref());
             let program = program.map_err(|error| failed(error.to_string()))?;
-            let class = constant("an event changes its cell; a tick looks at what changed, and at the regions that it puts out");
+            let class = constant(
+                "an event changes its cell; a tick looks at what changed, and at the regions that it puts out",
+            );
             (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
         }
     };

@@ -113,7 +113,8 @@ fn write_value(bytes: &mut SmallVec<[u8; 24]>, value: &Value) {
         Value::List(list) => write_list(bytes, list),
         // The language lets no geometry be a key; this keeps the function total.
         Value::Geometry(polygons) => {
-            let corners: Vec<Value> = polygons.all_corners().map(|[lon, lat]| Value::Point(Position::wrapped(lon, lat))).collect();
+            let corners: Vec<Value> =
+                polygons.all_corners().map(|[lon, lat]| Value::Point(Position::wrapped(lon, lat))).collect();
             write_list(bytes, &corners);
         }
     }

@@ -1,6 +1,6 @@
 //! Regions over time: what was said at each tick, and which regions there are then.
 
-use super::shape::RegionShape;
+use super::shape::{Polygon, RegionShape};
 use crate::model::TimeMs;
 use std::collections::BTreeMap;
 
@@ -53,6 +53,12 @@ impl History {
             }
             _ => {}
         }
+    }
+
+    /// What a region looked like when it was last told of; nothing for one that never was.
+    pub fn last_polygons(&self, id: &str) -> Vec<Polygon> {
+        let mut said = self.ticks.iter().rev().flat_map(|(_, shapes)| shapes);
+        said.find(|shape| shape.id == id).map(|shape| shape.polygons.clone()).unwrap_or_default()
     }
 
     /// How many ticks came after those that are kept.

@@ -2,9 +2,9 @@
 
 use crate::model::{TimeMs, format_time};
 
-/// `2014-05-02 08:10 UTC`; seconds and milliseconds only where there are some.
+/// `2014-05-02 08:10 UTC`; seconds only where there are some.
 pub(super) fn moment(at_ms: TimeMs) -> String {
-    let text = format_time(at_ms);
+    let text = format_time(at_ms.saturating_sub(at_ms.rem_euclid(1_000)));
     let Some(text) = text.strip_suffix('Z') else { return text };
     let text = text.strip_suffix(":00").unwrap_or(text);
     format!("{} UTC", text.replace('T', " "))
@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn times_are_as_short_as_they_can_be() {
         assert_eq!(moment(1_399_004_100_000), "2014-05-02 04:15 UTC");
-        assert_eq!(moment(1_399_004_100_250), "2014-05-02 04:15:00.25 UTC");
+        assert_eq!(moment(1_399_004_100_999), "2014-05-02 04:15 UTC");
+        assert_eq!(moment(1_399_004_131_250), "2014-05-02 04:15:31 UTC");
         assert_eq!((hour(1_399_004_100_000).as_str(), hour(0).as_str()), ("04:15", "1970-01-01"));
         assert_eq!((length(2_000.0).as_str(), length(500.0).as_str()), ("2 km", "500 m"));
     }

@@ -56,7 +56,8 @@ pub fn lineage(history: &History) -> String {
         span,
         height,
         most: history.shapes().map(|shape| shape.size).max().unwrap_or(1).max(1),
-        before: ticks.windows(2).map(|pair| (pair[1].0, pair[0].0)).chain([(first.0, span.0)]).collect(),
+        // What happened between two ticks is drawn just before the later one.
+        before: ticks.iter().map(|(tick, _)| (*tick, tick.saturating_sub(step))).collect(),
     };
     axis(&mut svg, &paper);
     for (id, life) in &lives {
@@ -121,7 +122,7 @@ struct Paper {
     height: f64,
     /// The most cells of any region.
     most: usize,
-    /// By tick: the tick before.
+    /// By tick: where what led to it begins.
     before: BTreeMap<TimeMs, TimeMs>,
 }
 

@@ -88,8 +88,12 @@ impl<'a> Compiler<'_, 'a> {
         }
         if self.site == Site::Region && !is_of_cells(name, kind) {
             return self.error(
-                Diagnostic::new(Code::WrongPlace, span, format!("`{name}` goes by time, and the cells of a region have no order in it"))
-                    .with_help("over cells there are count, sum, avg, min, max, stddev, median and the like"),
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    span,
+                    format!("`{name}` goes by time, and the cells of a region have no order in it"),
+                )
+                .with_help("over cells there are count, sum, avg, min, max, stddev, median and the like"),
             );
         }
         let at_once = matches!(self.site, Site::Window | Site::Region);

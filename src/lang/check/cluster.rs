@@ -59,7 +59,9 @@ fn input(rule: &mut RuleScope<'_>, clause: &ClusterClause, at: usize) -> Option<
                 .with_help("the H3 cell of a position is `h3(position, 8)`"),
         ),
     });
-    let condition = |compiler: &mut Compiler<'_, '_>, typed: Typed| compiler.want_bool(typed, "a cell is hot or cold by a condition");
+    let condition = |compiler: &mut Compiler<'_, '_>, typed: Typed| {
+        compiler.want_bool(typed, "a cell is hot or cold by a condition")
+    };
     let hot = expr(rule, &clause.hot, at, condition);
     if let Some(hot) = &hot {
         rule.always_same(hot, &clause.hot);
@@ -119,8 +121,12 @@ fn weighed(rule: &mut RuleScope<'_>, clause: &ClusterClause) {
     let mut missing = |span: Option<Span>, needs: &str, example: &str| {
         if let Some(span) = span {
             rule.report(
-                Diagnostic::new(Code::WrongPlace, span, format!("this needs `{needs}`: the rule doesn't say what it is"))
-                    .with_help(format!("for example `{example}`")),
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    span,
+                    format!("this needs `{needs}`: the rule doesn't say what it is"),
+                )
+                .with_help(format!("for example `{example}`")),
             );
         }
     };
@@ -243,8 +249,10 @@ pub(super) fn leave_unread(rule: &mut plan::Rule, streams: &Streams) {
         let costly = RegionField::ALL.iter().filter(|field| field.is_costly());
         matches!(expr.nodes(), [Node::Extra(slot)] if costly.clone().any(|field| field.slot() == *slot))
     };
-    let slots = rule.outputs.iter().zip(0u16..).filter(|(output, slot)| {
-        output.exprs.first().is_some_and(is_costly) && !streams.is_read(stream, *slot)
-    });
+    let slots = rule
+        .outputs
+        .iter()
+        .zip(0u16..)
+        .filter(|(output, slot)| output.exprs.first().is_some_and(is_costly) && !streams.is_read(stream, *slot));
     cluster.unread = slots.map(|(_, slot)| slot).collect();
 }

@@ -36,7 +36,10 @@ impl Compiler<'_, '_> {
         self.error(
             Diagnostic::new(Code::WrongPlace, path.span, format!("`{text}` differs from cell to cell of the region"))
                 .with_label("of a cell")
-                .with_help(format!("aggregate it, `sum({text})`, `max({text})`; of the region itself there are {}", fields.join(", "))),
+                .with_help(format!(
+                    "aggregate it, `sum({text})`, `max({text})`; of the region itself there are {}",
+                    fields.join(", ")
+                )),
         )
     }
 }

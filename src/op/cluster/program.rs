@@ -58,10 +58,14 @@ impl Program {
         // Every key gets one of these.
         Tracker::new(cluster.config, timing)?;
         let null = Expr::constant(Value::Null, crate::model::Type::Any);
-        let outputs: Vec<Expr> = outputs.iter().enumerate().map(|(slot, output)| {
-            let is_read = !cluster.unread.iter().any(|&unread| usize::from(unread) == slot);
-            output.exprs.first().filter(|_| is_read).unwrap_or(&null).clone()
-        }).collect();
+        let outputs: Vec<Expr> = outputs
+            .iter()
+            .enumerate()
+            .map(|(slot, output)| {
+                let is_read = !cluster.unread.iter().any(|&unread| usize::from(unread) == slot);
+                output.exprs.first().filter(|_| is_read).unwrap_or(&null).clone()
+            })
+            .collect();
         let slots = RegionField::ALL.iter().map(|field| usize::from(field.slot()) + 1).max();
         let mut used = vec![false; slots.unwrap_or(0)];
         for node in outputs.iter().chain(having).flat_map(Expr::nodes) {
@@ -113,25 +117,11 @@ impl Program {
     }
 
     /// Closes the instants before `to_ms`: at that time itself more results may come. `env` needs no event.
-    pub fn advance(
-        &self,
-        state: &mut KeyState,
-        to_ms: TimeMs,
-        clock: Clock,
-        env: &Env<'_>,
-        out: &mut Vec<Emission>,
-    ) {
+    pub fn advance(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         self.close_before(state, to_ms, clock, env, out);
     }
 
-    fn close_before(
-        &self,
-        state: &mut KeyState,
-        to_ms: TimeMs,
-        clock: Clock,
-        env: &Env<'_>,
-        out: &mut Vec<Emission>,
-    ) {
+    fn close_before(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         loop {
             if to_ms == TimeMs::MAX {
                 // The inputs have ended: to go on about regions to which nothing will ever happen would never end.

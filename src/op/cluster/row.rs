@@ -66,9 +66,9 @@ impl Record {
                 Value::List(Arc::new(view.compacted().into_iter().map(Value::Cell).collect()))
             }),
             RegionField::Position => Value::Point(self.look.centre),
-            RegionField::Boundary => view.and_then(|view| Polygons::new(view.outline())).map_or(Value::Null, |polygons| {
-                Value::Geometry(Arc::new(polygons))
-            }),
+            RegionField::Boundary => view
+                .and_then(|view| Polygons::new(view.outline()))
+                .map_or(Value::Null, |polygons| Value::Geometry(Arc::new(polygons))),
         }
     }
 }
