@@ -22,6 +22,20 @@ pub(super) fn length(metres: f64) -> String {
     if metres >= 1_000.0 { format!("{} km", metres / 1_000.0) } else { format!("{metres} m") }
 }
 
+/// `73.95°W`, with so many decimals; `0°` without a letter.
+pub(super) fn degrees(value: f64, [plus, minus]: [char; 2], places: usize) -> String {
+    let size = format!("{:.places$}", value.abs());
+    let is_zero = size.trim_matches(['0', '.']).is_empty();
+    let letter = if is_zero || size == "180" {
+        String::new()
+    } else if value < 0.0 {
+        minus.to_string()
+    } else {
+        plus.to_string()
+    };
+    format!("{size}°{letter}")
+}
+
 /// A guess at how wide a text of 11 pixels is: fonts differ, and nothing but the distance of labels hangs on it.
 pub(super) fn width(text: &str) -> f64 {
     6.2 * text.chars().count() as f64
@@ -73,6 +87,8 @@ mod tests {
         assert_eq!(moment(1_399_004_100_999), "2014-05-02 04:15 UTC");
         assert_eq!(moment(1_399_004_131_250), "2014-05-02 04:15:31 UTC");
         assert_eq!((hour(1_399_004_100_000).as_str(), hour(0).as_str()), ("04:15", "1970-01-01"));
+        let shown = [(-73.95, 2), (12.0, 0), (0.0, 1)].map(|(value, places)| degrees(value, ['E', 'W'], places));
+        assert_eq!(shown, ["73.95°W", "12°E", "0.0°"]);
         assert_eq!((length(2_000.0).as_str(), length(500.0).as_str()), ("2 km", "500 m"));
     }
 

@@ -24,7 +24,7 @@ const HALF_MIN: f64 = 1.2;
 /// Regions beyond these lanes aren't drawn, and that is said.
 const LANES_MAX: usize = 150;
 /// A lane is free again for another region after it has been empty for this share of the time.
-const REST: f64 = 0.02;
+const REST: f64 = 0.05;
 
 /// One region's life.
 struct Life<'a> {

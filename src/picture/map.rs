@@ -72,6 +72,25 @@ impl Map {
         (self.size.0 / 2.0 + x, self.size.1 / 2.0 + y)
     }
 
+    /// Meridians (counted on from the west edge, so perhaps past 180) and parallels at round degrees, some four of them on the
+    /// longer side, and how many decimals their degrees have.
+    pub(super) fn graticule(&self) -> (Vec<f64>, Vec<f64>, usize) {
+        let (wide, high) = (self.size.0 / self.scale.0, self.size.1 / self.scale.1);
+        let wanted = wide.max(high) / 4.0;
+        // 50, 20, 10, 5, … down to what the last decimal of a position is.
+        let steps = (0..=6).rev().flat_map(|places| [1.0, 2.0, 5.0].map(|digit| (digit, places)));
+        let fine = steps.map(|(digit, places)| (digit / 10f64.powi(places), places as usize));
+        let coarse = [10.0, 20.0, 50.0].map(|step| (step, 0));
+        let (step, places) = fine.chain(coarse).find(|(step, _)| *step >= wanted).unwrap_or((90.0, 0));
+        let lines = |middle: f64, span: f64| {
+            let (from, to) = (((middle - span / 2.0) / step).ceil(), ((middle + span / 2.0) / step).floor());
+            // `as` saturates; the span is at most some twenty steps.
+            (from as i64..=to as i64).take(24).map(|n| n as f64 * step).collect::<Vec<_>>()
+        };
+        let parallels = lines(self.middle.1, high).into_iter().filter(|lat| lat.abs() < 90.0).collect();
+        (lines(self.middle.0, wide), parallels, places)
+    }
+
     /// A round length for the scale bar, in metres, and how many pixels long it is: at most a quarter of the width.
     pub(super) fn bar(&self) -> (f64, f64) {
         let metres_per_pixel = MEAN_RADIUS_M.to_radians() / self.scale.1;
@@ -137,6 +156,18 @@ mod tests {
             assert!(map.place([west, north]).1 <= map.place([west, south]).1);
             assert!(width <= 700.0 && height <= 500.0);
         }
+    }
+
+    #[test]
+    fn the_graticule_has_a_few_round_lines() {
+        let map = Map::around(&[square(-74.1, -73.8, 40.6, 40.9)], 700.0, 500.0);
+        let (meridians, parallels, places) = map.graticule();
+        assert_eq!(parallels.len(), 4, "{parallels:?}");
+        assert!((2..=6).contains(&meridians.len()) && places == 1, "{meridians:?}");
+        let (meridians, parallels, _) = Map::around(&[], 600.0, 400.0).graticule();
+        assert!(meridians.len() <= 10 && parallels.len() <= 10);
+        let parts = [square(179.9, 180.0, 10.0, 10.1), square(-180.0, -179.9, 10.0, 10.1)];
+        assert!(!Map::around(&parts, 600.0, 600.0).graticule().0.is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     colour::Colour,
     history::{Entry, Scene},
-    label::{Labels, length, moment, width},
+    label::{Labels, degrees, length, moment, width},
     map::Map,
     shape::{Polygon, short},
     svg::{Path, Svg, escape, number},
@@ -78,6 +78,9 @@ fn draw(svg: &mut Svg, map: &Map, backdrop: &Backdrop, panel: &Panel<'_>) {
         let (_, rim) = paths(map, &backdrop.polygons);
         svg.element("path", &[("d", &rim), ("fill", "none"), ("stroke", "#e2e2dc")]);
     }
+    if backdrop.polygons.is_empty() {
+        graticule(svg, map);
+    }
     let entries = &panel.scene.entries;
     // Those that ended last, as a dashed line: others lie where they were.
     let (ended, alive): (Vec<&Entry<'_>>, Vec<&Entry<'_>>) = entries.iter().partition(|entry| entry.shape.has_ended);
@@ -94,6 +97,23 @@ fn draw(svg: &mut Svg, map: &Map, backdrop: &Backdrop, panel: &Panel<'_>) {
     }
     labels(svg, map, panel);
     scale_bar(svg, map);
+}
+
+/// A few meridians and parallels, with their degrees at the left and upper edge.
+fn graticule(svg: &mut Svg, map: &Map) {
+    let (wide, high) = map.size();
+    let style = "font-size=\"9\" fill=\"#999\"";
+    let (meridians, parallels, places) = map.graticule();
+    for lon in meridians {
+        let (x, _) = map.place([lon, 0.0]);
+        svg.line((x, 1.0), (x, high - 1.0), "stroke=\"#efefea\"");
+        svg.text((x + 2.0, 10.0), style, &degrees(if lon > 180.0 { lon - 360.0 } else { lon }, ['E', 'W'], places));
+    }
+    for lat in parallels {
+        let (_, y) = map.place([0.0, lat]);
+        svg.line((1.0, y), (wide - 1.0, y), "stroke=\"#efefea\"");
+        svg.text((3.0, y - 2.0), style, &degrees(lat, ['N', 'S'], places));
+    }
 }
 
 /// The area, and the way round it. Where polygons were cut at ±180° there is an area on both sides and no line between them.
@@ -181,9 +201,8 @@ fn labels(svg: &mut Svg, map: &Map, panel: &Panel<'_>) {
         let name = short(&shape.id);
         let high = if news.is_empty() { 13.0 } else { 26.0 };
         let (x, y) = map.place(centre);
-        // What the cells hold stays readable: the label goes to the upper edge of the region.
-        let y =
-            if panel.marks.is_empty() { y - high / 2.0 } else { top(map, &shape.polygons).unwrap_or(y) - high - 2.0 };
+        // Above the region, so that it hides neither its shape nor the arrow.
+        let y = top(map, &shape.polygons).unwrap_or(y) - high - 2.0;
         let (x, y) = places.put((x, y), (width(name).max(width(&news)) + 4.0, high));
         let ink = Colour::of(&shape.id).ink();
         let halo = "text-anchor=\"middle\" font-size=\"11\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"";
