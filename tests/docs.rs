@@ -27,7 +27,7 @@ use geocep::{
         file::RuleFile,
     },
     model::{Dimension, TIME_UNITS, Type, Unit, Value, format_duration},
-    plan::Plan,
+    plan::{Plan, RegionField},
     runtime::{
         config::Config,
         project::Project,
@@ -312,6 +312,12 @@ fn the_tables_are_those_of_the_code() {
         functions.push_str(&format!("| `{name}({})` | {gives} | {doc} | `{call}` = `{result}` |\n", params.join(", ")));
     }
     hold_table("functions", &functions);
+
+    let mut fields = "| field | type | what |\n| --- | --- | --- |\n".to_owned();
+    for field in RegionField::ALL {
+        fields.push_str(&format!("| `{}` | {} | {} |\n", field.name(), type_name(field.ty()), field.doc()));
+    }
+    hold_table("region", &fields);
 
     let mut units = "| kind | units |\n| --- | --- |\n".to_owned();
     let spans = TIME_UNITS.iter().map(|(symbol, span_ms)| match *symbol {

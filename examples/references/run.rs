@@ -67,13 +67,16 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
         covered: true,
         details: Vec::new(),
     };
-    let by_kernel = match kind {
-        Kind::Clusters => Some(regions::clusters as fn(&Set, &Value) -> Result<Vec<Answer>, String>),
-        Kind::Regions => Some(regions::regions as _),
+    let of_regions = |reference: Value| -> Result<Vec<Answer>, String> {
+        let text = String::from_utf8(read(&rules.join("regions.yaml"))?).map_err(|error| error.to_string())?;
+        regions::regions(set, &reference, &text, &|text| alerts(set, text, rules, shards))
+    };
+    let with_kernel = match kind {
+        Kind::Clusters => Some(read_json(path).and_then(|reference| regions::clusters(set, &reference))),
+        Kind::Regions => Some(read_json(path).and_then(of_regions)),
         _ => None,
     };
-    if let Some(run) = by_kernel {
-        let answers = read_json(path).and_then(|reference| run(set, &reference));
+    if let Some(answers) = with_kernel {
         return match answers {
             Ok(answers) => answers
                 .into_iter()
@@ -119,9 +122,23 @@ fn with_rows(verdict: Verdict, expected: &[Row], found: &[Row]) -> Verdict {
 
 /// The rows that the rules give.
 fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    for alert in alerts(set, &case.rules, rules, shards)? {
+        let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
+        if alert.get("rule").is_some_and(|rule| rule == case.rule)
+            && case.timed_out.is_none_or(|only| only == timed_out)
+        {
+            rows.push((case.row)(&alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
+        }
+    }
+    Ok(rows)
+}
+
+/// The properties of all alerts of a rule file.
+fn alerts(set: &Set, text: &str, rules: &Path, shards: u32) -> Result<Vec<Value>, String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = dir.path().join("rules.yaml");
-    fs::write(&file, &case.rules).map_err(|error| error.to_string())?;
+    fs::write(&file, text).map_err(|error| error.to_string())?;
     let [alerts, late, dead] = ["alerts", "late", "dead"].map(|name| dir.path().join(name));
     replay(
         set,
@@ -144,18 +161,12 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
             return Err(format!("{count} events are {what}, the first: {}", String::from_utf8_lossy(first)));
         }
     }
-    let mut rows = Vec::new();
+    let mut found = Vec::new();
     for line in read(&alerts)?.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let feature: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        let alert = feature.get("properties").ok_or("an alert without properties")?;
-        let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
-        if alert.get("rule").is_some_and(|rule| rule == case.rule)
-            && case.timed_out.is_none_or(|only| only == timed_out)
-        {
-            rows.push((case.row)(alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
-        }
+        found.push(feature.get("properties").ok_or("an alert without properties")?.clone());
     }
-    Ok(rows)
+    Ok(found)
 }
 
 fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Result<(), String> {

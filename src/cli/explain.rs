@@ -4,7 +4,7 @@ use super::options::{ConfigOptions, fail, print, say, warn};
 use crate::{
     engine::{Engine, Inline, Options},
     model::StreamId,
-    plan::{Body, Plan, Role, Rule, RuleKind, StreamOrigin},
+    plan::{Body, OutputField, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin},
     runtime::project::{Loaded, Project, ProjectError},
 };
 use clap::Args;
@@ -122,7 +122,16 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
     if let Some(having) = &rule.having {
         writeln!(text, "  having {having}")?;
     }
-    for field in rule.outputs.iter().filter(|field| field.role == Role::Measure) {
+    let says = |field: &OutputField| {
+        let as_it_is = field.exprs.first().is_some_and(|expr| expr.to_string().starts_with("region."));
+        as_it_is && RegionField::named(&field.name).is_some()
+    };
+    let of_region: Vec<&str> =
+        rule.outputs.iter().filter(|field| says(field)).map(|field| field.name.as_str()).collect();
+    if !of_region.is_empty() {
+        writeln!(text, "  says of each region: {}", of_region.join(", "))?;
+    }
+    for field in rule.outputs.iter().filter(|field| field.role == Role::Measure && !says(field)) {
         let expr = field.exprs.first().map(ToString::to_string).unwrap_or_default();
         writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
     }

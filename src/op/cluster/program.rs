@@ -172,11 +172,11 @@ impl Program {
         let Config { reach, density, min_cells, overlap, limits } = self.config;
         let mut text = String::from("regions of hot cells");
         // Writing to a string can't fail.
-        let _ = write!(text, " at most {reach} steps apart");
+        let _ = write!(text, " at most {reach} {} apart", if reach == 1 { "step" } else { "steps" });
         if let Some(density) = density {
             let _ = write!(text, ", cores with {} hot cells within {}", density.cells, density.within);
         }
-        let _ = write!(text, ", of at least {min_cells} cells\n");
+        let _ = writeln!(text, ", of at least {min_cells} {}", if min_cells == 1 { "cell" } else { "cells" });
         for (at, feed) in self.inputs.iter().enumerate() {
             let ClusterInput { cell, hot, cold, weight, members } = &feed.of;
             let input = if self.inputs.len() > 1 { format!("input {at}: ") } else { String::new() };
