@@ -87,7 +87,7 @@ pub enum Node {
     Field(u16),
     /// The time of the event under test.
     Time,
-    /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell.
+    /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell. From 3 on: a field of the region at hand.
     Extra(u16),
     /// What is kept of the partition's previous event.
     Prev(u16),

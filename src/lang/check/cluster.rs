@@ -22,6 +22,12 @@ use crate::{
 /// Checks the clause; aggregates are put in once the measures are known.
 pub(super) fn cluster(rule: &mut RuleScope<'_>, clause: &ClusterClause, query: &Query) -> Option<plan::Cluster> {
     let inputs: Vec<Option<ClusterInput>> = (0..rule.inputs.len()).map(|at| input(rule, clause, at)).collect();
+    let hot = || inputs.iter().flatten().map(|input| &input.hot);
+    if hot().all(|hot| hot.as_const().is_some())
+        && let Some(first) = hot().next()
+    {
+        rule.always_same(first, &clause.hot);
+    }
     let config = config(rule, clause);
     let confirm = confirm(rule, clause);
     let mut ms = |quantity: &Option<ast::Quantity>| match quantity {
@@ -63,9 +69,6 @@ fn input(rule: &mut RuleScope<'_>, clause: &ClusterClause, at: usize) -> Option<
         compiler.want_bool(typed, "a cell is hot or cold by a condition")
     };
     let hot = expr(rule, &clause.hot, at, condition);
-    if let Some(hot) = &hot {
-        rule.always_same(hot, &clause.hot);
-    }
     let cold = clause.cold.as_ref().map(|cold| expr(rule, cold, at, condition));
     let weight = clause.weight.as_ref().map(|weight| {
         expr(rule, weight, at, |compiler, typed| match typed.ty {

@@ -1,7 +1,10 @@
 //! What the language has and this version does not run: refused with a place, never accepted and ignored.
 
 use super::scope::RuleScope;
-use crate::lang::ast::{EmitKind, Operator, Query, WindowKind};
+use crate::lang::{
+    ast::{EmitKind, Operator, Query, WindowKind},
+    diag::{Code, Diagnostic},
+};
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
@@ -26,8 +29,13 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
             EmitKind::Every { .. } if matches!(query.operator, Some(Operator::Window(_))) => None,
             EmitKind::Every { .. } => Some("EMIT EVERY outside of windows"),
             EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
-            EmitKind::All => Some("EMIT ALL outside of CLUSTER"),
-            EmitKind::Changes => Some("EMIT CHANGES outside of CLUSTER"),
+            EmitKind::All | EmitKind::Changes => {
+                rule.report(
+                    Diagnostic::new(Code::WrongPlace, emit.span, "EMIT ALL and EMIT CHANGES are about regions")
+                        .with_help("they belong to CLUSTER; of a window `EMIT EVERY` gives results so far"),
+                );
+                None
+            }
         };
         if let Some(what) = what {
             rule.unsupported(what, emit.span);

@@ -8,7 +8,7 @@ use crate::{
     expr::{Builder, Node},
     lang::{
         ast::{Expr, ExprKind, Name, Path},
-        diag::{Code, Diagnostic},
+        diag::{Code, Diagnostic, nearest},
         print::print_expr,
     },
     plan::{OutputField, RegionField, Role},
@@ -29,10 +29,17 @@ impl Compiler<'_, '_> {
         if let Some(typed) = self.key_component(&text, path.span) {
             return Some(typed);
         }
+        let fields: Vec<String> = RegionField::ALL.iter().map(|field| format!("`{}`", field.name())).collect();
+        let near = nearest(&head.text, RegionField::ALL.iter().map(|field| field.name()));
+        if let Some(near) = near.filter(|_| rest.is_empty() && !self.is_of_events(&head.text)) {
+            return self.error(
+                Diagnostic::new(Code::UnknownField, path.span, format!("a region has no field `{text}`"))
+                    .with_help(format!("did you mean `{near}`?")),
+            );
+        }
         // An unknown name is told as such, not as one that differs.
         let mut compiler = Compiler::new(self.rule, Site::Event, self.input);
         compiler.event_path(head, rest, path.span)?;
-        let fields: Vec<String> = RegionField::ALL.iter().map(|field| format!("`{}`", field.name())).collect();
         self.error(
             Diagnostic::new(Code::WrongPlace, path.span, format!("`{text}` differs from cell to cell of the region"))
                 .with_label("of a cell")
@@ -41,6 +48,13 @@ impl Compiler<'_, '_> {
                     fields.join(", ")
                 )),
         )
+    }
+
+    /// Whether events of an input have a field, or may have it.
+    fn is_of_events(&self, name: &str) -> bool {
+        let streams = &self.rule.streams;
+        let has = |stream| streams.field_type(stream, name).is_some() || streams.is_open(stream);
+        name == "time" || self.rule.inputs.iter().any(|input| has(input.stream))
     }
 }
 

@@ -155,6 +155,7 @@ fn show_rule(rule: &Rule, out: &mut String) {
                 );
             }
         }
+        Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);
             match &window.jitter {
