@@ -55,6 +55,10 @@ pub(super) fn ais(setting: Setting, notes: &mut Notes) -> Vec<Box<dyn Feed>> {
         (minute(0.0), minute(110.0)),
         "five fishing vessels and four ships that pass",
     );
+    let passing = (minute(0.0), minute(115.0));
+    notes.situation("convoy", "column", passing, "five fishing vessels sail one behind the other, 1.5 km apart");
+    notes.situation("convoy", "ships", passing, "four ships sail one behind the other, 1.5 km apart");
+    notes.decoy("convoy", "bank", span, "twelve vessels sail, each by itself, and meet where they fish");
     for n in 0..3 {
         let mut pilot = Pilot::new(minute(0.0), TRIO);
         fish(setting, ("regions.trio", n), TRIO, &mut pilot);

@@ -1,4 +1,4 @@
-//! Regions that live: five situations that show in clusters of cells only, each with something that looks like it.
+//! Regions that live: situations that show in clusters of cells only, each with something that looks like it.
 //!
 //! | what | its decoy | file |
 //! | --- | --- | --- |
@@ -6,6 +6,7 @@
 //! | a supply desert: the drivers leave where the demand is | drivers leave where there is none | `market` |
 //! | a jam that grows against the direction of travel | one that grows with it | `road` |
 //! | a fishing fleet that gathers | a column that passes, three vessels that stay three | `fishing` |
+//! | vessels that sail in company | vessels that come from all sides and meet | `fishing` |
 //! | a crowd that disperses | one that marches and stays together | `crowd` |
 
 mod crowd;
