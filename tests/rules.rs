@@ -93,7 +93,10 @@ fn every_shipped_alert_has_a_test_that_wants_it_and_one_that_does_not() {
 
 /// The properties of all alerts of a replay of a fixture with its configuration.
 fn replay(fixture: &str) -> Vec<Value> {
-    let config = root().join("fixtures").join(fixture).join("geocep.yaml");
+    replay_of(&root().join("fixtures").join(fixture).join("geocep.yaml"))
+}
+
+fn replay_of(config: &Path) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_geocep")).args(["replay", "--quiet", "-c"]).arg(config).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -140,30 +143,54 @@ fn over_the_fixtures_the_rules_find_the_situations_and_not_the_decoys() {
     }
 }
 
+/// The alerts of a made scenario `regions` with this seed.
+fn regions_of(seed: u64) -> (Value, Vec<Value>) {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_geocep"))
+        .args(["simulate", "regions", "--force", "--seed", &seed.to_string(), "--out"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let config = fs::read_to_string(root().join("fixtures/regions/geocep.yaml")).unwrap();
+    // Its paths are relative to `fixtures/regions`.
+    let root = root().display().to_string();
+    let config = config.replace("../../", &format!("{root}/")).replace("../", &format!("{root}/fixtures/"));
+    fs::write(dir.path().join("geocep.yaml"), config).unwrap();
+    let truth = fs::read(dir.path().join("truth.json")).unwrap();
+    let config = dir.path().join("geocep.yaml");
+    (serde_json::from_slice(&truth).unwrap(), replay_of(&config))
+}
+
 #[test]
 fn of_the_situations_in_regions_each_is_found_at_its_time_and_what_looks_like_it_is_not() {
-    let truth = fs::read(root().join("fixtures/regions/truth.json")).unwrap();
-    let truth: Value = serde_json::from_slice(&truth).unwrap();
+    for seed in [42, 1, 8] {
+        found_in_regions(seed);
+    }
+}
+
+fn found_in_regions(seed: u64) {
+    let (truth, alerts) = regions_of(seed);
     let of = |list: &str, situation: &str| -> Vec<Value> {
         let all = truth[list].as_array().unwrap().iter();
         all.filter(|it| it["situation"] == situation).cloned().collect()
     };
-    let alerts = replay("regions");
-    for (situation, rule, places, times) in [
-        ("surge_spreads", "SurgeSpreading", 1, 1),
-        ("supply_desert", "SupplyDesert", 1, 1),
-        ("jam_upstream", "JamGrowsUpstream", 1, 1),
-        ("fleet_gathers", "FleetGathers", 1, 1),
-        ("convoy", "Convoy", 2, 2),
-        ("crowd_disperses", "CrowdDisperses", 1, 1),
-        // Told again while it goes on.
-        ("group_moves", "GroupOnTheMove", 1, 2),
+    for (situation, rule, places) in [
+        ("surge_spreads", "SurgeSpreading", 1),
+        ("supply_desert", "SupplyDesert", 1),
+        ("jam_upstream", "JamGrowsUpstream", 1),
+        ("fleet_gathers", "FleetGathers", 1),
+        ("convoy", "Convoy", 2),
+        ("crowd_disperses", "CrowdDisperses", 1),
+        ("group_moves", "GroupOnTheMove", 1),
     ] {
         let (wanted, decoys) = (of("situations", situation), of("decoys", situation));
         assert!(wanted.len() == places && !decoys.is_empty(), "{situation}");
         let found: Vec<&Value> = alerts.iter().filter(|alert| alert["rule"] == rule).collect();
         let regions: BTreeSet<String> = found.iter().map(|alert| text(&alert["key"]["region"])).collect();
-        assert_eq!((found.len(), regions.len()), (times, places), "{rule}");
+        // A group that goes on is told of again.
+        assert!(regions.len() == places && found.len() >= places, "{rule}, seed {seed}: {found:?}");
+        assert!(found.len() == places || rule == "GroupOnTheMove", "{rule}, seed {seed}");
         for alert in found {
             let [from, to] = ["start", "end"].map(|end| wanted[0][end].as_i64().unwrap());
             let [start, end] = ["start", "end"].map(|end| geocep::model::parse_time(&text(&alert[end])).unwrap());
@@ -191,6 +218,13 @@ fn a_replay_draws_the_regions_of_its_rules_and_puts_out_the_same_alerts() {
         "{said}"
     );
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    run(&["--svg", other.path().to_str().unwrap(), "--svg-max", "6", "--shards", "4"]);
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let there = fs::read(other.path().join(path.file_name().unwrap())).unwrap();
+        assert!(fs::read(&path).unwrap() == there, "{} differs with other shards", path.display());
+    }
     let index = read("index.html");
     for rule in ["surge", "deserts", "jams", "fishing_grounds", "crowds"] {
         assert!(
