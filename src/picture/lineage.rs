@@ -44,7 +44,7 @@ pub fn lineage(history: &History) -> String {
         return svg.finish();
     };
     // The state before the first tick is drawn as well: what emerged at it grows out of nothing.
-    let step = ticks.windows(2).map(|pair| pair[1].0 - pair[0].0).min().unwrap_or(60_000).max(1);
+    let step = ticks.windows(2).map(|pair| pair[1].0.saturating_sub(pair[0].0)).min().unwrap_or(60_000).max(1);
     let span = (first.0.saturating_sub(step), last.0);
     let (lives, left_out) = lives(history, span);
     let lanes = lives.values().map(|life| life.lane + 1).max().unwrap_or(0);
@@ -79,7 +79,7 @@ pub fn lineage(history: &History) -> String {
 
 /// Each region with its lane: the nearest free one to its parent's, else the highest.
 fn lives(history: &History, span: (TimeMs, TimeMs)) -> (BTreeMap<&str, Life<'_>>, usize) {
-    let rest = ((span.1 - span.0) as f64 * REST) as TimeMs;
+    let rest = (span.1.saturating_sub(span.0) as f64 * REST) as TimeMs;
     let mut lives: BTreeMap<&str, Life<'_>> = BTreeMap::new();
     // By lane: until when it is taken.
     let mut lanes: Vec<TimeMs> = Vec::new();
@@ -128,8 +128,9 @@ struct Paper {
 
 impl Paper {
     fn x(&self, at_ms: TimeMs) -> f64 {
-        let share = (at_ms - self.span.0) as f64 / (self.span.1 - self.span.0).max(1) as f64;
-        LEFT + share * (WIDTH - LEFT - RIGHT)
+        let (from, to) = (self.span.0 as f64, self.span.1 as f64);
+        let share = (at_ms as f64 - from) / (to - from).max(1.0);
+        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     }
 
     fn y(&self, life: &Life<'_>) -> f64 {
@@ -149,16 +150,16 @@ impl Paper {
 fn axis(svg: &mut Svg, paper: &Paper) {
     const MINUTE: TimeMs = 60_000;
     let steps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map(|minutes| minutes * MINUTE);
-    let wanted = (paper.span.1 - paper.span.0) / 12;
+    let wanted = paper.span.1.saturating_sub(paper.span.0) / 12;
     // Past half a day in whole days.
     let days = (wanted / (1_440 * MINUTE) + 1) * 1_440 * MINUTE;
     let step = steps.into_iter().find(|&step| step >= wanted).unwrap_or(days);
-    let mut at = paper.span.0 - paper.span.0.rem_euclid(step) + step;
-    while at <= paper.span.1 {
+    let mut next = paper.span.0.checked_sub(paper.span.0.rem_euclid(step)).and_then(|at| at.checked_add(step));
+    while let Some(at) = next.filter(|at| *at <= paper.span.1) {
         let x = paper.x(at);
         svg.line((x, TOP - 4.0), (x, paper.height - BOTTOM + 4.0), "stroke=\"#e6e6e0\"");
         svg.text((x, paper.height - 9.0), "text-anchor=\"middle\" font-size=\"10\" fill=\"#666\"", &hour(at));
-        at += step;
+        next = at.checked_add(step);
     }
 }
 

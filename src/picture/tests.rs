@@ -135,3 +135,40 @@ fn what_is_cut_at_the_antimeridian_has_no_line_there() {
     let rim = text.split("d=\"").find(|part| part.contains("fill=\"none\"")).unwrap().split('"').next().unwrap();
     assert!(!rim.contains('Z') && rim.matches('M').count() >= 2, "{rim}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
+    #[test]
+    fn whatever_is_said_pictures_are_well_formed(
+        said in proptest::collection::vec(
+            (proptest::num::i64::ANY, 0usize..6, 0usize..6, ".{0,8}", proptest::num::f64::ANY, proptest::num::f64::ANY), 0..24,
+        ),
+        is_near in proptest::bool::ANY,
+    ) {
+        let words = ["emerged", "survived", "split", "split_off", "absorbed", "dissolved"];
+        let mut said = said;
+        if is_near {
+            said.iter_mut().for_each(|it| it.0 = it.0.rem_euclid(5) * MINUTE);
+        }
+        said.sort_by_key(|it| it.0);
+        let mut history = History::new("any", 40);
+        for (tick_ms, id, word, flag, x, y) in said {
+            history.add(RegionShape {
+                id: format!("{id}{flag}"),
+                tick_ms,
+                transition: words[word].to_owned(),
+                flags: vec![flag],
+                size: word,
+                polygons: vec![vec![vec![[x, y], [x + 1.0, y], [5.0, 6.0], [x, y]]], vec![vec![]], vec![]],
+                centre: Some([x, y]),
+                parents: vec![format!("{}", (id + 1) % 6)],
+                absorbed_into: (word == 4).then(|| format!("{}", (id + 1) % 6)),
+                has_ended: word >= 4,
+            });
+        }
+        proptest::prop_assert!(is_well_formed(&lineage(&history)));
+        for at in 0..history.scenes().len() {
+            proptest::prop_assert!(is_well_formed(&frame(&history, at)));
+        }
+    }
+}
