@@ -271,3 +271,24 @@ fn the_order_of_the_cells_of_an_instant_leaves_no_trace() {
     instants.iter_mut().for_each(|instant| instant.reverse());
     assert_eq!(lines, play(&instants));
 }
+
+#[test]
+fn nothing_is_kept_of_a_region_that_ended() {
+    let pattern = "FROM surge\nPARTITION BY region\nPATTERN a -> b\nWITHIN 10 min\n\
+        DEFINE a AS transition = 'emerged', b AS size > 2 * prev(size)";
+    let rules = rule_file(&[CELLS, SURGE, ("alert", "Doubled", pattern)]);
+    let batches: Vec<Vec<Cell>> = (0..40).map(|at| if at % 3 == 0 { disk(1) } else { Vec::new() }).collect();
+    let scene = Scene::over("city", &rules, vec![("orders", orders(&batches))]);
+    let (mut session, lanes) = scene.session(&Mode::default(), 2);
+    let (mut lines, mut letters) = (Default::default(), Default::default());
+    let mut chunk = geocep::wire::Chunk::new();
+    for (offset, record) in scene.lanes[0].records.iter().enumerate() {
+        chunk.push(0, offset as u64, record, 1 << 20);
+    }
+    session.push(lanes[0], &chunk, &mut letters);
+    session.advance(&mut lines);
+    let plan = &scene.project.plan;
+    let rule = plan.rules.iter().position(|rule| rule.name == "Doubled").unwrap();
+    let stats = session.engine().rule_stats(rule as u32);
+    assert!(stats.keys <= 2, "{} of 14 regions are still known", stats.keys);
+}
