@@ -26,10 +26,19 @@ pub(super) struct ExplainArgs {
     /// Print Graphviz graphs: the streams, then the automaton of each pattern
     #[arg(long)]
     dot: bool,
+    /// Draw what each transition of a region means as SVG files, and read no rules
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rules", "dot"])]
+    transitions: Option<PathBuf>,
 }
 
 /// Explains rule files.
 pub(super) fn run(args: &ExplainArgs) -> u8 {
+    if let Some(dir) = &args.transitions {
+        return match super::transitions::write(dir) {
+            Ok(()) => 0,
+            Err(error) => fail(&error, 1),
+        };
+    }
     let loaded = Loaded::read(&args.config.request(&args.rules));
     let project = match loaded.and_then(|loaded| loaded.check(&BTreeMap::new(), true)) {
         Ok(project) => project,

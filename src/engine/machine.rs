@@ -98,6 +98,9 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Rules of which every output is kept, and what was kept of them.
+    pub(super) watched: Vec<u32>,
+    pub(super) seen: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
     pub(super) watermark_ms: TimeMs,
     /// How far events alone brought it.
@@ -185,6 +188,8 @@ impl Engine {
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            watched: Vec::new(),
+            seen: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
             readers,
@@ -257,6 +262,18 @@ impl Engine {
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.ready);
+    }
+
+    /// From now on keeps every output of a rule for [`Engine::take_seen`], also where it is a stream.
+    pub fn watch(&mut self, rule: u32) {
+        if !self.watched.contains(&rule) {
+            self.watched.push(rule);
+        }
+    }
+
+    /// Moves what was kept of the watched rules to `out`: of each rule in the order of its outputs, instants complete.
+    pub fn take_seen(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.seen);
     }
 
     /// No event with a time below this will come.

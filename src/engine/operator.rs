@@ -1,6 +1,7 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 use super::{
+    ended::Ending,
     histories::Histories,
     inbox::OwnedEvent,
     kernel::Kernel,
@@ -82,6 +83,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
+    /// How the last event of a partition is known.
+    ending: Option<Ending>,
     partitions: Keyed<Partition<K::State>>,
     passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
@@ -111,6 +114,7 @@ impl<K: Kernel> KeyedOperator<K> {
         kernel: Arc<K>,
         world: Arc<World>,
         groups: u32,
+        ending: Option<Ending>,
     ) -> Self {
         let passing = rule.through.as_ref().map(|through| Passing {
             program: through::Program::new(through),
@@ -120,6 +124,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
+            ending,
             rule,
             ix,
             rank,
@@ -185,11 +190,12 @@ impl<K: Kernel> KeyedOperator<K> {
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
-        if self.depth > 0 {
+        let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
+        if self.depth > 0 && !is_last {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
             partition.previous = Some(Past { time_ms: event.time_ms(), values });
         }
-        if let (2.., Some(previous)) = (self.depth, previous) {
+        if let (2.., Some(previous), false) = (self.depth, previous, is_last) {
             let older = &mut partition.older.get_or_insert_default().0;
             older.truncate(self.depth.saturating_sub(2));
             older.push_front(previous);

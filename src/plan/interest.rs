@@ -42,9 +42,7 @@ impl Rule {
             | Body::Join(_)
             | Body::Pattern(_)
             | Body::Near(_)
-            | Body::Latest(_) => {
-                None
-            }
+            | Body::Latest(_) => None,
         };
         match body.filter(|body| !is_anything(body)) {
             None => Interest { alternatives: before, beyond_where: None },

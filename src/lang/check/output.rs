@@ -92,11 +92,9 @@ fn add_measure(
         return;
     };
     let is_key = before.role == Role::Key;
-    let repeats_key = is_key
-        && rule.keys.iter().any(|key| {
-            let text = crate::lang::print::print_expr(&measure.expr);
-            key.name == field.name && (key.text == text || key.name == text)
-        });
+    let text = crate::lang::print::print_expr(&measure.expr);
+    let is_component = |key: &super::scope::KeyScope<'_>| key.name == field.name && key.text == text;
+    let repeats_key = is_key && (field.name == text || rule.keys.iter().any(is_component));
     if repeats_key {
         return;
     }

@@ -250,8 +250,7 @@ fn snapshot(scope: &mut RuleScope<'_>, query: &Query) -> Option<Body> {
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    let is_filter =
-        query.operator.is_none() && query.joins.is_empty() && query.near.is_none() && query.emit.is_none();
+    let is_filter = query.operator.is_none() && query.joins.is_empty() && query.near.is_none() && query.emit.is_none();
     for (word, span) in clauses.into_iter().flatten().filter(|_| is_filter) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
