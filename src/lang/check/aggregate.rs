@@ -44,8 +44,12 @@ const TOP_MAX: i64 = 100;
 
 /// Whether the events of a variable can be aggregated so; all others are of windows.
 fn is_of_variables(name: &str, kind: AggregateKind) -> bool {
-    use AggregateKind::{Avg, Count, Distinct, First, Last, Max, Min, PathLength, Sum};
-    matches!(kind, Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength) && name != "rate"
+    use AggregateKind::{Avg, BoundingBox, Centroid, Count, Distinct, First, Last, Max, Min, PathLength, Stddev, Sum};
+    let folds = matches!(
+        kind,
+        Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength | Stddev | Centroid | BoundingBox
+    );
+    folds && name != "rate"
 }
 
 /// Whether a function is an aggregate.
@@ -80,8 +84,15 @@ impl<'a> Compiler<'_, 'a> {
             );
         }
         if self.site != Site::Window && !is_of_variables(name, kind) {
-            self.rule.unsupported(&format!("{name}(…) outside of windows"), call.name.span);
-            return None;
+            let why = match name {
+                "rate" | "ewma" => "is over the time of a window, and a match has none of its own",
+                _ => "is over a window: of a match every partial match would have to keep all of its values",
+            };
+            return self.error(
+                Diagnostic::new(Code::WrongPlace, call.name.span, format!("`{}` {why}", call.name.text)).with_help(
+                    "put the match out row by row as a `stream:` (ALL ROWS PER MATCH), and let a window read that",
+                ),
+            );
         }
         let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && self.site != Site::Window;
         if let Some(distinct) = call.distinct {
