@@ -44,8 +44,12 @@ const TOP_MAX: i64 = 100;
 
 /// Whether the events of a variable can be aggregated so; all others are of windows.
 fn is_of_variables(name: &str, kind: AggregateKind) -> bool {
-    use AggregateKind::{Avg, Count, Distinct, First, Last, Max, Min, PathLength, Sum};
-    matches!(kind, Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength) && name != "rate"
+    use AggregateKind::{Avg, BoundingBox, Centroid, Count, Distinct, First, Last, Max, Min, PathLength, Stddev, Sum};
+    let folds = matches!(
+        kind,
+        Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength | Stddev | Centroid | BoundingBox
+    );
+    folds && name != "rate"
 }
 
 /// Whether the cells of a region can be aggregated so: they have no order but that of their numbers.
@@ -97,8 +101,15 @@ impl<'a> Compiler<'_, 'a> {
         }
         let at_once = matches!(self.site, Site::Window | Site::Region);
         if !at_once && !is_of_variables(name, kind) {
-            self.rule.unsupported(&format!("{name}(…) outside of windows"), call.name.span);
-            return None;
+            let why = match name {
+                "rate" | "ewma" => "is over the time of a window, and a match has none of its own",
+                _ => "is over a window: of a match every partial match would have to keep all of its values",
+            };
+            return self.error(
+                Diagnostic::new(Code::WrongPlace, call.name.span, format!("`{}` {why}", call.name.text)).with_help(
+                    "put the match out row by row as a `stream:` (ALL ROWS PER MATCH), and let a window read that",
+                ),
+            );
         }
         let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && !at_once;
         if let Some(distinct) = call.distinct {
