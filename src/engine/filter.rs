@@ -50,6 +50,7 @@ impl Kernel for Filter {
             values: outputs.iter().map(|expr| expr.value(env)).collect(),
             taken: vec![Taken { var: 0, id: env.event.id(*id_slot), position }],
             row: None,
+            revision: 0,
             dropped: 0,
         });
     }

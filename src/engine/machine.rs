@@ -4,9 +4,10 @@ use super::{
     compile::{CompileError, Compiled, Setting, compile},
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
+    late::LateReaders,
     output::{Moment, Output},
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
-    shard::{Routed, Shard},
+    shard::{Arrived, Routed, Shard},
 };
 use crate::{
     expr::World,
@@ -14,6 +15,7 @@ use crate::{
     plan::{Class, ClockPolicy, Plan, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// How a core is laid out.
@@ -54,6 +56,8 @@ pub struct RuleStats {
     pub outputs: u64,
     /// Events that WHERE let pass but whose key has a null component: they are nobody's.
     pub missing_key: u64,
+    /// Late events that the rule took.
+    pub late: u64,
     /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
     /// Keys with state.
@@ -88,6 +92,8 @@ pub struct Engine {
     level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
+    /// Who takes late events.
+    late_readers: LateReaders,
     /// For each rule its stream, and the levels that read it.
     pub(super) derived: Vec<Derived>,
     /// The order of streams at one instant: sources, then derived ones, each by name.
@@ -157,7 +163,7 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
+        let router = Router::new(Arc::clone(&plan), Arc::clone(&world), &readers, groups, shards);
         Ok(Self {
             memos: router.memos(),
             router,
@@ -170,6 +176,7 @@ impl Engine {
             ready: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
+            late_readers: LateReaders::new(&plan, &compiled, readers.first()),
             readers,
             derived: streams,
             stream_ranks,
@@ -205,12 +212,19 @@ impl Engine {
         self.merge.add_partition(stream, partition, disorder_ms)
     }
 
-    /// Takes a batch of one partition, in the order of its offsets. What is late is left out and given back.
-    pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) {
+    /// Takes a batch of one partition, in the order of its offsets. What is late is left out and given back, unless some rule
+    /// takes it all the same: how many events those are.
+    pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) -> u64 {
         for header in batch.headers() {
             self.last_event_ms = self.last_event_ms.max(header.time_ms);
         }
-        self.merge.push(partition, batch, late);
+        let Self { merge, late_readers, router, .. } = self;
+        let mut takes = |event: EventRef<'_>, found_ms| {
+            let mut taken = false;
+            late_readers.route(router, event, found_ms, |_, _| taken = true);
+            taken
+        };
+        merge.push_unless(partition, batch, &mut takes, late)
     }
 
     /// An empty batch of this width with memory that was used before, if there is one.
@@ -307,12 +321,14 @@ impl Engine {
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
         for level in 0..self.readers.len() {
             if level == 0 {
-                self.step_level(level, to.clock, released.len(), |at| released.event(at));
+                self.step_level(level, to.clock, released.len(), |at| {
+                    Some((released.event(at)?, released.late_ms(at)))
+                });
             } else {
                 self.keep_for(level, released);
                 let events =
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
-                self.step_level(level, to.clock, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
+                self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
             }
             self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
             self.collect(level, watermark_ms);
@@ -328,7 +344,9 @@ impl Engine {
         if !self.plan.streams.iter().zip(readers).any(|(stream, readers)| reads_source(stream) && !readers.is_empty()) {
             return;
         }
-        for event in (0..released.len()).filter_map(|at| released.event(at)) {
+        // Late ones are for rules that read sources alone.
+        let on_time = (0..released.len()).filter(|&at| released.late_ms(at).is_none());
+        for event in on_time.filter_map(|at| released.event(at)) {
             let stream = event.stream.0 as usize;
             if readers.get(stream).is_some_and(|readers| !readers.is_empty()) {
                 let rank = self.stream_ranks.get(stream).copied().unwrap_or(0);
@@ -344,7 +362,7 @@ impl Engine {
         level: usize,
         clock: Clock,
         count: usize,
-        event: impl Fn(usize) -> Option<EventRef<'a>> + Sync,
+        event: impl Fn(usize) -> Option<Arrived<'a>> + Sync,
     ) {
         let single = self.shards.len() == 1;
         let how = match (self.indexed, clock) {
@@ -353,10 +371,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
-        let Self { router, memos, shards, stats, .. } = self;
+        let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
-            let Some(found) = event(at) else { continue };
-            router.route(level, found, how, memos, |to, route| match route {
+            let Some(arrived) = event(at) else { continue };
+            let deliver = |to: Subscription, route: Route<'_>| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;
@@ -364,7 +382,7 @@ impl Engine {
                 }
                 Route::To(key) if single => {
                     if let Some(shard) = shards.first_mut() {
-                        shard.step(to, found, key);
+                        shard.step(to, arrived, key);
                     }
                 }
                 Route::To(key) => {
@@ -372,7 +390,23 @@ impl Engine {
                         shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
                     }
                 }
-            });
+            };
+            match arrived {
+                (found, None) => router.route(level, found, how, memos, deliver),
+                (found, Some(found_ms)) => {
+                    let mut deliver = deliver;
+                    let mut taken: SmallVec<[u32; 4]> = SmallVec::new();
+                    late_readers.route(router, found, found_ms, |to, key| {
+                        taken.push(to.rule);
+                        deliver(to, Route::To(key));
+                    });
+                    for rule in taken {
+                        if let Some(stats) = stats.get_mut(rule as usize) {
+                            stats.late += 1;
+                        }
+                    }
+                }
+            }
         }
         if !single {
             self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));

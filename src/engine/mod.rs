@@ -10,6 +10,7 @@ mod filter;
 mod inbox;
 mod kernel;
 mod keyed;
+mod late;
 mod machine;
 mod operator;
 mod order;

@@ -20,6 +20,8 @@ use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
 pub(super) trait Operator: Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// Takes a late event as of the time at which it was found to be late.
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
@@ -124,7 +126,7 @@ impl<K: Kernel> KeyedOperator<K> {
     fn step_partition(
         &mut self,
         input: usize,
-        event: EventRef<'_>,
+        (event, found_ms): (EventRef<'_>, Option<TimeMs>),
         extra: &[Value],
         group: KeyGroup,
         key: &Key,
@@ -158,7 +160,11 @@ impl<K: Kernel> KeyedOperator<K> {
             world: &self.world,
         };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
-            self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
+            let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
+            match found_ms {
+                None => self.kernel.step(state, scratch, input, &env, emissions),
+                Some(found_ms) => self.kernel.step_late(state, scratch, input, &env, found_ms, emissions),
+            }
         }
         if self.depth > 0 {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
@@ -233,7 +239,7 @@ impl<K: Kernel> KeyedOperator<K> {
             };
             let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
             let key = Key::new(&parts);
-            self.step_partition(input, event, &passage, group, &key, out);
+            self.step_partition(input, (event, None), &passage, group, &key, out);
         }
         if let Some(passing) = self.passing.as_mut() {
             passing.scratch = passages;
@@ -246,7 +252,7 @@ impl<K: Kernel> KeyedOperator<K> {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+            self.step_partition(input, (event, None), &[], key.group(self.groups), key, out);
         }
     }
 
@@ -327,6 +333,14 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
+        }
+    }
+
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
+        // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
+        if !self.stopped && self.passing.is_none() && self.depth == 0 {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, (event, Some(found_ms)), &[], key.group(self.groups), key, out);
         }
     }
 

@@ -6,7 +6,7 @@
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
 //! watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
-//! per rule: outputs, events without a key, states of its keys
+//! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
 //! alerts that are ready but were not taken
 //! ```
@@ -36,6 +36,7 @@ impl Engine {
         for (rule, stats) in self.stats.iter().enumerate() {
             writer.u64(stats.outputs);
             writer.u64(stats.missing_key);
+            writer.u64(stats.late);
             writer.bytes(&self.save_rule(rule as u32));
         }
         for (inbox, held) in self.inboxes.iter().zip(&self.held) {
@@ -74,11 +75,11 @@ impl Engine {
         self.last_event_ms = reader.i64()?;
         self.merge = Merge::load(reader)?;
         for rule in 0..self.stats.len() {
-            let (outputs, missing_key) = (reader.u64()?, reader.u64()?);
+            let (outputs, missing_key, late) = (reader.u64()?, reader.u64()?, reader.u64()?);
             let states = reader.bytes()?;
             self.load_rule(rule as u32, states)?;
             if let Some(stats) = self.stats.get_mut(rule) {
-                (stats.outputs, stats.missing_key) = (outputs, missing_key);
+                (stats.outputs, stats.missing_key, stats.late) = (outputs, missing_key, late);
             }
         }
         for (inbox, held) in self.inboxes.iter_mut().zip(&mut self.held) {
@@ -181,7 +182,7 @@ pub(super) fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, Decod
 }
 
 fn save_emission(emission: &Emission, writer: &mut Writer) {
-    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _, dropped } = emission;
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _, revision, dropped } = emission;
     writer.u8(match kind {
         EmissionKind::Event => 0,
         EmissionKind::Match => 1,
@@ -195,6 +196,7 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
         Some(Clock::Wall) => 2,
     });
     save_values(values, writer);
+    writer.u64(u64::from(*revision));
     writer.u64(*dropped);
     writer.len(taken.len());
     taken.iter().for_each(|taken| save_taken(taken, writer));
@@ -226,9 +228,9 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a clock" }),
     };
     let values = load_values(reader)?;
-    let dropped = reader.u64()?;
+    let (revision, dropped) = (reader.u32()?, reader.u64()?);
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
-    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, dropped })
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, revision, dropped })
 }
 
 fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {

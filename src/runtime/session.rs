@@ -36,8 +36,10 @@ pub struct SourceCounts {
     pub events: u64,
     /// Records that became none, by reason.
     pub rejected: BTreeMap<RejectReason, u64>,
-    /// Events that came too late.
+    /// Events that came too late for every rule; they are in the `late` output.
     pub late: u64,
+    /// Events that came late and that some rule took all the same.
+    pub late_taken: u64,
 }
 
 /// Alert lines, each a GeoJSON Feature with its newline.
@@ -179,7 +181,7 @@ impl Session {
                 }
             }
         }
-        self.engine.push(lane.partition, batch, &mut self.late);
+        counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
         for late in self.late.drain(..) {
             let header = late.header;
             let at = chunk.records().position(|record| record.offset == header.offset);
@@ -207,7 +209,7 @@ impl Session {
         let Some(lane) = self.lanes.get(lane.0) else { return };
         if let Some(counts) = self.sources.get_mut(lane.source) {
             counts.events += batch.len() as u64;
-            self.engine.push(lane.partition, batch, &mut self.late);
+            counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
             counts.late += self.late.len() as u64;
             self.late.clear();
         }

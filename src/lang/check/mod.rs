@@ -15,6 +15,7 @@ mod fence;
 mod filter;
 mod graph;
 mod key;
+mod late;
 mod operator;
 mod order;
 mod output;

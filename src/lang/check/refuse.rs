@@ -35,9 +35,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
     if let Some(once) = &query.once {
         rule.unsupported("ONCE", once.span);
     }
-    if let Some(lateness) = &query.allowed_lateness {
-        rule.unsupported("ALLOWED LATENESS", lateness.span);
-    }
     if let Some(feedback) = &query.feedback {
         rule.unsupported("FEEDBACK", feedback.span);
     }

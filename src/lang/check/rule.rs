@@ -4,7 +4,7 @@ use super::{
     catalog::Catalog,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, order, output, pattern, refuse,
+    filter, key, late, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -154,7 +154,7 @@ fn clauses<'a>(
         computed: scope.computed.of_input(at),
         after,
     });
-    Some(Rule {
+    let checked = Rule {
         name: rule.name.clone(),
         group: rule.group.clone(),
         kind: match rule.kind {
@@ -179,7 +179,9 @@ fn clauses<'a>(
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
-    })
+    };
+    late::rule(scope, &checked, query);
+    Some(checked)
 }
 
 /// CLOCK and AT END, which say something of timers.

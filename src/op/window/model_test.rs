@@ -42,10 +42,16 @@ fn expr(node: Node) -> Expr {
 }
 
 fn program(kind: WindowKind, jitter: Jitter, early_ms: Option<TimeMs>) -> Program {
-    program_of(&KINDS, kind, jitter, early_ms)
+    program_of(&KINDS, kind, jitter, early_ms, None)
 }
 
-fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_ms: Option<TimeMs>) -> Program {
+pub(super) fn program_of(
+    kinds: &[AggregateKind],
+    kind: WindowKind,
+    jitter: Jitter,
+    early_ms: Option<TimeMs>,
+    late_ms: Option<TimeMs>,
+) -> Program {
     let aggregate =
         |kind| Aggregate { kind, args: vec![Some(expr(Node::Field(0)))], filter: vec![None], ty: Type::Int };
     let output = |at| OutputField {
@@ -54,7 +60,8 @@ fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_m
         role: Role::Measure,
         exprs: vec![expr(Node::Aggregate(at))],
     };
-    let window = plan::Window { kind, jitter, early_ms, aggregates: kinds.iter().copied().map(aggregate).collect() };
+    let aggregates = kinds.iter().copied().map(aggregate).collect();
+    let window = plan::Window { kind, jitter, early_ms, late_ms, aggregates };
     let outputs: Vec<OutputField> = (0..kinds.len() as u16).map(output).collect();
     let input = plan::Input {
         stream: StreamId(0),
@@ -70,7 +77,7 @@ fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_m
     Program::new(&window, "w", 7, &[input], &outputs, None).unwrap()
 }
 
-fn with_env<R>(key: &Key, time_ms: TimeMs, values: &[Value], run: impl FnOnce(&Env<'_>) -> R) -> R {
+pub(super) fn with_env<R>(key: &Key, time_ms: TimeMs, values: &[Value], run: impl FnOnce(&Env<'_>) -> R) -> R {
     let event = EventRef { stream: StreamId(0), header: Header { time_ms, partition: 0, offset: 0 }, values };
     let world = World::default();
     run(&Env { event, extra: &[], previous: None, computed: (&[], &[]), key, bound: &Nothing, world: &world })
@@ -143,7 +150,7 @@ fn within(events: &[(TimeMs, i64)], span: Span) -> Vec<i64> {
 }
 
 /// All windows around the events, by their end.
-fn windows(kind: &WindowKind, offset: TimeMs, events: &[(TimeMs, i64)]) -> Vec<Span> {
+pub(super) fn windows(kind: &WindowKind, offset: TimeMs, events: &[(TimeMs, i64)]) -> Vec<Span> {
     let (first, last) = (events.first().map_or(0, |event| event.0), events.last().map_or(0, |event| event.0));
     let (size, every, step) = match *kind {
         WindowKind::Tumbling { size_ms } => (size_ms, size_ms, size_ms),
@@ -233,7 +240,7 @@ fn events() -> impl Strategy<Value = Vec<(TimeMs, i64)>> {
     })
 }
 
-fn grids() -> impl Strategy<Value = WindowKind> {
+pub(super) fn grids() -> impl Strategy<Value = WindowKind> {
     prop_oneof![
         (1i64..900).prop_map(|size_ms| WindowKind::Tumbling { size_ms }),
         (1i64..900, 7i64..900).prop_map(|(size_ms, every_ms)| WindowKind::Sliding { size_ms, every_ms }),
@@ -247,7 +254,7 @@ fn handling() -> impl Strategy<Value = Handling> {
     (0usize..60, any::<bool>()).prop_map(|(cut, timers)| Handling { cut, timers })
 }
 
-fn period(kind: &WindowKind) -> TimeMs {
+pub(super) fn period(kind: &WindowKind) -> TimeMs {
     match *kind {
         WindowKind::Tumbling { size_ms } | WindowKind::Cumulative { size_ms, .. } => size_ms,
         WindowKind::Sliding { every_ms, .. } => every_ms,
@@ -338,7 +345,8 @@ proptest! {
 fn a_window_of_a_hundred_thousand_slides_is_no_work_to_speak_of() {
     // Adding each event to each of its windows, or each pane to each result, would be 10^10 additions.
     let kinds = [AggregateKind::Count, AggregateKind::Max];
-    let program = program_of(&kinds, WindowKind::Sliding { size_ms: 100_000, every_ms: 1 }, Jitter::Aligned, None);
+    let program =
+        program_of(&kinds, WindowKind::Sliding { size_ms: 100_000, every_ms: 1 }, Jitter::Aligned, None, None);
     let all: Vec<(TimeMs, i64)> = (0..100_000).map(|at| (at, -at)).collect();
     let results = run(&program, &Key::default(), &all, Handling { cut: usize::MAX, timers: false });
     assert_eq!(results.len(), 200_000);

@@ -25,6 +25,14 @@ pub enum BuildError {
         /// The period given.
         early_ms: TimeMs,
     },
+    /// ALLOWED LATENESS is not more than 0, or these windows depend on the order in which events come.
+    #[error("windows `{assigner}` can't take events that are late by up to {late_ms} ms")]
+    Late {
+        /// What the assigner calls itself.
+        assigner: String,
+        /// The lateness given.
+        late_ms: TimeMs,
+    },
     /// The share of the size that JITTER draws from is out of range.
     #[error("jitter of {percent} %: it must be more than 0 and at most 100")]
     Percent {
@@ -67,6 +75,8 @@ pub struct Program {
     pub(super) feeds: Vec<Vec<Feed>>,
     /// EMIT EVERY.
     pub(super) early_ms: Option<TimeMs>,
+    /// ALLOWED LATENESS.
+    pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
 }
@@ -188,9 +198,15 @@ impl Program {
         {
             return Err(BuildError::Early { assigner: assigner.describe(), early_ms });
         }
+        if let Some(late_ms) = window.late_ms
+            && (late_ms <= 0 || !matches!(shape, Shape::Apart | Shape::Panes) || matches!(offset, Offset::Natural(_)))
+        {
+            return Err(BuildError::Late { assigner: assigner.describe(), late_ms });
+        }
         Ok(Self {
             shape,
             early_ms: window.early_ms,
+            late_ms: window.late_ms,
             assigner,
             offset,
             kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
@@ -224,6 +240,9 @@ impl Program {
         if let Some(early_ms) = self.early_ms {
             let _ = write!(text, ", so far every {}", format_duration(early_ms));
         }
+        if let Some(late_ms) = self.late_ms {
+            let _ = write!(text, ", again for events late by up to {}", format_duration(late_ms));
+        }
         for (at, kind) in self.kinds.iter().enumerate() {
             text.push_str(if at == 0 { "; " } else { ", " });
             text.push_str(word(*kind));
@@ -233,6 +252,11 @@ impl Program {
         }
         text.push('\n');
         text
+    }
+
+    /// Whether the rule has ALLOWED LATENESS.
+    pub fn takes_late(&self) -> bool {
+        self.late_ms.is_some()
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = AggregateKind> {
