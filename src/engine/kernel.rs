@@ -38,6 +38,17 @@ pub(super) trait Kernel: Send + Sync {
         _out: &mut Vec<Emission>,
     ) {
     }
+    /// Takes an event as if it were of the time at which it arrived; only where the rule's windows are over that.
+    fn step_arrived(
+        &self,
+        _state: &mut Self::State,
+        _scratch: &mut Self::Scratch,
+        _input: usize,
+        _env: &Env<'_>,
+        _time_ms: TimeMs,
+        _out: &mut Vec<Emission>,
+    ) {
+    }
     /// Lets time pass.
     fn advance(
         &self,
@@ -133,5 +144,16 @@ kernel!(
         out: &mut Vec<Emission>,
     ) {
         window::Program::step_late(self, state, scratch, input, env, found_ms, out);
+    },
+    fn step_arrived(
+        &self,
+        state: &mut window::KeyState,
+        scratch: &mut window::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
     }
 );

@@ -85,7 +85,7 @@ pub struct Engine {
     memos: Vec<Vec<Memo>>,
     indexed: bool,
     pub(super) shards: Vec<Shard>,
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
     pub(super) merge: Merge,
     /// For each rule the level that it runs at.
@@ -109,6 +109,10 @@ pub struct Engine {
     pub(super) last_event_ms: TimeMs,
     /// Whether a rule waits for the wall clock.
     pub(super) waits_for_wall: bool,
+    /// Rules whose windows are over the time of arrival.
+    pub(super) by_arrival: Vec<u32>,
+    /// How far the wall clock has come, as it was last read.
+    pub(super) wall_ms: TimeMs,
 }
 
 impl Engine {
@@ -183,7 +187,9 @@ impl Engine {
             watermark_ms: TimeMs::MIN,
             event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
-            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
+            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
+            by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
+            wall_ms: 0,
             compiled,
             options,
             plan,

@@ -2,7 +2,7 @@
 
 use super::{
     machine::{AtEnd, Engine},
-    output::Moment,
+    output::{Moment, Output},
 };
 use crate::{
     model::{Clock, TimeMs},
@@ -44,6 +44,42 @@ impl Engine {
         self.waits_for_wall
     }
 
+    /// Whether a rule's windows are over the time of arrival, so that the core wants to be told the time.
+    pub fn counts_arrivals(&self) -> bool {
+        !self.by_arrival.is_empty()
+    }
+
+    /// The wall clock reads so much: what was pushed before has arrived before, and what is pushed from now on arrives now. Windows
+    /// over the time of arrival close by it; a clock that was set back stands still. A driver of a plan that
+    /// [counts arrivals](Self::counts_arrivals) calls this before the first event, and then again and again.
+    pub fn read_wall(&mut self, wall_ms: TimeMs) {
+        if !self.counts_arrivals() {
+            return;
+        }
+        // Whatever came before is taken at the time at which it came.
+        self.advance();
+        self.arrive(wall_ms);
+    }
+
+    /// Tells the rules that count arrivals what time it is. For who reads them, their outputs are decided now in event time.
+    pub(super) fn arrive(&mut self, wall_ms: TimeMs) {
+        self.wall_ms = self.wall_ms.max(wall_ms);
+        let (wall_ms, decided_ms) = (self.wall_ms, self.watermark_ms);
+        for level in 0..self.readers.len() {
+            let Self { executor, shards, by_arrival, .. } = self;
+            executor.run(shards, &|shard| shard.arrive(level, by_arrival, wall_ms, decided_ms));
+            self.collect(level, decided_ms);
+        }
+        self.ready.sort_by(Output::order);
+    }
+
+    /// After a state was read: what comes next arrives when the wall clock was last read there.
+    pub(super) fn resume_arrivals(&mut self) {
+        if self.counts_arrivals() {
+            self.arrive(self.wall_ms);
+        }
+    }
+
     /// The inputs have ended.
     pub fn finish(&mut self, at_end: AtEnd) {
         if at_end == AtEnd::Hold {
@@ -58,7 +94,7 @@ impl Engine {
         let stay: Vec<bool> = self.plan.rules.iter().map(stays).collect();
         self.merge.end_all();
         let mut released = self.merge.release();
-        if stay.contains(&true) {
+        if stay.contains(&true) || self.counts_arrivals() {
             // All events up to and with the last instant are there, so none with a time below the next millisecond will come.
             let watermark_ms = self.last_event_ms.saturating_add(1).max(self.watermark_ms);
             let event_ms = self.last_event_ms.saturating_add(1).max(self.event_ms);
@@ -69,6 +105,9 @@ impl Engine {
             }
         }
         if stay.contains(&false) {
+            if self.counts_arrivals() {
+                self.arrive(TimeMs::MAX);
+            }
             let (watermark_ms, event_ms) = (TimeMs::MAX, TimeMs::MAX);
             self.run(&released, &Moment { watermark_ms, event_ms, clock: Clock::Event, releases: true });
         }

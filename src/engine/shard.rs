@@ -143,6 +143,17 @@ impl Shard {
         self.hold_floor(before);
     }
 
+    /// The wall clock has come so far, for rules of this level whose windows are over the time of arrival.
+    pub(super) fn arrive(&mut self, level: usize, rules: &[u32], wall_ms: TimeMs, decided_ms: TimeMs) {
+        for &rule in rules {
+            if self.level_of.get(rule as usize).is_some_and(|of_rule| *of_rule as usize == level)
+                && let Some(operator) = self.operators.get_mut(rule as usize)
+            {
+                operator.arrive(wall_ms, decided_ms, &mut self.outbox);
+            }
+        }
+    }
+
     /// Time has ended for a rule: what is open stays so.
     pub(super) fn stop(&mut self, rule: u32) {
         if let Some(operator) = self.operators.get_mut(rule as usize) {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
+//! watermark, the same by events alone, last event's time, the wall clock, merge (partitions, watermarks, events that wait)
 //! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
 //! alerts that are ready but were not taken
@@ -32,6 +32,7 @@ impl Engine {
         writer.i64(self.watermark_ms);
         writer.i64(self.event_ms);
         writer.i64(self.last_event_ms);
+        writer.i64(self.wall_ms);
         self.merge.save(&mut writer);
         for (rule, stats) in self.stats.iter().enumerate() {
             writer.u64(stats.outputs);
@@ -73,6 +74,7 @@ impl Engine {
         self.watermark_ms = reader.i64()?;
         self.event_ms = reader.i64()?;
         self.last_event_ms = reader.i64()?;
+        let wall_ms = reader.i64()?;
         self.merge = Merge::load(reader)?;
         for rule in 0..self.stats.len() {
             let (outputs, missing_key, late) = (reader.u64()?, reader.u64()?, reader.u64()?);
@@ -90,6 +92,8 @@ impl Engine {
             *held = load_outputs(reader)?;
         }
         self.ready = load_outputs(reader)?;
+        self.wall_ms = wall_ms;
+        self.resume_arrivals();
         match reader.is_done() {
             true => Ok(()),
             false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the state" }),

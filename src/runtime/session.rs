@@ -241,6 +241,27 @@ impl Session {
         self.write(lines);
     }
 
+    /// The wall clock reads so much, for rules that count arrivals; nothing where there is none.
+    pub fn read_wall(&mut self, wall_ms: TimeMs, lines: &mut Lines) {
+        self.engine.read_wall(wall_ms);
+        self.write(lines);
+    }
+
+    /// For those who play events that were recorded, so that there is no time at which they arrive.
+    ///
+    /// # Errors
+    /// A rule counts arrivals: which, in words.
+    pub fn has_no_arrivals(&self) -> Result<(), String> {
+        match self.plan.rules.iter().find(|rule| rule.by_arrival()) {
+            None => Ok(()),
+            Some(rule) => Err(format!(
+                "rule `{}`: windows with CLOCK WALL are over the time at which events arrive, and recorded events don't arrive: \
+                 leave out CLOCK WALL, or let `geocep run` read them as they come",
+                rule.name
+            )),
+        }
+    }
+
     /// A partition has ended.
     pub fn end(&mut self, lane: LaneIx) {
         if let Some(lane) = self.lanes.get(lane.0) {

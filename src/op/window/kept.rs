@@ -14,7 +14,7 @@
 use super::{
     Program, Shape, Span,
     state::{Accumulators, WindowBound, heap_bytes},
-    step::Decision,
+    step::{Coming, Decision},
 };
 use crate::{
     expr::Env,
@@ -184,8 +184,8 @@ impl Program {
     /// Whether the rule takes an event that was found to be late at `found_ms`: one of its windows is open, or over by less than
     /// the lateness. A function of the event and its key alone. Rules without ALLOWED LATENESS take none.
     pub fn takes(&self, input: usize, env: &Env<'_>, found_ms: TimeMs) -> bool {
-        self.late_ms.is_some()
-            && self.first_changed(env.event.header.time_ms, found_ms, self.draw(input, env)).is_some()
+        let coming = Coming { input, time_ms: env.event.header.time_ms, env };
+        self.late_ms.is_some() && self.first_changed(coming.time_ms, found_ms, self.draw(coming)).is_some()
     }
 
     /// Of the windows that hold the instant the first that may still change.
@@ -201,14 +201,13 @@ impl Program {
         &self,
         (kept, offset_ms): (&mut Kept, TimeMs),
         now_ms: TimeMs,
-        input: usize,
-        env: &Env<'_>,
+        coming: Coming<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let time_ms = env.event.header.time_ms;
+        let Coming { time_ms, env, .. } = coming;
         let Some(mut window) = self.first_changed(time_ms, now_ms, offset_ms) else { return };
         let Some((pane, is_new)) = self.pane_of(kept, time_ms, offset_ms) else { return };
-        self.add(&mut pane.accumulators, input, env);
+        self.add(&mut pane.accumulators, coming);
         let begun = is_new.then_some(pane.span);
 
         let decision = Decision { time_ms: now_ms, clock: None, revision: 0 };

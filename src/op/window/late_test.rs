@@ -29,8 +29,11 @@ struct Arrival {
     late: bool,
 }
 
-/// What is put out of a window: the count of results before, when, and the values.
-type Results = BTreeMap<(TimeMs, TimeMs), Vec<(u32, TimeMs, Vec<Value>)>>;
+/// A result: the count of those before, when it was put out, and its values.
+type Told = (u32, TimeMs, Vec<Value>);
+
+/// By window.
+type Results = BTreeMap<(TimeMs, TimeMs), Vec<Told>>;
 
 /// Events with delays, as a partition with this disorder brings them, in the order in which they are handled.
 fn arrivals(events: &[(TimeMs, i64, TimeMs)], disorder_ms: TimeMs) -> Vec<Arrival> {
@@ -200,11 +203,11 @@ proptest! {
 }
 
 fn said(results: &[(&str, i64)], found: &Results) {
-    let text = |((start, end), all): (&(TimeMs, TimeMs), &Vec<(u32, TimeMs, Vec<Value>)>)| {
-        let each = |(revision, time_ms, _): &(u32, TimeMs, Vec<Value>)| format!("{revision} at {time_ms}");
+    let text = |((start, end), all): (&(TimeMs, TimeMs), &Vec<Told>)| {
+        let each = |(revision, time_ms, _): &Told| format!("{revision} at {time_ms}");
         format!("{start}..{end}: {}", all.iter().map(each).collect::<Vec<_>>().join(", "))
     };
-    let counts = |all: &Vec<(u32, TimeMs, Vec<Value>)>| match all.last().unwrap().2[0] {
+    let counts = |all: &Vec<Told>| match all.last().unwrap().2[0] {
         Value::Int(count) => count,
         _ => unreachable!(),
     };

@@ -1,8 +1,8 @@
 //! The program of a window rule, and how it is built.
 
-use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner};
+use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner, step::Coming};
 use crate::{
-    expr::{Env, Expr, Node},
+    expr::{Expr, Node},
     model::{Key, TimeMs, Value, format_duration},
     plan::{self, AggregateKind, Jitter, WindowKind},
 };
@@ -264,10 +264,11 @@ impl Program {
     }
 
     /// The offset of a key whose first event this is.
-    pub(super) fn draw(&self, input: usize, env: &Env<'_>) -> TimeMs {
+    pub(super) fn draw(&self, coming: Coming<'_>) -> TimeMs {
+        let Coming { input, time_ms, env } = coming;
         match &self.offset {
             Offset::Fixed(offset_ms) => *offset_ms,
-            Offset::Natural(period_ms) => env.event.header.time_ms.rem_euclid(*period_ms),
+            Offset::Natural(period_ms) => time_ms.rem_euclid(*period_ms),
             Offset::ByKey(stagger) => stagger.offset_ms(env.key),
             Offset::ByValue(stagger, exprs) => {
                 let value = exprs.get(input).map_or(Value::Null, |expr| expr.value(env));

@@ -22,6 +22,16 @@ pub(super) struct Decision {
     pub(super) revision: u32,
 }
 
+/// An event on its way into windows.
+#[derive(Clone, Copy)]
+pub(super) struct Coming<'a> {
+    /// The place of its stream in FROM.
+    pub(super) input: usize,
+    /// The time by which it belongs to windows: its own, or that of its arrival.
+    pub(super) time_ms: TimeMs,
+    pub(super) env: &'a Env<'a>,
+}
+
 impl Decision {
     fn by(clock: Clock, time_ms: TimeMs) -> Self {
         Self { time_ms, clock: Some(clock), revision: 0 }
@@ -59,11 +69,30 @@ impl Program {
         out: &mut Vec<Emission>,
     ) {
         let time_ms = env.event.header.time_ms;
+        self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+    }
+
+    /// The same as if the event were of this time, in windows over the time of arrival; what expressions see of it stays as it is.
+    pub fn step_arrived(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+    }
+
+    #[inline]
+    fn step_at(&self, state: &mut KeyState, scratch: &mut Scratch, coming: Coming<'_>, out: &mut Vec<Emission>) {
+        let Coming { time_ms, env, .. } = coming;
         if self.deadline(state).is_some_and(|due_ms| due_ms <= time_ms) {
             self.advance(state, scratch, time_ms, Clock::Event, env, out);
         }
         if self.late_ms.is_some() {
-            return self.step_kept(state, time_ms, input, env, out);
+            return self.step_kept(state, time_ms, coming, out);
         }
         match self.shape {
             Shape::Apart | Shape::Growing => {
@@ -73,20 +102,20 @@ impl Program {
                     if self.shape == Shape::Growing {
                         open.span = self.assigner.grow(open.span, time_ms);
                     }
-                    self.add(&mut open.accumulators, input, env);
+                    self.add(&mut open.accumulators, coming);
                     if open.empty {
                         self.no_longer_empty(open, time_ms);
                     }
                 } else {
-                    self.open_and_add(state, scratch, input, env);
+                    self.open_and_add(state, scratch, coming);
                 }
             }
-            Shape::Any => self.open_and_add(state, scratch, input, env),
+            Shape::Any => self.open_and_add(state, scratch, coming),
             Shape::Panes => {
-                self.add_to_pane(state, time_ms, input, env);
+                self.add_to_pane(state, time_ms, coming);
                 state.forget_idle();
             }
-            Shape::Counted => self.count(state, input, env, out),
+            Shape::Counted => self.count(state, coming, out),
         }
     }
 
@@ -105,14 +134,15 @@ impl Program {
             self.advance(state, scratch, found_ms, Clock::Event, env, out);
         }
         if self.late_ms.is_some() {
-            self.step_kept(state, found_ms, input, env, out);
+            let time_ms = env.event.header.time_ms;
+            self.step_kept(state, found_ms, Coming { input, time_ms, env }, out);
         }
     }
 
-    fn step_kept(&self, state: &mut KeyState, now_ms: TimeMs, input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
-        let offset_ms = state.offset_or(|| self.draw(input, env));
+    fn step_kept(&self, state: &mut KeyState, now_ms: TimeMs, coming: Coming<'_>, out: &mut Vec<Emission>) {
+        let offset_ms = state.offset_or(|| self.draw(coming));
         if let Some(kept) = state.kept_mut() {
-            self.keep((kept, offset_ms), now_ms, input, env, out);
+            self.keep((kept, offset_ms), now_ms, coming, out);
         }
         state.forget_idle();
     }
@@ -200,9 +230,9 @@ impl Program {
     }
 
     /// The way of a window's first event, and of every event where windows may overlap in any way.
-    fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, input: usize, env: &Env<'_>) {
-        let time_ms = env.event.header.time_ms;
-        let offset_ms = state.offset_or(|| self.draw(input, env));
+    fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, coming: Coming<'_>) {
+        let time_ms = coming.time_ms;
+        let offset_ms = state.offset_or(|| self.draw(coming));
         scratch.spans.clear();
         self.assigner.assign(time_ms, offset_ms, &mut scratch.spans);
         scratch.spans.retain(|span| span.contains(time_ms));
@@ -217,11 +247,11 @@ impl Program {
         state.open.retain(|open| !open.empty || scratch.spans.contains(&open.span));
         for &span in &scratch.spans {
             if let Some(open) = state.open.iter_mut().find(|open| open.span == span) {
-                self.add(&mut open.accumulators, input, env);
+                self.add(&mut open.accumulators, coming);
                 self.no_longer_empty(open, time_ms);
             } else {
                 let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
-                self.add(&mut open.accumulators, input, env);
+                self.add(&mut open.accumulators, coming);
                 self.no_longer_empty(&mut open, time_ms);
                 state.insert(open);
             }
@@ -242,9 +272,9 @@ impl Program {
     }
 
     /// Adds an event to its pane. `instant` is its time, or its number.
-    fn add_to_pane(&self, state: &mut KeyState, instant: TimeMs, input: usize, env: &Env<'_>) {
-        let offset_ms = state.offset_or(|| self.draw(input, env));
-        let time_ms = env.event.header.time_ms;
+    fn add_to_pane(&self, state: &mut KeyState, instant: TimeMs, coming: Coming<'_>) {
+        let offset_ms = state.offset_or(|| self.draw(coming));
+        let time_ms = coming.time_ms;
         let Some(panes) = state.panes_mut() else { return };
         if panes.current().is_none_or(|pane| !pane.span.contains(instant)) {
             let Some(first) = self.assigner.first(instant, offset_ms) else { return };
@@ -257,17 +287,17 @@ impl Program {
         }
         if let Some(pane) = panes.current() {
             pane.last_ms = time_ms;
-            self.add(&mut pane.accumulators, input, env);
+            self.add(&mut pane.accumulators, coming);
         }
     }
 
     /// Adds an event to the windows that are counted, and closes those that it fills.
-    fn count(&self, state: &mut KeyState, input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
+    fn count(&self, state: &mut KeyState, coming: Coming<'_>, out: &mut Vec<Emission>) {
         let Some(number) = state.panes_mut().map(|panes| panes.count) else { return };
-        self.add_to_pane(state, number, input, env);
+        self.add_to_pane(state, number, coming);
         let (offset_ms, Some(panes)) = (state.offset_ms, state.panes_mut()) else { return };
         panes.count = number.saturating_add(1);
-        self.close_panes(panes, offset_ms, panes.count, Clock::Event, env, out);
+        self.close_panes(panes, offset_ms, panes.count, Clock::Event, coming.env, out);
         let next = self.assigner.first(panes.count, offset_ms);
         if panes.is_empty() && next.is_some_and(|next| next.start_ms == panes.count) {
             panes.count = 0;
@@ -316,9 +346,9 @@ impl Program {
     }
 
     #[inline]
-    pub(super) fn add(&self, accumulators: &mut Accumulators, input: usize, env: &Env<'_>) {
+    pub(super) fn add(&self, accumulators: &mut Accumulators, coming: Coming<'_>) {
+        let Coming { input, time_ms, env } = coming;
         let Some(feeds) = self.feeds.get(input) else { return };
-        let time_ms = env.event.header.time_ms;
         for (accumulator, Feed { filter, source }) in accumulators.iter_mut().zip(feeds) {
             if filter.as_ref().is_some_and(|filter| !filter.is_true(env)) {
                 continue;

@@ -104,6 +104,7 @@ impl Driver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (mut looked, mut reported) = (self.clock.monotonic(), self.clock.monotonic());
         self.publish();
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let mut turn = 0;
         let at_end = loop {
             if self.feeds.iter().all(|feed| feed.ended) {
@@ -260,6 +261,7 @@ impl Driver {
 
     /// Looks who is silent, and what time it is if all are.
     fn look(&mut self, wanted: &[usize]) {
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let now = self.clock.monotonic();
         for (at, feed) in self.feeds.iter().enumerate() {
             if !wanted.contains(&at) || feed.is_neglected(now) {

@@ -69,6 +69,7 @@ impl Replay {
         let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
         let executor: Box<dyn crate::engine::Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
         let mut session = Session::new(&project, core, executor).map_err(|error| error.to_string())?;
+        session.has_no_arrivals()?;
         let mut readers = Vec::new();
         let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
         for input in inputs {
