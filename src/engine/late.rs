@@ -20,15 +20,15 @@ use std::sync::Arc;
 pub(super) struct LateReaders(Vec<Vec<(Subscription, Arc<window::Program>)>>);
 
 impl LateReaders {
-    /// Of the readers of sources, by stream, those that take late events.
-    pub(super) fn new(plan: &Plan, compiled: &[Compiled], readers: Option<&Vec<Vec<Subscription>>>) -> Self {
+    /// Of the readers of streams that read sources alone, by stream, those that take late events.
+    pub(super) fn new(plan: &Plan, compiled: &[Compiled], readers: &[Vec<Subscription>]) -> Self {
         let program = |to: &Subscription| {
             let window = compiled.get(to.rule as usize)?.window.as_ref()?;
             let plain = plan.rules.get(to.rule as usize)?.through.is_none();
             (plain && window.takes_late()).then(|| (*to, Arc::clone(window)))
         };
         let of_stream = |readers: &Vec<Subscription>| readers.iter().filter_map(program).collect();
-        Self(readers.into_iter().flatten().map(of_stream).collect())
+        Self(readers.iter().map(of_stream).collect())
     }
 
     /// Tells which rules take an event that was found to be late, each with the event's key.

@@ -8,12 +8,13 @@ use super::{
     output::{Moment, Output},
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Arrived, Routed, Shard},
+    timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
     expr::World,
-    model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
+    model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
     plan::{Class, ClockPolicy, Plan, StreamOrigin},
-    time::{Late, Merge, PartitionIx, Released},
+    time::{PartitionIx, Released},
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -80,20 +81,24 @@ pub(super) struct Derived {
 pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
-    router: Router,
+    pub(super) router: Router,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
     indexed: bool,
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
-    pub(super) merge: Merge,
-    /// For each rule the level that it runs at.
+    /// Sources that no rule reads together wait for nothing of one another.
+    pub(super) timelines: Vec<Timeline>,
+    pub(super) timeline_of_stream: Vec<usize>,
+    /// Of each partition its timeline, and its number there.
+    pub(super) partitions: Vec<(usize, PartitionIx)>,
+    /// For each rule the level that it runs at; each timeline has levels of its own.
     level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
     /// Who takes late events.
-    late_readers: LateReaders,
+    pub(super) late_readers: LateReaders,
     /// For each rule its stream, and the levels that read it.
     pub(super) derived: Vec<Derived>,
     /// The order of streams at one instant: sources, then derived ones, each by name.
@@ -102,11 +107,9 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Alerts whose instant isn't complete on all timelines, unless alerts leave at once.
+    pub(super) ordered: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
-    pub(super) watermark_ms: TimeMs,
-    /// How far events alone brought it.
-    pub(super) event_ms: TimeMs,
-    pub(super) last_event_ms: TimeMs,
     /// Whether a rule waits for the wall clock.
     pub(super) waits_for_wall: bool,
     /// Rules whose windows are over the time of arrival.
@@ -140,8 +143,11 @@ impl Engine {
                 *of_rule = Derived { level: stream.level.saturating_sub(1), ..derived(at) };
             }
         }
-        let level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
-        let levels = level_of.iter().max().map_or(1, |level| *level as usize + 1);
+        let mut level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
+        let timeline_of_stream = timelines_of(&plan);
+        let stream_of: Vec<StreamId> = streams.iter().map(|derived| derived.stream).collect();
+        let timelines = lay_out(&timeline_of_stream, &mut level_of, &stream_of);
+        let levels = timelines.last().map_or(1, |timeline| timeline.levels.end);
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
         for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate() {
             for (input, reads) in rule.inputs.iter().enumerate() {
@@ -174,19 +180,19 @@ impl Engine {
             indexed: true,
             shards: new_shards(&compiled, &level_of, shards),
             executor,
-            merge: Merge::new(),
+            partitions: Vec::new(),
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            ordered: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
-            late_readers: LateReaders::new(&plan, &compiled, readers.first()),
+            late_readers: LateReaders::new(&plan, &compiled, &first_readers(&timeline_of_stream, &timelines, &readers)),
+            timelines,
+            timeline_of_stream,
             readers,
             derived: streams,
             stream_ranks,
-            watermark_ms: TimeMs::MIN,
-            event_ms: TimeMs::MIN,
-            last_event_ms: TimeMs::MIN,
             waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
@@ -213,59 +219,14 @@ impl Engine {
         self.router.reached(rule, input)
     }
 
-    /// Adds a partition of a source. Partitions of a run are added before its first event, in the order of their numbers.
-    pub fn add_partition(&mut self, stream: StreamId, partition: u32, disorder_ms: TimeMs) -> PartitionIx {
-        self.merge.add_partition(stream, partition, disorder_ms)
-    }
-
-    /// Takes a batch of one partition, in the order of its offsets. What is late is left out and given back, unless some rule
-    /// takes it all the same: how many events those are.
-    pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) -> u64 {
-        for header in batch.headers() {
-            self.last_event_ms = self.last_event_ms.max(header.time_ms);
-        }
-        let Self { merge, late_readers, router, .. } = self;
-        let mut takes = |event: EventRef<'_>, found_ms| {
-            let mut taken = false;
-            late_readers.route(router, event, found_ms, |_, _| taken = true);
-            taken
-        };
-        merge.push_unless(partition, batch, &mut takes, late)
-    }
-
-    /// An empty batch of this width with memory that was used before, if there is one.
-    pub fn spare(&mut self, width: usize) -> Option<Batch> {
-        self.merge.spare(width)
-    }
-
-    /// A partition has ended: it holds nothing back any more.
-    pub fn end_partition(&mut self, partition: PartitionIx) {
-        self.merge.end(partition);
-    }
-
-    /// A partition is idle (caught up and silent), or no longer: an idle one doesn't hold the watermark back.
-    pub fn set_idle(&mut self, partition: PartitionIx, idle: bool) {
-        self.merge.set_idle(partition, idle);
-    }
-
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.ready);
     }
 
-    /// No event with a time below this will come.
-    pub fn watermark_ms(&self) -> TimeMs {
-        self.watermark_ms
-    }
-
-    /// The partition that holds the watermark back, if one does.
-    pub fn held_back_by(&self) -> Option<PartitionIx> {
-        self.merge.held_back_by()
-    }
-
     /// Events that wait for others to come before them, and derived events that wait for their instant to be complete.
     pub fn waiting(&self) -> usize {
-        self.merge.waiting()
+        self.timelines.iter().map(|timeline| timeline.merge.waiting()).sum::<usize>()
             + self.inboxes.iter().map(Inbox::len).sum::<usize>()
             + self.held.iter().map(Vec::len).sum::<usize>()
     }
@@ -320,13 +281,15 @@ impl Engine {
         Ok(())
     }
 
-    /// One step of all levels: source events, derived events with a time below the watermark, and timers up to it.
-    pub(super) fn run(&mut self, released: &Released, to: &Moment) {
-        let (before_ms, watermark_ms) = (self.watermark_ms, to.watermark_ms);
-        (self.watermark_ms, self.event_ms) = (watermark_ms, to.event_ms);
+    /// One step of all levels of a timeline: source events, derived events with a time below the watermark, and timers up to it.
+    pub(super) fn run(&mut self, timeline: usize, released: &Released, to: &Moment) {
+        let Some(timeline) = self.timelines.get_mut(timeline) else { return };
+        let (before_ms, watermark_ms) = (timeline.watermark_ms, to.watermark_ms);
+        (timeline.watermark_ms, timeline.event_ms) = (watermark_ms, to.event_ms);
+        let levels = timeline.levels.clone();
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
-        for level in 0..self.readers.len() {
-            if level == 0 {
+        for level in levels.clone() {
+            if level == levels.start {
                 self.step_level(level, to.clock, released.len(), |at| {
                     Some((released.event(at)?, released.late_ms(at)))
                 });
@@ -339,8 +302,6 @@ impl Engine {
             self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
             self.collect(level, watermark_ms);
         }
-        // Levels run one after the other; an instant's outputs are ordered over all of them.
-        self.ready.sort_by(Output::order);
     }
 
     /// Source events that rules of a higher level read wait there for the derived events of their instant.

@@ -19,6 +19,7 @@ mod pace;
 mod route;
 mod shard;
 mod snapshot;
+mod timeline;
 
 pub use compile::{CompileError, unbounded};
 pub use encode::AlertEncoder;

@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! watermark, the same by events alone, last event's time, the wall clock, merge (partitions, watermarks, events that wait)
+//! the wall clock, of each partition its timeline
+//! per timeline: watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
 //! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
-//! alerts that are ready but were not taken
+//! alerts that are ready but were not taken, alerts that wait for other timelines
 //! ```
 
 use super::{Output, inbox::OwnedEvent, machine::Engine};
@@ -17,7 +18,7 @@ use crate::{
     model::{
         Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, StreamId, Taken, TimeMs, Value, Writer,
     },
-    time::Merge,
+    time::PartitionIx,
 };
 use std::sync::Arc;
 
@@ -29,11 +30,13 @@ impl Engine {
     pub fn save(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         self.save_identity(&mut writer);
-        writer.i64(self.watermark_ms);
-        writer.i64(self.event_ms);
-        writer.i64(self.last_event_ms);
         writer.i64(self.wall_ms);
-        self.merge.save(&mut writer);
+        writer.len(self.partitions.len());
+        for (timeline, own) in &self.partitions {
+            writer.u64(*timeline as u64);
+            writer.u64(u64::from(own.0));
+        }
+        self.timelines.iter().for_each(|timeline| timeline.save(&mut writer));
         for (rule, stats) in self.stats.iter().enumerate() {
             writer.u64(stats.outputs);
             writer.u64(stats.missing_key);
@@ -49,6 +52,7 @@ impl Engine {
             save_outputs(held, &mut writer);
         }
         save_outputs(&self.ready, &mut writer);
+        save_outputs(&self.ordered, &mut writer);
         writer.into_bytes()
     }
 
@@ -71,11 +75,13 @@ impl Engine {
                 return Err(DecodeError::Unexpected { found: found.into(), expected });
             }
         }
-        self.watermark_ms = reader.i64()?;
-        self.event_ms = reader.i64()?;
-        self.last_event_ms = reader.i64()?;
         let wall_ms = reader.i64()?;
-        self.merge = Merge::load(reader)?;
+        let partition = |reader: &mut Reader<'_>| Ok((reader.u32()? as usize, PartitionIx(reader.u32()?)));
+        let partitions = (0..reader.len()?).map(|_| partition(reader));
+        self.partitions = partitions.collect::<Result<_, DecodeError>>()?;
+        for timeline in &mut self.timelines {
+            timeline.load(reader)?;
+        }
         for rule in 0..self.stats.len() {
             let (outputs, missing_key, late) = (reader.u64()?, reader.u64()?, reader.u64()?);
             let states = reader.bytes()?;
@@ -92,6 +98,7 @@ impl Engine {
             *held = load_outputs(reader)?;
         }
         self.ready = load_outputs(reader)?;
+        self.ordered = load_outputs(reader)?;
         self.wall_ms = wall_ms;
         self.resume_arrivals();
         match reader.is_done() {

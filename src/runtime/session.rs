@@ -241,6 +241,17 @@ impl Session {
         self.write(lines);
     }
 
+    /// The same for each timeline by itself, where the wall clock says anything about it.
+    pub fn tick_timelines(&mut self, to_ms: &[Option<TimeMs>], lines: &mut Lines) {
+        self.engine.tick_timelines(to_ms);
+        self.write(lines);
+    }
+
+    /// The timeline that a lane is on.
+    pub fn timeline_of(&self, lane: LaneIx) -> usize {
+        self.lanes.get(lane.0).and_then(|lane| self.engine.timeline_of(lane.partition)).unwrap_or(0)
+    }
+
     /// The wall clock reads so much, for rules that count arrivals; nothing where there is none.
     pub fn read_wall(&mut self, wall_ms: TimeMs, lines: &mut Lines) {
         self.engine.read_wall(wall_ms);
@@ -284,7 +295,15 @@ impl Session {
 
     /// The lane that the others wait for.
     pub fn held_back_by(&self) -> Option<LaneIx> {
-        let partition = self.engine.held_back_by()?;
+        self.lane_of(self.engine.held_back_by()?)
+    }
+
+    /// The lane that most of the events that wait are waiting for.
+    pub fn most_wait_for(&self) -> Option<LaneIx> {
+        self.lane_of(self.engine.most_wait_for()?)
+    }
+
+    fn lane_of(&self, partition: PartitionIx) -> Option<LaneIx> {
         self.lanes.iter().position(|lane| lane.partition == partition).map(LaneIx)
     }
 

@@ -172,6 +172,11 @@ impl Merge {
         self.lanes.iter_mut().for_each(|lane| lane.watermark.end());
     }
 
+    /// Whether all partitions have ended; so it is with none.
+    pub fn is_over(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.watermark.is_ended())
+    }
+
     /// No event with a time below this will be released from now on.
     pub fn watermark(&self) -> TimeMs {
         self.left.time_ms
