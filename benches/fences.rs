@@ -10,7 +10,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape};
+use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape, Validity};
 use geocep::wire::fences::{FenceOptions, read_fences};
 
 const POSITIONS: usize = 1_000_000;

@@ -38,6 +38,8 @@ pub(super) struct Compiled {
     /// The automaton or window as text, and the automaton as a Graphviz graph.
     pub(super) explain: String,
     pub(super) dot: Option<String>,
+    /// The program of a window.
+    pub(super) window: Option<Arc<window::Program>>,
 }
 
 impl Compiled {
@@ -86,6 +88,7 @@ fn compile_rule(
 ) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let (outputs, ending) = (rule.outputs.as_slice(), Ending::of(of, rule));
+    let mut of_window = None;
     let constant = |why: &str| (Class::Constant, why.to_owned());
     let (class, explain, dot, make): ((Class, String), String, Option<String>, Make) = match &rule.body {
         Body::Filter => {
@@ -126,7 +129,9 @@ fn compile_rule(
             };
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
-            (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
+            let program = Arc::new(program);
+            of_window = Some(Arc::clone(&program));
+            (class, program.explain(), None, make(program, rule, ending, ix, rank, setting))
         }
         Body::Join(plan) => {
             let program = join::Program::new(plan, &rule.inputs, outputs, rule.limits);
@@ -144,7 +149,7 @@ fn compile_rule(
             (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, class, explain, dot })
+    Ok(Compiled { make, class, explain, dot, window: of_window })
 }
 
 fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, CompileError> {

@@ -52,6 +52,7 @@ impl AlertEncoder {
             taken: &emission.taken,
             row: emission.row.as_ref(),
             clock: emission.clock,
+            revision: emission.revision,
             dropped: emission.dropped,
         };
         Some(encoder.encode(&view, &self.names, line))

@@ -86,6 +86,7 @@ impl Reads {
             values: self.outputs.iter().map(|expr| expr.value(env)).collect(),
             taken: vec![taken],
             row: None,
+            revision: 0,
             dropped: 0,
         }
     }

@@ -27,6 +27,28 @@ pub(super) trait Kernel: Send + Sync {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     );
+    /// Takes a late event as of `found_ms`, when it was found to be late; only where the rule takes late events.
+    fn step_late(
+        &self,
+        _state: &mut Self::State,
+        _scratch: &mut Self::Scratch,
+        _input: usize,
+        _env: &Env<'_>,
+        _found_ms: TimeMs,
+        _out: &mut Vec<Emission>,
+    ) {
+    }
+    /// Takes an event as if it were of the time at which it arrived; only where the rule's windows are over that.
+    fn step_arrived(
+        &self,
+        _state: &mut Self::State,
+        _scratch: &mut Self::Scratch,
+        _input: usize,
+        _env: &Env<'_>,
+        _time_ms: TimeMs,
+        _out: &mut Vec<Emission>,
+    ) {
+    }
     /// Lets time pass.
     fn advance(
         &self,
@@ -56,11 +78,12 @@ pub(super) trait Kernel: Send + Sync {
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident, $deadline:expr, $shed:expr) => {
+    ($room:ident, $open:ident, $deadline:expr, $shed:expr $(, $more:item)*) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
 
+            $($more)*
             fn blank(&self) -> Self::State {
                 $room::KeyState::default()
             }
@@ -152,5 +175,32 @@ impl Kernel for cluster::Program {
 
 kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
 kernel!(latest, kept, latest::Program::deadline, |_| 0);
-kernel!(window, open_windows, window::Program::deadline, |_| 0);
 kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed));
+kernel!(
+    window,
+    open_windows,
+    window::Program::deadline,
+    |_| 0,
+    fn step_late(
+        &self,
+        state: &mut window::KeyState,
+        scratch: &mut window::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        found_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        window::Program::step_late(self, state, scratch, input, env, found_ms, out);
+    },
+    fn step_arrived(
+        &self,
+        state: &mut window::KeyState,
+        scratch: &mut window::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
+    }
+);

@@ -13,6 +13,7 @@ mod histories;
 mod inbox;
 mod kernel;
 mod keyed;
+mod late;
 mod machine;
 mod near;
 mod operator;
@@ -22,6 +23,7 @@ mod pace;
 mod route;
 mod shard;
 mod snapshot;
+mod timeline;
 
 pub use compile::{CompileError, unbounded};
 pub use encode::AlertEncoder;

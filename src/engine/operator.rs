@@ -1,9 +1,11 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod instant;
+
+use self::instant::Unordered;
 use super::{
     ended::Ending,
     histories::Histories,
-    inbox::OwnedEvent,
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
@@ -22,8 +24,13 @@ use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
 pub(super) trait Operator: Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// Takes a late event as of the time at which it was found to be late.
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
+    /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and
+    /// what comes from now on arrives now. Nothing for other rules.
+    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
     fn due(&self) -> Option<TimeMs>;
     /// What is worked on from now on sees this reference data.
@@ -95,15 +102,18 @@ pub(super) struct KeyedOperator<K: Kernel> {
     waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
     instant: Vec<Unordered>,
+    /// Of windows over the time of arrival, when events arrive that come now.
+    wall_ms: Option<TimeMs>,
     stopped: bool,
 }
 
-/// An event that waits for the others of its instant.
-struct Unordered {
-    order: Key,
-    input: usize,
-    event: OwnedEvent,
-    key: Key,
+/// When an event is, for a kernel.
+#[derive(Clone, Copy)]
+enum When {
+    /// At its own time.
+    OnTime,
+    /// As of when it was found to be late.
+    Late(TimeMs),
 }
 
 impl<K: Kernel> KeyedOperator<K> {
@@ -125,7 +135,6 @@ impl<K: Kernel> KeyedOperator<K> {
         Self {
             depth: usize::from(rule.looks_back()),
             ending,
-            rule,
             ix,
             rank,
             kernel,
@@ -139,7 +148,10 @@ impl<K: Kernel> KeyedOperator<K> {
             emissions: Vec::new(),
             waiting: Vec::new(),
             instant: Vec::new(),
+            // Until a driver says what time it is.
+            wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            rule,
         }
     }
 
@@ -147,7 +159,7 @@ impl<K: Kernel> KeyedOperator<K> {
     fn step_partition(
         &mut self,
         input: usize,
-        event: EventRef<'_>,
+        (event, when): (EventRef<'_>, When),
         extra: &[Value],
         group: KeyGroup,
         key: &Key,
@@ -188,7 +200,14 @@ impl<K: Kernel> KeyedOperator<K> {
         let usual = partition.histories.usual(&self.rule.baselines, input, &env);
         let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
-            self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
+            let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
+            match (when, self.wall_ms) {
+                (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
+                (When::Late(found_ms), None) => {
+                    self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
+                }
+            }
         }
         let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
         if self.depth > 0 && !is_last {
@@ -204,7 +223,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let outputs = self.emissions.drain(..);
         let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
-            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
         }
 
@@ -265,7 +284,7 @@ impl<K: Kernel> KeyedOperator<K> {
             };
             let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
             let key = Key::new(&parts);
-            self.step_partition(input, event, &passage, group, &key, out);
+            self.step_partition(input, (event, When::OnTime), &passage, group, &key, out);
         }
         if let Some(passing) = self.passing.as_mut() {
             passing.scratch = passages;
@@ -278,40 +297,8 @@ impl<K: Kernel> KeyedOperator<K> {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+            self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
         }
-    }
-
-    /// Keeps an event until its instant is complete.
-    fn keep(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.instant.first().is_some_and(|first| first.event.header.time_ms != event.time_ms()) {
-            self.take_instant(out);
-        }
-        self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-        let computed = self.rule.inputs.get(input).map_or(&[][..], |plan| &plan.computed);
-        let env = Env {
-            event,
-            extra: &[],
-            previous: None,
-            computed: (computed, &self.computed),
-            key,
-            bound: &Nothing,
-            world: &self.world,
-        };
-        let parts: SmallVec<[Value; 2]> =
-            self.rule.order.get(input).into_iter().flatten().map(|expr| expr.value(&env)).collect();
-        let event = OwnedEvent { stream: event.stream, header: event.header, values: event.values.to_vec() };
-        self.instant.push(Unordered { order: Key::new(&parts), input, event, key: key.clone() });
-    }
-
-    /// Takes the events of an instant in their order; what that leaves open is as they came.
-    fn take_instant(&mut self, out: &mut Vec<Output>) {
-        let mut instant = std::mem::take(&mut self.instant);
-        instant.sort_by(|a, b| a.order.cmp(&b.order));
-        for Unordered { input, event, key, .. } in instant.drain(..) {
-            self.take(input, event.as_ref(), &key, out);
-        }
-        self.instant = instant;
     }
 
     fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
@@ -336,7 +323,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let outputs = self.emissions.drain(..);
         let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
-            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
         }
         if idle {
@@ -356,6 +343,14 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         }
     }
 
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
+        // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
+        if !self.stopped && self.passing.is_none() && self.depth == 0 {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, (event, When::Late(found_ms)), &[], key.group(self.groups), key, out);
+        }
+    }
+
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>) {
         if self.stopped {
             return;
@@ -363,6 +358,9 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         // Rules that order events see whole instants only, so that this one is complete.
         if !self.instant.is_empty() {
             self.take_instant(out);
+        }
+        if self.wall_ms.is_some() {
+            return;
         }
         let (to_ms, clock) = match self.rule.clock {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
@@ -383,6 +381,20 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         self.world = Arc::clone(world);
     }
 
+    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>) {
+        if self.wall_ms.is_none() || self.stopped {
+            return;
+        }
+        self.wall_ms = Some(wall_ms);
+        let before = out.len();
+        while let Some(place) = self.partitions.due(wall_ms) {
+            self.advance_place(place, wall_ms, Clock::Wall, out);
+        }
+        for output in out.get_mut(before..).unwrap_or_default() {
+            output.emission.time_ms = decided_ms;
+        }
+    }
+
     fn stop(&mut self) {
         self.stopped = true;
     }
@@ -391,6 +403,8 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         match (self.stopped, self.waiting.is_empty() && self.instant.is_empty()) {
             (true, _) => None,
             (false, false) => Some(TimeMs::MIN),
+            // Timers of the time of arrival are another clock's.
+            (false, true) if self.wall_ms.is_some() => None,
             (false, true) => self.partitions.next_timer(),
         }
     }

@@ -32,6 +32,9 @@ pub struct Shard {
 
 const NEVER: TimeMs = TimeMs::MAX;
 
+/// An event, and if it came late when it was found to be.
+pub(super) type Arrived<'a> = (EventRef<'a>, Option<TimeMs>);
+
 /// An event on its way to a rule.
 pub(super) struct Routed {
     pub(super) to: Subscription,
@@ -56,11 +59,14 @@ impl Shard {
         }
     }
 
-    /// Takes one event for one rule.
-    pub(super) fn step(&mut self, to: Subscription, event: EventRef<'_>, key: &Key) {
+    /// Takes one event for one rule; of a late one `found_ms` is when it was found to be late.
+    pub(super) fn step(&mut self, to: Subscription, (event, found_ms): Arrived<'_>, key: &Key) {
         let before = self.outbox.len();
         if let Some(operator) = self.operators.get_mut(to.rule as usize) {
-            operator.step(to.input as usize, event, key, &mut self.outbox);
+            match found_ms {
+                None => operator.step(to.input as usize, event, key, &mut self.outbox),
+                Some(found_ms) => operator.step_late(to.input as usize, event, key, found_ms, &mut self.outbox),
+            }
             self.touch(to.rule);
         }
         self.hold_floor(before);
@@ -97,7 +103,7 @@ impl Shard {
     }
 
     /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<EventRef<'a>>) {
+    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let inbox = std::mem::take(&mut self.inbox);
         for routed in &inbox {
             if let Some(event) = event(routed.event) {
@@ -143,6 +149,17 @@ impl Shard {
     /// Hands all rules other reference data.
     pub(super) fn set_world(&mut self, world: &Arc<World>) {
         self.operators.iter_mut().for_each(|operator| operator.set_world(world));
+    }
+
+    /// The wall clock has come so far, for rules of this level whose windows are over the time of arrival.
+    pub(super) fn arrive(&mut self, level: usize, rules: &[u32], wall_ms: TimeMs, decided_ms: TimeMs) {
+        for &rule in rules {
+            if self.level_of.get(rule as usize).is_some_and(|of_rule| *of_rule as usize == level)
+                && let Some(operator) = self.operators.get_mut(rule as usize)
+            {
+                operator.arrive(wall_ms, decided_ms, &mut self.outbox);
+            }
+        }
     }
 
     /// Time has ended for a rule: what is open stays so.

@@ -107,6 +107,7 @@ impl Program {
                     values: kept.values.clone(),
                     taken: vec![kept.taken.clone()],
                     row: None,
+                    revision: 0,
                     dropped: 0,
                 });
             }

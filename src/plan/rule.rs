@@ -1,6 +1,8 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window};
+use super::{
+    Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window, WindowKind,
+};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -152,6 +154,12 @@ impl Rule {
         }
         self.having.iter().chain(self.outputs.iter().flat_map(|field| &field.exprs)).for_each(look);
         deepest.get()
+    }
+
+    /// Whether its windows are over the time at which events arrive: CLOCK WALL on windows of time.
+    pub fn by_arrival(&self) -> bool {
+        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. });
+        self.clock == ClockPolicy::Wall && matches!(&self.body, Body::Window(window) if timed(window))
     }
 
     /// The part of a partition's key by which its events are routed: without what THROUGH adds, so that all fences of an
@@ -306,7 +314,7 @@ pub enum ClockPolicy {
     /// Event time, and on a quiet stream the wall clock: the default.
     #[default]
     EventOrWall,
-    /// Only the wall clock.
+    /// Only the wall clock. Of windows: they are over the time of arrival, by the wall clock.
     Wall,
 }
 

@@ -15,6 +15,8 @@ pub struct Window {
     pub jitter: Jitter,
     /// EMIT EVERY: how often an open window gives the result so far; of windows that lie apart only.
     pub early_ms: Option<TimeMs>,
+    /// ALLOWED LATENESS: for how long after its end an event that comes late changes a window, more than 0.
+    pub late_ms: Option<TimeMs>,
     /// The aggregates; the index is that of [`Node::Aggregate`](crate::expr::Node::Aggregate).
     pub aggregates: Vec<Aggregate>,
 }

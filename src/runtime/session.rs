@@ -36,8 +36,10 @@ pub struct SourceCounts {
     pub events: u64,
     /// Records that became none, by reason.
     pub rejected: BTreeMap<RejectReason, u64>,
-    /// Events that came too late.
+    /// Events that came too late for every rule; they are in the `late` output.
     pub late: u64,
+    /// Events that came late and that some rule took all the same.
+    pub late_taken: u64,
 }
 
 /// Alert lines, each a GeoJSON Feature with its newline.
@@ -179,7 +181,7 @@ impl Session {
                 }
             }
         }
-        self.engine.push(lane.partition, batch, &mut self.late);
+        counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
         for late in self.late.drain(..) {
             let header = late.header;
             let at = chunk.records().position(|record| record.offset == header.offset);
@@ -207,7 +209,7 @@ impl Session {
         let Some(lane) = self.lanes.get(lane.0) else { return };
         if let Some(counts) = self.sources.get_mut(lane.source) {
             counts.events += batch.len() as u64;
-            self.engine.push(lane.partition, batch, &mut self.late);
+            counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
             counts.late += self.late.len() as u64;
             self.late.clear();
         }
@@ -239,6 +241,38 @@ impl Session {
         self.write(lines);
     }
 
+    /// The same for each timeline by itself, where the wall clock says anything about it.
+    pub fn tick_timelines(&mut self, to_ms: &[Option<TimeMs>], lines: &mut Lines) {
+        self.engine.tick_timelines(to_ms);
+        self.write(lines);
+    }
+
+    /// The timeline that a lane is on.
+    pub fn timeline_of(&self, lane: LaneIx) -> usize {
+        self.lanes.get(lane.0).and_then(|lane| self.engine.timeline_of(lane.partition)).unwrap_or(0)
+    }
+
+    /// The wall clock reads so much, for rules that count arrivals; nothing where there is none.
+    pub fn read_wall(&mut self, wall_ms: TimeMs, lines: &mut Lines) {
+        self.engine.read_wall(wall_ms);
+        self.write(lines);
+    }
+
+    /// For those who play events that were recorded, so that there is no time at which they arrive.
+    ///
+    /// # Errors
+    /// A rule counts arrivals: which, in words.
+    pub fn has_no_arrivals(&self) -> Result<(), String> {
+        match self.plan.rules.iter().find(|rule| rule.by_arrival()) {
+            None => Ok(()),
+            Some(rule) => Err(format!(
+                "rule `{}`: windows with CLOCK WALL are over the time at which events arrive, and recorded events don't arrive: \
+                 leave out CLOCK WALL, or let `geocep run` read them as they come",
+                rule.name
+            )),
+        }
+    }
+
     /// A partition has ended.
     pub fn end(&mut self, lane: LaneIx) {
         if let Some(lane) = self.lanes.get(lane.0) {
@@ -261,7 +295,15 @@ impl Session {
 
     /// The lane that the others wait for.
     pub fn held_back_by(&self) -> Option<LaneIx> {
-        let partition = self.engine.held_back_by()?;
+        self.lane_of(self.engine.held_back_by()?)
+    }
+
+    /// The lane that most of the events that wait are waiting for.
+    pub fn most_wait_for(&self) -> Option<LaneIx> {
+        self.lane_of(self.engine.most_wait_for()?)
+    }
+
+    fn lane_of(&self, partition: PartitionIx) -> Option<LaneIx> {
         self.lanes.iter().position(|lane| lane.partition == partition).map(LaneIx)
     }
 

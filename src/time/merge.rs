@@ -85,10 +85,21 @@ impl Merge {
     /// Takes a batch of one partition, in the order of its offsets. An idle partition is awake again. What is late is left
     /// out and given back. A partition of another merge takes nothing.
     pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) {
+        self.push_unless(partition, batch, &mut |_, _| false, late);
+    }
+
+    /// The same where of late events some are taken all the same: those for which `takes` says yes, given the time at which the
+    /// event is found to be late. They leave in their turn as if they were of that time: a function of what the partition
+    /// brought before, and never before anything that has left. How many they are.
+    pub fn push_unless(
+        &mut self,
+        partition: PartitionIx,
+        batch: Batch,
+        takes: &mut dyn FnMut(EventRef<'_>, TimeMs) -> bool,
+        late: &mut Vec<Late>,
+    ) -> u64 {
         let left = self.left;
-        if let Some(lane) = self.lane(partition) {
-            lane.push(partition, batch, left, late);
-        }
+        self.lane(partition).map_or(0, |lane| lane.push(partition, batch, left, takes, late))
     }
 
     /// All events that may leave, in order; then [`watermark`](Self::watermark) says how far time has come.
@@ -159,6 +170,11 @@ impl Merge {
     /// All partitions have ended: the next release gives everything, and the watermark is `TimeMs::MAX`.
     pub fn end_all(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.watermark.end());
+    }
+
+    /// Whether all partitions have ended; so it is with none.
+    pub fn is_over(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.watermark.is_ended())
     }
 
     /// No event with a time below this will be released from now on.

@@ -83,6 +83,8 @@ pub struct Output<'a> {
     pub row: Option<&'a Row>,
     /// Which clock fired the timer that decided it; none: an event did.
     pub clock: Option<Clock>,
+    /// How many results of the same window were put out before; not 0, and the alert has `revision`.
+    pub revision: u32,
     /// How much a limit dropped before it; not 0, and the alert has `truncated` and `dropped`.
     pub dropped: u64,
 }
@@ -179,6 +181,10 @@ impl AlertEncoder {
         if let Some(clock) = output.clock {
             member(out, "clock");
             text(out, clock.word());
+        }
+        if output.revision > 0 {
+            member(out, "revision");
+            out.extend_from_slice(output.revision.to_string().as_bytes());
         }
         if let Some(row) = output.row {
             member(out, "match");

@@ -15,7 +15,7 @@ xxh3-128 (seed 0), printed as 32 hexadecimal digits, of, one after another:
     name of its pattern variable: length u32 and bytes
     0 as u8 and its id: length u32 and bytes; or
     1 as u8, name of its stream: length u32 and bytes, partition u32, offset u64
-  revision: u32, 0
+  revision: u32: how many results of the same window were put out before it, else 0
 Of a row of a match (ALL ROWS PER MATCH) it is the same of
   the ASCII bytes `geocep-row-1`
   the match's id as above: 16 bytes
@@ -66,7 +66,7 @@ pub(super) fn alert_id(
             }
         }
     }
-    scratch.extend_from_slice(&0u32.to_le_bytes());
+    scratch.extend_from_slice(&output.revision.to_le_bytes());
     AlertId(xxh3_128(scratch))
 }
 

@@ -170,6 +170,22 @@ impl Scene {
         Self { lanes: lanes.collect(), project, schemas }
     }
 
+    /// Rules over the sources of a configuration; for each partition its source and records.
+    pub(crate) fn of(config: &str, rules: &str, partitions: Vec<(&str, Vec<String>)>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("geocep.yaml");
+        fs::write(&file, config).unwrap();
+        let project = load(&file, rules).unwrap_or_else(|error| panic!("{error}"));
+        let lane = |(at, (source, records)): (usize, (&str, Vec<String>))| Lane {
+            source: source.to_owned(),
+            partition: at as u32,
+            disorder_ms: 0,
+            records: records.into_iter().map(String::into_bytes).collect(),
+        };
+        let schemas = schemas(&project.config);
+        Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas }
+    }
+
     /// A source's records dealt to several partitions, by a field so that an entity stays on one.
     pub(crate) fn split(mut self, source: &str, count: u32, field: &str) -> Self {
         let at = self.lanes.iter().position(|lane| lane.source == source).unwrap();

@@ -19,6 +19,7 @@ mod graph;
 mod join;
 mod joined;
 mod key;
+mod late;
 mod latest;
 mod lookup;
 mod near;

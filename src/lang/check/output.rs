@@ -40,7 +40,7 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
         let field = measured(rule, measure, site);
         add_measure(rule, measure, field, &mut outputs);
     }
-    implicit(rule, site, query.span, &mut outputs);
+    implicit(rule, site, query, &mut outputs);
     // Of a snapshot it is asked of each key's latest event.
     let asked = query.having.as_ref().filter(|_| site != Site::Joined && !is_snapshot(query));
     let having = asked.and_then(|having| {
@@ -163,8 +163,8 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
     }
 }
 
-/// Adds the position where there is one, and a window's bounds.
-fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
+/// Adds the position where there is one, a window's bounds, and how many results of it came before where there can be several.
+fn implicit(rule: &mut RuleScope<'_>, site: Site, query: &Query, outputs: &mut Vec<OutputField>) {
     let inputs = rule.inputs.len();
     let joined = if site == Site::Joined { joined::position(rule) } else { None };
     let mut add = |name: &str, ty: Type, exprs: Vec<Expr>| {
@@ -181,9 +181,12 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
         Site::Window => {
             add("window_start", Type::Time, vec![leaf(Node::SpanStart, Type::Time); inputs]);
             add("window_end", Type::Time, vec![leaf(Node::SpanEnd, Type::Time); inputs]);
+            if query.allowed_lateness.is_some() {
+                add("revision", Type::Int, vec![leaf(Node::MatchNumber, Type::Int); inputs]);
+            }
         }
         Site::Match => {
-            if let Some(slot) = track(rule, span) {
+            if let Some(slot) = track(rule, query.span) {
                 let last = Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, slot);
                 add("position", Type::Point, vec![leaf(last, Type::Point); inputs]);
             }
@@ -209,7 +212,7 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
         Site::Define | Site::Constant => {}
     }
     if rule.is_alert && matches!(site, Site::Match | Site::Event) {
-        boundary(rule, site, span, outputs);
+        boundary(rule, site, query.span, outputs);
     }
 }
 

@@ -33,9 +33,6 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
             rule.unsupported(what, emit.span);
         }
     }
-    if let Some(lateness) = &query.allowed_lateness {
-        rule.unsupported("ALLOWED LATENESS", lateness.span);
-    }
     if let Some(feedback) = &query.feedback {
         rule.unsupported("FEEDBACK", feedback.span);
     }

@@ -5,7 +5,7 @@ use super::{
     cluster,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, join, joined, key, latest, lookup, near, once, order, output, pattern, refuse,
+    filter, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -212,7 +212,7 @@ fn clauses<'a>(
         computed: scope.computed.of_input(at),
         after,
     });
-    Some(Rule {
+    let checked = Rule {
         name: rule.name.clone(),
         group: rule.group.clone(),
         kind: match rule.kind {
@@ -240,7 +240,9 @@ fn clauses<'a>(
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
-    })
+    };
+    late::rule(scope, &checked, query);
+    Some(checked)
 }
 
 fn snapshot(scope: &mut RuleScope<'_>, query: &Query) -> Option<Body> {

@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, named},
+    late,
     scope::RuleScope,
 };
 use crate::{
@@ -26,6 +27,7 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
     }
     let kind = kind(rule, clause);
     let early_ms = early(rule, clause, query);
+    let late_ms = late::lateness(rule, clause, query);
     let jitter = match (&clause.jitter, &clause.offset, &kind) {
         (Some(jitter), ..) => drawn(rule, jitter, kind.as_ref()),
         (None, Some(offset), Some(kind)) => self::offset(rule, offset, kind),
@@ -40,7 +42,7 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
         *offset_ms = offset_ms.saturating_add(*shift_ms).rem_euclid(*size_ms);
         jitter = plan::Jitter::Aligned;
     }
-    Some(plan::Window { kind, jitter, early_ms: early_ms?, aggregates: Vec::new() })
+    Some(plan::Window { kind, jitter, early_ms: early_ms?, late_ms: late_ms?, aggregates: Vec::new() })
 }
 
 fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowKind> {

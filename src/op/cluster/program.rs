@@ -158,6 +158,7 @@ impl Program {
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
             taken: Vec::new(),
             row: None,
+            revision: 0,
             dropped: 0,
         });
     }

@@ -151,6 +151,7 @@ impl Program {
                 values: self.values(&pair, env),
                 taken,
                 row: None,
+                revision: 0,
                 dropped: std::mem::take(&mut state.dropped),
             });
         }
@@ -181,6 +182,7 @@ impl Program {
             values: self.values(&pair, env),
             taken: vec![self.taken(0, left)],
             row: None,
+            revision: 0,
             dropped: std::mem::take(dropped),
         });
     }

@@ -289,6 +289,7 @@ impl Program {
             values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
             taken: [(0, a), (1, b)].map(taken).into(),
             row: None,
+            revision: 0,
             dropped: 0,
         })
     }

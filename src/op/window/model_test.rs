@@ -21,10 +21,16 @@ fn expr(node: Node) -> Expr {
 
 fn program(kind: WindowKind, jitter: Jitter, early_ms: Option<TimeMs>) -> Program {
     let kinds: Vec<AggregateKind> = AggregateKind::all().collect();
-    program_of(&kinds, kind, jitter, early_ms)
+    program_of(&kinds, kind, jitter, early_ms, None)
 }
 
-fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_ms: Option<TimeMs>) -> Program {
+pub(super) fn program_of(
+    kinds: &[AggregateKind],
+    kind: WindowKind,
+    jitter: Jitter,
+    early_ms: Option<TimeMs>,
+    late_ms: Option<TimeMs>,
+) -> Program {
     let aggregate = |kind| {
         let field = expr(Node::Field(of_positions(kind).into()));
         Aggregate { kind, args: vec![Some(field)], filter: vec![None], ty: Type::Int }
@@ -35,7 +41,8 @@ fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_m
         role: Role::Measure,
         exprs: vec![expr(Node::Aggregate(at))],
     };
-    let window = plan::Window { kind, jitter, early_ms, aggregates: kinds.iter().copied().map(aggregate).collect() };
+    let aggregates = kinds.iter().copied().map(aggregate).collect();
+    let window = plan::Window { kind, jitter, early_ms, late_ms, aggregates };
     let outputs: Vec<OutputField> = (0..kinds.len() as u16).map(output).collect();
     let input = plan::Input {
         stream: StreamId(0),
@@ -51,7 +58,7 @@ fn program_of(kinds: &[AggregateKind], kind: WindowKind, jitter: Jitter, early_m
     Program::new(&window, "w", 7, &[input], &outputs, None).unwrap()
 }
 
-fn with_env<R>(key: &Key, time_ms: TimeMs, values: &[Value], run: impl FnOnce(&Env<'_>) -> R) -> R {
+pub(super) fn with_env<R>(key: &Key, time_ms: TimeMs, values: &[Value], run: impl FnOnce(&Env<'_>) -> R) -> R {
     let event = EventRef { stream: StreamId(0), header: Header { time_ms, partition: 0, offset: 0 }, values };
     let world = World::default();
     run(&Env { event, extra: &[], previous: None, computed: (&[], &[]), key, bound: &Nothing, world: &world })
@@ -123,7 +130,7 @@ fn within(events: &[(TimeMs, i64)], span: Span) -> Vec<(TimeMs, i64)> {
 }
 
 /// All windows around the events, by their end.
-fn windows(kind: &WindowKind, offset: TimeMs, events: &[(TimeMs, i64)]) -> Vec<Span> {
+pub(super) fn windows(kind: &WindowKind, offset: TimeMs, events: &[(TimeMs, i64)]) -> Vec<Span> {
     let (first, last) = (events.first().map_or(0, |event| event.0), events.last().map_or(0, |event| event.0));
     let (size, every, step) = match *kind {
         WindowKind::Tumbling { size_ms } => (size_ms, size_ms, size_ms),
@@ -249,7 +256,7 @@ fn events() -> impl Strategy<Value = Vec<(TimeMs, i64)>> {
     })
 }
 
-fn grids() -> impl Strategy<Value = WindowKind> {
+pub(super) fn grids() -> impl Strategy<Value = WindowKind> {
     prop_oneof![
         (1i64..900).prop_map(|size_ms| WindowKind::Tumbling { size_ms }),
         (1i64..900, 7i64..900).prop_map(|(size_ms, every_ms)| WindowKind::Sliding { size_ms, every_ms }),
@@ -263,7 +270,7 @@ fn handling() -> impl Strategy<Value = Handling> {
     (0usize..60, any::<bool>()).prop_map(|(cut, timers)| Handling { cut, timers })
 }
 
-fn period(kind: &WindowKind) -> TimeMs {
+pub(super) fn period(kind: &WindowKind) -> TimeMs {
     match *kind {
         WindowKind::Tumbling { size_ms } | WindowKind::Cumulative { size_ms, .. } => size_ms,
         WindowKind::Sliding { every_ms, .. } => every_ms,
@@ -379,7 +386,8 @@ proptest! {
 fn a_window_of_a_hundred_thousand_slides_is_no_work_to_speak_of() {
     // Adding each event to each of its windows, or each pane to each result, would be 10^10 additions.
     let kinds = [AggregateKind::Count, AggregateKind::Max];
-    let program = program_of(&kinds, WindowKind::Sliding { size_ms: 100_000, every_ms: 1 }, Jitter::Aligned, None);
+    let program =
+        program_of(&kinds, WindowKind::Sliding { size_ms: 100_000, every_ms: 1 }, Jitter::Aligned, None, None);
     let all: Vec<(TimeMs, i64)> = (0..100_000).map(|at| (at, -at)).collect();
     let results = run(&program, &Key::default(), &all, Handling { cut: usize::MAX, timers: false });
     assert_eq!(results.len(), 200_000);
@@ -394,7 +402,7 @@ fn sets_and_sketches_of_ten_thousand_slides_are_no_work_to_speak_of() {
     let lists = |kind: &AggregateKind| matches!(kind, AggregateKind::Collect | AggregateKind::List);
     let kinds: Vec<AggregateKind> = AggregateKind::all().filter(large).filter(|kind| !lists(kind)).collect();
     assert_eq!(kinds.len(), 4, "{kinds:?}");
-    let program = program_of(&kinds, WindowKind::Sliding { size_ms: 10_000, every_ms: 1 }, Jitter::Aligned, None);
+    let program = program_of(&kinds, WindowKind::Sliding { size_ms: 10_000, every_ms: 1 }, Jitter::Aligned, None, None);
     let all: Vec<(TimeMs, i64)> = (0..10_000).map(|at| (at, at % 1_000)).collect();
     let results = run(&program, &Key::default(), &all, Handling { cut: 5_000, timers: false });
     assert_eq!(results.len(), 20_000);

@@ -1,8 +1,8 @@
 //! The program of a window rule, and how it is built.
 
-use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner};
+use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner, step::Coming};
 use crate::{
-    expr::{Env, Expr, Node},
+    expr::{Expr, Node},
     model::{Key, TimeMs, Value, format_duration},
     plan::{self, AggregateKind, Jitter, WindowKind},
 };
@@ -24,6 +24,14 @@ pub enum BuildError {
         assigner: String,
         /// The period given.
         early_ms: TimeMs,
+    },
+    /// ALLOWED LATENESS is not more than 0, or these windows depend on the order in which events come.
+    #[error("windows `{assigner}` can't take events that are late by up to {late_ms} ms")]
+    Late {
+        /// What the assigner calls itself.
+        assigner: String,
+        /// The lateness given.
+        late_ms: TimeMs,
     },
     /// The share of the size that JITTER draws from is out of range.
     #[error("jitter of {percent} %: it must be more than 0 and at most 100")]
@@ -69,6 +77,8 @@ pub struct Program {
     pub(super) early_ms: Option<TimeMs>,
     /// EXPIRE of windows that are counted: a key that is silent for so long begins anew.
     pub(super) expire_ms: Option<TimeMs>,
+    /// ALLOWED LATENESS.
+    pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
 }
@@ -198,10 +208,16 @@ impl Program {
         {
             return Err(BuildError::Early { assigner: assigner.describe(), early_ms });
         }
+        if let Some(late_ms) = window.late_ms
+            && (late_ms <= 0 || !matches!(shape, Shape::Apart | Shape::Panes) || matches!(offset, Offset::Natural(_)))
+        {
+            return Err(BuildError::Late { assigner: assigner.describe(), late_ms });
+        }
         Ok(Self {
             shape,
             early_ms: window.early_ms,
             expire_ms: None,
+            late_ms: window.late_ms,
             assigner,
             offset,
             kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
@@ -238,6 +254,9 @@ impl Program {
         if let Some(expire_ms) = self.expire_ms {
             let _ = write!(text, ", anew after a silence of {}", format_duration(expire_ms));
         }
+        if let Some(late_ms) = self.late_ms {
+            let _ = write!(text, ", again for events late by up to {}", format_duration(late_ms));
+        }
         for (at, kind) in self.kinds.iter().enumerate() {
             text.push_str(if at == 0 { "; " } else { ", " });
             text.push_str(word(*kind));
@@ -249,15 +268,21 @@ impl Program {
         text
     }
 
+    /// Whether the rule has ALLOWED LATENESS.
+    pub fn takes_late(&self) -> bool {
+        self.late_ms.is_some()
+    }
+
     pub(super) fn kinds(&self) -> impl Iterator<Item = AggregateKind> {
         self.kinds.iter().copied()
     }
 
     /// The offset of a key whose first event this is.
-    pub(super) fn draw(&self, input: usize, env: &Env<'_>) -> TimeMs {
+    pub(super) fn draw(&self, coming: Coming<'_>) -> TimeMs {
+        let Coming { input, time_ms, env } = coming;
         match &self.offset {
             Offset::Fixed(offset_ms) => *offset_ms,
-            Offset::Natural(period_ms) => env.event.header.time_ms.rem_euclid(*period_ms),
+            Offset::Natural(period_ms) => time_ms.rem_euclid(*period_ms),
             Offset::ByKey(stagger) => stagger.offset_ms(env.key),
             Offset::ByValue(stagger, exprs) => {
                 let value = exprs.get(input).map_or(Value::Null, |expr| expr.value(env));

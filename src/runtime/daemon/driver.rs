@@ -93,7 +93,7 @@ impl Driver {
         let feed = self.feeds.get_mut(at)?;
         let lane = self.session.add_partition(&feed.source, &feed.schema, feed.format, partition, feed.disorder_ms)?;
         feed.lanes.insert(partition, lane);
-        self.quiet.add(lane, feed.idle_timeout_ms, feed.silence == Silence::Untold);
+        self.quiet.add(lane, self.session.timeline_of(lane), feed.idle_timeout_ms, feed.silence == Silence::Untold);
         self.lanes.push((feed.source.clone(), partition));
         Some(lane)
     }
@@ -106,6 +106,7 @@ impl Driver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (mut looked, mut reported) = (self.clock.monotonic(), self.clock.monotonic());
         self.publish();
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let mut turn = 0;
         let at_end = loop {
             if self.feeds.iter().all(|feed| feed.ended) {
@@ -158,10 +159,11 @@ impl Driver {
         if !starting.is_empty() {
             return starting;
         }
-        let lane = self.session.held_back_by();
+        let full = self.session.engine().waiting() >= WAITING_MAX;
+        let lane = if full { self.session.most_wait_for() } else { self.session.held_back_by() };
         let held = lane.and_then(|lane| self.feeds.iter().position(|feed| feed.lanes.values().any(|own| *own == lane)));
         let held = held.filter(open);
-        if held.is_some() && self.session.engine().waiting() >= WAITING_MAX {
+        if held.is_some() && full {
             return held.into_iter().collect();
         }
         let count = self.feeds.len().max(1);
@@ -265,6 +267,7 @@ impl Driver {
 
     /// Looks who is silent, and what time it is if all are.
     fn look(&mut self, wanted: &[usize]) {
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let now = self.clock.monotonic();
         for (at, feed) in self.feeds.iter().enumerate() {
             if !wanted.contains(&at) || feed.is_neglected(now) {
@@ -276,12 +279,16 @@ impl Driver {
             idle.iter().for_each(|lane| self.session.set_idle(*lane, true));
             self.session.advance(&mut self.lines);
         }
-        let watermark_ms = self.session.engine().watermark_ms();
-        if let Some(time_ms) = self.quiet.time_ms(watermark_ms) {
-            self.session.tick(time_ms, &mut self.lines);
-        } else if self.session.engine().waits_for_wall() && self.quiet.is_live() {
-            // Time comes from events, and it is the time of now: the wall clock has come as far.
-            self.session.tick(watermark_ms, &mut self.lines);
+        let engine = self.session.engine();
+        // Where time comes from events, and it is the time of now, the wall clock has come as far.
+        let live = engine.waits_for_wall() && self.quiet.is_live();
+        let mut to_ms = Vec::with_capacity(engine.timelines());
+        for timeline in 0..engine.timelines() {
+            let watermark_ms = engine.timeline_watermark_ms(timeline);
+            to_ms.push(self.quiet.time_ms(timeline, watermark_ms).or(live.then_some(watermark_ms)));
+        }
+        if to_ms.iter().any(Option::is_some) {
+            self.session.tick_timelines(&to_ms, &mut self.lines);
         }
         self.hand_on();
     }

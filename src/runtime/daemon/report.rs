@@ -34,6 +34,7 @@ impl Report {
             let Some((figures, told)) = self.streams.get_mut(&counts.name) else { continue };
             figures.add_events(counts.events - told.events);
             figures.add_late(counts.late - told.late);
+            figures.add_late_taken(counts.late_taken - told.late_taken);
             for (&reason, &count) in &counts.rejected {
                 figures.add_rejected(reason, count - rejected(told, reason));
             }

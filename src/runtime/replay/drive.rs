@@ -75,6 +75,7 @@ impl Replay {
         let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
         let executor: Box<dyn crate::engine::Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
         let mut session = Session::new(&project, core, executor).map_err(|error| error.to_string())?;
+        session.has_no_arrivals()?;
         if let Some(gallery) = &gallery {
             gallery.watch(session.engine_mut());
         }

@@ -33,6 +33,7 @@ pub struct Telemetry {
     events: Counters,
     rejected: Counters,
     late: Counters,
+    late_taken: Counters,
     alerts: Counters,
     missing_key: Counters,
     dropped: Counters,
@@ -54,7 +55,8 @@ impl Telemetry {
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
         let rejected = register.counters("rejected", "Records that are no event, by reason");
-        let late = register.counters("late", "Events that came below the watermark");
+        let late = register.counters("late", "Events that came below the watermark and that no rule took");
+        let late_taken = register.counters("late_taken", "Late events that a rule with ALLOWED LATENESS took");
         let alerts = register.counters("alerts", "Alerts by status");
         let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
         let dropped = register.counters("dropped", "Partial matches and matches that a limit dropped");
@@ -72,6 +74,7 @@ impl Telemetry {
             events,
             rejected,
             late,
+            late_taken,
             alerts,
             missing_key,
             dropped,
@@ -88,7 +91,7 @@ impl Telemetry {
 
     /// The figures of a source stream; asking again gives the same ones.
     pub fn stream(&self, stream: &str) -> StreamFigures {
-        StreamFigures::new(stream, &self.events, &self.late, &self.rejected)
+        StreamFigures::new(stream, &self.events, [&self.late, &self.late_taken], &self.rejected)
     }
 
     /// The figures of a rule; asking again gives the same ones.
