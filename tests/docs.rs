@@ -22,7 +22,7 @@ use geocep::{
         func::{self, Param, Returns},
     },
     lang::{
-        check::{self, Catalog, FenceSetInfo, check},
+        check::{self, Catalog, FenceSetInfo, TableInfo, check},
         diag::{FileDiagnostic, Style},
         file::RuleFile,
     },
@@ -90,9 +90,19 @@ fn catalog() -> Catalog {
     };
     let sets = config.geofences.keys();
     let sets = sets.map(|name| FenceSetInfo { name: name.clone(), properties: properties(name), open: false });
+    let columns = |name: &str| match name {
+        "vehicles" => vec![("id", Type::Text), ("capacity", Type::Int), ("depot", Type::Point)],
+        _ => vec![("vehicle", Type::Text), ("driver", Type::Text), ("since", Type::Time)],
+    };
+    let tables = config.tables.iter().map(|(name, table)| TableInfo {
+        name: name.clone(),
+        columns: columns(name).into_iter().map(|(column, ty)| (column.to_owned(), ty)).collect(),
+        key: table.spec.key.clone(),
+    });
     Catalog {
         sources: config.sources.iter().map(|(name, source)| (name.clone(), source.schema.catalog())).collect(),
         fence_sets: Some(sets.collect()),
+        tables: Some(tables.collect()),
         ..Catalog::default()
     }
 }
@@ -374,7 +384,13 @@ fn alerts_of(pattern: &str, measures: &str, events: &str) -> Vec<serde_json::Val
         panic!("{}", all.join("\n"))
     });
     let world = Arc::new(World::new(Vec::new()));
-    let project = Project { config: Config::embedded(), plan: Arc::new(plan), world, warnings: Vec::new() };
+    let project = Project {
+        config: Config::embedded(),
+        plan: Arc::new(plan),
+        world,
+        table_stamps: Default::default(),
+        warnings: Vec::new(),
+    };
     let mut session = Session::new(&project, Options::default(), Box::new(Inline)).unwrap();
     let lane = session.add_partition("e", &schema, Format::Ndjson, 0, 0).unwrap();
     let mut chunk = Chunk::new();

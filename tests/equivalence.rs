@@ -117,6 +117,22 @@ fn mixture() -> Scene {
         ("alert", "Each", "FROM lists UNNEST cells AS cell\nPARTITION BY id\nMEASURES cell"),
         (
             "alert",
+            "Paired",
+            "FROM pings a JOIN pings b ON a.id = b.id AND a.speed > b.speed AND b.speed > 60 km/h WITHIN -20 s .. 15 s\nWHERE b.speed < 85 km/h OR a.time < b.time\nMEASURES a.speed AS was, b.speed AS is_now, b.time - a.time AS apart",
+        ),
+        (
+            "alert",
+            "Alone",
+            "FROM fast f LEFT JOIN pings p ON f.id = p.id AND p.speed < 20 km/h WITHIN 1 s .. 30 s\nWHERE p.speed IS NULL OR p.speed < 5 km/h\nMEASURES f.speed, f.pause, p.speed AS slow",
+        ),
+        ("stream", "joined", "FROM minutes m LEFT JOIN fast ON m.id = fast.id WITHIN 90 s"),
+        (
+            "alert",
+            "Joined",
+            "FROM joined\nPARTITION BY id\nPATTERN x -> y\nWITHIN 3 min\nDEFINE x AS speed IS NULL, y AS speed > 60 km/h\nMEASURES y.m_time AS minute, y.fast_time AS at",
+        ),
+        (
+            "alert",
             "Silent",
             "FROM fast\nPARTITION BY id\nPATTERN last -> !next FOR 90 s\nWITHIN UNBOUNDED\nMEASURES last.time AS seen",
         ),

@@ -65,7 +65,7 @@ const CELLS: (&str, &str, &str) = (
 const SURGE: (&str, &str, &str) = (
     "stream",
     "surge",
-    "FROM cells\nCLUSTER BY cell WHERE demand >= 20\nMIN CELLS 3 REACH 1 EXPIRE 15 min\nMEASURES sum(demand) AS demand, avg(value) AS value",
+    "FROM cells\nCLUSTER BY cell WHERE demand >= 20\nMIN CELLS 3 REACH 1 EXPIRE 15 min\nMEASURES sum(demand) AS demand, avg(value) AS value, region, size",
 );
 
 #[test]
@@ -179,4 +179,116 @@ fn without_expiry_the_end_of_the_inputs_ends_what_repeats_for_ever() {
     let lines = play(&rule_file(&[("alert", "Told", raw)]), &[disk(1), disk(1)]);
     // Ticks at minutes 0 to 5: the end of the input repeats nothing.
     assert_eq!(count_of(&lines, "Told"), 6, "{lines}");
+}
+
+/// An order in a cell; without a price where that is unknown.
+fn order(minute: i64, cell: Cell, price: Option<f64>) -> String {
+    let (ts, place) = (minute * MINUTE, cell.centre());
+    let (lon, lat) = (place.lon(), place.lat());
+    let price = price.map_or(String::new(), |price| format!(r#","price":{price}"#));
+    format!(r#"{{"ts":{ts},"order":"{minute}-{cell}","lon":{lon},"lat":{lat}{price}}}"#)
+}
+
+/// Minute and transition of each alert of a rule over orders.
+fn told(expr: &str, orders: Vec<String>) -> Vec<(i64, String)> {
+    let scene = Scene::over("city", &rule_file(&[("alert", "Told", expr)]), vec![("orders", orders)]);
+    let lines = scene.play(&Mode::default());
+    let one = |alert: &Value| {
+        let tick = geocep::model::parse_time(alert["properties"]["measures"]["tick"].as_str().unwrap()).unwrap();
+        (tick / MINUTE, alert["properties"]["measures"]["transition"].as_str().unwrap().to_owned())
+    };
+    alerts(&lines, "Told").iter().map(one).collect()
+}
+
+fn as_told(all: &[(i64, &str)]) -> Vec<(i64, String)> {
+    all.iter().map(|(minute, word)| (*minute, (*word).to_owned())).collect()
+}
+
+#[test]
+fn a_cell_between_hot_and_cold_stays_what_it_is_and_one_of_which_nothing_is_known_turns_cold() {
+    let prices = |prices: &[Option<f64>]| -> Vec<String> {
+        (0..).zip(prices).map(|(minute, price)| order(minute, centre(), *price)).collect()
+    };
+    let hysteresis = "FROM orders CLUSTER BY h3(position, 8) WHERE price >= 5 COLD WHEN price < 1";
+    let found = told(hysteresis, prices(&[Some(2.0), Some(5.0), Some(2.0), Some(0.5), Some(2.0), Some(6.0), None]));
+    assert_eq!(found, as_told(&[(1, "emerged"), (3, "dissolved"), (5, "emerged"), (6, "dissolved")]));
+    let at_once = "FROM orders CLUSTER BY h3(position, 8) WHERE price >= 5";
+    let found = told(at_once, prices(&[Some(5.0), Some(2.0), Some(5.0)]));
+    assert_eq!(found, as_told(&[(0, "emerged"), (1, "dissolved"), (2, "emerged")]));
+    let confirmed = "FROM orders CLUSTER BY h3(position, 8) WHERE price >= 5 CONFIRM 2 OF 3 EXPIRE 10 min";
+    let found = told(confirmed, prices(&[Some(5.0), Some(0.0), Some(5.0), Some(0.0), Some(0.0)]));
+    assert_eq!(found, as_told(&[(2, "emerged"), (3, "dissolved")]));
+    let expiring = "FROM orders CLUSTER BY h3(position, 8) WHERE price >= 5 EXPIRE 10 min";
+    let found = told(expiring, vec![order(0, centre(), Some(9.0)), order(10, centre(), Some(9.0))]);
+    assert_eq!(found, as_told(&[(0, "emerged"), (20, "dissolved")]), "a result at its expiry comes before it");
+}
+
+#[test]
+fn a_region_is_followed_by_who_is_in_it_where_that_is_asked_for() {
+    // Nobody knows the cells again, but the price (here: who pays) is the same.
+    let away = Cell::at(Position::new(11.0, 50.0).unwrap(), Resolution::new(8).unwrap());
+    let orders = || vec![order(0, centre(), Some(7.0)), order(1, centre(), Some(0.0)), order(1, away, Some(7.0))];
+    let by = |what: &str| told(&format!("FROM orders CLUSTER BY h3(position, 8) WHERE price > 1 {what}"), orders());
+    assert_eq!(by(""), as_told(&[(0, "emerged"), (1, "dissolved"), (1, "emerged")]));
+    assert_eq!(by("MEMBERS price OVERLAP BY MEMBERS"), as_told(&[(0, "emerged"), (1, "survived")]));
+}
+
+#[test]
+fn each_key_has_regions_of_its_own() {
+    let cells = disk(1);
+    let orders = cells.iter().zip(0..).map(|(cell, at)| order(0, *cell, Some(f64::from(at % 2)))).collect::<Vec<_>>();
+    let one = told("FROM orders CLUSTER BY h3(position, 8) WHERE price >= 0", orders.clone());
+    assert_eq!(one.len(), 1);
+    let expr = "FROM orders PARTITION BY price CLUSTER BY h3(position, 8) WHERE price >= 0 REACH 2";
+    assert_eq!(told(expr, orders).len(), 2, "for each price one");
+}
+
+#[test]
+fn the_order_of_the_cells_of_an_instant_leaves_no_trace() {
+    let rules = rule_file(&[(
+        "alert",
+        "Told",
+        "FROM orders CLUSTER BY h3(position, 8) WHERE price > 2 EXPIRE 3 min WEIGHT price MEASURES sum(price) AS price, avg(price) AS mean",
+    )]);
+    let mut state = 99u64;
+    let mut next = move |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let cells = disk(4);
+    let mut instants: Vec<Vec<String>> = (0..12)
+        .map(|minute| {
+            let mut chosen: Vec<Cell> = cells.iter().copied().filter(|_| next(3) == 0).collect();
+            chosen.dedup();
+            chosen.into_iter().map(|cell| order(minute, cell, Some(next(60) as f64 / 7.0))).collect()
+        })
+        .collect();
+    let play = |instants: &[Vec<String>]| {
+        Scene::over("city", &rules, vec![("orders", instants.concat())]).play(&Mode::default())
+    };
+    let lines = play(&instants);
+    assert!(lines.lines().count() > 20, "{lines}");
+    instants.iter_mut().for_each(|instant| instant.reverse());
+    assert_eq!(lines, play(&instants));
+}
+
+#[test]
+fn nothing_is_kept_of_a_region_that_ended() {
+    let pattern = "FROM surge\nPARTITION BY region\nPATTERN a -> b\nWITHIN 10 min\n\
+        DEFINE a AS transition = 'emerged', b AS size > 2 * prev(size)";
+    let rules = rule_file(&[CELLS, SURGE, ("alert", "Doubled", pattern)]);
+    let batches: Vec<Vec<Cell>> = (0..40).map(|at| if at % 3 == 0 { disk(1) } else { Vec::new() }).collect();
+    let scene = Scene::over("city", &rules, vec![("orders", orders(&batches))]);
+    let (mut session, lanes) = scene.session(&Mode::default(), 2);
+    let (mut lines, mut letters) = (Default::default(), Default::default());
+    let mut chunk = geocep::wire::Chunk::new();
+    for (offset, record) in scene.lanes[0].records.iter().enumerate() {
+        chunk.push(0, offset as u64, record, 1 << 20);
+    }
+    session.push(lanes[0], &chunk, &mut letters);
+    session.advance(&mut lines);
+    let plan = &scene.project.plan;
+    let rule = plan.rules.iter().position(|rule| rule.name == "Doubled").unwrap();
+    let stats = session.engine().rule_stats(rule as u32);
+    assert!(stats.keys <= 2, "{} of 14 regions are still known", stats.keys);
 }

@@ -151,6 +151,7 @@ fn alerts(set: &Set, text: &str, rules: &Path, shards: u32) -> Result<Vec<Value>
             alerts: Some(alerts.clone()),
             late: Some(late.clone()),
             dead_letter: Some(dead.clone()),
+            svg: None,
             progress: false,
         },
     )?;

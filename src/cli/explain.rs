@@ -3,12 +3,18 @@
 use super::options::{ConfigOptions, fail, print, say, warn};
 use crate::{
     engine::{Engine, Inline, Options},
+    expr::{Expr, Node},
     model::StreamId,
-    plan::{Body, OutputField, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin},
+    plan::{Body, OutputField, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin, TablePlan},
     runtime::project::{Loaded, Project, ProjectError},
 };
 use clap::Args;
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Arguments of `geocep explain`.
 #[derive(Debug, Args)]
@@ -20,10 +26,19 @@ pub(super) struct ExplainArgs {
     /// Print Graphviz graphs: the streams, then the automaton of each pattern
     #[arg(long)]
     dot: bool,
+    /// Draw what each transition of a region means as SVG files, and read no rules
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rules", "dot"])]
+    transitions: Option<PathBuf>,
 }
 
 /// Explains rule files.
 pub(super) fn run(args: &ExplainArgs) -> u8 {
+    if let Some(dir) = &args.transitions {
+        return match super::transitions::write(dir) {
+            Ok(()) => 0,
+            Err(error) => fail(&error, 1),
+        };
+    }
     let loaded = Loaded::read(&args.config.request(&args.rules));
     let project = match loaded.and_then(|loaded| loaded.check(&BTreeMap::new(), true)) {
         Ok(project) => project,
@@ -93,6 +108,11 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
         writeln!(text, "  through {set}: one event per fence concerned")?;
     }
+    for table in tables(rule) {
+        let Some(TablePlan { name, columns }) = plan.tables.get(usize::from(table)) else { continue };
+        let columns: Vec<String> = columns.iter().enumerate().map(|(at, name)| format!("column {at} {name}")).collect();
+        writeln!(text, "  looks up {name} (table.{table}) {}", columns.join(", "))?;
+    }
     if rule.unnest.is_some() {
         writeln!(text, "  unnest: one output for each element of a list")?;
     }
@@ -135,6 +155,13 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
     }
     writeln!(text, "  lineage: {}\n", lineage(plan, rule).join(" ← "))
+}
+
+/// The numbers of the tables that a rule looks up: the row is a shared expression, found once per event.
+fn tables(rule: &Rule) -> BTreeSet<u16> {
+    let nodes = rule.inputs.iter().flat_map(|input| &input.computed).flat_map(Expr::nodes);
+    let table = |node: &Node| if let Node::TableRow(table, _) = node { Some(*table) } else { None };
+    nodes.filter_map(table).collect()
 }
 
 /// How the rule's events are found: what is looked up, or that it sees them all.

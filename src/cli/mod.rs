@@ -13,5 +13,6 @@ mod replay;
 mod run;
 pub mod simulate;
 mod test;
+mod transitions;
 
 pub use args::main;

@@ -89,6 +89,7 @@ fn shape(rule: &Rule) -> AlertShape {
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
             Body::Near(near) => near.names.to_vec(),
+            Body::Join(_) => rule.inputs.iter().map(|input| input.name.clone()).collect(),
             Body::Filter | Body::Latest(_) | Body::Window(_) | Body::Cluster(_) => Vec::new(),
         },
     }

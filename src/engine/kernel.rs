@@ -3,7 +3,7 @@
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
-    op::{cluster, latest, pattern, window},
+    op::{cluster, join, latest, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -153,3 +153,4 @@ impl Kernel for cluster::Program {
 kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
 kernel!(latest, kept, latest::Program::deadline, |_| 0);
 kernel!(window, open_windows, window::Program::deadline, |_| 0);
+kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed));

@@ -78,6 +78,7 @@ pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
     router: Router,
+    world: Arc<World>,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
     indexed: bool,
@@ -97,6 +98,9 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Rules of which every output is kept, and what was kept of them.
+    pub(super) watched: Vec<u32>,
+    pub(super) seen: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
     pub(super) watermark_ms: TimeMs,
     /// How far events alone brought it.
@@ -172,10 +176,11 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
+        let router = Router::new(Arc::clone(&plan), Arc::clone(&world), &readers, groups, shards);
         Ok(Self {
             memos: router.memos(),
             router,
+            world,
             indexed: true,
             shards: new_shards(&compiled, &level_of, shards),
             executor,
@@ -183,6 +188,8 @@ impl Engine {
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            watched: Vec::new(),
+            seen: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
             readers,
@@ -228,6 +235,15 @@ impl Engine {
         self.merge.push(partition, batch, late);
     }
 
+    /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
+    /// must be those of the plan, in its order; tables with the columns that the rules were checked with. What patterns and
+    /// windows took from the data before stays as it was. A replay sees the same if it is told at the same place of its input.
+    pub fn set_world(&mut self, world: Arc<World>) {
+        self.router.set_world(&world);
+        self.shards.iter_mut().for_each(|shard| shard.set_world(&world));
+        self.world = world;
+    }
+
     /// An empty batch of this width with memory that was used before, if there is one.
     pub fn spare(&mut self, width: usize) -> Option<Batch> {
         self.merge.spare(width)
@@ -246,6 +262,18 @@ impl Engine {
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.ready);
+    }
+
+    /// From now on keeps every output of a rule for [`Engine::take_seen`], also where it is a stream.
+    pub fn watch(&mut self, rule: u32) {
+        if !self.watched.contains(&rule) {
+            self.watched.push(rule);
+        }
+    }
+
+    /// Moves what was kept of the watched rules to `out`: of each rule in the order of its outputs, instants complete.
+    pub fn take_seen(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.seen);
     }
 
     /// No event with a time below this will come.
@@ -396,7 +424,9 @@ impl Engine {
 
     /// Shards without state.
     pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        new_shards(&self.compiled, &self.level_of, self.options.shards)
+        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
+        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
+        shards
     }
 }
 

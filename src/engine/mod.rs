@@ -5,6 +5,7 @@
 
 mod compile;
 mod encode;
+mod ended;
 mod executor;
 mod filter;
 mod gate;

@@ -1,11 +1,12 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 use super::{
+    ended::Ending,
     histories::Histories,
     inbox::OwnedEvent,
     kernel::Kernel,
     keyed::{Keyed, Place},
-    output::{Moment, Output},
+    output::{Moment, Output, keep_back},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
@@ -25,6 +26,8 @@ pub(super) trait Operator: Send {
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
     fn due(&self) -> Option<TimeMs>;
+    /// What is worked on from now on sees this reference data.
+    fn set_world(&mut self, world: &Arc<World>);
     /// No event and no time reach it any more.
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
@@ -80,6 +83,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
+    /// How the last event of a partition is known.
+    ending: Option<Ending>,
     partitions: Keyed<Partition<K::State>>,
     passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
@@ -109,6 +114,7 @@ impl<K: Kernel> KeyedOperator<K> {
         kernel: Arc<K>,
         world: Arc<World>,
         groups: u32,
+        ending: Option<Ending>,
     ) -> Self {
         let passing = rule.through.as_ref().map(|through| Passing {
             program: through::Program::new(through),
@@ -118,6 +124,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
+            ending,
             rule,
             ix,
             rank,
@@ -183,11 +190,12 @@ impl<K: Kernel> KeyedOperator<K> {
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
-        if self.depth > 0 {
+        let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
+        if self.depth > 0 && !is_last {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
             partition.previous = Some(Past { time_ms: event.time_ms(), values });
         }
-        if let (2.., Some(previous)) = (self.depth, previous) {
+        if let (2.., Some(previous), false) = (self.depth, previous, is_last) {
             let older = &mut partition.older.get_or_insert_default().0;
             older.truncate(self.depth.saturating_sub(2));
             older.push_front(previous);
@@ -339,14 +347,6 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 }
 
-/// What events decided goes at once; what timers did waits for the wall clock.
-fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
-    for output in outputs {
-        let waits = output.emission.clock.is_some();
-        if waits { waiting.push(output) } else { out.push(output) }
-    }
-}
-
 impl<K: Kernel> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         match (self.stopped, self.rule.order.is_empty()) {
@@ -377,6 +377,10 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
                 output
             }));
         }
+    }
+
+    fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
     }
 
     fn stop(&mut self) {

@@ -1,7 +1,7 @@
 //! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
 
 use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId};
-use crate::model::{Fences, Value};
+use crate::model::{Fences, Key, Value};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
@@ -39,6 +39,10 @@ impl Expr {
                 Some(result.get_or_init(|| expr.value(env)))
             }
             Node::Var(var, slot) => env.bound_value(var.var, var.pick, *slot),
+            Node::TableColumn(table, column, row) => match self.eval(*row, env) {
+                Value::Int(row) => env.world.table(*table)?.value(u32::try_from(row).ok()?, *column),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -284,6 +288,16 @@ impl Expr {
                 Value::Fences(fences) => fence_ids(&fences, env),
                 other => other,
             },
+            Node::TableRow(table, key) => {
+                let key: SmallVec<[Value; 2]> = key.iter().map(|&part| self.eval(part, env)).collect();
+                match env.world.table(*table) {
+                    Some(table) if !key.iter().any(Value::is_null) => {
+                        table.find(&Key::new(&key), env.event.header.time_ms).map(i64::from).into()
+                    }
+                    _ => Value::Null,
+                }
+            }
+            Node::TableColumn(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Call(function, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
                 (function.eval)(&args)

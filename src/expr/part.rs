@@ -202,6 +202,8 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
         Node::LowestFence(fences) => Node::LowestFence(child(*fences)?),
         Node::FenceProperty(fence, name) => Node::FenceProperty(child(*fence)?, name.clone()),
         Node::FenceId(fence) => Node::FenceId(child(*fence)?),
+        Node::TableRow(table, key) => Node::TableRow(*table, key.iter().map(|&id| child(id)).collect::<Option<_>>()?),
+        Node::TableColumn(table, column, row) => Node::TableColumn(*table, *column, child(*row)?),
         Node::Call(function, args) => Node::Call(function, args.iter().map(|&id| child(id)).collect::<Option<_>>()?),
         // The previous event, what THROUGH adds, the match, the window, the key: not the event alone.
         _ => return None,
@@ -218,6 +220,7 @@ fn is_costly(node: &Node) -> bool {
             | Node::Crossed(..)
             | Node::FenceProperty(..)
             | Node::Like(..)
+            | Node::TableRow(..)
     )
 }
 

@@ -162,6 +162,10 @@ pub enum Node {
     FenceProperty(NodeId, String),
     /// A fence's id as text.
     FenceId(NodeId),
+    /// The row of a reference table with this key that holds at the event's time; null where there is none.
+    TableRow(u16, SmallVec<[NodeId; 2]>),
+    /// The value of a table's row in a column.
+    TableColumn(u16, u16, NodeId),
     /// A function of the library.
     Call(&'static Function, SmallVec<[NodeId; 3]>),
 }

@@ -1,21 +1,39 @@
-//! What expressions and kernels look up beside the events: geofence sets.
+//! What expressions and kernels look up beside the events: geofence sets and reference tables.
 
+use super::Table;
 use crate::{
     geo::{FenceSet, Position},
     model::{FenceRef, Fences, TimeMs, Value},
 };
 use std::sync::Arc;
 
-/// The reference data of a running program: immutable, shared by all shards, replaced as a whole when fences change.
+/// The reference data of a running program: immutable, shared by all shards, replaced as a whole when fences or tables change.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
+    tables: Vec<(String, Arc<Table>)>,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets }
+        Self { sets, tables: Vec::new() }
+    }
+
+    /// The same with these named reference tables; the index of a table is its place here.
+    #[must_use]
+    pub fn with_tables(self, tables: Vec<(String, Arc<Table>)>) -> Self {
+        Self { tables, ..self }
+    }
+
+    /// The named tables, in index order.
+    pub fn tables(&self) -> &[(String, Arc<Table>)] {
+        &self.tables
+    }
+
+    /// The table at an index.
+    pub fn table(&self, table: u16) -> Option<&Table> {
+        self.tables.get(usize::from(table)).map(|(_, table)| &**table)
     }
 
     /// The named sets, in index order.

@@ -36,9 +36,13 @@ impl Rule {
         let before = of.before.as_ref().map_or_else(anything, |before| alternatives(before, before.root(), of));
         let body = match &self.body {
             Body::Pattern(pattern) if self.passes_over() => Some(mentions(pattern, input, of)),
-            Body::Filter | Body::Window(_) | Body::Cluster(_) | Body::Pattern(_) | Body::Near(_) | Body::Latest(_) => {
-                None
-            }
+            Body::Filter
+            | Body::Window(_)
+            | Body::Cluster(_)
+            | Body::Join(_)
+            | Body::Pattern(_)
+            | Body::Near(_)
+            | Body::Latest(_) => None,
         };
         match body.filter(|body| !is_anything(body)) {
             None => Interest { alternatives: before, beyond_where: None },

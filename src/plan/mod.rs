@@ -9,12 +9,14 @@ mod baseline;
 mod class;
 mod cluster;
 mod interest;
+mod join;
 mod latest;
 mod near;
 mod once;
 mod pattern;
 pub mod regions;
 mod rule;
+mod table;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
@@ -22,6 +24,7 @@ pub use baseline::Baseline;
 pub use class::Class;
 pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;
+pub use join::Join;
 pub use latest::Latest;
 pub use near::Near;
 pub use once::{Once, Unnest};
@@ -30,4 +33,5 @@ pub use rule::{
     Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
     StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
+pub use table::TablePlan;
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -1,6 +1,6 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Baseline, Cluster, Element, Latest, Near, Once, Pattern, Unnest, Window};
+use super::{Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -16,6 +16,8 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// The geofence sets that rules name; the index is the set's number in expressions.
     pub fence_sets: Vec<String>,
+    /// The reference tables that rules look up; the index is the table's number in expressions.
+    pub tables: Vec<TablePlan>,
 }
 
 /// A stream.
@@ -98,7 +100,8 @@ pub struct Rule {
 /// Bounds of a rule; what isn't given is as the kernel has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// So many partial matches a key may have; of more, those that began first are dropped.
+    /// So many partial matches a key may have (of a join: events that wait for partners); of more, those that began first are
+    /// dropped.
     pub partial_matches: Option<u32>,
     /// So many matches one event may end; of more, those that began first are not put out.
     pub matches_per_event: Option<u32>,
@@ -130,7 +133,8 @@ impl Rule {
         }
         self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
-            Body::Filter => {}
+            // A join keeps what it looks at by itself.
+            Body::Filter | Body::Join(_) => {}
             Body::Latest(latest) => latest.having.iter().flatten().for_each(look),
             Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
@@ -233,6 +237,8 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Events of two streams are paired.
+    Join(Box<Join>),
     /// Events are results of cells, and hot cells make regions.
     Cluster(Box<Cluster>),
     /// Entities that are near one another are paired. The last two components of the key are their ids.
@@ -250,8 +256,8 @@ pub struct OutputField {
     pub ty: Type,
     /// Why it is there.
     pub role: Role,
-    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns and
-    /// windows all are the same and look at the match or window only.
+    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns,
+    /// windows and joins all are the same and look at the match, window or pair only.
     pub exprs: Vec<Expr>,
 }
 

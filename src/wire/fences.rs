@@ -146,8 +146,8 @@ pub enum FeatureReason {
 /// Everything that is wrong. If lenient, only what concerns the whole document; wrong features are then in
 /// [`FencesRead::skipped`].
 pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, Vec<FenceFileError>> {
-    let document = parse(bytes).map_err(|error| vec![error])?;
-    let features = features(&document).map_err(|error| vec![error])?;
+    let document = parse_document(bytes).map_err(|error| vec![error])?;
+    let features = document_features(&document).map_err(|error| vec![error])?;
     let mut read = FencesRead { fences: Vec::new(), skipped: Vec::new() };
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, feature) in features.iter().enumerate() {
@@ -196,7 +196,8 @@ pub fn merge(fences: &mut Vec<Fence>, fence: Fence) {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, FenceFileError> {
+/// A JSON document.
+pub(super) fn parse_document(bytes: &[u8]) -> Result<Value, FenceFileError> {
     // Some tools put a byte order mark first, which JSON doesn't know.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| {
@@ -206,7 +207,8 @@ fn parse(bytes: &[u8]) -> Result<Value, FenceFileError> {
     })
 }
 
-fn features(document: &Value) -> Result<&[Value], FenceFileError> {
+/// The features of a document.
+pub(super) fn document_features(document: &Value) -> Result<&[Value], FenceFileError> {
     let wrong = |found: String| FenceFileError::NotFeatures { found };
     let Some(object) = document.as_object() else { return Err(wrong(describe(document))) };
     check_crs(object)?;

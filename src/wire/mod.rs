@@ -5,6 +5,7 @@
 //! became no event or came too late.
 
 pub mod fences;
+pub mod table;
 pub mod yaml;
 
 mod alert;

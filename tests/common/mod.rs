@@ -144,6 +144,19 @@ impl Scene {
         Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
+    /// Rules under a configuration, with a single partition of each of these sources.
+    pub(crate) fn configured(config: &Path, rules: &str, lanes: &[(&str, Vec<String>)]) -> Self {
+        let project = load(config, rules).unwrap_or_else(|error| panic!("{error}"));
+        let schemas = schemas(&project.config);
+        let lane = |(source, records): &(&str, Vec<String>)| Lane {
+            source: (*source).to_owned(),
+            partition: 0,
+            disorder_ms: 0,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: lanes.iter().map(lane).collect(), schemas }
+    }
+
     /// Rules over the sources of a fixture, with other records.
     pub(crate) fn over(fixture: &str, rules: &str, records: Vec<(&str, Vec<String>)>) -> Self {
         let project = load(&fixture_config(fixture), rules).unwrap_or_else(|error| panic!("{error}"));

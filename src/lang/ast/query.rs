@@ -103,7 +103,7 @@ pub struct NearClause {
     pub span: Span,
 }
 
-/// `[INNER | LEFT] JOIN b ON condition [WITHIN -5 min .. 10 min]`.
+/// `[INNER | LEFT] JOIN b ON condition [WITHIN -5 min .. 10 min]`; `WITHIN d` is read as `WITHIN -d .. d`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JoinClause {
     /// Inner (the default) or left.

@@ -75,7 +75,7 @@ impl<'a> Compiler<'_, 'a> {
             self.rule.unsupported(&format!("{name}(…)"), call.name.span);
             return None;
         };
-        if matches!(self.site, Site::Event | Site::Constant) {
+        if matches!(self.site, Site::Event | Site::Constant | Site::Joined) {
             return self.error(
                 Diagnostic::new(
                     Code::WrongPlace,

@@ -77,6 +77,17 @@ impl Compiler<'_, '_> {
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
             ),
+            Site::Joined => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!(
+                        "`{}` follows one entity's positions and events, and a pair is of two streams",
+                        call.name.text
+                    ),
+                )
+                .with_help("measure it in a `stream:` rule, and join that stream"),
+            ),
             Site::Region => self.error(
                 Diagnostic::new(
                     Code::WrongPlace,

@@ -23,7 +23,8 @@ use crate::{
 pub(super) fn cluster(rule: &mut RuleScope<'_>, clause: &ClusterClause, query: &Query) -> Option<plan::Cluster> {
     let inputs: Vec<Option<ClusterInput>> = (0..rule.inputs.len()).map(|at| input(rule, clause, at)).collect();
     let hot = || inputs.iter().flatten().map(|input| &input.hot);
-    if hot().all(|hot| hot.as_const().is_some())
+    if inputs.iter().all(Option::is_some)
+        && hot().all(|hot| hot.as_const().is_some())
         && let Some(first) = hot().next()
     {
         rule.always_same(first, &clause.hot);

@@ -27,6 +27,8 @@ pub(super) enum Site {
     Region,
     /// ON, MEASURES and HAVING of NEAR: the latest events of two entities, and what NEAR adds.
     Pair,
+    /// Everything of a join but what is asked of one event: the pair.
+    Joined,
     /// No names at all.
     Constant,
 }
@@ -40,6 +42,8 @@ pub(super) struct Uses {
     pub(super) extra: bool,
     /// The element that UNNEST adds.
     pub(super) element: bool,
+    /// The left and the right event of a pair.
+    pub(super) sides: [bool; 2],
 }
 
 /// A checked subexpression: a constant that no node was made for, or a node.

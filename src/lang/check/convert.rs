@@ -285,3 +285,14 @@ pub(super) fn to_ms(value: f64) -> Option<TimeMs> {
     // 2^63 as a float is exact; below it the cast is too.
     (rounded.abs() < 9.223_372_036_854_776e18).then_some(rounded as TimeMs)
 }
+
+/// The type of a field that two streams have: ints become floats, units of one kind the first's.
+pub(super) fn common(a: Type, b: Type) -> Option<Type> {
+    match (a, b) {
+        _ if a == b => Some(a),
+        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
+        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
+        (Type::Quantity(x), Type::Quantity(y)) if x.dimension() == y.dimension() => Some(a),
+        _ => None,
+    }
+}

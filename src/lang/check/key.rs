@@ -90,7 +90,7 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
 }
 
 /// The name of a component that has none: the field's, `cell` for an H3 cell, else the function's.
-fn name_of(expr: &ast::Expr) -> String {
+pub(super) fn name_of(expr: &ast::Expr) -> String {
     match &expr.kind {
         ExprKind::Path(path) => path.parts.last().map(|part| part.text.clone()).unwrap_or_default(),
         ExprKind::Call(call) => {

@@ -16,8 +16,11 @@ mod convert;
 mod fence;
 mod filter;
 mod graph;
+mod join;
+mod joined;
 mod key;
 mod latest;
+mod lookup;
 mod near;
 mod once;
 mod operator;
@@ -40,7 +43,7 @@ mod walk;
 mod window;
 
 pub use aggregate::NAMES as AGGREGATES;
-pub use catalog::{Catalog, FenceSetInfo};
+pub use catalog::{Catalog, FenceSetInfo, TableInfo};
 pub use path::SPECIAL as CONTEXT_FUNCTIONS;
 pub use program::{Checked, Finding, check};
 

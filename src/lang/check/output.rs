@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
+    joined,
     latest::is_snapshot,
     near::ADDED,
     region,
@@ -29,6 +30,9 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
     if all {
         pass_on(rule, query, &mut outputs);
     }
+    if site == Site::Joined && query.measures.is_empty() {
+        joined::fields(rule, query.span, &mut outputs);
+    }
     if site == Site::Pair && query.measures.is_empty() {
         outputs.extend(added(rule, Role::Measure).take(3));
     }
@@ -38,7 +42,8 @@ pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (V
     }
     implicit(rule, site, query.span, &mut outputs);
     // Of a snapshot it is asked of each key's latest event.
-    let having = query.having.as_ref().filter(|_| !is_snapshot(query)).and_then(|having| {
+    let asked = query.having.as_ref().filter(|_| site != Site::Joined && !is_snapshot(query));
+    let having = asked.and_then(|having| {
         if site == Site::Event {
             return rule.report_none(
                 Diagnostic::new(Code::WrongPlace, having.span, "HAVING looks at the results of a window or pattern")
@@ -87,11 +92,9 @@ fn add_measure(
         return;
     };
     let is_key = before.role == Role::Key;
-    let repeats_key = is_key
-        && rule.keys.iter().any(|key| {
-            let text = crate::lang::print::print_expr(&measure.expr);
-            key.name == field.name && (key.text == text || key.name == text)
-        });
+    let text = crate::lang::print::print_expr(&measure.expr);
+    let is_component = |key: &super::scope::KeyScope<'_>| key.name == field.name && key.text == text;
+    let repeats_key = is_key && (field.name == text || rule.keys.iter().any(is_component));
     if repeats_key {
         return;
     }
@@ -163,6 +166,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
 /// Adds the position where there is one, and a window's bounds.
 fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
     let inputs = rule.inputs.len();
+    let joined = if site == Site::Joined { joined::position(rule) } else { None };
     let mut add = |name: &str, ty: Type, exprs: Vec<Expr>| {
         if !outputs.iter().any(|output| output.name == name) {
             outputs.push(OutputField { name: name.to_owned(), ty, role: Role::Implicit, exprs });
@@ -192,6 +196,12 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
                     None => Expr::constant(crate::model::Value::Null, Type::Point),
                 };
                 add("position", Type::Point, positions.into_iter().map(expr).collect());
+            }
+        }
+        Site::Joined => {
+            if let Some((side, slot)) = joined {
+                let kept = Node::Var(Var { var: side, pick: Pick::Last(0) }, slot);
+                add("position", Type::Point, vec![leaf(kept, Type::Point); inputs]);
             }
         }
         Site::Region => region::fields(inputs, outputs),

@@ -2,12 +2,13 @@
 
 use super::{
     compile::{Compiler, Site, Typed, first, named},
+    convert::common,
     scope::Table,
 };
 use crate::{
     expr::{Node, Pick, Var, func},
     lang::{
-        ast::{Expr, ExprKind, Name, Path},
+        ast::{Expr, ExprKind, Measure, Name, Path},
         diag::{Code, Diagnostic, nearest},
         print::print_expr,
         span::Span,
@@ -56,6 +57,7 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
+            Site::Joined => self.joined_path(head, rest, path.span),
             Site::Region => self.region_path(head, rest, path),
             Site::Pair => self.pair_path(head, rest, path.span),
         }
@@ -63,6 +65,9 @@ impl<'a> Compiler<'_, 'a> {
 
     /// A path at a place that looks at the event.
     pub(super) fn event_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+        if let Some(at) = self.rule.lookup(&head.text).filter(|_| !rest.is_empty()) {
+            return self.lookup_path(at, head, rest, span);
+        }
         if let Some(var) = self.rule.variable(&head.text) {
             if self.own == Some(var) {
                 return match rest.split_first() {
@@ -85,7 +90,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// `.property` of a fence; anything else has none.
-    fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
+    pub(super) fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
         let Some((property, deeper)) = rest.split_first() else { return Some(typed) };
         let span = typed.span.to(property.span);
         if !matches!(typed.ty, Type::Fence) {
@@ -113,7 +118,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The field of one input; null on events of others.
-    fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
+    pub(super) fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
         let stream = self.rule.stream_of(input)?;
         let ty = match self.rule.streams.field_type(stream, &field.text) {
             Some(ty) => Some(ty),
@@ -229,7 +234,7 @@ impl<'a> Compiler<'_, 'a> {
             let Some(ty) = listed else { continue };
             found = match found {
                 None => Some((input, ty)),
-                Some((before, known)) => match join(known, ty) {
+                Some((before, known)) => match common(known, ty) {
                     Some(joined) => Some((before, joined)),
                     None => {
                         let called = |input: usize| self.rule.inputs.get(input).map_or("", |input| &input.name);
@@ -305,7 +310,8 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     fn unknown_name<T>(&mut self, name: &Name, inputs: &[usize]) -> Option<T> {
-        if self.rule.measures.iter().any(|measure| measure.name.text == name.text) {
+        let measured = |measure: &Measure| measure.name.text == name.text && measure.name.span != name.span;
+        if self.rule.measures.iter().any(measured) {
             return self.error(
                 Diagnostic::new(Code::WrongPlace, name.span, format!("`{}` is a measure of this rule itself", name.text))
                     .with_help("measures don't see each other: write again what it is; HAVING and the rules that read this one may name it"),
@@ -322,6 +328,10 @@ impl<'a> Compiler<'_, 'a> {
                 )
                 .with_help(format!("functions take parentheses: `{}{call}`", name.text)),
             );
+        }
+        if let Some(at) = self.rule.lookup(&name.text) {
+            self.lookup_path(at, name, &[], name.span);
+            return None;
         }
         if self.rule.input(&name.text).is_some() {
             return self.error(
@@ -432,16 +442,5 @@ impl<'a> Compiler<'_, 'a> {
         let typed = self.expr(&measure.expr);
         self.having = true;
         Some(typed.map(|typed| Typed { span: name.span, ..typed }))
-    }
-}
-
-/// The type of a field that two streams have: ints become floats, units of one kind the first's.
-fn join(a: Type, b: Type) -> Option<Type> {
-    match (a, b) {
-        _ if a == b => Some(a),
-        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
-        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
-        (Type::Quantity(x), Type::Quantity(y)) if x.dimension() == y.dimension() => Some(a),
-        _ => None,
     }
 }

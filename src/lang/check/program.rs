@@ -62,8 +62,10 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
         let Some(parsed) = rules.get(at) else { continue };
         let in_circle = order.in_circle.get(at) == Some(&true);
         let query = parsed.query.as_ref().filter(|_| !in_circle);
-        let outcome =
-            query.map(|query| rule::check_rule(parsed.rule, query, &mut streams, catalog, &mut plan.fence_sets));
+        let outcome = query.map(|query| {
+            let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
+            rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
+        });
         let mut checked = None;
         if let Some(outcome) = outcome {
             checked = outcome.rule;

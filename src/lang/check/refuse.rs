@@ -8,12 +8,6 @@ use crate::lang::{
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    for join in &query.joins {
-        rule.unsupported("JOIN", join.span);
-    }
-    for lookup in &query.lookups {
-        rule.unsupported("LOOKUP", lookup.span);
-    }
     if let Some(span) = query.interpolate {
         rule.unsupported("INTERPOLATE", span);
     }

@@ -58,16 +58,16 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// The region's id, right after the key. Components of the key can't have the names by which regions are told apart.
+/// The region's id, right after the key. Nothing else may have the names by which regions are told apart.
 pub(super) fn identity(rule: &mut RuleScope<'_>, outputs: &mut Vec<OutputField>) {
-    let taken = |key: &&super::scope::KeyScope<'_>| {
-        [RegionField::Region, RegionField::Transition].iter().any(|field| field.name() == key.name)
-    };
-    if let Some((name, span)) = rule.keys.iter().find(taken).map(|key| (key.name.clone(), key.expr.span)) {
+    let taken = |name: &str| [RegionField::Region, RegionField::Transition].iter().any(|field| field.name() == name);
+    let keys = rule.keys.iter().map(|key| (key.name.clone(), key.expr.span));
+    let renamed = rule.measures.iter().filter(|measure| print_expr(&measure.expr) != measure.name.text);
+    let renamed = renamed.map(|measure| (measure.name.text.clone(), measure.name.span));
+    let wrong: Vec<_> = keys.chain(renamed).filter(|(name, _)| taken(name)).collect();
+    for (name, span) in wrong {
         let message = format!("`{name}` is what the rule says of each region itself");
-        let diagnostic = Diagnostic::new(Code::NameTwice, span, message);
-        rule.report(diagnostic.with_help("give this part of the key another name with `AS`"));
-        return;
+        rule.report(Diagnostic::new(Code::NameTwice, span, message).with_help("give this another name with `AS`"));
     }
     outputs.push(output(RegionField::Region, rule.inputs.len()));
 }

@@ -5,7 +5,7 @@ use super::{
     cluster,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, latest, near, once, order, output, pattern, refuse,
+    filter, join, joined, key, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -17,7 +17,7 @@ use crate::{
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through, Unnest},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, TablePlan, Through, Unnest},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -38,12 +38,16 @@ pub(super) fn check_rule(
     streams: &mut Streams,
     catalog: &Catalog,
     fence_sets: &mut Vec<String>,
+    tables: &mut Vec<TablePlan>,
 ) -> Outcome {
     let mut scope = RuleScope {
         streams,
         catalog,
         is_alert: rule.kind == file::RuleKind::Alert,
         fence_sets,
+        tables,
+        lookups: Vec::new(),
+        looking_up: Vec::new(),
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
         through: None,
@@ -60,6 +64,7 @@ pub(super) fn check_rule(
         baseline_hours: Vec::new(),
         aggregates: Vec::new(),
         aggregate_keys: Vec::new(),
+        joined: joined::JoinScope::default(),
         diagnostics: Vec::new(),
     };
     refuse::refuse(&mut scope, query);
@@ -75,7 +80,7 @@ pub(super) fn check_rule(
 /// Notes the streams of FROM; whether all are there.
 fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
     let mut whole = true;
-    for source in &query.from {
+    for source in query.from.iter().chain(query.joins.iter().map(|join| &join.source)) {
         let name = source.visible_name();
         let Some(stream) = scope.streams.find(&source.stream.text) else {
             // The unknown stream was reported where the streams were gathered.
@@ -86,7 +91,7 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
             let message = format!("FROM names `{}` twice", name.text);
             scope.report(Diagnostic::new(Code::NameTwice, name.span, message));
             whole = false;
-        } else if scope.inputs.iter().any(|input| input.stream == stream) {
+        } else if query.joins.is_empty() && scope.inputs.iter().any(|input| input.stream == stream) {
             scope.unsupported("the same stream twice in FROM", source.span);
             whole = false;
         } else {
@@ -106,11 +111,13 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if !query.joins.is_empty() || !query.lookups.is_empty() {
-        // Refused already; the names that they add are not known here.
-        return None;
-    }
+    lookup::lookups(scope, query);
+    let mut joined = match query.joins.first() {
+        Some(clause) => Some(join::join(scope, query, clause)?),
+        None => None,
+    };
     let through = through(scope, query);
+    lookup::judge(scope);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
@@ -119,12 +126,13 @@ fn clauses<'a>(
         Some(clause) => Some(once::unnest(scope, clause, query)?),
         None => None,
     };
-    let (key_exprs, pair) = match &query.near {
-        Some(clause) => {
+    let (key_exprs, pair) = match (&query.near, &mut joined) {
+        (_, Some(joined)) => (std::mem::take(&mut joined.key), None),
+        (Some(clause), None) => {
             let others = key::partition(scope, near::others(&query.partition_by));
             (others, Some((clause, near::ids(scope, query, clause)?)))
         }
-        None => {
+        (None, None) => {
             let by = query.partition_by.iter().map(|part| (part.name.as_ref(), &part.expr));
             let latest_by: &[_] = match &query.operator {
                 Some(Operator::Latest(clause)) => &clause.by,
@@ -136,8 +144,12 @@ fn clauses<'a>(
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
-    let parts = filter::where_parts(scope, query.where_.as_ref());
+    let parts = match &mut joined {
+        Some(joined) => std::mem::take(&mut joined.parts),
+        None => filter::where_parts(scope, query.where_.as_ref()),
+    };
     let (mut body, site) = match &query.operator {
+        _ if joined.is_some() => (joined.map(|joined| Body::Join(Box::new(joined.join))), Site::Joined),
         None => match pair {
             Some((clause, ids)) => {
                 (near::near(scope, query, clause, ids).map(|near| Body::Near(Box::new(near))), Site::Pair)
@@ -167,6 +179,9 @@ fn clauses<'a>(
     let once = once::once(scope, query)?;
     let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
+    if !scope.has_errors() {
+        lookup::unused(scope);
+    }
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
         Some(Body::Near(near)) => {
@@ -175,6 +190,7 @@ fn clauses<'a>(
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
+        Some(Body::Join(join)) => join::finish(scope, join),
         Some(Body::Cluster(cluster)) => {
             cluster.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
@@ -234,7 +250,7 @@ fn snapshot(scope: &mut RuleScope<'_>, query: &Query) -> Option<Body> {
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    let is_filter = query.operator.is_none() && query.near.is_none() && query.emit.is_none();
+    let is_filter = query.operator.is_none() && query.joins.is_empty() && query.near.is_none() && query.emit.is_none();
     for (word, span) in clauses.into_iter().flatten().filter(|_| is_filter) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))

@@ -1,6 +1,6 @@
 //! What is known of one rule while it is checked: its inputs, its key, its variables, and the slots given out so far.
 
-use super::{catalog::Catalog, streams::Streams};
+use super::{catalog::Catalog, joined::JoinScope, lookup::LookupScope, streams::Streams};
 use crate::{
     expr::Expr,
     lang::{
@@ -9,7 +9,7 @@ use crate::{
         span::Span,
     },
     model::{StreamId, Type},
-    plan::Aggregate,
+    plan::{Aggregate, TablePlan},
 };
 
 /// A stream of FROM.
@@ -56,7 +56,7 @@ pub(super) enum Table {
 }
 
 /// Expressions on events that get a slot; each slot has one expression per input.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
     keys: Vec<String>,
     types: Vec<Type>,
@@ -95,6 +95,12 @@ pub(super) struct RuleScope<'a> {
     pub(super) is_alert: bool,
     /// The sets that any rule names so far; the index is the set's number.
     pub(super) fence_sets: &'a mut Vec<String>,
+    /// The tables that any rule looks up so far; the index is the table's number.
+    pub(super) tables: &'a mut Vec<TablePlan>,
+    /// The tables of LOOKUP.
+    pub(super) lookups: Vec<LookupScope<'a>>,
+    /// Those of them whose key is being compiled: a key may name other tables, but none that waits for it.
+    pub(super) looking_up: Vec<usize>,
     pub(super) inputs: Vec<InputScope>,
     pub(super) partitioned: bool,
     /// THROUGH's set.
@@ -117,6 +123,8 @@ pub(super) struct RuleScope<'a> {
     /// Aggregates with the variable that each runs over (of a window: none), and the text of each.
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     pub(super) aggregate_keys: Vec<String>,
+    /// Of a rule with JOIN: what is known of its sides.
+    pub(super) joined: JoinScope,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 

@@ -69,6 +69,7 @@ codes! {
     UnknownSet "E0205" "a geofence set that isn't configured";
     NameTwice "E0206" "a name that is given twice where it must be unique";
     AmbiguousName "E0207" "a name that several streams have";
+    UnknownTable "E0208" "a reference table that isn't configured";
     // Types and units.
     WrongType "E0301" "a value of another type was expected";
     UnknownUnit "E0302" "a unit that isn't there";

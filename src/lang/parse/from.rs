@@ -9,7 +9,7 @@ use super::{
     token::{Kind, Sign},
 };
 use crate::lang::ast::{
-    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Source, ThroughClause, UnnestClause,
+    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source, ThroughClause, UnnestClause,
 };
 
 /// Words that go on with `NEAR` and `JOIN` after a source.
@@ -116,7 +116,7 @@ pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
     Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, span: i.span_from(start.span()) }))
 }
 
-/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b]`, from its first word on.
+/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b | WITHIN d]`, from its first word on.
 pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
     let kind = if start.is_word("LEFT") { JoinKind::Left } else { JoinKind::Inner };
     let i = if start.is_word("JOIN") { start } else { start.next() };
@@ -125,15 +125,25 @@ pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
     let (i, _) = must_word("ON")(i)?;
     let (mut i, on) = expression(i)?;
     let mut within = None;
-    // Without `..` it is the clause of a pattern.
     if i.is_word("WITHIN") && !i.ahead(1).is_word("UNBOUNDED") {
         let (rest, from) = duration(i.next())?;
-        if rest.is_sign(Sign::DotDot) {
+        (i, within) = if rest.is_sign(Sign::DotDot) {
             let (rest, to) = duration(rest.next())?;
-            (i, within) = (rest, Some(JoinBounds { from, to }));
-        }
+            (rest, Some(JoinBounds { from, to }))
+        } else {
+            // One duration is how far apart they may be, whichever comes first.
+            (rest, Some(JoinBounds { from: negative(&from), to: from }))
+        };
     }
     Ok((i, JoinClause { kind, source, on, within, span: i.span_from(start.span()) }))
+}
+
+fn negative(quantity: &Quantity) -> Quantity {
+    let value = match quantity.value {
+        Number::Int(value) => Number::Int(value.saturating_neg()),
+        Number::Float(value) => Number::Float(-value),
+    };
+    Quantity { value, ..quantity.clone() }
 }
 
 /// `LOOKUP table ON condition`, from the word on.

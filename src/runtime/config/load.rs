@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StreamSchema, engine, expand, node::Node, schema,
-    sinks, sources, tree,
+    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StreamSchema, TableConfig, engine, expand,
+    node::Node, schema, sinks, sources, tables, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -31,6 +31,8 @@ pub struct Config {
     pub schemas: BTreeMap<String, StreamSchema>,
     /// Geofence sets by name.
     pub geofences: BTreeMap<String, GeofenceConfig>,
+    /// Reference tables by name.
+    pub tables: BTreeMap<String, TableConfig>,
     /// Rule files, directories, or patterns with `*` and `?` in the last part.
     pub rules: Vec<PathBuf>,
     /// Where outputs go.
@@ -93,6 +95,11 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     if let Some(node) = fields.get("geofences") {
         for (name, node) in node.named()? {
             config.geofences.insert(name, read_geofences(&node, base)?);
+        }
+    }
+    if let Some(node) = fields.get("tables") {
+        for (name, node) in node.named()? {
+            config.tables.insert(name, tables::read(&node, base)?);
         }
     }
     if let Some(node) = fields.get("rules") {

@@ -124,6 +124,7 @@ fn session(rules: &str) -> Session {
         config: Config::parse("{}", Path::new(""), &[], &|_| None).unwrap(),
         plan: Arc::new(checked.plan.unwrap()),
         world: Arc::default(),
+        table_stamps: std::collections::BTreeMap::new(),
         warnings: Vec::new(),
     };
     Session::new(&project, Options { eager: true, ..Options::default() }, Box::new(Inline)).unwrap()
