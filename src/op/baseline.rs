@@ -15,7 +15,7 @@
 //!
 //! Of an hour with up to [`KEPT`] values all of them, so that hourly or quarter-hourly readings are exact; of more, as many in
 //! their stead: the ones an eighth, three, five and seven eighths from the bottom. While it lasts an hour has room for
-//! [`ROOM`] values, and where there are more every second, fourth, … is looked at. Both medians stand still during an
+//! `ROOM` values, and where there are more every second, fourth, … is looked at. Both medians stand still during an
 //! hour, so they are computed once in it. When all its hours are too old a key has no state left.
 
 use crate::model::{DecodeError, Reader, TimeMs, Value, Writer};

@@ -10,7 +10,7 @@
 //! is forgotten, and an entity whose position is no longer valid is forgotten altogether, so a state is as large as the number of
 //! entities that reported lately, and of pairs that are together.
 //!
-//! [`Grid`](grid::Grid) finds who is in reach: cubes over earth-centred coordinates, as wide as the distance asked for. A straight line
+//! A grid finds who is in reach: cubes over earth-centred coordinates, as wide as the distance asked for. A straight line
 //! through the earth is never longer than the way over it, so whoever is near is in the same or an adjacent cube, at any latitude,
 //! across ±180° and round the poles, and no candidate is missed. Candidates that the straight line already rules out cost
 //! a subtraction; of the others the geodesic is computed, about a microsecond each. Nobody is compared with all.

@@ -4,6 +4,9 @@ use super::kit::{Ping, Said};
 use crate::{geo::geodesic_m, model::TimeMs, plan};
 use std::collections::BTreeMap;
 
+/// Side and id.
+type Who = (usize, i64);
+
 /// By side and id: time, position and speed of the latest event.
 type Latest = BTreeMap<(usize, i64), Ping>;
 
@@ -13,7 +16,7 @@ pub(super) struct Model {
     pub(super) limit: Option<f64>,
     latest: Latest,
     /// Since when.
-    together: BTreeMap<((usize, i64), (usize, i64)), TimeMs>,
+    together: BTreeMap<(Who, Who), TimeMs>,
     now_ms: TimeMs,
     pub(super) said: Vec<Said>,
 }
