@@ -77,6 +77,7 @@ fn counts(events: &Path, clause: &str, shards: u32) -> Counts {
         late: None,
         dead_letter: None,
         progress: false,
+        svg: None,
     };
     Replay::new(project, binding.inputs, options).unwrap().run().unwrap();
     let mut counts = Counts::new();

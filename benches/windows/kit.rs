@@ -32,7 +32,8 @@ pub(crate) fn program(kind: AggregateKind, windows: WindowKind) -> Program {
     let field = u16::from(matches!(kind, PathLength | Centroid | BoundingBox | ConvexHull));
     let arg: Expr = expr(Node::Field(field));
     let aggregate = Aggregate { kind, args: vec![Some(arg)], filter: vec![None], ty: Type::Any };
-    let window = Window { kind: windows, jitter: Jitter::Aligned, early_ms: None, late_ms: None, aggregates: vec![aggregate] };
+    let window =
+        Window { kind: windows, jitter: Jitter::Aligned, early_ms: None, late_ms: None, aggregates: vec![aggregate] };
     let exprs = vec![expr(Node::Aggregate(0))];
     let output = OutputField { name: "x".to_owned(), ty: Type::Any, role: Role::Measure, exprs };
     let input = Input {
