@@ -141,6 +141,7 @@ groups:
 ";
 
 /// The same as a rule: the assigner is added under a name, and the rule says which table it wants.
+#[allow(clippy::print_stdout, reason = "an example shows its results")]
 fn by_rule(arrivals: &[(&str, f64)]) -> Result<(), Box<dyn Error>> {
     let assigners = Assigners::default().with("tides", |args| match args {
         [Value::Text(place)] if &**place == "west" => {
