@@ -70,6 +70,7 @@ fn program(assigner: Tides) -> Result<Program, Box<dyn Error>> {
         kind: WindowKind::Tumbling { size_ms: 1 },
         jitter: Jitter::Aligned,
         early_ms: None,
+        late_ms: None,
         aggregates: vec![
             aggregate(AggregateKind::Count, every, Type::Int),
             aggregate(AggregateKind::Max, expr(Node::Field(0), Type::Float), Type::Float),

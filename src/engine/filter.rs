@@ -47,7 +47,7 @@ impl Filter {
         };
         let keep = unnest.keep.get(input).and_then(Option::as_ref);
         let mut extra: SmallVec<[Value; 4]> = env.extra.iter().cloned().collect();
-        extra.resize(usize::from(Unnest::EXTRA) + 1, Value::Null);
+        extra.resize(extra.len().max(usize::from(Unnest::EXTRA) + 1), Value::Null);
         let taken = reads.taken(env);
         let of: Arc<[Taken]> = Arc::from([taken.clone()]);
         for (at, element) in elements.into_iter().enumerate() {

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 pub(super) struct Histories(Option<Box<[History]>>);
 
 /// What expressions see beside an event: what THROUGH adds, and both medians of each baseline.
-pub(super) type Extra = SmallVec<[Value; 5]>;
+pub(super) type Extra = SmallVec<[Value; 10]>;
 
 impl Histories {
     /// What expressions see beside an event of this input, with what is usual before it; then takes the event's values.

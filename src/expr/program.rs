@@ -88,7 +88,8 @@ pub enum Node {
     /// The time of the event under test.
     Time,
     /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell; UNNEST: 3 the element; NEAR: 4 encounter,
-    /// 5 distance, 6 together, 7 position. From 8 on: a field of the region at hand.
+    /// 5 distance, 6 together, 7 position. From 8 on: a field of the region at hand, or a
+    /// median of what is usual for the key.
     Extra(u16),
     /// What is kept of the partition's previous event.
     Prev(u16),

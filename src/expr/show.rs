@@ -26,7 +26,7 @@ impl Expr {
             Node::Extra(5) => f.write_str("distance"),
             Node::Extra(6) => f.write_str("together"),
             Node::Extra(7) => f.write_str("position"),
-            Node::Extra(slot) => write!(f, "region.{}", slot - 8),
+            Node::Extra(slot) => write!(f, "added.{}", slot - 8),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
             Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),

@@ -13,11 +13,11 @@ pub struct Baseline {
 
 impl Baseline {
     /// The place of a rule's baseline of this number among what expressions see beside an event (`Node::Extra`): the
-    /// median. The one after it is the median of the distances from it. The first three are what THROUGH adds.
+    /// median. The one after it is the median of the distances from it. Those before are what THROUGH, UNNEST and NEAR add.
     pub fn extra(number: u16) -> u16 {
         number.saturating_mul(2).saturating_add(Self::FIRST_EXTRA)
     }
 
     /// How many places come before those of baselines.
-    pub const FIRST_EXTRA: u16 = 3;
+    pub const FIRST_EXTRA: u16 = 8;
 }
