@@ -43,6 +43,17 @@ impl Inbox {
         self.waiting.iter()
     }
 
+    /// Keeps the events that `keep` gives a rank.
+    pub(super) fn rerank(&mut self, mut keep: impl FnMut(&mut OwnedEvent) -> Option<u32>) {
+        self.waiting.retain_mut(|(rank, event)| match keep(event) {
+            Some(new) => {
+                *rank = new;
+                true
+            }
+            None => false,
+        });
+    }
+
     /// Forgets all events.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();

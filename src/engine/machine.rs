@@ -79,11 +79,13 @@ pub struct Engine {
     router: Router,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
-    indexed: bool,
+    pub(super) indexed: bool,
     pub(super) shards: Vec<Shard>,
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
     pub(super) merge: Merge,
+    /// The fences.
+    pub(super) world: Arc<World>,
     /// For each rule the level that it runs at.
     level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
@@ -157,7 +159,7 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
+        let router = Router::new(Arc::clone(&plan), Arc::clone(&world), &readers, groups, shards);
         Ok(Self {
             memos: router.memos(),
             router,
@@ -176,6 +178,7 @@ impl Engine {
             watermark_ms: TimeMs::MIN,
             event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
+            world,
             waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
             compiled,
             options,

@@ -9,12 +9,15 @@ use super::{
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
-    model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EventRef, FenceMap, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value,
+        Writer,
+    },
     op::through,
     plan::{self, ClockPolicy},
 };
 use smallvec::SmallVec;
-use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
+use std::{any::Any, cell::OnceCell, collections::VecDeque, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
@@ -30,6 +33,11 @@ pub(super) trait Operator: Send {
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
+    /// For the one who takes over: what it really is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
+    /// another kind. `fences` are the new numbers of fences, where they change.
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
@@ -38,7 +46,7 @@ pub(super) trait Operator: Send {
 
 /// What is kept of a partition beside the kernel's state.
 #[derive(Debug)]
-struct Partition<S> {
+pub(super) struct Partition<S> {
     previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
     older: Option<Box<Older>>,
@@ -49,39 +57,39 @@ struct Partition<S> {
 #[derive(Debug, Default)]
 struct Older(VecDeque<Past>);
 
-struct Passing {
+pub(super) struct Passing {
     program: through::Program,
-    entities: Keyed<through::KeyState>,
+    pub(super) entities: Keyed<through::KeyState>,
     scratch: Vec<[Value; 3]>,
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
     rule: Arc<plan::Rule>,
-    ix: u32,
-    rank: u32,
+    pub(super) ix: u32,
+    pub(super) rank: u32,
     kernel: Arc<K>,
     world: Arc<World>,
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
-    partitions: Keyed<Partition<K::State>>,
-    passing: Option<Passing>,
+    pub(super) partitions: Keyed<Partition<K::State>>,
+    pub(super) passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
-    waiting: Vec<Output>,
+    pub(super) waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
-    instant: Vec<Unordered>,
+    pub(super) instant: Vec<Unordered>,
     stopped: bool,
 }
 
 /// An event that waits for the others of its instant.
-struct Unordered {
+pub(super) struct Unordered {
     order: Key,
     input: usize,
-    event: OwnedEvent,
+    pub(super) event: OwnedEvent,
     key: Key,
 }
 
@@ -321,7 +329,7 @@ fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, o
     }
 }
 
-impl<K: Kernel> Operator for KeyedOperator<K> {
+impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         match (self.stopped, self.rule.order.is_empty()) {
             (true, _) => {}
@@ -373,6 +381,14 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         self.kernel.take_shed(&mut self.scratch)
     }
 
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+    }
+
     fn save(&self, writer: &mut Writer) {
         self.partitions.save(writer, |partition, writer| {
             let older = partition.older.iter().flat_map(|older| &older.0);
@@ -410,7 +426,11 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         })?;
         if let Some(passing) = &mut self.passing {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
-            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(reader)?, None)))?;
+            let program = &passing.program;
+            passing.entities.load(reader, own, |reader| {
+                let state = through::KeyState::load(reader)?;
+                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
+            })?;
         }
         let waiting = load_outputs(reader)?;
         self.waiting.extend(waiting.into_iter().filter(|output| mine(rule.routing_key(&output.key).group(groups))));

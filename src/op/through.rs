@@ -7,7 +7,7 @@
 use crate::{
     expr::World,
     geo::{FenceIx, Position},
-    model::{DecodeError, FenceRef, Reader, TimeMs, Value, Writer},
+    model::{DecodeError, FenceMap, FenceRef, Reader, TimeMs, Value, Writer},
     plan,
 };
 use smallvec::SmallVec;
@@ -40,6 +40,14 @@ impl Program {
             inside: Value::text("inside"),
             exited: Value::text("exited"),
         }
+    }
+
+    /// A state of another edition of the fence set: the entity is in the same fences under their new numbers, and in those
+    /// that are gone no more, without an exit.
+    pub fn renumber(&self, mut state: KeyState, fences: &FenceMap) -> KeyState {
+        let new = |(ix, entry_ms): (u32, TimeMs)| Some((fences.fence(self.set, ix)?, entry_ms));
+        state.inside = state.inside.into_iter().filter_map(new).collect();
+        state
     }
 
     /// Takes an event of the entity, of the time `now_ms`; its events come in order of time. `emit` gets what THROUGH adds to it, once per fence

@@ -9,6 +9,7 @@ mod class;
 mod interest;
 mod pattern;
 mod rule;
+mod successor;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};

@@ -8,7 +8,7 @@ use crate::{
     engine::unbounded,
     expr::World,
     lang::{
-        check::{Catalog, check},
+        check::{Catalog, check_after},
         diag::{Code, FileDiagnostic, Style},
         file::RuleFile,
     },
@@ -228,7 +228,20 @@ impl Loaded {
     ///
     /// # Errors
     /// All mistakes of all rule files.
-    pub fn check(mut self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+    pub fn check(self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+        self.check_after(guessed, open, &Plan::default())
+    }
+
+    /// The same for rules that are to take the place of `running` ones.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_after(
+        mut self,
+        guessed: &BTreeMap<String, StreamSchema>,
+        open: bool,
+        running: &Plan,
+    ) -> Result<Project, ProjectError> {
         let declared =
             self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
@@ -236,7 +249,7 @@ impl Loaded {
         let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
         let open = open && !self.configured;
         let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
-        let checked = check(&self.files, &catalog);
+        let checked = check_after(&self.files, &catalog, running);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())
                 && let Some(file) = self.files.get(finding.file)

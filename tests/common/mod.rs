@@ -144,6 +144,18 @@ impl Scene {
         Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
+    /// A project over `pings`, a list of records for each partition.
+    pub(crate) fn of(project: Project, partitions: &[Vec<String>], disorder_ms: i64) -> Self {
+        let schemas = schemas(&project.config);
+        let lane = |(at, records): (usize, &Vec<String>)| Lane {
+            source: "pings".to_owned(),
+            partition: at as u32,
+            disorder_ms,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: partitions.iter().enumerate().map(lane).collect(), schemas }
+    }
+
     /// A source's records dealt to several partitions, by a field so that an entity stays on one.
     pub(crate) fn split(mut self, source: &str, count: u32, field: &str) -> Self {
         let at = self.lanes.iter().position(|lane| lane.source == source).unwrap();

@@ -1,0 +1,242 @@
+//! Rules that change while they run: a core takes another plan, other fences, or both, between two advances.
+//!
+//! All or nothing: the whole new core is built beside the running one, and only then moves what stays into it. Rules that mean the
+//! same ([`Plan::kept`]) go on with their state, which is moved and not copied; they can't tell that anything
+//! happened, nor can one see it from what they put out. Streams keep their numbers and slots (`lang::check::check_after`), so
+//! that events that wait are events of the new plan as well: a field that no rule read when they were decoded is null.
+
+use super::{
+    compile::CompileError,
+    executor::Inline,
+    inbox::OwnedEvent,
+    kernel::Kernel,
+    machine::{Engine, RuleStats},
+    operator::{KeyedOperator, Operator},
+    output::Output,
+};
+use crate::{
+    expr::World,
+    model::{FenceMap, Reader, Value, Writer},
+    plan::{Plan, Rule, RuleKind, StreamOrigin},
+};
+use std::sync::Arc;
+
+/// Why a core doesn't take a plan; it goes on as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceError {
+    /// A rule that no program can be built from.
+    #[error("{0}")]
+    Compile(#[from] CompileError),
+    /// The events that wait are of another form.
+    #[error("the fields of the source `{source_name}` are others than those that run: that takes a restart")]
+    Source {
+        /// The source.
+        source_name: String,
+    },
+    /// The plan wasn't made as a successor of the one that runs.
+    #[error("the geofence sets are numbered in another way than those that run: that takes a restart")]
+    Fences,
+}
+
+/// What a change did to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It means the same and goes on with all its state.
+    Kept,
+    /// It wasn't there before.
+    Started,
+    /// It has another meaning, as its text is another or that of a rule that it reads; it starts empty.
+    Edited,
+    /// It is no longer there.
+    Removed,
+}
+
+/// A rule, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleChange {
+    /// Its name.
+    pub name: String,
+    /// Its version: the new one, or of a rule that was removed the last.
+    pub version: String,
+    /// What became of it.
+    pub change: Change,
+    /// Keys with state: kept, or dropped with the old meaning.
+    pub keys: usize,
+    /// Partial matches or open windows, kept or dropped.
+    pub open: usize,
+}
+
+/// What a change of the plan did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replaced {
+    /// All rules, in the order of the new plan, then those that were removed.
+    pub rules: Vec<RuleChange>,
+    /// Alerts that were decided under the old plan and that no rule of the new one could put out: with the old plan's
+    /// numbers, so that they are to be written before anything of the new one.
+    pub last: Vec<Output>,
+}
+
+impl Replaced {
+    /// How many rules a change happened to.
+    pub fn count(&self, change: Change) -> usize {
+        self.rules.iter().filter(|rule| rule.change == change).count()
+    }
+}
+
+impl Engine {
+    /// Puts a plan and a world in the place of those that run. The plan is one that was checked as the successor of the running
+    /// one; alerts that are ready are taken before.
+    ///
+    /// # Errors
+    /// When the plan can't be run or isn't such a successor: then nothing has changed.
+    pub fn replace(&mut self, plan: Arc<Plan>, world: Arc<World>) -> Result<Replaced, ReplaceError> {
+        if let Some(name) = plan.moved_source(&self.plan) {
+            return Err(ReplaceError::Source { source_name: name.to_owned() });
+        }
+        if !plan.fence_sets.starts_with(&self.plan.fence_sets) {
+            return Err(ReplaceError::Fences);
+        }
+        let mut next = Engine::new(plan, world, self.options.clone(), Box::new(Inline))?;
+        let fences = self.world.renumbered(&next.world);
+        let fences = (!fences.is_identity()).then_some(fences);
+        let mut kept = next.plan.kept(&self.plan);
+        let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
+        for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
+            new.take_over(old, &mut kept, fences.as_ref());
+        }
+        let mut replaced = Replaced { rules: changes(&self.plan, &next.plan, &kept, &loads), last: Vec::new() };
+        self.move_outputs(&mut next, &kept, fences.as_ref(), &mut replaced.last);
+        self.move_events(&mut next, &kept, fences.as_ref());
+        for (rule, stats) in next.plan.rules.iter().zip(&mut next.stats) {
+            // What was counted under a rule's name goes on, whatever it means now.
+            let old = self.plan.rules.iter().position(|old| old.name == rule.name);
+            *stats = old.and_then(|old| self.stats.get(old)).copied().unwrap_or_default();
+        }
+        next.merge = std::mem::take(&mut self.merge);
+        std::mem::swap(&mut next.executor, &mut self.executor);
+        next.indexed = self.indexed;
+        (next.watermark_ms, next.event_ms) = (self.watermark_ms, self.event_ms);
+        next.last_event_ms = self.last_event_ms;
+        *self = next;
+        Ok(replaced)
+    }
+
+    /// Outputs that wait for their instant, or to be taken, go on under their rules' new numbers; those of rules that are no
+    /// more are alerts at once, or nothing: who would have read them is gone.
+    fn move_outputs(
+        &mut self,
+        next: &mut Engine,
+        kept: &[Option<u32>],
+        fences: Option<&FenceMap>,
+        last: &mut Vec<Output>,
+    ) {
+        let mut number = vec![None; self.plan.rules.len()];
+        for (new, old) in kept.iter().enumerate() {
+            if let Some(place) = old.and_then(|old| number.get_mut(old as usize)) {
+                *place = Some(new as u32);
+            }
+        }
+        last.append(&mut self.ready);
+        for (level, held) in self.held.iter_mut().enumerate() {
+            for mut output in held.drain(..) {
+                match number.get(output.rule as usize).copied().flatten() {
+                    Some(rule) => {
+                        let rank = next.compiled.get(rule as usize).map_or(0, |compiled| compiled.rank);
+                        renumber(&mut output, rule, rank, fences);
+                        if let Some(held) = next.held.get_mut(level) {
+                            held.push(output);
+                        }
+                    }
+                    None if self.options.eager => {}
+                    None => {
+                        let rule = self.plan.rules.get(output.rule as usize);
+                        if rule.is_some_and(|rule| rule.kind == RuleKind::Alert) {
+                            last.push(output);
+                        }
+                    }
+                }
+            }
+        }
+        next.held.iter_mut().for_each(|held| held.sort_by(Output::order));
+        last.sort_by(Output::order);
+    }
+
+    /// Events that wait for their instant on a level still do, if they are of a source or of a rule that was kept.
+    fn move_events(&mut self, next: &mut Engine, kept: &[Option<u32>], fences: Option<&FenceMap>) {
+        let rank = |event: &mut OwnedEvent| {
+            let at = event.stream.0 as usize;
+            let stays = match next.plan.streams.get(at)?.origin {
+                StreamOrigin::Source => true,
+                StreamOrigin::Rule(rule) => kept.get(rule as usize).is_some_and(Option::is_some),
+            };
+            if let Some(fences) = fences {
+                renumber_values(&mut event.values, fences);
+            }
+            next.stream_ranks.get(at).copied().filter(|_| stays)
+        };
+        for (inbox, waiting) in next.inboxes.iter_mut().zip(&mut self.inboxes) {
+            waiting.rerank(rank);
+            std::mem::swap(inbox, waiting);
+        }
+    }
+}
+
+/// What became of every rule.
+fn changes(old: &Plan, new: &Plan, kept: &[Option<u32>], loads: &[RuleStats]) -> Vec<RuleChange> {
+    let mut rules = Vec::with_capacity(new.rules.len());
+    let change = |rule: &Rule, change: Change, was: Option<usize>| {
+        let load = was.and_then(|was| loads.get(was)).copied().unwrap_or_default();
+        RuleChange { name: rule.name.clone(), version: rule.version.clone(), change, keys: load.keys, open: load.open }
+    };
+    for (rule, kept) in new.rules.iter().zip(kept) {
+        let was = old.rules.iter().position(|old| old.name == rule.name);
+        let what = match (kept, was) {
+            (Some(_), _) => Change::Kept,
+            (None, Some(_)) => Change::Edited,
+            (None, None) => Change::Started,
+        };
+        rules.push(change(rule, what, was));
+    }
+    let gone = |(_, rule): &(usize, &Rule)| !new.rules.iter().any(|other| other.name == rule.name);
+    rules.extend(old.rules.iter().enumerate().filter(gone).map(|(at, rule)| change(rule, Change::Removed, Some(at))));
+    rules
+}
+
+fn renumber(output: &mut Output, rule: u32, rank: u32, fences: Option<&FenceMap>) {
+    (output.rule, output.rank) = (rule, rank);
+    if let Some(fences) = fences {
+        renumber_values(&mut output.emission.values, fences);
+    }
+}
+
+fn renumber_values(values: &mut [Value], fences: &FenceMap) {
+    for value in values {
+        *value = fences.value(std::mem::replace(value, Value::Null));
+    }
+}
+
+impl<K: Kernel + 'static> KeyedOperator<K> {
+    /// Goes on with the state of an operator of the same rule. Where fences have new numbers it is written and read again, as the
+    /// numbers can be anywhere in it; otherwise it is moved.
+    pub(super) fn go_on_from(&mut self, mut old: Self, fences: Option<&FenceMap>) -> bool {
+        if let Some(fences) = fences {
+            let mut writer = Writer::new();
+            old.save(&mut writer);
+            let bytes = writer.into_bytes();
+            if self.load(&mut Reader::renumbering(&bytes, fences), &|_| true).is_err() {
+                return false;
+            }
+            old.instant.iter_mut().for_each(|event| renumber_values(&mut event.event.values, fences));
+        } else {
+            self.partitions = old.partitions;
+            self.waiting = old.waiting;
+            if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
+                passing.entities = old.entities;
+            }
+        }
+        self.instant = old.instant;
+        let (rule, rank) = (self.ix, self.rank);
+        self.waiting.iter_mut().for_each(|output| renumber(output, rule, rank, None));
+        true
+    }
+}
