@@ -151,6 +151,24 @@ async fn what_is_not_there_and_what_can_not_be_done_are_json_too() {
 }
 
 #[tokio::test]
+async fn what_changes_the_daemon_takes_a_token_even_on_loopback() {
+    let post = |header: &str| format!("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0{header}");
+    let right = format!("\r\nAuthorization: Bearer {SECRET}");
+    let open = start(false, Limits::default()).await;
+    let answer = open.ask(&post("")).await;
+    assert_eq!(status(&answer), 403);
+    assert!(json(&answer)["help"].as_str().unwrap().contains("api.token"), "{answer}");
+    assert_eq!(status(&open.ask(&post(&right)).await), 403, "a token that nobody configured is none");
+    let server = start(true, Limits::default()).await;
+    assert_eq!(status(&server.ask(&post("")).await), 401);
+    assert_eq!(status(&server.ask(&post(&right)).await), 501, "this server has nothing to reload");
+    let get = format!("GET /api/v1/reload HTTP/1.1\r\nHost: localhost{right}");
+    let answer = server.ask(&get).await;
+    assert_eq!(status(&answer), 405);
+    assert!(answer.contains("allow: POST"), "{answer}");
+}
+
+#[tokio::test]
 async fn with_a_token_only_who_has_it_gets_in() {
     let server = start(true, Limits::default()).await;
     let engine = server.telemetry.health().watch(ComponentKind::Engine, "engine");

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod executor;
 pub mod fences;
 pub mod project;
+pub mod reload;
 pub mod replay;
 pub mod rule_test;
 pub mod session;

@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use xxhash_rust::xxh3::Xxh3;
 
 /// The configuration file that is read when none is named and it is there.
 pub const DEFAULT_CONFIG: &str = "geocep.yaml";
@@ -104,6 +105,8 @@ pub struct Project {
     pub world: Arc<World>,
     /// Warnings, rendered: of the check, and of fences that were skipped.
     pub warnings: Vec<String>,
+    /// A fingerprint of the rule files and fences: 16 hex digits.
+    pub hash: String,
 }
 
 impl Loaded {
@@ -210,6 +213,17 @@ impl Loaded {
         *count <= SHOWN_MAX
     }
 
+    /// A fingerprint of the rule files and fences: 16 hex digits.
+    pub fn hash(&self) -> String {
+        let mut hash = Xxh3::new();
+        self.files.iter().for_each(|file| hash.update(file.text.as_bytes()));
+        self.fences.iter().for_each(|(name, fences)| {
+            hash.update(name.as_bytes());
+            hash.update(&fences.hash.to_le_bytes());
+        });
+        format!("{:016x}", hash.digest())
+    }
+
     /// The names of the streams that rules read and no rule makes.
     pub fn source_names(&self) -> Vec<String> {
         let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
@@ -242,6 +256,7 @@ impl Loaded {
         open: bool,
         running: &Plan,
     ) -> Result<Project, ProjectError> {
+        let hash = self.hash();
         let declared =
             self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
@@ -287,6 +302,7 @@ impl Loaded {
             plan: Arc::new(plan),
             world: Arc::new(World::new(sets)),
             warnings: self.complaints,
+            hash,
         })
     }
 }

@@ -17,7 +17,7 @@ mod sources;
 mod span;
 mod tree;
 
-pub use engine::{ApiConfig, EngineConfig, Secret};
+pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;

@@ -11,6 +11,7 @@ use crate::{
     io::{sink, source::Delivery},
     runtime::{
         clock::Clock,
+        reload::Swap,
         replay::Summary,
         session::{LaneIx, Letters, Lines, Session},
         shutdown::Shutdown,
@@ -28,6 +29,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
+use tokio::sync::mpsc::Receiver;
 
 /// How often silence and time are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -65,6 +67,8 @@ pub(super) struct Driver {
     pub(super) lanes: Vec<(String, u32)>,
     pub(super) lines: Lines,
     pub(super) letters: Letters,
+    /// Projects that are to take the place of the running one.
+    pub(super) swaps: Receiver<Swap>,
     /// What went wrong for good.
     pub(super) failures: Vec<String>,
 }
@@ -81,6 +85,7 @@ pub(super) struct Outcome {
 enum Wake {
     /// A source has something, or its thread is gone.
     Delivery(usize, Option<Delivery>),
+    Swap(Swap),
     Stop,
     Tick,
 }
@@ -111,8 +116,10 @@ impl Driver {
             }
             let wanted = self.wanted(turn);
             turn = turn.wrapping_add(1);
-            match runtime.block_on(next(&mut self.feeds, &wanted, &self.shutdown)) {
+            let Self { feeds, swaps, shutdown, .. } = &mut self;
+            match runtime.block_on(next_or_swap(swaps, next(feeds, &wanted, shutdown))) {
                 Wake::Delivery(at, delivery) => self.take(at, delivery),
+                Wake::Swap(swap) => self.change(swap),
                 Wake::Stop => break AtEnd::Hold,
                 Wake::Tick => {}
             }
@@ -282,7 +289,7 @@ impl Driver {
     }
 
     /// Gives lines and letters to the sinks.
-    fn hand_on(&mut self) {
+    pub(super) fn hand_on(&mut self) {
         if !self.lines.entries.is_empty() {
             let mut batch = sink::Lines::new();
             for (rule, place) in &self.lines.entries {
@@ -342,11 +349,20 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         let lane = self.session.held_back_by();
         let held =
             lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
         self.report.publish(&self.session, held);
+    }
+}
+
+/// A project that waits comes before everything else.
+async fn next_or_swap(swaps: &mut Receiver<Swap>, next: impl Future<Output = Wake>) -> Wake {
+    tokio::select! {
+        biased;
+        Some(swap) = swaps.recv() => Wake::Swap(swap),
+        wake = next => wake,
     }
 }
 

@@ -28,6 +28,16 @@ impl Report {
         Self { telemetry, plan, streams, rules }
     }
 
+    /// Other rules run from now on; what was told of those that stay stays told.
+    pub(super) fn replace(&mut self, plan: Arc<Plan>) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        let mut told: BTreeMap<&str, _> =
+            old.rules.iter().map(|rule| rule.name.as_str()).zip(std::mem::take(&mut self.rules)).collect();
+        let telemetry = &self.telemetry;
+        let mut figures = |name: &str| told.remove(name).unwrap_or_else(|| (telemetry.rule(name), [0; 2], [0; 2]));
+        self.rules = self.plan.rules.iter().map(|rule| figures(&rule.name)).collect();
+    }
+
     /// Brings the figures up to date. `held_back` is the source and partition that the others wait for.
     pub(super) fn publish(&mut self, session: &Session, held_back: Option<(&str, u32)>) {
         for counts in session.sources() {

@@ -22,7 +22,8 @@ use crate::{
         config::{Input, SinksConfig, StreamSchema},
         connect::{open_alert_sink, open_file_sink, open_source},
         executor::Threads,
-        project::Project,
+        project::{Project, Request},
+        reload::{Reloads, Setup, Swap},
         replay::Summary,
         session::{Letters, Lines, Session},
         shutdown::Shutdown,
@@ -36,6 +37,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tokio::sync::mpsc::Receiver;
 
 /// How long sinks may take to get rid of what they have after a stop.
 const SINK_GRACE: Duration = Duration::from_secs(10);
@@ -104,6 +106,7 @@ pub struct Daemon {
     alerts: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
+    swaps: Option<Receiver<Swap>>,
 }
 
 impl Daemon {
@@ -153,7 +156,26 @@ impl Daemon {
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
-        Ok(Self { project, schemas, telemetry, clock, session, sources, alerts, late, dead })
+        Ok(Self { project, schemas, telemetry, clock, session, sources, alerts, late, dead, swaps: None })
+    }
+
+    /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
+    /// when its files change.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn reloads(&mut self, request: Request) -> io::Result<Reloads> {
+        let (sender, swaps) = tokio::sync::mpsc::channel(1);
+        self.swaps = Some(swaps);
+        Reloads::start(Setup {
+            request,
+            guessed: self.schemas.clone(),
+            config: self.project.config.clone(),
+            plan: Arc::clone(&self.project.plan),
+            hash: self.project.hash.clone(),
+            telemetry: Arc::clone(&self.telemetry),
+            swaps: sender,
+        })
     }
 
     /// What the daemon says about itself.
@@ -187,6 +209,7 @@ impl Daemon {
             lanes: Vec::new(),
             lines: Lines::default(),
             letters: Letters::default(),
+            swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
         };
         for (name, sources) in self.sources {

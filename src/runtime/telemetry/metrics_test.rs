@@ -35,6 +35,10 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.set_watermark(Some(1_000_500));
     telemetry.set_held_back(Some(("pings", "3")));
     telemetry.observe_processing(Duration::from_micros(300));
+    telemetry.count_reload(true);
+    telemetry.count_reload(false);
+    telemetry.set_rules_hash("old");
+    telemetry.set_rules_hash("00ff");
     telemetry.health().watch(ComponentKind::Engine, "engine").ready();
     telemetry
 }
@@ -58,6 +62,11 @@ fn what_was_counted_stands_in_the_text() {
     assert_line(&text, r#"geocep_keys{rule="Queue"} 7"#);
     assert_line(&text, r#"geocep_open{rule="Queue"} 2"#);
     assert_line(&text, "geocep_waiting_events 8");
+    assert_line(&text, r#"geocep_reloads_total{result="ok"} 1"#);
+    assert_line(&text, r#"geocep_reloads_total{result="refused"} 1"#);
+    assert_line(&text, "geocep_reload_ok 0");
+    assert_line(&text, r#"geocep_rules_info{hash="00ff"} 1"#);
+    assert!(!text.contains("old"));
     assert_line(&text, r#"geocep_sink_written_total{sink="stdout"} 6"#);
     assert_line(&text, r#"geocep_sink_errors_total{sink="stdout"} 1"#);
     assert_line(&text, r#"geocep_watermark_held_back_info{stream="pings",partition="3"} 1"#);
