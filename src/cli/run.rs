@@ -49,7 +49,7 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
     }
     let request = args.config.request(&[]);
     let loaded = Loaded::read(&request).map_err(|error| (error.to_string(), error.exit_code()))?;
-    let guessed = guess(&loaded);
+    let (guessed, hash) = (guess(&loaded), loaded.hash());
     let project = loaded.check(&guessed, false).map_err(|error| (error.to_string(), error.exit_code()))?;
     warn(&project);
     let api = api_config(&project.config.api).map_err(|error| (error, 2))?;
@@ -58,7 +58,7 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
         .map_err(|error| (error.to_string(), error.exit_code()))?;
 
     let no_thread = |error| (format!("can't start a thread: {error}"), 1);
-    let reloads = daemon.reloads(request).map_err(no_thread)?;
+    let reloads = daemon.reloads(request, hash).map_err(no_thread)?;
     let edge = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("edge").enable_all().build();
     let edge = edge.map_err(no_thread)?;
     let (shutdown, api_end) = (Shutdown::new(), Shutdown::new());

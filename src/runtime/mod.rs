@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod daemon;
+pub mod diff;
 pub mod executor;
 pub mod fences;
 pub mod project;

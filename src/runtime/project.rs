@@ -105,8 +105,6 @@ pub struct Project {
     pub world: Arc<World>,
     /// Warnings, rendered: of the check, and of fences that were skipped.
     pub warnings: Vec<String>,
-    /// A fingerprint of the rule files and fences: 16 hex digits.
-    pub hash: String,
 }
 
 impl Loaded {
@@ -256,7 +254,6 @@ impl Loaded {
         open: bool,
         running: &Plan,
     ) -> Result<Project, ProjectError> {
-        let hash = self.hash();
         let declared =
             self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
@@ -302,7 +299,6 @@ impl Loaded {
             plan: Arc::new(plan),
             world: Arc::new(World::new(sets)),
             warnings: self.complaints,
-            hash,
         })
     }
 }

@@ -125,7 +125,6 @@ fn session(rules: &str) -> Session {
         plan: Arc::new(checked.plan.unwrap()),
         world: Arc::default(),
         warnings: Vec::new(),
-        hash: String::new(),
     };
     Session::new(&project, Options { eager: true, ..Options::default() }, Box::new(Inline)).unwrap()
 }

@@ -160,11 +160,11 @@ impl Daemon {
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
-    /// when its files change.
+    /// when its files change; `hash` is its fingerprint.
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn reloads(&mut self, request: Request) -> io::Result<Reloads> {
+    pub fn reloads(&mut self, request: Request, hash: String) -> io::Result<Reloads> {
         let (sender, swaps) = tokio::sync::mpsc::channel(1);
         self.swaps = Some(swaps);
         Reloads::start(Setup {
@@ -172,7 +172,7 @@ impl Daemon {
             guessed: self.schemas.clone(),
             config: self.project.config.clone(),
             plan: Arc::clone(&self.project.plan),
-            hash: self.project.hash.clone(),
+            hash,
             telemetry: Arc::clone(&self.telemetry),
             swaps: sender,
         })

@@ -173,10 +173,11 @@ impl Worker {
         let mut warnings = Vec::new();
         let config = self.config(&mut warnings).map_err(refused)?;
         let loaded = Loaded::with_config(config, true, &self.setup.request.rules, false).map_err(refused)?;
+        let hash = loaded.hash();
         let mut project = loaded.check_after(&self.setup.guessed, false, &self.setup.plan).map_err(refused)?;
         self.refuse_new_sources(&project.plan)?;
         warnings.append(&mut project.warnings);
-        let (hash, plan, config) = (project.hash.clone(), Arc::clone(&project.plan), project.config.clone());
+        let (plan, config) = (Arc::clone(&project.plan), project.config.clone());
         let (answer, answered) = mpsc::channel();
         self.setup.swaps.blocking_send(Swap { project, answer }).map_err(|_| ReloadError::Stopping)?;
         let replaced = answered.recv().map_err(|_| ReloadError::Stopping)?.map_err(ReloadError::Refused)?;

@@ -251,7 +251,8 @@ impl Outputs {
     }
 }
 
-fn progress_bar(wanted: bool) -> ProgressBar {
+/// Counts records on stderr, where that is a terminal and somebody wants it.
+pub fn progress_bar(wanted: bool) -> ProgressBar {
     if !wanted {
         return ProgressBar::hidden();
     }
