@@ -782,3 +782,43 @@ reload: { watch: 50 ms }
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
 }
+
+#[test]
+fn a_shadows_alerts_go_to_its_own_sinks_until_it_is_made_active() {
+    let config = "
+sources: { pings: { file: { path: in.ndjson, follow: true, poll: 20 ms }, schema: { fields: { id: string } } } }
+rules: rules.yaml
+sinks: { alerts: [{ file: out.ndjson }], shadow: [{ file: shadow.ndjson }] }
+api: { listen: '127.0.0.1:0' }
+reload: { watch: never }
+";
+    let rules =
+        |mode: &str| SEEN.replace("      - alert: Seen\n", &format!("      - alert: Seen\n        mode: {mode}\n"));
+    let place = Place::new(config, &rules("shadow"));
+    place.append("in.ndjson", &ping("a", 1_000_000));
+    let mut run = place.run(&[]);
+    let api = run.api();
+    let lines = |file: &str| place.read(file).lines().count();
+    run.until("a shadow's alert", || (lines("shadow.ndjson") == 1).then_some(()));
+    assert!(run.get(&api, "/api/v1/rules").1.contains("\"mode\":\"shadow\""));
+    fs::write(place.path("rules.yaml"), rules("active")).unwrap();
+    run.signal("HUP");
+    run.until("the reload", || run.messages().contains("rules reloaded").then_some(()));
+    assert!(run.messages().contains("kept=1"), "{}", run.messages());
+    place.append("in.ndjson", &ping("a", 2_000_000));
+    run.until("an alert", || (lines("out.ndjson") == 1).then_some(()));
+    fs::write(place.path("rules.yaml"), rules("off")).unwrap();
+    run.signal("HUP");
+    run.until("the second reload", || (run.messages().matches("rules reloaded").count() == 2).then_some(()));
+    place.append("in.ndjson", &ping("a", 3_000_000));
+    let events = || run.get(&api, "/metrics").1.contains("geocep_events_total{stream=\"pings\"} 3");
+    run.until("the third event", || events().then_some(()));
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
+    assert_eq!((lines("shadow.ndjson"), lines("out.ndjson")), (1, 1));
+
+    fs::write(place.path("rules.yaml"), rules("shadow")).unwrap();
+    let output = place.command("replay").args(["-q", "--shadow", "aside.ndjson"]).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines("aside.ndjson"), 3);
+}

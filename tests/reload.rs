@@ -372,3 +372,30 @@ fn what_cannot_run_changes_nothing() {
     assert_eq!(replaced.count(Change::Kept), STAY.len());
     assert!(session.engine().save() == before, "the same rules are no change");
 }
+
+#[test]
+fn a_shadow_becomes_active_with_its_state_and_a_rule_that_was_off_starts_empty() {
+    let place = Place::new(&ZONES);
+    let records: Vec<Vec<String>> = vec![(0..8).map(|n| ping(n * 1_000, "a", 1.0, 2.0, 60.0)).collect()];
+    let rules = |mode: &str| {
+        rule_file(&[
+            ("alert", "Reads", "FROM Three\nPARTITION BY id"),
+            ("alert", "Three", "FROM pings\nPARTITION BY id\nPATTERN x{3}\nWITHIN 5 min"),
+        ]) + &format!("        mode: {mode}\n")
+    };
+    let play = |first: &str, reloads: &[(usize, &str)]| {
+        let reloads = reloads.iter().map(|(at, mode)| (*at, rules(mode))).collect();
+        let play = Play { place: &place, rules: rules(first), reloads, records: &records, step: 1, disorder_ms: 0 };
+        let (lines, replaced) = play.run(2, false);
+        let changes: Vec<Change> = replaced.iter().map(|replaced| replaced.rules[0].change).collect();
+        (count_of(&lines, "Three"), count_of(&lines, "Reads"), changes)
+    };
+    // What is to become of a shadow's alerts is for who writes them.
+    assert_eq!(play("shadow", &[(3, "active"), (5, "shadow")]), (2, 2, vec![Change::Kept, Change::Kept]));
+    assert_eq!(play("off", &[]), (0, 0, vec![]));
+    // Three before, three after; in between one that nobody sees. The first match's instant isn't over when the rule goes, so that
+    // it is an alert, but nobody's event: who would have read it starts anew, too.
+    let edited = Change::Edited;
+    assert_eq!(play("active", &[(2, "off"), (3, "active")]), (2, 1, vec![edited, edited]));
+    assert_eq!(play("active", &[(1, "off"), (5, "active")]), (0, 0, vec![edited, edited]));
+}

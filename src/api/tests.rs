@@ -13,7 +13,7 @@ use super::*;
 use crate::runtime::{
     clock::ManualClock,
     shutdown::Shutdown,
-    telemetry::{ComponentKind, RuleKind, RuleStatus, Telemetry},
+    telemetry::{ComponentKind, RuleKind, RuleMode, RuleStatus, Telemetry},
 };
 
 const SECRET: &str = "0123456789abcdef";
@@ -126,13 +126,14 @@ async fn rules_are_those_that_the_runtime_has_set() {
         name: "Queue".to_owned(),
         group: "airport".to_owned(),
         kind: RuleKind::Alert,
+        mode: RuleMode::Shadow,
         version: "9f".to_owned(),
         outputs: 1,
         keys: 2,
         open: 3,
     }]);
     let expected = serde_json::json!({ "rules": [
-        { "name": "Queue", "group": "airport", "kind": "alert", "version": "9f", "outputs": 1, "keys": 2, "open": 3 },
+        { "name": "Queue", "group": "airport", "kind": "alert", "mode": "shadow", "version": "9f", "outputs": 1, "keys": 2, "open": 3 },
     ]});
     assert_eq!(json(&server.get("/api/v1/rules").await), expected);
 }

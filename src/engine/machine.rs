@@ -11,7 +11,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{Class, ClockPolicy, Plan, StreamOrigin},
+    plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
 use std::sync::Arc;
@@ -135,7 +135,8 @@ impl Engine {
         let level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
         let levels = level_of.iter().max().map_or(1, |level| *level as usize + 1);
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
-        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate() {
+        let runs = |rule: &Rule| rule.mode != Mode::Off;
+        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate().filter(|(_, (rule, _))| runs(rule)) {
             for (input, reads) in rule.inputs.iter().enumerate() {
                 let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
@@ -179,7 +180,7 @@ impl Engine {
             event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
             world,
-            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
+            waits_for_wall: plan.rules.iter().any(|rule| runs(rule) && rule.clock == ClockPolicy::Wall),
             compiled,
             options,
             plan,

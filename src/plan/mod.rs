@@ -17,7 +17,7 @@ pub use class::Class;
 pub use interest::Interest;
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, Mode, OutputField, Plan, Role, Rule, RuleKind,
     StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -1,6 +1,6 @@
 //! Plans that take the place of a running one: streams keep their numbers, and rules that mean the same are found again.
 
-use super::{Plan, Rule, StreamOrigin, StreamPlan};
+use super::{Mode, Plan, Rule, StreamOrigin, StreamPlan};
 use crate::model::{Schema, StreamId};
 
 /// A stream that nobody reads or makes any more: it only holds its number's place.
@@ -53,7 +53,7 @@ impl Plan {
 
     /// For each rule the one of `running` that means the same, so that its state fits: name and version are equal, it reads the
     /// same slots of the same streams, and the rules that make those streams are the same too. Labels, annotations,
-    /// limits and whether it is an alert don't matter.
+    /// limits, and whether it is an alert or a shadow, don't matter.
     pub fn kept(&self, running: &Plan) -> Vec<Option<u32>> {
         let mut kept: Vec<Option<u32>> = Vec::with_capacity(self.rules.len());
         // A rule comes after those that it reads.
@@ -62,6 +62,7 @@ impl Plan {
                 let reads = |id: StreamId| self.reads_same(running, id, &kept);
                 running.rules.get(at).is_some_and(|other| {
                     other.version == rule.version
+                        && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
                         && rule.inputs.iter().all(|input| reads(input.stream))
                         && layout(other) == layout(rule)
                 })
@@ -113,6 +114,7 @@ fn layout(rule: &Rule) -> String {
     let bare = Rule {
         group: String::new(),
         kind: super::RuleKind::Alert,
+        mode: Mode::Active,
         limits: super::Limits::default(),
         labels: Vec::new(),
         annotations: Vec::new(),

@@ -176,6 +176,7 @@ fn clauses<'a>(
         at_end,
         having,
         outputs,
+        mode: rule.mode,
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,

@@ -1,7 +1,7 @@
 //! The engine's thread takes other rules.
 
 use super::driver::Driver;
-use crate::runtime::reload::Swap;
+use crate::{plan::Mode, runtime::reload::Swap};
 use std::sync::Arc;
 
 impl Driver {
@@ -15,6 +15,7 @@ impl Driver {
         self.hand_on();
         if result.is_ok() {
             self.rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
+            self.shadows = project.plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect();
             self.report.replace(Arc::clone(&project.plan));
             self.publish();
         }

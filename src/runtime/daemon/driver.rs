@@ -44,6 +44,7 @@ const READ_GRACE: Duration = Duration::from_millis(300);
 /// Where the driver's outputs go.
 pub(super) struct Outlets {
     pub(super) alerts: Vec<Arc<Outbox>>,
+    pub(super) shadow: Vec<Arc<Outbox>>,
     pub(super) late: Option<Arc<Outbox>>,
     pub(super) dead: Option<Arc<Outbox>>,
 }
@@ -63,6 +64,8 @@ pub(super) struct Driver {
     pub(super) stop: Arc<AtomicBool>,
     /// The rules' names: keys of alerts, and for the summary.
     pub(super) rules: Vec<String>,
+    /// Which rules are in shadow mode.
+    pub(super) shadows: Vec<bool>,
     /// Of each lane its source and partition.
     pub(super) lanes: Vec<(String, u32)>,
     pub(super) lines: Lines,
@@ -291,15 +294,21 @@ impl Driver {
     /// Gives lines and letters to the sinks.
     pub(super) fn hand_on(&mut self) {
         if !self.lines.entries.is_empty() {
-            let mut batch = sink::Lines::new();
+            let (mut alerts, mut shadow) = (sink::Lines::new(), sink::Lines::new());
             for (rule, place) in &self.lines.entries {
                 let name = self.rules.get(*rule as usize).map_or("", String::as_str);
                 let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
+                let aside = self.shadows.get(*rule as usize) == Some(&true);
+                let batch = if aside { &mut shadow } else { &mut alerts };
                 batch.push_with(name, |out| out.extend_from_slice(line));
             }
             self.lines.clear();
-            let batch = Arc::new(batch);
-            self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch));
+            for (batch, outboxes) in [(alerts, &self.outlets.alerts), (shadow, &self.outlets.shadow)] {
+                if !batch.is_empty() {
+                    let batch = Arc::new(batch);
+                    outboxes.iter().for_each(|outbox| outbox.push(&batch));
+                }
+            }
         }
         for sample in self.letters.samples.drain(..) {
             tracing::warn!("{sample}");

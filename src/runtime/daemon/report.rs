@@ -2,10 +2,10 @@
 
 use crate::{
     model::{RejectReason, TimeMs},
-    plan::{Plan, RuleKind as PlannedKind},
+    plan::{Mode, Plan, RuleKind as PlannedKind},
     runtime::{
         session::{Session, SourceCounts},
-        telemetry::{RuleFigures, RuleKind, RuleStatus, StreamFigures, Telemetry},
+        telemetry::{RuleFigures, RuleKind, RuleMode, RuleStatus, StreamFigures, Telemetry},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -66,6 +66,11 @@ impl Report {
                 name: rule.name.clone(),
                 group: rule.group.clone(),
                 kind: if rule.kind == PlannedKind::Alert { RuleKind::Alert } else { RuleKind::Stream },
+                mode: match rule.mode {
+                    Mode::Active => RuleMode::Active,
+                    Mode::Shadow => RuleMode::Shadow,
+                    Mode::Off => RuleMode::Off,
+                },
                 version: rule.version.clone(),
                 outputs: stats.outputs,
                 keys: stats.keys as u64,

@@ -5,7 +5,7 @@ use crate::{
     model::RejectReason,
     runtime::{
         clock::ManualClock,
-        telemetry::{ComponentKind, RuleKind},
+        telemetry::{ComponentKind, RuleKind, RuleMode},
     },
 };
 
@@ -13,7 +13,8 @@ const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 
 fn rule(name: &str, keys: u64) -> RuleStatus {
     let (group, version) = ("airport".to_owned(), "v1".to_owned());
-    RuleStatus { name: name.to_owned(), group, kind: RuleKind::Alert, version, outputs: 3, keys, open: 2 }
+    let (kind, mode) = (RuleKind::Alert, RuleMode::Active);
+    RuleStatus { name: name.to_owned(), group, kind, mode, version, outputs: 3, keys, open: 2 }
 }
 
 /// Telemetry in which every figure has a value.

@@ -42,5 +42,5 @@ mod summary;
 pub use figures::{RuleFigures, SinkFigures, StreamFigures};
 pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;
-pub use rules::{RuleKind, RuleStatus};
+pub use rules::{RuleKind, RuleMode, RuleStatus};
 pub use summary::{LatencyRecord, LatencySummary};
