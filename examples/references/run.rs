@@ -132,6 +132,7 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
             at_end: AtEnd::Drain,
             shards: Some(shards),
             alerts: Some(alerts.clone()),
+            shadow: None,
             late: Some(late.clone()),
             dead_letter: Some(dead.clone()),
             progress: false,

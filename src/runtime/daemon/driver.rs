@@ -88,7 +88,7 @@ pub(super) struct Outcome {
 enum Wake {
     /// A source has something, or its thread is gone.
     Delivery(usize, Option<Delivery>),
-    Swap(Swap),
+    Swap(Box<Swap>),
     Stop,
     Tick,
 }
@@ -122,7 +122,7 @@ impl Driver {
             let Self { feeds, swaps, shutdown, .. } = &mut self;
             match runtime.block_on(next_or_swap(swaps, next(feeds, &wanted, shutdown))) {
                 Wake::Delivery(at, delivery) => self.take(at, delivery),
-                Wake::Swap(swap) => self.change(swap),
+                Wake::Swap(swap) => self.change(*swap),
                 Wake::Stop => break AtEnd::Hold,
                 Wake::Tick => {}
             }
@@ -370,7 +370,7 @@ impl Driver {
 async fn next_or_swap(swaps: &mut Receiver<Swap>, next: impl Future<Output = Wake>) -> Wake {
     tokio::select! {
         biased;
-        Some(swap) = swaps.recv() => Wake::Swap(swap),
+        Some(swap) = swaps.recv() => Wake::Swap(Box::new(swap)),
         wake = next => wake,
     }
 }

@@ -310,7 +310,10 @@ fn start_sinks(
         io::Result::Ok(outbox)
     };
     let mut started = |sinks: Vec<Box<dyn Sink>>| {
-        let start = |sink: Box<dyn Sink>| start(&sink.name().to_owned(), sink);
+        let start = |sink: Box<dyn Sink>| {
+            let name = sink.name().to_owned();
+            start(&name, sink)
+        };
         sinks.into_iter().map(start).collect::<io::Result<Vec<_>>>()
     };
     let (alerts, shadow) = (started(alerts)?, started(shadow)?);

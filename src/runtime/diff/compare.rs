@@ -268,9 +268,9 @@ mod tests {
     #[test]
     fn the_same_alert_twice_is_two_alerts() {
         let one = alert("1", "a", 1, 5, 3);
-        let (counts, _) = compare(&[one.clone(), one.clone(), one.clone()], &[one.clone()]);
+        let (counts, _) = compare(&[one.clone(), one.clone(), one.clone()], std::slice::from_ref(&one));
         assert_eq!(counts, RuleCounts { same: 1, gained: 0, lost: 2, moved: 0 });
-        let (counts, _) = compare(&[one.clone()], &[one.clone(), one]);
+        let (counts, _) = compare(std::slice::from_ref(&one), &[one.clone(), one.clone()]);
         assert_eq!(counts, RuleCounts { same: 1, gained: 1, lost: 0, moved: 0 });
     }
 }

@@ -1,6 +1,8 @@
 //! Files that are looked at now and then: whether any was changed, came or went. Looking works on any file system, also on those that
 //! tell nobody of changes.
 
+#![allow(clippy::disallowed_types, reason = "a file's times are compared with one another only, never with now")]
+
 use crate::runtime::{
     config::{Config, rule_files},
     fences::fence_files,
