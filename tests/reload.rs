@@ -285,10 +285,11 @@ fn an_edited_rule_starts_empty_with_all_that_read_it_and_the_answer_says_what_wa
     // Two of each key are gone, two follow.
     assert_eq!((count_of(&lines, "Three"), count_of(&lines, "Own")), (0, 2), "{lines}");
     assert_eq!(lines.matches("\"level\":\"b\"").count(), 2, "{lines}");
-    let rules: Vec<_> = replaced[0].rules.iter().map(|rule| (rule.name.as_str(), rule.change, rule.keys)).collect();
+    let rules: Vec<_> =
+        replaced[0].rules.iter().map(|rule| (rule.name.as_str(), rule.change, rule.keys, rule.dropped_keys)).collect();
     let edited = Change::Edited;
-    assert_eq!(rules, [("fast", edited, 0), ("Three", edited, 2), ("Own", Change::Kept, 2)]);
-    assert!(replaced[0].rules[1].open > 0);
+    assert_eq!(rules, [("fast", edited, 0, 0), ("Three", edited, 0, 2), ("Own", Change::Kept, 2, 0)]);
+    assert!(replaced[0].rules[1].dropped_open > 0);
 }
 
 #[test]
@@ -398,4 +399,148 @@ fn a_shadow_becomes_active_with_its_state_and_a_rule_that_was_off_starts_empty()
     let edited = Change::Edited;
     assert_eq!(play("active", &[(2, "off"), (3, "active")]), (2, 1, vec![edited, edited]));
     assert_eq!(play("active", &[(1, "off"), (5, "active")]), (0, 0, vec![edited, edited]));
+}
+
+/// The lines of a rule without what its version is part of, in one order.
+fn bare(lines: &str, rule: &str) -> Vec<String> {
+    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut lines: Vec<String> = lines
+        .filter(|alert| alert["properties"]["rule"] == rule)
+        .map(|mut alert| {
+            alert.as_object_mut().unwrap().remove("id");
+            let properties = alert["properties"].as_object_mut().unwrap();
+            properties.retain(|name, _| name != "id" && name != "rule_version");
+            alert.to_string()
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// Pings of a few entities; from the place on where the rule is edited their heading says so.
+fn pings_with_edition(seed: u64, count: usize, edited_at: usize) -> Vec<Vec<String>> {
+    let mut state = seed;
+    let mut next = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let record = |n: usize| {
+        let (ts, id, speed, edition) = (n as u64 * 3_000 + next(3_000), next(4), next(100), u8::from(n >= edited_at));
+        format!(r#"{{"ts":{ts},"id":"v{id}","lon":10,"lat":50,"speed":{speed},"heading":{edition}}}"#)
+    };
+    vec![(0..count).map(record).collect()]
+}
+
+/// Patterns whose last condition `@` is edited, and whether they keep partial matches as sets.
+const EDITED: &[&str] = &[
+    "PATTERN a -> b -> c\nWITHIN 2 min\nDEFINE a AS speed > 60 km/h, b AS speed < 40 km/h, c AS @\nMEASURES count(*) AS n",
+    "PATTERN a -> b -> c\nWITHIN 2 min\nDEFINE a AS speed > 60 km/h, b AS speed < 40 km/h, c AS @\nAFTER MATCH NO SKIP",
+    "PATTERN a -> b -> c\nWITHIN 2 min\nDEFINE a AS speed > 60 km/h, b AS speed < a.speed, c AS @\nAFTER MATCH NO SKIP",
+    "PATTERN a b -> c\nWITHIN 2 min\nDEFINE a AS speed > 20 km/h, b AS speed < a.speed, c AS @\nAFTER MATCH SKIP TO NEXT ROW\nON TIMEOUT",
+    "PATTERN a{2} -> c\nWITHIN 1 min\nDEFINE a AS speed > 50 km/h, c AS @\nAFTER MATCH SKIP PAST LAST ROW",
+    "PATTERN a -> (b | d) -> c\nWITHIN 2 min\nDEFINE a AS speed > 60 km/h, b AS speed < 20 km/h, d AS speed > a.speed, c AS @\nAFTER MATCH NO SKIP",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(24)) })]
+
+    /// An edit of what is asked last is the same as a rule that asks for the one before the edit and for the other from there on.
+    #[test]
+    fn partial_matches_go_on_under_an_edit_of_what_is_asked_later(
+        at in 0..EDITED.len(),
+        seed in any::<u64>(),
+        edited_at in 1..200usize,
+        (before, after) in (0..100u32, 0..100u32),
+        shards in 1..4u32,
+    ) {
+        let rule = |asked: &str| {
+            let expr = format!("FROM pings\nPARTITION BY id\n{}", EDITED[at].replace('@', asked));
+            rule_file(&[("alert", "R", &expr), ("alert", "Other", "FROM pings\nWHERE heading > 0 deg\nPARTITION BY id")])
+        };
+        let (old, new) = (format!("speed > {before} km/h"), format!("speed < {after} km/h"));
+        let both = format!("(heading = 0 deg AND {old}) OR (heading = 1 deg AND {new})");
+        let place = Place::new(&ZONES);
+        let records = pings_with_edition(seed, 200, edited_at);
+        let play = |rules: String, reloads| {
+            Play { place: &place, rules, reloads, records: &records, step: 1, disorder_ms: 0 }.run(shards, false)
+        };
+        let (expected, _) = play(rule(&both), Vec::new());
+        let (found, replaced) = play(rule(&old), vec![(edited_at - 1, rule(&new))]);
+        prop_assert_eq!(bare(&found, "R"), bare(&expected, "R"));
+        let edited = &replaced[0].rules[0];
+        prop_assert_eq!(edited.change, Change::Edited);
+    }
+}
+
+#[test]
+fn an_edit_of_what_was_asked_before_drops_what_came_about_under_it() {
+    let place = Place::new(&ZONES);
+    let records: Vec<Vec<String>> = vec![
+        [70, 30, 70, 20, 90]
+            .iter()
+            .zip(0..)
+            .map(|(speed, n)| ping(n * 1_000, "a", 1.0, 2.0, f64::from(*speed)))
+            .collect(),
+    ];
+    let rule = |a: &str, b: &str, more: &str| {
+        let define = format!("DEFINE a AS speed > {a} km/h, b AS speed < {b} km/h, c AS speed > 80 km/h");
+        let expr = format!(
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b -> c\nWITHIN 5 min\n{define}\n{more}AFTER MATCH NO SKIP"
+        );
+        rule_file(&[("alert", "R", &expr)])
+    };
+    let play = |to: String| {
+        let play = Play {
+            place: &place,
+            rules: rule("60", "40", ""),
+            reloads: vec![(2, to)],
+            records: &records,
+            step: 1,
+            disorder_ms: 0,
+        };
+        let (lines, replaced) = play.run(1, false);
+        let rule = replaced[0].rules[0].clone();
+        (count_of(&lines, "R"), rule.keys, rule.open, rule.dropped_open)
+    };
+    // By then a (70), b (30), a (70) have come: the first two wait for c, the last one for b. 20 and 90 end both.
+    assert_eq!(play(rule("60", "40", "MEASURES CLASSIFIER() AS n\n")), (2, 1, 2, 0), "only what is put out is another");
+    assert_eq!(play(rule("60", "39", "")), (1, 1, 1, 1), "what took 30 for b is gone, what waits for b goes on");
+    assert_eq!(play(rule("61", "40", "")), (0, 0, 0, 2), "all began under another condition");
+    let within = rule("60", "40", "").replace("5 min", "6 min");
+    assert_eq!(play(within), (0, 0, 0, 2), "the bound is on all of it");
+    let key = rule("60", "40", "").replace("PARTITION BY id", "PARTITION BY id, speed");
+    assert_eq!(play(key), (0, 0, 0, 2), "other partitions");
+}
+
+#[test]
+fn windows_go_on_where_only_their_result_is_edited() {
+    let place = Place::new(&ZONES);
+    let records: Vec<Vec<String>> = vec![(0..10).map(|n| ping(n * 10_000, "a", 1.0, 2.0, n as f64)).collect()];
+    let rule = |having: u32, sum: &str| {
+        let expr = format!(
+            "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 min\nMEASURES {sum}(speed) AS x, count(*) AS n\nHAVING n > {having}"
+        );
+        rule_file(&[("alert", "R", &expr)])
+    };
+    let play = |to: String| {
+        let play = Play {
+            place: &place,
+            rules: rule(9, "sum"),
+            reloads: vec![(4, to)],
+            records: &records,
+            step: 1,
+            disorder_ms: 0,
+        };
+        let (lines, replaced) = play.run(1, false);
+        let ns: Vec<i64> = lines
+            .lines()
+            .map(|line| {
+                let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+                alert["properties"]["measures"]["n"].as_i64().unwrap()
+            })
+            .collect();
+        (ns, replaced[0].rules[0].open, replaced[0].rules[0].dropped_open)
+    };
+    assert_eq!(play(rule(0, "sum")), (vec![6, 4], 1, 0));
+    assert_eq!(play(rule(0, "max")), (vec![1, 4], 0, 1), "another aggregate has another state");
 }

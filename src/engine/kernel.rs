@@ -47,12 +47,16 @@ pub(super) trait Kernel: Send + Sync {
     fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError>;
     /// Takes the count of what was dropped since it was last asked, because a bound was reached.
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
+    /// What of the states of `old`, a kernel over the same inputs, goes on here, to be handed to `migrate`; none: nothing.
+    fn migration(&self, old: &Self) -> Option<Vec<bool>>;
+    /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
+    fn migrate(&self, migration: &[bool], state: &mut Self::State);
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident, $deadline:expr, $shed:expr) => {
+    ($room:ident, $open:ident, $deadline:expr, $shed:expr, $migration:expr, $migrate:expr) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
@@ -98,6 +102,14 @@ macro_rules! kernel {
                 let take: fn(&mut Self::Scratch) -> u64 = $shed;
                 take(scratch)
             }
+            fn migration(&self, old: &Self) -> Option<Vec<bool>> {
+                let migration: fn(&Self, &Self) -> Option<Vec<bool>> = $migration;
+                migration(self, old)
+            }
+            fn migrate(&self, migration: &[bool], state: &mut Self::State) {
+                let migrate: fn(&Self, &[bool], &mut Self::State) = $migrate;
+                migrate(self, migration, state);
+            }
             fn open(&self, state: &Self::State) -> usize {
                 state.$open()
             }
@@ -105,5 +117,13 @@ macro_rules! kernel {
     };
 }
 
-kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
-kernel!(window, open_windows, window::Program::deadline, |_| 0);
+kernel!(
+    pattern,
+    partial_matches,
+    |_, state| state.deadline(),
+    |scratch| std::mem::take(&mut scratch.counts).shed,
+    pattern::Program::migration,
+    |program, migration, state| state.migrate(program, migration)
+);
+// Windows and aggregates are the same where the plan says that a state may go on.
+kernel!(window, open_windows, window::Program::deadline, |_| 0, |_, _| Some(Vec::new()), |_, _, _| {});

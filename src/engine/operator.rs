@@ -38,6 +38,8 @@ pub(super) trait Operator: Send {
     /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
     /// another kind. `fences` are the new numbers of fences, where they change.
     fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
+    /// The same for an operator of an edited rule: what of its state still counts goes on.
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
@@ -47,10 +49,10 @@ pub(super) trait Operator: Send {
 /// What is kept of a partition beside the kernel's state.
 #[derive(Debug)]
 pub(super) struct Partition<S> {
-    previous: Option<Past>,
+    pub(super) previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
     older: Option<Box<Older>>,
-    kernel: S,
+    pub(super) kernel: S,
 }
 
 /// One allocation for what few rules have.
@@ -67,7 +69,7 @@ pub(super) struct KeyedOperator<K: Kernel> {
     rule: Arc<plan::Rule>,
     pub(super) ix: u32,
     pub(super) rank: u32,
-    kernel: Arc<K>,
+    pub(super) kernel: Arc<K>,
     world: Arc<World>,
     groups: u32,
     /// How many previous events are kept.
@@ -387,6 +389,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
         old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+    }
+
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old))
     }
 
     fn save(&self, writer: &mut Writer) {

@@ -45,7 +45,8 @@ pub enum Change {
     Kept,
     /// It wasn't there before.
     Started,
-    /// It has another meaning, as its text is another or that of a rule that it reads; it starts empty.
+    /// It has another meaning, as its text is another or that of a rule that it reads. What has come about in the same way under
+    /// both meanings goes on: partial matches whose events were taken alike, windows of which only the result is another.
     Edited,
     /// It is no longer there.
     Removed,
@@ -60,10 +61,14 @@ pub struct RuleChange {
     pub version: String,
     /// What became of it.
     pub change: Change,
-    /// Keys with state: kept, or dropped with the old meaning.
+    /// Keys whose state goes on.
     pub keys: usize,
-    /// Partial matches or open windows, kept or dropped.
+    /// Partial matches or open windows that go on.
     pub open: usize,
+    /// Keys whose state is dropped.
+    pub dropped_keys: usize,
+    /// Partial matches or open windows that are dropped; of patterns kept as sets, some that were over already among them.
+    pub dropped_open: usize,
 }
 
 /// What a change of the plan did.
@@ -100,11 +105,15 @@ impl Engine {
         let fences = self.world.renumbered(&next.world);
         let fences = (!fences.is_identity()).then_some(fences);
         let mut kept = next.plan.kept(&self.plan);
+        // Where fences have new numbers as well, edited rules start empty.
+        let edited = if fences.is_none() { next.plan.adapted(&self.plan, &kept) } else { Vec::new() };
         let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
         for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
-            new.take_over(old, &mut kept, fences.as_ref());
+            new.take_over(old, &mut kept, &edited, fences.as_ref());
         }
-        let mut replaced = Replaced { rules: changes(&self.plan, &next.plan, &kept, &loads), last: Vec::new() };
+        let now: Vec<RuleStats> = (0..next.plan.rules.len()).map(|rule| next.rule_stats(rule as u32)).collect();
+        let rules = changes(&self.plan, &next.plan, &kept, &loads, &now);
+        let mut replaced = Replaced { rules, last: Vec::new() };
         self.move_outputs(&mut next, &kept, fences.as_ref(), &mut replaced.last);
         self.move_events(&mut next, &kept, fences.as_ref());
         for (rule, stats) in next.plan.rules.iter().zip(&mut next.stats) {
@@ -182,23 +191,37 @@ impl Engine {
 }
 
 /// What became of every rule.
-fn changes(old: &Plan, new: &Plan, kept: &[Option<u32>], loads: &[RuleStats]) -> Vec<RuleChange> {
+fn changes(old: &Plan, new: &Plan, kept: &[Option<u32>], loads: &[RuleStats], now: &[RuleStats]) -> Vec<RuleChange> {
     let mut rules = Vec::with_capacity(new.rules.len());
-    let change = |rule: &Rule, change: Change, was: Option<usize>| {
+    let change = |rule: &Rule, change: Change, was: Option<usize>, goes_on: RuleStats| {
         let load = was.and_then(|was| loads.get(was)).copied().unwrap_or_default();
-        RuleChange { name: rule.name.clone(), version: rule.version.clone(), change, keys: load.keys, open: load.open }
+        RuleChange {
+            name: rule.name.clone(),
+            version: rule.version.clone(),
+            change,
+            keys: goes_on.keys,
+            open: goes_on.open,
+            dropped_keys: load.keys.saturating_sub(goes_on.keys),
+            dropped_open: load.open.saturating_sub(goes_on.open),
+        }
     };
-    for (rule, kept) in new.rules.iter().zip(kept) {
+    for ((rule, kept), now) in new.rules.iter().zip(kept).zip(now) {
         let was = old.rules.iter().position(|old| old.name == rule.name);
         let what = match (kept, was) {
             (Some(_), _) => Change::Kept,
             (None, Some(_)) => Change::Edited,
             (None, None) => Change::Started,
         };
-        rules.push(change(rule, what, was));
+        rules.push(change(rule, what, was, *now));
     }
     let gone = |(_, rule): &(usize, &Rule)| !new.rules.iter().any(|other| other.name == rule.name);
-    rules.extend(old.rules.iter().enumerate().filter(gone).map(|(at, rule)| change(rule, Change::Removed, Some(at))));
+    rules.extend(
+        old.rules
+            .iter()
+            .enumerate()
+            .filter(gone)
+            .map(|(at, rule)| change(rule, Change::Removed, Some(at), RuleStats::default())),
+    );
     rules
 }
 
@@ -216,6 +239,26 @@ fn renumber_values(values: &mut [Value], fences: &FenceMap) {
 }
 
 impl<K: Kernel + 'static> KeyedOperator<K> {
+    /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions.
+    pub(super) fn migrate_from(&mut self, old: Self) -> bool {
+        let Some(migration) = self.kernel.migration(&old.kernel) else { return false };
+        for (group, key, mut partition) in old.partitions.into_entries() {
+            self.kernel.migrate(&migration, &mut partition.kernel);
+            if partition.previous.is_none() && self.kernel.is_idle(&partition.kernel) {
+                continue;
+            }
+            let deadline_ms = self.kernel.deadline(&partition.kernel);
+            if let Some(place) = self.partitions.insert(group, key, partition) {
+                self.partitions.schedule(place, deadline_ms);
+            }
+        }
+        if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
+            passing.entities = old.entities;
+        }
+        self.instant = old.instant;
+        true
+    }
+
     /// Goes on with the state of an operator of the same rule. Where fences have new numbers it is written and read again, as the
     /// numbers can be anywhere in it; otherwise it is moved.
     pub(super) fn go_on_from(&mut self, mut old: Self, fences: Option<&FenceMap>) -> bool {

@@ -1,6 +1,6 @@
 //! Plans that take the place of a running one: streams keep their numbers, and rules that mean the same are found again.
 
-use super::{Mode, Plan, Rule, StreamOrigin, StreamPlan};
+use super::{Body, ClockPolicy, Mode, Plan, Rule, StreamOrigin, StreamPlan};
 use crate::model::{Schema, StreamId};
 
 /// A stream that nobody reads or makes any more: it only holds its number's place.
@@ -72,6 +72,21 @@ impl Plan {
         kept
     }
 
+    /// For each rule that isn't kept the one of `running` whose states may go on in part: it has its name, reads the same
+    /// streams in the same way and splits them by the same key, and its windows or what a match keeps of its events are the same.
+    pub fn adapted(&self, running: &Plan, kept: &[Option<u32>]) -> Vec<Option<u32>> {
+        let adapted = self.rules.iter().zip(kept).map(|(rule, is_kept)| {
+            let at = running.rules.iter().position(|other| other.name == rule.name)?;
+            let old = running.rules.get(at).filter(|_| is_kept.is_none())?;
+            let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
+            // What a rule that waits for the wall clock has decided is of its old form.
+            let waits = [old.clock, rule.clock].contains(&ClockPolicy::Wall);
+            let reads = rule.inputs.iter().all(|input| self.reads_same(running, input.stream, kept));
+            (runs && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
+        });
+        adapted.collect()
+    }
+
     /// Whether a stream's events are what they were.
     fn reads_same(&self, running: &Plan, id: StreamId, kept: &[Option<u32>]) -> bool {
         let at = id.0 as usize;
@@ -121,4 +136,16 @@ fn layout(rule: &Rule) -> String {
         ..rule.clone()
     };
     format!("{bare:?}")
+}
+
+/// What an edit must leave alone so that states go on in part, as text: which partitions there are, and what is kept in each
+/// beside partial matches, which are compared one by one.
+fn frame(rule: &Rule) -> String {
+    let Rule { inputs, key, through, order, body, .. } = rule;
+    let body = match body {
+        Body::Filter => String::new(),
+        Body::Window(window) => format!("{window:?}"),
+        Body::Pattern(_) => "pattern".to_owned(),
+    };
+    format!("{inputs:?} {key:?} {through:?} {order:?} {body}")
 }

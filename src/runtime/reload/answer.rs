@@ -10,10 +10,14 @@ pub struct RuleAnswer {
     pub name: String,
     /// Its version; of a rule that was removed the last.
     pub version: String,
-    /// Keys that had state, which is dropped.
+    /// Keys whose state goes on.
     pub keys: usize,
-    /// Partial matches or windows that were open and are dropped.
+    /// Partial matches or open windows that go on.
     pub open: usize,
+    /// Keys whose state is dropped.
+    pub dropped_keys: usize,
+    /// Partial matches or windows that were open and are dropped.
+    pub dropped_open: usize,
 }
 
 /// What a reload did.
@@ -25,7 +29,7 @@ pub struct Answer {
     pub kept: usize,
     /// Rules that weren't there before.
     pub started: Vec<RuleAnswer>,
-    /// Rules that mean something else now, or read one that does: they start empty.
+    /// Rules that mean something else now, or read one that does: what doesn't fit is dropped.
     pub edited: Vec<RuleAnswer>,
     /// Rules that are no longer there.
     pub removed: Vec<RuleAnswer>,
@@ -65,11 +69,8 @@ impl Answer {
         let (started, edited, removed) = (self.started.len(), self.edited.len(), self.removed.len());
         tracing::info!(trigger, kept = self.kept, started, edited, removed, hash = self.hash, "rules reloaded");
         for (what, rules) in [("started", &self.started), ("edited", &self.edited), ("removed", &self.removed)] {
-            for RuleAnswer { name, version, keys, open } in rules {
-                match what {
-                    "started" => tracing::info!(rule = name, version, "{what}"),
-                    _ => tracing::info!(rule = name, version, dropped_keys = keys, dropped_open = open, "{what}"),
-                }
+            for RuleAnswer { name, version, keys, open, dropped_keys, dropped_open } in rules {
+                tracing::info!(rule = name, version, keys, open, dropped_keys, dropped_open, "{what}");
             }
         }
         for warning in &self.warnings {
@@ -80,7 +81,7 @@ impl Answer {
 
 impl From<&RuleChange> for RuleAnswer {
     fn from(rule: &RuleChange) -> Self {
-        let RuleChange { name, version, keys, open, .. } = rule.clone();
-        Self { name, version, keys, open }
+        let RuleChange { name, version, keys, open, dropped_keys, dropped_open, change: _ } = rule.clone();
+        Self { name, version, keys, open, dropped_keys, dropped_open }
     }
 }
