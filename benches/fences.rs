@@ -51,7 +51,12 @@ fn fences(count: usize, random: &mut Random) -> Vec<Fence> {
             })
             .collect();
         ring.push(ring[0]);
-        Fence { id: format!("fence-{i:06}"), properties: vec![], shape: Shape::polygon(&[ring]).unwrap() }
+        Fence {
+            id: format!("fence-{i:06}"),
+            properties: vec![],
+            shape: Shape::polygon(&[ring]).unwrap(),
+            valid: Validity::ALWAYS,
+        }
     };
     (0..count).map(fence).collect()
 }

@@ -14,5 +14,6 @@ mod replay;
 mod run;
 pub mod simulate;
 mod test;
+mod transitions;
 
 pub use args::main;

@@ -88,7 +88,9 @@ fn shape(rule: &Rule) -> AlertShape {
             .collect(),
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
-            Body::Filter | Body::Window(_) => Vec::new(),
+            Body::Near(near) => near.names.to_vec(),
+            Body::Join(_) => rule.inputs.iter().map(|input| input.name.clone()).collect(),
+            Body::Filter | Body::Latest(_) | Body::Window(_) | Body::Cluster(_) => Vec::new(),
         },
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     expr::Env,
-    model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
-    op::{pattern, window},
+    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    op::{cluster, join, latest, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -48,11 +48,17 @@ pub(super) trait Kernel: Send + Sync {
     /// Takes the count of what was dropped since it was last asked, because a bound was reached.
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
     /// What of the states of `old`, a kernel over the same inputs, goes on here, to be handed to `migrate`; none: nothing.
-    fn migration(&self, old: &Self) -> Option<Vec<bool>>;
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        None
+    }
     /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
-    fn migrate(&self, migration: &[bool], state: &mut Self::State);
+    fn migrate(&self, _: &[bool], _: &mut Self::State) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
+    /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
+    fn key(&self, partition: &Key, _: &Emission) -> Key {
+        partition.clone()
+    }
 }
 
 macro_rules! kernel {
@@ -117,6 +123,47 @@ macro_rules! kernel {
     };
 }
 
+impl Kernel for cluster::Program {
+    type State = cluster::KeyState;
+    type Scratch = ();
+
+    fn blank(&self) -> Self::State {
+        cluster::Program::blank(self)
+    }
+    fn step(&self, state: &mut Self::State, (): &mut (), input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
+        cluster::Program::step(self, state, input, env, out);
+    }
+    fn advance(
+        &self,
+        state: &mut Self::State,
+        (): &mut (),
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        cluster::Program::advance(self, state, to_ms, clock, env, out);
+    }
+    fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
+        cluster::Program::deadline(self, state)
+    }
+    fn is_idle(&self, state: &Self::State) -> bool {
+        state.is_idle()
+    }
+    fn save(&self, state: &Self::State, writer: &mut Writer) {
+        state.save(writer);
+    }
+    fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError> {
+        cluster::KeyState::load(self, reader)
+    }
+    fn take_shed(&self, (): &mut ()) -> u64 {
+        0
+    }
+    fn open(&self, state: &Self::State) -> usize {
+        state.regions()
+    }
+}
+
 kernel!(
     pattern,
     partial_matches,
@@ -127,3 +174,5 @@ kernel!(
 );
 // Windows and aggregates are the same where the plan says that a state may go on.
 kernel!(window, open_windows, window::Program::deadline, |_| 0, |_, _| Some(Vec::new()), |_, _, _| {});
+kernel!(latest, kept, latest::Program::deadline, |_| 0, |_, _| None, |_, _, _| {});
+kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed), |_, _| None, |_, _, _| {});

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
+    op::window::Assigners,
     plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{Late, Merge, PartitionIx, Released},
 };
@@ -98,6 +99,9 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Rules of which every output is kept, and what was kept of them.
+    pub(super) watched: Vec<u32>,
+    pub(super) seen: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
     pub(super) watermark_ms: TimeMs,
     /// How far events alone brought it.
@@ -118,10 +122,24 @@ impl Engine {
         options: Options,
         executor: Box<dyn Executor>,
     ) -> Result<Self, CompileError> {
+        Self::with_assigners(plan, world, options, executor, &Assigners::default())
+    }
+
+    /// The same with windows of one's own beside the built-in ones.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a rule whose windows are not among them or don't take what the rule gives them.
+    pub fn with_assigners(
+        plan: Arc<Plan>,
+        world: Arc<World>,
+        options: Options,
+        executor: Box<dyn Executor>,
+        assigners: &Assigners,
+    ) -> Result<Self, CompileError> {
         let shards = options.shards.max(1);
         let groups = options.key_groups.max(shards);
         let options = Options { shards, key_groups: groups, ..options };
-        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed };
+        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed, assigners: assigners.clone() };
         let compiled = compile(&plan, &setting)?;
         let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
         let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];
@@ -164,6 +182,7 @@ impl Engine {
         Ok(Self {
             memos: router.memos(),
             router,
+            world,
             indexed: true,
             shards: new_shards(&compiled, &level_of, shards),
             executor,
@@ -171,6 +190,8 @@ impl Engine {
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            watched: Vec::new(),
+            seen: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
             readers,
@@ -179,7 +200,6 @@ impl Engine {
             watermark_ms: TimeMs::MIN,
             event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
-            world,
             waits_for_wall: plan.rules.iter().any(|rule| runs(rule) && rule.clock == ClockPolicy::Wall),
             compiled,
             options,
@@ -217,6 +237,15 @@ impl Engine {
         self.merge.push(partition, batch, late);
     }
 
+    /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
+    /// must be those of the plan, in its order; tables with the columns that the rules were checked with. What patterns and
+    /// windows took from the data before stays as it was. A replay sees the same if it is told at the same place of its input.
+    pub fn set_world(&mut self, world: Arc<World>) {
+        self.router.set_world(&world);
+        self.shards.iter_mut().for_each(|shard| shard.set_world(&world));
+        self.world = world;
+    }
+
     /// An empty batch of this width with memory that was used before, if there is one.
     pub fn spare(&mut self, width: usize) -> Option<Batch> {
         self.merge.spare(width)
@@ -235,6 +264,18 @@ impl Engine {
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.ready);
+    }
+
+    /// From now on keeps every output of a rule for [`Engine::take_seen`], also where it is a stream.
+    pub fn watch(&mut self, rule: u32) {
+        if !self.watched.contains(&rule) {
+            self.watched.push(rule);
+        }
+    }
+
+    /// Moves what was kept of the watched rules to `out`: of each rule in the order of its outputs, instants complete.
+    pub fn take_seen(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.seen);
     }
 
     /// No event with a time below this will come.
@@ -385,7 +426,9 @@ impl Engine {
 
     /// Shards without state.
     pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        new_shards(&self.compiled, &self.level_of, self.options.shards)
+        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
+        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
+        shards
     }
 }
 

@@ -5,12 +5,16 @@
 
 mod compile;
 mod encode;
+mod ended;
 mod executor;
 mod filter;
+mod gate;
+mod histories;
 mod inbox;
 mod kernel;
 mod keyed;
 mod machine;
+mod near;
 mod operator;
 mod order;
 mod output;

@@ -1,10 +1,12 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 use super::{
+    ended::Ending,
+    histories::Histories,
     inbox::OwnedEvent,
     kernel::Kernel,
     keyed::{Keyed, Place},
-    output::{Moment, Output},
+    output::{Moment, Output, keep_back},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
@@ -27,6 +29,8 @@ pub(super) trait Operator: Send {
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
     fn due(&self) -> Option<TimeMs>;
+    /// What is worked on from now on sees this reference data.
+    fn set_world(&mut self, world: &Arc<World>);
     /// No event and no time reach it any more.
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
@@ -52,7 +56,22 @@ pub(super) struct Partition<S> {
     pub(super) previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
     older: Option<Box<Older>>,
+    /// What values were, for rules that compare with what is usual.
+    pub(super) histories: Histories,
     pub(super) kernel: S,
+}
+
+impl<S> Partition<S> {
+    /// When time next does something to it.
+    pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
+        let over_ms = self.histories.over_ms(&rule.baselines);
+        kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
+    }
+
+    /// Whether it is as good as blank.
+    pub(super) fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
+        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
+    }
 }
 
 /// One allocation for what few rules have.
@@ -66,7 +85,7 @@ pub(super) struct Passing {
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
-    rule: Arc<plan::Rule>,
+    pub(super) rule: Arc<plan::Rule>,
     pub(super) ix: u32,
     pub(super) rank: u32,
     pub(super) kernel: Arc<K>,
@@ -74,6 +93,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
+    /// How the last event of a partition is known.
+    ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
     pub(super) passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
@@ -103,6 +124,7 @@ impl<K: Kernel> KeyedOperator<K> {
         kernel: Arc<K>,
         world: Arc<World>,
         groups: u32,
+        ending: Option<Ending>,
     ) -> Self {
         let passing = rule.through.as_ref().map(|through| Passing {
             program: through::Program::new(through),
@@ -112,6 +134,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
+            ending,
             rule,
             ix,
             rank,
@@ -150,7 +173,12 @@ impl<K: Kernel> KeyedOperator<K> {
             },
             None => blank.insert(match self.blank.take() {
                 Some(partition) => partition,
-                None => Partition { previous: None, older: None, kernel: self.kernel.blank() },
+                None => Partition {
+                    previous: None,
+                    older: None,
+                    histories: Histories::default(),
+                    kernel: self.kernel.blank(),
+                },
             }),
         };
         let previous = partition.previous.take();
@@ -167,27 +195,31 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
+        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
+        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
-        if self.depth > 0 {
+        let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
+        if self.depth > 0 && !is_last {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
             partition.previous = Some(Past { time_ms: event.time_ms(), values });
         }
-        if let (2.., Some(previous)) = (self.depth, previous) {
+        if let (2.., Some(previous), false) = (self.depth, previous, is_last) {
             let older = &mut partition.older.get_or_insert_default().0;
             older.truncate(self.depth.saturating_sub(2));
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
             ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
         }
 
-        let deadline_ms = self.kernel.deadline(&partition.kernel);
-        let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
@@ -304,13 +336,15 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let kernel = &mut entry.state.kernel;
-        self.kernel.advance(kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
-        let deadline_ms = self.kernel.deadline(kernel);
-        let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
+        let partition = &mut entry.state;
+        self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
+        partition.histories.forget(&self.rule.baselines, to_ms);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
             ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
@@ -320,14 +354,6 @@ impl<K: Kernel> KeyedOperator<K> {
         } else {
             self.partitions.schedule(place, deadline_ms);
         }
-    }
-}
-
-/// What events decided goes at once; what timers did waits for the wall clock.
-fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
-    for output in outputs {
-        let waits = output.emission.clock.is_some();
-        if waits { waiting.push(output) } else { out.push(output) }
     }
 }
 
@@ -361,6 +387,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
                 output
             }));
         }
+    }
+
+    fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
     }
 
     fn stop(&mut self) {
@@ -405,6 +435,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
                 writer.len(values.len());
                 values.iter().for_each(|value| writer.value(value));
             }
+            partition.histories.save(&self.rule.baselines, writer);
             self.kernel.save(&partition.kernel, writer);
         });
         if let Some(passing) = &self.passing {
@@ -426,9 +457,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
             let previous = past.pop_front();
             let older = (!past.is_empty()).then(|| Box::new(Older(past)));
-            let kernel_state = kernel.load(reader)?;
-            let deadline_ms = kernel.deadline(&kernel_state);
-            Ok((Partition { previous, older, kernel: kernel_state }, deadline_ms))
+            let histories = Histories::load(&rule.baselines, reader)?;
+            let partition = Partition { previous, older, histories, kernel: kernel.load(reader)? };
+            let deadline_ms = partition.deadline(&*kernel, &rule);
+            Ok((partition, deadline_ms))
         })?;
         if let Some(passing) = &mut self.passing {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));

@@ -49,6 +49,9 @@ impl Engine {
         let mut before: Option<Output> = None;
         for output in held.drain(..complete) {
             let wanted = !self.options.eager && is_alert(&output);
+            if self.watched.contains(&output.rule) {
+                self.seen.push(output.clone());
+            }
             let derived = self.derived.get(output.rule as usize).filter(|derived| !derived.readers.is_empty());
             let Some(derived) = derived else {
                 // Nobody asks for its place among equals.

@@ -244,10 +244,10 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         let Some(migration) = self.kernel.migration(&old.kernel) else { return false };
         for (group, key, mut partition) in old.partitions.into_entries() {
             self.kernel.migrate(&migration, &mut partition.kernel);
-            if partition.previous.is_none() && self.kernel.is_idle(&partition.kernel) {
+            if partition.is_idle(&*self.kernel) {
                 continue;
             }
-            let deadline_ms = self.kernel.deadline(&partition.kernel);
+            let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
             if let Some(place) = self.partitions.insert(group, key, partition) {
                 self.partitions.schedule(place, deadline_ms);
             }

@@ -5,8 +5,11 @@ use super::{
     output::{Moment, Output},
     route::Subscription,
 };
-use crate::model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer};
-use std::{cmp::Reverse, collections::BinaryHeap};
+use crate::{
+    expr::World,
+    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
@@ -135,6 +138,11 @@ impl Shard {
             }
         }
         self.hold_floor(before);
+    }
+
+    /// Hands all rules other reference data.
+    pub(super) fn set_world(&mut self, world: &Arc<World>) {
+        self.operators.iter_mut().for_each(|operator| operator.set_world(world));
     }
 
     /// Time has ended for a rule: what is open stays so.

@@ -187,6 +187,7 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
         EmissionKind::Match => 1,
         EmissionKind::TimedOut => 2,
         EmissionKind::Window => 3,
+        EmissionKind::Region => 4,
     });
     [time_ms, start_ms, end_ms].into_iter().for_each(|&at_ms: &TimeMs| writer.i64(at_ms));
     writer.u8(match clock {
@@ -216,6 +217,7 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         1 => EmissionKind::Match,
         2 => EmissionKind::TimedOut,
         3 => EmissionKind::Window,
+        4 => EmissionKind::Region,
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a kind of output" }),
     };
     let (time_ms, start_ms, end_ms) = (reader.i64()?, reader.i64()?, reader.i64()?);

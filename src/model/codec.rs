@@ -2,7 +2,7 @@
 //! room, so that a checkpoint has one dialect.
 
 use super::{EventId, FenceMap, FenceRef, Fences, Key, StreamId, Text, TimeMs, Value};
-use crate::geo::{Cell, FenceIx, Position};
+use crate::geo::{Cell, FenceIx, Polygons, Position};
 use std::sync::Arc;
 
 /// Bytes that are not what a writer made.
@@ -107,6 +107,17 @@ impl Writer {
         }
     }
 
+    fn polygons(&mut self, polygons: &Polygons) {
+        self.len(polygons.as_slice().len());
+        for rings in polygons.as_slice() {
+            self.len(rings.len());
+            for ring in rings {
+                self.len(ring.len());
+                ring.iter().flatten().for_each(|&coordinate| self.f64(coordinate));
+            }
+        }
+    }
+
     /// A value.
     pub fn value(&mut self, value: &Value) {
         match value {
@@ -160,6 +171,10 @@ impl Writer {
                 for value in list.iter() {
                     self.value(value);
                 }
+            }
+            Value::Geometry(polygons) => {
+                self.u8(13);
+                self.polygons(polygons);
             }
         }
     }
@@ -300,6 +315,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn polygons(&mut self) -> Result<Polygons, DecodeError> {
+        let mut polygons = Vec::new();
+        for _ in 0..self.len()? {
+            let mut rings = Vec::new();
+            for _ in 0..self.len()? {
+                rings.push((0..self.len()?).map(|_| Ok([self.f64()?, self.f64()?])).collect::<Result<Vec<_>, _>>()?);
+            }
+            polygons.push(rings);
+        }
+        Polygons::new(polygons).ok_or(DecodeError::Unexpected { found: 13, expected: "polygons" })
+    }
+
     /// A value.
     pub fn value(&mut self) -> Result<Value, DecodeError> {
         Ok(match self.u8()? {
@@ -338,6 +365,7 @@ impl<'a> Reader<'a> {
                 self.depth -= 1;
                 Value::List(Arc::new(list))
             }
+            13 => Value::Geometry(Arc::new(self.polygons()?)),
             found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a value" }),
         })
     }
@@ -358,6 +386,7 @@ mod tests {
             Value::text("a text longer than twenty-two bytes"),
             Value::Fences(Fences::new(3, &[FenceIx(1), FenceIx(2), FenceIx(3), FenceIx(9), FenceIx(70_000)])),
             Value::List(Arc::new(vec![Value::Cell(Cell::new(0x8828308281fffff).unwrap()), Value::Time(-1)])),
+            Value::Geometry(Arc::new(Polygons::new(vec![vec![vec![[0.0, 1.0], [2.0, 1.0], [0.0, 3.0]]; 2]]).unwrap())),
         ];
         let mut writer = Writer::new();
         values.iter().for_each(|value| writer.value(value));

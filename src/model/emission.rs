@@ -34,6 +34,8 @@ pub enum EmissionKind {
     TimedOut,
     /// A window's result.
     Window,
+    /// A region at a tick.
+    Region,
 }
 
 /// An event that a match took.

@@ -141,11 +141,19 @@ fn layout(rule: &Rule) -> String {
 /// What an edit must leave alone so that states go on in part, as text: which partitions there are, and what is kept in each
 /// beside partial matches, which are compared one by one.
 fn frame(rule: &Rule) -> String {
-    let Rule { inputs, key, through, order, body, .. } = rule;
-    let body = match body {
-        Body::Filter => String::new(),
-        Body::Window(window) => format!("{window:?}"),
-        Body::Pattern(_) => "pattern".to_owned(),
+    let body = match &rule.body {
+        Body::Pattern(_) => Body::Filter,
+        other => other.clone(),
     };
-    format!("{inputs:?} {key:?} {through:?} {order:?} {body}")
+    let form = format!("{:?}", std::mem::discriminant(&rule.body));
+    let bare = Rule {
+        version: String::new(),
+        canonical: String::new(),
+        at_end: None,
+        having: None,
+        outputs: Vec::new(),
+        body,
+        ..rule.clone()
+    };
+    format!("{form} {}", layout(&bare))
 }

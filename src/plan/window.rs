@@ -3,7 +3,7 @@
 use super::Aggregate;
 use crate::{
     expr::Expr,
-    model::{TimeMs, Zone},
+    model::{TimeMs, Value, Zone},
 };
 
 /// A window clause, resolved.
@@ -20,7 +20,7 @@ pub struct Window {
 }
 
 /// How events are put into windows. Sizes are more than 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WindowKind {
     /// Back to back, all of one size.
     Tumbling {
@@ -54,6 +54,8 @@ pub enum WindowKind {
         size: u64,
         /// Events from one window's first to the next one's.
         every: u64,
+        /// A key that is silent for so long begins anew; none: it waits forever.
+        expire_ms: Option<TimeMs>,
     },
     /// Back to back by the clocks of a place.
     Calendar {
@@ -63,6 +65,13 @@ pub enum WindowKind {
         offset_ms: TimeMs,
         /// The place.
         zone: Zone,
+    },
+    /// Of an embedding program's own.
+    Custom {
+        /// The name by which it was added.
+        name: String,
+        /// Constants that it is made with.
+        args: Vec<Value>,
     },
 }
 

@@ -5,7 +5,7 @@ use crate::{
     geo::{Fence, FenceSet, Property},
     lang::check::FenceSetInfo,
     model::Type,
-    wire::fences::{FenceOptions, read_fences},
+    wire::fences::{FenceOptions, merge, read_fences},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 use xxhash_rust::xxh3::Xxh3;
@@ -28,7 +28,7 @@ pub struct LoadedFences {
 /// # Errors
 /// Everything that is wrong with the files, a line each.
 pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, String> {
-    let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient };
+    let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient, merge: config.merge };
     let (mut fences, mut skipped, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut hash = Xxh3::new();
     for path in fence_files(&config.path).map_err(|error| format!("geofences `{name}`: {error}"))? {
@@ -37,7 +37,10 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         hash.update(&bytes);
         match read_fences(&bytes, &options) {
             Ok(read) => {
-                fences.extend(read.fences);
+                match config.merge {
+                    true => read.fences.into_iter().for_each(|fence| merge(&mut fences, fence)),
+                    false => fences.extend(read.fences),
+                }
                 skipped.extend(read.skipped.iter().map(|reason| format!("{shown}: {reason}")));
             }
             Err(errors) => wrong.extend(errors.iter().map(|error| format!("{shown}: {error}"))),

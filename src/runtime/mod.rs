@@ -14,4 +14,5 @@ pub mod replay;
 pub mod rule_test;
 pub mod session;
 pub mod shutdown;
+pub mod tables;
 pub mod telemetry;

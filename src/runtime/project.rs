@@ -3,6 +3,7 @@
 use super::{
     config::{self, Config, ConfigError, StreamSchema},
     fences::{LoadedFences, load_fences},
+    tables::{LoadedTable, Stamp, load_table},
 };
 use crate::{
     engine::unbounded,
@@ -62,6 +63,9 @@ pub enum ProjectError {
     /// Fences.
     #[error("{0}")]
     Fences(String),
+    /// Reference tables.
+    #[error("{0}")]
+    Tables(String),
     /// Rules; the text is all diagnostics, rendered.
     #[error("{rendered}")]
     Rules {
@@ -88,6 +92,7 @@ pub struct Loaded {
     pub configured: bool,
     files: Vec<RuleFile>,
     fences: BTreeMap<String, LoadedFences>,
+    tables: BTreeMap<String, LoadedTable>,
     complaints: Vec<String>,
     errors: usize,
     warnings: usize,
@@ -103,6 +108,8 @@ pub struct Project {
     pub plan: Arc<Plan>,
     /// The fences.
     pub world: Arc<World>,
+    /// What the files of reference tables were when they were read, by the tables' names.
+    pub table_stamps: BTreeMap<String, Stamp>,
     /// Warnings, rendered: of the check, and of fences that were skipped.
     pub warnings: Vec<String>,
 }
@@ -146,6 +153,10 @@ impl Loaded {
             let fences = load_fences(name, geofences).map_err(ProjectError::Fences)?;
             loaded.fences.insert(name.clone(), fences);
         }
+        for (name, table) in &config.tables {
+            let table = load_table(name, table).map_err(ProjectError::Tables)?;
+            loaded.tables.insert(name.clone(), table);
+        }
         Ok(loaded)
     }
 
@@ -162,6 +173,7 @@ impl Loaded {
             configured,
             files: Vec::new(),
             fences: BTreeMap::new(),
+            tables: BTreeMap::new(),
             complaints: Vec::new(),
             errors: 0,
             warnings: 0,
@@ -227,7 +239,8 @@ impl Loaded {
         let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
         let mut read: Vec<String> = Vec::new();
         for query in self.files.iter().flat_map(|file| &file.rules).filter_map(|rule| rule.query().0) {
-            read.extend(query.from.iter().map(|source| source.stream.text.clone()));
+            let joined = query.joins.iter().map(|join| &join.source);
+            read.extend(query.from.iter().chain(joined).map(|source| source.stream.text.clone()));
         }
         read.retain(|name| !made.contains(&name.as_str()));
         read.sort();
@@ -260,7 +273,9 @@ impl Loaded {
         let sources = declared.chain(undeclared).map(|(name, schema)| (name.clone(), schema.catalog())).collect();
         let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
         let open = open && !self.configured;
-        let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
+        let tables: Vec<_> = self.tables.values().map(|table| table.info.clone()).collect();
+        let (fence_sets, tables) = if open { (None, None) } else { (Some(infos), Some(tables)) };
+        let catalog = Catalog { sources, fence_sets, tables, open, ..Catalog::default() };
         let checked = check_after(&self.files, &catalog, running);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())
@@ -294,10 +309,17 @@ impl Loaded {
             };
             sets.push((name.clone(), Arc::new(set)));
         }
+        let tables = plan.tables.iter().map(|table| {
+            let loaded = self.tables.get(&table.name);
+            (table.name.clone(), loaded.map(|loaded| Arc::clone(&loaded.table)).unwrap_or_default())
+        });
+        let world = World::new(sets).with_tables(tables.collect());
+        let stamps = self.tables.into_iter().filter_map(|(name, table)| Some((name, table.stamp?)));
         Ok(Project {
             config: self.config,
             plan: Arc::new(plan),
-            world: Arc::new(World::new(sets)),
+            world: Arc::new(world),
+            table_stamps: stamps.collect(),
             warnings: self.complaints,
         })
     }

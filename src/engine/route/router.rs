@@ -67,6 +67,11 @@ impl Router {
         Self { streams: readers.iter().map(of_level).collect(), plan, world, groups, shards }
     }
 
+    /// What is asked from now on sees this reference data.
+    pub(in crate::engine) fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
+    }
+
     /// Memos for one thread, by level and stream.
     pub(in crate::engine) fn memos(&self) -> Vec<Vec<Memo>> {
         self.streams.iter().map(|level| level.iter().map(Stream::memo).collect()).collect()

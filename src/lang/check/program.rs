@@ -2,6 +2,7 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -61,14 +62,16 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
         }
     }
     let mut streams = run.sources(&rules);
-    let mut plan = Plan { fence_sets: running.fence_sets.clone(), ..Plan::default() };
+    let mut plan = Plan { fence_sets: running.fence_sets.clone(), tables: running.tables.clone(), ..Plan::default() };
     let mut sound = order.circles.is_empty();
     for &at in &order.rules {
         let Some(parsed) = rules.get(at) else { continue };
         let in_circle = order.in_circle.get(at) == Some(&true);
         let query = parsed.query.as_ref().filter(|_| !in_circle);
-        let outcome =
-            query.map(|query| rule::check_rule(parsed.rule, query, &mut streams, catalog, &mut plan.fence_sets));
+        let outcome = query.map(|query| {
+            let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
+            rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
+        });
         let mut checked = None;
         if let Some(outcome) = outcome {
             checked = outcome.rule;
@@ -102,6 +105,7 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
         ))
     });
     let wrong = run.findings.iter().any(|finding| finding.diagnostic.is_error());
+    plan.rules.iter_mut().for_each(|rule| cluster::leave_unread(rule, &streams));
     plan.streams = streams.finish();
     Checked { plan: (sound && !wrong).then(|| plan.after(running)), diagnostics: run.findings }
 }

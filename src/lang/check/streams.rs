@@ -1,5 +1,7 @@
 //! The streams while rules are checked. A source's row holds only what rules read, so slots are given out as names are met.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::{Field, Schema, StreamId, Type},
     plan::{StreamOrigin, StreamPlan},
@@ -15,6 +17,8 @@ pub(super) struct Stream {
     declared: Option<Schema>,
     origin: StreamOrigin,
     level: u32,
+    /// The slots that rules read of it.
+    read: BTreeSet<u16>,
 }
 
 /// All streams; the index is the [`StreamId`].
@@ -51,6 +55,7 @@ impl Streams {
             declared: Some(declared.clone()),
             origin: StreamOrigin::Source,
             level: 0,
+            read: BTreeSet::new(),
         });
     }
 
@@ -64,6 +69,7 @@ impl Streams {
             declared: None,
             origin: StreamOrigin::Rule(rule),
             level,
+            read: BTreeSet::new(),
         });
     }
 
@@ -102,6 +108,7 @@ impl Streams {
     pub(super) fn slot(&mut self, id: StreamId, name: &str) -> Option<(u16, Type)> {
         let stream = self.streams.get_mut(id.0 as usize)?;
         if let Some(found) = stream.schema.slot(name) {
+            stream.read.insert(found.0);
             return Some(found);
         }
         let declared = stream.declared.as_ref().and_then(|declared| declared.slot(name)).map(|(_, ty)| ty);
@@ -109,6 +116,17 @@ impl Streams {
         let at = u16::try_from(stream.schema.fields.len()).ok()?;
         stream.schema.fields.push(Field { name: name.to_owned(), ty });
         Some((at, ty))
+    }
+
+    /// Whether a rule reads a slot of it.
+    pub(super) fn is_read(&self, id: StreamId, slot: u16) -> bool {
+        self.get(id).is_some_and(|stream| stream.read.contains(&slot))
+    }
+
+    /// The name of its first field that is a geometry.
+    pub(super) fn geometry_name(&self, id: StreamId) -> Option<String> {
+        let fields = &self.get(id)?.schema.fields;
+        fields.iter().find(|field| field.ty == Type::Geometry).map(|field| field.name.clone())
     }
 
     /// The slot and type of its position.

@@ -14,13 +14,15 @@
 //! that of a search over all cells.
 
 use super::{
-    config::{Config, Overlap},
     grid::{Facts, Grid, Load, NONE},
     member::MemberIndex,
     region::RegionId,
     sums::Sums,
 };
-use crate::geo::Cell;
+use crate::{
+    geo::Cell,
+    plan::regions::{Config, Overlap},
+};
 use std::collections::BTreeMap;
 
 /// A cluster. Its number stays its own until the evaluation's end, even if it has no cells any more.

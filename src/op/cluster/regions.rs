@@ -2,13 +2,15 @@
 
 use super::{
     component::Components,
-    config::Config,
-    error::ClusterError,
     grid::Load,
     region::{Record, RegionId},
     view::View,
 };
-use crate::{geo::Cell, model::TimeMs};
+use crate::{
+    geo::Cell,
+    model::TimeMs,
+    plan::regions::{ClusterError, Config},
+};
 use std::collections::BTreeMap;
 
 /// Which regions a tick reports.
@@ -65,6 +67,11 @@ impl Regions {
     /// How many cells were hot at the last tick.
     pub fn hot_cells(&self) -> usize {
         self.components.grid.hot()
+    }
+
+    /// How many regions there were at the last tick.
+    pub fn len(&self) -> usize {
+        self.components.clusters.iter().filter(|cluster| cluster.id.is_some()).count()
     }
 
     /// Whether there is nothing to remember: no hot cell, no change that waits.

@@ -32,6 +32,7 @@
 //! event's time, which the state keeps as long as the key lives.
 
 mod assigner;
+mod assigners;
 mod calendar;
 mod counted;
 mod cumulative;
@@ -50,6 +51,7 @@ mod model_test;
 mod tests;
 
 pub use assigner::{Shape, Span, WindowAssigner};
+pub use assigners::Assigners;
 pub use calendar::Calendar;
 pub use counted::Counted;
 pub use cumulative::Cumulative;

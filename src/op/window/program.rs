@@ -67,6 +67,8 @@ pub struct Program {
     pub(super) feeds: Vec<Vec<Feed>>,
     /// EMIT EVERY.
     pub(super) early_ms: Option<TimeMs>,
+    /// EXPIRE of windows that are counted: a key that is silent for so long begins anew.
+    pub(super) expire_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
 }
@@ -114,7 +116,8 @@ impl Program {
     /// The program of a rule's WINDOW clause. `name` is the rule's name, `seed` the run's; both only matter to jitter.
     ///
     /// # Errors
-    /// When the plan is not one that the checker makes.
+    /// When the plan is not one that the checker makes, or the windows are a user's own: those take
+    /// [`with_assigner`](Self::with_assigner).
     pub fn new(
         window: &plan::Window,
         name: &str,
@@ -124,7 +127,14 @@ impl Program {
         having: Option<&Expr>,
     ) -> Result<Self, BuildError> {
         let assigner = assigner(&window.kind).ok_or_else(|| BuildError::Kind { kind: window.kind.clone() })?;
-        Self::with_assigner(assigner, window, name, seed, inputs, outputs, having)
+        let mut program = Self::with_assigner(assigner, window, name, seed, inputs, outputs, having)?;
+        if let WindowKind::Count { expire_ms: Some(expire_ms), .. } = window.kind {
+            if expire_ms <= 0 {
+                return Err(BuildError::Kind { kind: window.kind.clone() });
+            }
+            program.expire_ms = Some(expire_ms);
+        }
+        Ok(program)
     }
 
     /// The same with a user's own assigner in place of `window.kind`, which is not looked at.
@@ -191,6 +201,7 @@ impl Program {
         Ok(Self {
             shape,
             early_ms: window.early_ms,
+            expire_ms: None,
             assigner,
             offset,
             kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
@@ -223,6 +234,9 @@ impl Program {
         };
         if let Some(early_ms) = self.early_ms {
             let _ = write!(text, ", so far every {}", format_duration(early_ms));
+        }
+        if let Some(expire_ms) = self.expire_ms {
+            let _ = write!(text, ", anew after a silence of {}", format_duration(expire_ms));
         }
         for (at, kind) in self.kinds.iter().enumerate() {
             text.push_str(if at == 0 { "; " } else { ", " });
@@ -267,8 +281,9 @@ fn assigner(kind: &WindowKind) -> Option<Arc<dyn WindowAssigner>> {
         WindowKind::Sliding { size_ms, every_ms } => shared(Sliding::new(*size_ms, *every_ms)),
         WindowKind::Cumulative { size_ms, every_ms } => shared(Cumulative::new(*size_ms, *every_ms)),
         WindowKind::Session { gap_ms, max_ms } => shared(Session::new(*gap_ms, *max_ms)),
-        WindowKind::Count { size, every } => shared(Counted::new(*size, *every)),
+        WindowKind::Count { size, every, .. } => shared(Counted::new(*size, *every)),
         WindowKind::Calendar { size_ms, offset_ms, zone } => shared(Calendar::new(*size_ms, *offset_ms, zone.clone())),
+        WindowKind::Custom { .. } => None,
     }
 }
 
@@ -295,6 +310,7 @@ fn word(kind: AggregateKind) -> &'static str {
         AggregateKind::Centroid => "centroid",
         AggregateKind::BoundingBox => "bounding_box",
         AggregateKind::ConvexHull => "convex_hull",
-        AggregateKind::Collect => "collect",
+        AggregateKind::Collect => "collect distinct",
+        AggregateKind::List => "collect",
     }
 }

@@ -4,7 +4,7 @@
 use super::{Program, Span, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
-    op::aggregate::Accumulator,
+    op::aggregate::{Accumulator, Running},
 };
 use smallvec::SmallVec;
 
@@ -140,6 +140,8 @@ pub(super) fn heap_bytes(accumulators: &Accumulators) -> usize {
 pub(super) struct WindowBound<'a> {
     pub(super) span: Span,
     pub(super) accumulators: &'a [Accumulator],
+    /// In place of some of those, by their index.
+    pub(super) running: &'a [Option<Running>],
 }
 
 impl crate::expr::Bound for WindowBound<'_> {
@@ -152,7 +154,10 @@ impl crate::expr::Bound for WindowBound<'_> {
     }
 
     fn aggregate(&self, ix: u16) -> Value {
-        self.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result)
+        match self.running.get(usize::from(ix)) {
+            Some(Some(running)) => running.result(),
+            _ => self.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result),
+        }
     }
 
     fn span(&self) -> Option<(TimeMs, TimeMs)> {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     expr::Env,
     model::{Clock, Emission, EmissionKind, TimeMs},
-    op::aggregate::Accumulator,
+    op::aggregate::{Accumulator, Running},
 };
 
 impl Program {
@@ -24,7 +24,10 @@ impl Program {
                 early.into_iter().chain(closes).min()
             }
             Shape::Panes => state.panes.as_ref().and_then(|panes| panes.next).map(|next| next.end_ms),
-            Shape::Counted => None,
+            Shape::Counted => {
+                let panes = state.panes.as_ref().filter(|_| !state.is_idle())?;
+                Some(panes.last_ms.saturating_add(self.expire_ms?))
+            }
         }
     }
 
@@ -78,6 +81,8 @@ impl Program {
         if let Some(panes) = &mut state.panes {
             if self.shape == Shape::Panes {
                 self.close_panes(panes, state.offset_ms, to_ms, clock, env, out);
+            } else if self.deadline(state).is_some_and(|silent_ms| silent_ms <= to_ms) {
+                *state = KeyState::default();
             }
         } else {
             while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
@@ -118,13 +123,13 @@ impl Program {
         let Some(open) = state.open.last_mut() else { return };
         open.early = open.early.saturating_add(1);
         let span = Span { end_ms: at_ms, ..open.span };
-        self.emit(span, at_ms, &open.accumulators, clock, env, out);
+        self.emit(span, at_ms, (&open.accumulators, &[]), clock, env, out);
     }
 
     fn close_first(&self, state: &mut KeyState, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         let Some(due_ms) = state.open.first().map(|open| self.due_ms(state, open)) else { return };
         let mut closed = state.open.remove(0);
-        self.emit(closed.span, due_ms, &closed.accumulators, clock, env, out);
+        self.emit(closed.span, due_ms, (&closed.accumulators, &[]), clock, env, out);
         if closed.empty || !state.open.is_empty() {
             return;
         }
@@ -209,6 +214,7 @@ impl Program {
         self.add_to_pane(state, number, input, env);
         let (offset_ms, Some(panes)) = (state.offset_ms, &mut state.panes) else { return };
         panes.count = number.saturating_add(1);
+        panes.last_ms = env.event.header.time_ms;
         self.close_panes(panes, offset_ms, panes.count, Clock::Event, env, out);
         let next = self.assigner.first(panes.count, offset_ms);
         if panes.is_empty() && next.is_some_and(|next| next.start_ms == panes.count) {
@@ -232,10 +238,12 @@ impl Program {
             match &total {
                 Some(total) if counted => {
                     let span = Span { start_ms: total.first_ms, end_ms: total.last_ms };
-                    self.emit(span, total.last_ms, &total.accumulators, clock, env, out);
+                    self.emit(span, total.last_ms, (&total.accumulators, panes.running()), clock, env, out);
                 }
-                Some(total) => self.emit(closed, closed.end_ms, &total.accumulators, clock, env, out),
-                None => self.emit(closed, closed.end_ms, &self.blank(), clock, env, out),
+                Some(total) => {
+                    self.emit(closed, closed.end_ms, (&total.accumulators, panes.running()), clock, env, out);
+                }
+                None => self.emit(closed, closed.end_ms, (&self.blank(), &[]), clock, env, out),
             }
             // A window that came no later than the one that closed would make this loop forever.
             let mut next = self.assigner.next(closed, offset_ms).filter(|next| {
@@ -281,12 +289,12 @@ impl Program {
         &self,
         span: Span,
         time_ms: TimeMs,
-        accumulators: &[Accumulator],
+        (accumulators, running): (&[Accumulator], &[Option<Running>]),
         clock: Clock,
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let bound = WindowBound { span, accumulators };
+        let bound = WindowBound { span, accumulators, running };
         let env = env.with_bound(&bound);
         if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
             return;

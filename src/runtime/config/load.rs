@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StreamSchema, engine, expand,
-    node::Node, schema, sinks, sources, tree,
+    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StreamSchema, TableConfig, engine,
+    expand, node::Node, schema, sinks, sources, tables, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,8 @@ pub struct GeofenceConfig {
     pub id: Option<String>,
     /// Skip and count features that are invalid instead of refusing the file.
     pub lenient: bool,
+    /// Features with one id are one fence.
+    pub merge: bool,
 }
 
 /// The daemon's configuration, checked for form; files that it names are not opened.
@@ -29,6 +31,8 @@ pub struct Config {
     pub schemas: BTreeMap<String, StreamSchema>,
     /// Geofence sets by name.
     pub geofences: BTreeMap<String, GeofenceConfig>,
+    /// Reference tables by name.
+    pub tables: BTreeMap<String, TableConfig>,
     /// Rule files, directories, or patterns with `*` and `?` in the last part.
     pub rules: Vec<PathBuf>,
     /// Where outputs go.
@@ -95,6 +99,11 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
             config.geofences.insert(name, read_geofences(&node, base)?);
         }
     }
+    if let Some(node) = fields.get("tables") {
+        for (name, node) in node.named()? {
+            config.tables.insert(name, tables::read(&node, base)?);
+        }
+    }
     if let Some(node) = fields.get("rules") {
         config.rules =
             node.items().iter().map(|item| item.name().map(|path| base.join(path))).collect::<Result<_, _>>()?;
@@ -117,14 +126,15 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
 
 fn read_geofences(node: &Node<'_>, base: &Path) -> Result<GeofenceConfig, ConfigError> {
     if node.is_text() {
-        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false });
+        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false, merge: false });
     }
     let mut fields = node.fields()?;
     let path = base.join(fields.need("path")?.name()?);
     let id = fields.get("id").map(|id| id.name().map(str::to_owned)).transpose()?;
     let lenient = fields.get("lenient").map_or(Ok(false), |lenient| lenient.flag())?;
+    let merge = fields.get("merge").map_or(Ok(false), |merge| merge.flag())?;
     fields.done()?;
-    Ok(GeofenceConfig { path, id, lenient })
+    Ok(GeofenceConfig { path, id, lenient, merge })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The engine's thread takes other rules.
 
-use super::driver::Driver;
+use super::{driver::Driver, tables::Tables};
 use crate::{plan::Mode, runtime::reload::Swap};
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ impl Driver {
         if result.is_ok() {
             self.rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
             self.shadows = project.plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect();
+            match Tables::watch(&project) {
+                Ok(tables) => self.tables = tables,
+                Err(error) => tracing::error!(%error, "reference tables are no longer looked at"),
+            }
             self.report.replace(Arc::clone(&project.plan));
             self.publish();
         }

@@ -5,6 +5,7 @@ use super::{
     outbox::Outbox,
     quiet::Quiet,
     report::Report,
+    tables::Tables,
 };
 use crate::{
     engine::AtEnd,
@@ -52,6 +53,7 @@ pub(super) struct Outlets {
 /// All that the thread owns.
 pub(super) struct Driver {
     pub(super) session: Session,
+    pub(super) tables: Tables,
     pub(super) feeds: Vec<Feed>,
     pub(super) quiet: Quiet,
     pub(super) outlets: Outlets,
@@ -129,6 +131,9 @@ impl Driver {
             let now = self.clock.monotonic();
             if now.saturating_sub(looked) >= TICK {
                 looked = now;
+                if let Some(world) = self.tables.changed() {
+                    self.session.engine_mut().set_world(world);
+                }
                 self.look(&wanted);
             }
             if now.saturating_sub(reported) >= REPORT {

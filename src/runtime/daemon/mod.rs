@@ -17,5 +17,6 @@ mod outlet;
 mod quiet;
 mod report;
 mod service;
+mod tables;
 
 pub use service::{Daemon, DaemonError};

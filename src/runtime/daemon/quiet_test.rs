@@ -119,11 +119,12 @@ groups:
 fn session(rules: &str) -> Session {
     let (file, _) = RuleFile::parse("rules.yaml", rules);
     let sources = [("pings".to_owned(), StreamSchema::default().catalog())].into_iter().collect();
-    let checked = check(&[file.unwrap()], &Catalog { sources, fence_sets: None, open: false });
+    let checked = check(&[file.unwrap()], &Catalog { sources, ..Catalog::default() });
     let project = Project {
         config: Config::parse("{}", Path::new(""), &[], &|_| None).unwrap(),
         plan: Arc::new(checked.plan.unwrap()),
         world: Arc::default(),
+        table_stamps: std::collections::BTreeMap::new(),
         warnings: Vec::new(),
     };
     Session::new(&project, Options { eager: true, ..Options::default() }, Box::new(Inline)).unwrap()

@@ -9,6 +9,7 @@ use super::{
     outlet::{Outlet, Reports},
     quiet::Quiet,
     report::Report,
+    tables::Tables,
 };
 use crate::{
     engine::{CompileError, Executor, Inline, Options},
@@ -198,6 +199,7 @@ impl Daemon {
         let streams: Vec<&str> = self.sources.iter().map(|(name, _)| name.as_str()).collect();
         let mut driver = Driver {
             session: self.session,
+            tables: Tables::watch(&self.project)?,
             feeds: Vec::new(),
             quiet: Quiet::new(Arc::clone(&self.clock)),
             outlets,

@@ -1,6 +1,6 @@
 //! The loop of a replay.
 
-use super::{BoundInput, Speed, summary::Summary};
+use super::{BoundInput, Speed, SvgOptions, gallery::Gallery, summary::Summary};
 use crate::{
     engine::{AtEnd, Inline, Options},
     io::source::{FileOptions, FileSource, Pulled, Source},
@@ -18,6 +18,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -39,6 +40,8 @@ pub struct ReplayOptions {
     pub late: Option<PathBuf>,
     /// Where records go that are no events; none: they are only counted.
     pub dead_letter: Option<PathBuf>,
+    /// Where pictures of regions go; none: nowhere.
+    pub svg: Option<SvgOptions>,
     /// Whether to show progress on a terminal.
     pub progress: bool,
 }
@@ -50,6 +53,7 @@ pub struct Replay {
     options: ReplayOptions,
     rules: Vec<String>,
     out: Outputs,
+    gallery: Option<Gallery>,
 }
 
 struct Reader {
@@ -66,12 +70,17 @@ impl Replay {
     ///
     /// # Errors
     /// A file that can't be opened, in words.
-    pub fn new(project: Project, inputs: Vec<BoundInput>, options: ReplayOptions) -> Result<Self, String> {
+    pub fn new(mut project: Project, inputs: Vec<BoundInput>, options: ReplayOptions) -> Result<Self, String> {
+        let make = |svg| Gallery::new(Arc::make_mut(&mut project.plan), svg);
+        let gallery = options.svg.clone().map(make).transpose()?;
         let engine = project.config.engine;
         let shards = options.shards.or(engine.shards).unwrap_or(1).max(1);
         let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
         let executor: Box<dyn crate::engine::Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
         let mut session = Session::new(&project, core, executor).map_err(|error| error.to_string())?;
+        if let Some(gallery) = &gallery {
+            gallery.watch(session.engine_mut());
+        }
         let mut readers = Vec::new();
         let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
         for input in inputs {
@@ -90,7 +99,7 @@ impl Replay {
         }
         let out = Outputs::open(&options, &project.plan)?;
         let rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
-        Ok(Self { session, readers, options, rules, out })
+        Ok(Self { session, readers, options, rules, out, gallery })
     }
 
     /// Runs to the end of the input; the summary for people.
@@ -126,6 +135,9 @@ impl Replay {
                 let began = summary.now();
                 self.session.push(lane, &piece, &mut letters);
                 self.session.advance(&mut lines);
+                if let Some(gallery) = &mut self.gallery {
+                    gallery.take(self.session.engine_mut());
+                }
                 let going_on = self.out.write(&mut lines, &mut letters)?;
                 summary.worked(began, piece.len() as u64);
                 bar.inc(piece.len() as u64);
@@ -139,7 +151,11 @@ impl Replay {
         self.out.write(&mut lines, &mut letters)?;
         self.out.flush()?;
         bar.finish_and_clear();
-        let text = summary.text(&self.session, &self.rules);
+        let mut text = summary.text(&self.session, &self.rules);
+        if let Some(gallery) = &mut self.gallery {
+            gallery.take(self.session.engine_mut());
+            text.push_str(&gallery.write()?);
+        }
         if failures.is_empty() { Ok(text) } else { Err(format!("{}\n{text}", failures.join("\n"))) }
     }
 
