@@ -19,6 +19,7 @@ mod operator;
 mod order;
 mod output;
 mod pace;
+mod partition;
 mod replan;
 mod route;
 mod shard;

@@ -7,6 +7,7 @@ use super::{
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
+    partition::{Older, Partition},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
@@ -49,34 +50,6 @@ pub(super) trait Operator: Send {
     /// Reads the states of the keys whose routing key `mine` says yes to.
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
-
-/// What is kept of a partition beside the kernel's state.
-#[derive(Debug)]
-pub(super) struct Partition<S> {
-    pub(super) previous: Option<Past>,
-    /// Those before it, the latest first; only for rules that look back so far.
-    older: Option<Box<Older>>,
-    /// What values were, for rules that compare with what is usual.
-    pub(super) histories: Histories,
-    pub(super) kernel: S,
-}
-
-impl<S> Partition<S> {
-    /// When time next does something to it.
-    pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
-        let over_ms = self.histories.over_ms(&rule.baselines);
-        kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
-    }
-
-    /// Whether it is as good as blank.
-    pub(super) fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
-        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
-    }
-}
-
-/// One allocation for what few rules have.
-#[derive(Debug, Default)]
-struct Older(VecDeque<Past>);
 
 pub(super) struct Passing {
     program: through::Program,
