@@ -74,8 +74,10 @@ fn counts(events: &Path, clause: &str, shards: u32) -> Counts {
         at_end: AtEnd::Drain,
         shards: Some(shards),
         alerts: Some(alerts.clone()),
+        shadow: None,
         late: None,
         dead_letter: None,
+        svg: None,
         progress: false,
         svg: None,
     };

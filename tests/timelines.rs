@@ -84,7 +84,7 @@ fn scene(all_together: bool, seed: u64) -> Scene {
         ("ships", lane(90, 5_000)),
         ("planes", lane(20, 9_000)),
     ];
-    Scene::of(CONFIG, &rules(all_together), lanes)
+    Scene::with_config(CONFIG, &rules(all_together), lanes)
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_source_that_lags_delays_only_the_rules_that_need_it() {
         ("ships", vec![at(1, 10.0), at(70, 10.0)]),
         ("planes", vec![at(2, 10.0), at(60, 10.0)]),
     ];
-    let scene = Scene::of(CONFIG, &rules(false), lanes);
+    let scene = Scene::with_config(CONFIG, &rules(false), lanes);
     let (mut session, lanes) = scene.session(&Mode { eager: true, ..Mode::default() }, 2);
     assert_eq!(session.engine().timelines(), 2);
     let (mut lines, mut letters) = (Lines::default(), Letters::default());
@@ -125,7 +125,7 @@ fn the_wall_clock_moves_the_time_of_quiet_sources_though_others_are_busy() {
         ("alert", "Car", "FROM cars PARTITION BY id PATTERN a -> !b FOR 10 s WITHIN UNBOUNDED CLOCK WALL"),
     ]);
     let both =
-        |cars: Vec<String>, ships: Vec<String>| Scene::of(CONFIG, &rules, vec![("cars", cars), ("ships", ships)]);
+        |cars: Vec<String>, ships: Vec<String>| Scene::with_config(CONFIG, &rules, vec![("cars", cars), ("ships", ships)]);
     // Cars have come to 50, which their absence lets fire; but as long as they are read, the wall clock hasn't said so.
     let scene = both([at(1), at(50)].concat(), at(1));
     let (mut session, lanes) = scene.session(&Mode { eager: true, ..Mode::default() }, 1);

@@ -149,6 +149,7 @@ fn alerts(set: &Set, text: &str, rules: &Path, shards: u32) -> Result<Vec<Value>
             at_end: AtEnd::Drain,
             shards: Some(shards),
             alerts: Some(alerts.clone()),
+            shadow: None,
             late: Some(late.clone()),
             dead_letter: Some(dead.clone()),
             svg: None,

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod check;
+mod diff;
 mod explain;
 mod log;
 mod options;

@@ -30,6 +30,9 @@ pub(super) struct ReplayArgs {
     /// Where alerts go instead of the configuration's sinks
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+    /// Where alerts of rules with `mode: shadow` go [default: nowhere]
+    #[arg(long, value_name = "FILE")]
+    shadow: Option<PathBuf>,
     /// Where late events go
     #[arg(long, value_name = "FILE")]
     late: Option<PathBuf>,
@@ -89,6 +92,7 @@ fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
         },
         shards: args.shards,
         alerts: args.alerts.clone(),
+        shadow: args.shadow.clone(),
         late: args.late.clone(),
         dead_letter: args.dead_letter.clone(),
         svg: args.svg.clone().map(|dir| SvgOptions { dir, frames_max: args.svg_max }),

@@ -33,6 +33,8 @@ type Make = Box<dyn Fn() -> Box<dyn Operator> + Send>;
 /// What all shards share of a rule: how to make an operator for one of them, and the kernel in words.
 pub(super) struct Compiled {
     make: Make,
+    /// The rule's place among the rules in order of name.
+    pub(super) rank: u32,
     /// How much work an event is, and why.
     pub(super) class: (Class, String),
     /// The automaton or window as text, and the automaton as a Graphviz graph.
@@ -149,7 +151,7 @@ fn compile_rule(
             (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, class, explain, dot, window: of_window })
+    Ok(Compiled { make, rank, class, explain, dot, window: of_window })
 }
 
 fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, CompileError> {

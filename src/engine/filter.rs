@@ -129,6 +129,12 @@ impl Kernel for Filter {
         0
     }
 
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        Some(Vec::new())
+    }
+
+    fn migrate(&self, _: &[bool], (): &mut ()) {}
+
     fn open(&self, (): &()) -> usize {
         0
     }

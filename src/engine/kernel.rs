@@ -69,6 +69,12 @@ pub(super) trait Kernel: Send + Sync {
     fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError>;
     /// Takes the count of what was dropped since it was last asked, because a bound was reached.
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
+    /// What of the states of `old`, a kernel over the same inputs, goes on here, to be handed to `migrate`; none: nothing.
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        None
+    }
+    /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
+    fn migrate(&self, _: &[bool], _: &mut Self::State) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
     /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
@@ -78,7 +84,7 @@ pub(super) trait Kernel: Send + Sync {
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident, $deadline:expr, $shed:expr $(, $more:item)*) => {
+    ($room:ident, $open:ident, $deadline:expr, $shed:expr, $migration:expr, $migrate:expr $(, $more:item)*) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
@@ -124,6 +130,14 @@ macro_rules! kernel {
             fn take_shed(&self, scratch: &mut Self::Scratch) -> u64 {
                 let take: fn(&mut Self::Scratch) -> u64 = $shed;
                 take(scratch)
+            }
+            fn migration(&self, old: &Self) -> Option<Vec<bool>> {
+                let migration: fn(&Self, &Self) -> Option<Vec<bool>> = $migration;
+                migration(self, old)
+            }
+            fn migrate(&self, migration: &[bool], state: &mut Self::State) {
+                let migrate: fn(&Self, &[bool], &mut Self::State) = $migrate;
+                migrate(self, migration, state);
             }
             fn open(&self, state: &Self::State) -> usize {
                 state.$open()
@@ -173,14 +187,22 @@ impl Kernel for cluster::Program {
     }
 }
 
-kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
-kernel!(latest, kept, latest::Program::deadline, |_| 0);
-kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed));
+kernel!(
+    pattern,
+    partial_matches,
+    |_, state| state.deadline(),
+    |scratch| std::mem::take(&mut scratch.counts).shed,
+    pattern::Program::migration,
+    |program, migration, state| state.migrate(program, migration)
+);
+// Windows and aggregates are the same where the plan says that a state may go on.
 kernel!(
     window,
     open_windows,
     window::Program::deadline,
     |_| 0,
+    |_, _| Some(Vec::new()),
+    |_, _, _| {},
     fn step_late(
         &self,
         state: &mut window::KeyState,
@@ -204,3 +226,5 @@ kernel!(
         window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
     }
 );
+kernel!(latest, kept, latest::Program::deadline, |_| 0, |_, _| None, |_, _, _| {});
+kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed), |_, _| None, |_, _, _| {});

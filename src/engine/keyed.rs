@@ -183,6 +183,14 @@ impl<S> Keyed<S> {
         Ok(())
     }
 
+    /// Every key with its group and state; timers are gone.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (KeyGroup, Key, S)> {
+        let tables = self.groups.into_iter().zip(0..).filter_map(|(table, group)| Some((table?, KeyGroup(group))));
+        tables.flat_map(|(table, group)| {
+            table.entries.into_iter().flatten().map(move |entry| (group, entry.key, entry.state))
+        })
+    }
+
     /// Every state.
     pub(super) fn states(&self) -> impl Iterator<Item = &S> {
         self.groups.iter().flatten().flat_map(|table| table.entries.iter().flatten()).map(|entry| &entry.state)

@@ -14,7 +14,7 @@ use crate::{
     expr::World,
     model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
     op::window::Assigners,
-    plan::{Class, ClockPolicy, Plan, StreamOrigin},
+    plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{PartitionIx, Released},
 };
 use smallvec::SmallVec;
@@ -83,10 +83,11 @@ pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
     pub(super) router: Router,
-    world: Arc<World>,
+    /// Fences and tables.
+    pub(super) world: Arc<World>,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
-    indexed: bool,
+    pub(super) indexed: bool,
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
@@ -96,7 +97,7 @@ pub struct Engine {
     /// Of each partition its timeline, and its number there.
     pub(super) partitions: Vec<(usize, PartitionIx)>,
     /// For each rule the level that it runs at; each timeline has levels of its own.
-    level_of: Vec<u32>,
+    pub(super) level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
     /// Who takes late events.
@@ -168,7 +169,8 @@ impl Engine {
         let timelines = lay_out(&timeline_of_stream, &mut level_of, &stream_of);
         let levels = timelines.last().map_or(1, |timeline| timeline.levels.end);
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
-        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate() {
+        let runs = |rule: &Rule| rule.mode != Mode::Off;
+        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate().filter(|(_, (rule, _))| runs(rule)) {
             for (input, reads) in rule.inputs.iter().enumerate() {
                 let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
@@ -215,7 +217,10 @@ impl Engine {
             readers,
             derived: streams,
             stream_ranks,
-            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
+            waits_for_wall: plan
+                .rules
+                .iter()
+                .any(|rule| runs(rule) && rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
             compiled,

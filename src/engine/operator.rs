@@ -9,16 +9,20 @@ use super::{
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
+    partition::{Older, Partition},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
-    model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EventRef, FenceMap, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value,
+        Writer,
+    },
     op::through,
     plan::{self, ClockPolicy},
 };
 use smallvec::SmallVec;
-use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
+use std::{any::Any, cell::OnceCell, collections::VecDeque, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
@@ -41,69 +45,48 @@ pub(super) trait Operator: Send {
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
+    /// For the one who takes over: what it really is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
+    /// another kind. `fences` are the new numbers of fences, where they change.
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
+    /// The same for an operator of an edited rule: what of its state still counts goes on.
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
 
-/// What is kept of a partition beside the kernel's state.
-#[derive(Debug)]
-struct Partition<S> {
-    previous: Option<Past>,
-    /// Those before it, the latest first; only for rules that look back so far.
-    older: Option<Box<Older>>,
-    /// What values were, for rules that compare with what is usual.
-    histories: Histories,
-    kernel: S,
-}
-
-impl<S> Partition<S> {
-    /// When time next does something to it.
-    fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
-        let over_ms = self.histories.over_ms(&rule.baselines);
-        kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
-    }
-
-    /// Whether it is as good as blank.
-    fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
-        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
-    }
-}
-
-/// One allocation for what few rules have.
-#[derive(Debug, Default)]
-struct Older(VecDeque<Past>);
-
-struct Passing {
+pub(super) struct Passing {
     program: through::Program,
-    entities: Keyed<through::KeyState>,
+    pub(super) entities: Keyed<through::KeyState>,
     scratch: Vec<[Value; 3]>,
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
-    rule: Arc<plan::Rule>,
-    ix: u32,
-    rank: u32,
-    kernel: Arc<K>,
+    pub(super) rule: Arc<plan::Rule>,
+    pub(super) ix: u32,
+    pub(super) rank: u32,
+    pub(super) kernel: Arc<K>,
     world: Arc<World>,
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
     /// How the last event of a partition is known.
     ending: Option<Ending>,
-    partitions: Keyed<Partition<K::State>>,
-    passing: Option<Passing>,
+    pub(super) partitions: Keyed<Partition<K::State>>,
+    pub(super) passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
-    waiting: Vec<Output>,
+    pub(super) waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
-    instant: Vec<Unordered>,
+    pub(super) instant: Vec<Unordered>,
     /// Of windows over the time of arrival, when events arrive that come now.
-    wall_ms: Option<TimeMs>,
+    pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
 }
 
@@ -334,7 +317,7 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 }
 
-impl<K: Kernel> Operator for KeyedOperator<K> {
+impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         match (self.stopped, self.rule.order.is_empty()) {
             (true, _) => {}
@@ -417,6 +400,18 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         self.kernel.take_shed(&mut self.scratch)
     }
 
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+    }
+
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old))
+    }
+
     fn save(&self, writer: &mut Writer) {
         self.partitions.save(writer, |partition, writer| {
             let older = partition.older.iter().flat_map(|older| &older.0);
@@ -456,7 +451,11 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
         })?;
         if let Some(passing) = &mut self.passing {
             let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
-            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(reader)?, None)))?;
+            let program = &passing.program;
+            passing.entities.load(reader, own, |reader| {
+                let state = through::KeyState::load(reader)?;
+                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
+            })?;
         }
         let waiting = load_outputs(reader)?;
         self.waiting.extend(waiting.into_iter().filter(|output| mine(rule.routing_key(&output.key).group(groups))));

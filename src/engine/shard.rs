@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    model::{DecodeError, EventRef, Key, KeyGroup, Reader, TimeMs, Writer},
+    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
 };
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
@@ -186,6 +186,35 @@ impl Shard {
             }
         }
         self.touched = touched;
+    }
+
+    /// Goes on with the states of another plan's operators: `kept` says for each rule here which rule it was there, and is
+    /// cleared where its state turns out not to fit.
+    /// `edited` are rules whose states may go on in part.
+    pub(super) fn take_over(
+        &mut self,
+        old: &mut Shard,
+        kept: &mut [Option<u32>],
+        edited: &[Option<u32>],
+        fences: Option<&FenceMap>,
+    ) {
+        self.floor_ms = old.floor_ms;
+        let mut olds: Vec<Option<Box<dyn Operator>>> =
+            std::mem::take(&mut old.operators).into_iter().map(Some).collect();
+        for (at, rule) in edited.iter().enumerate() {
+            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            if self.operators.get_mut(at).is_some_and(|operator| operator.migrate(was)) {
+                self.schedule(at as u32);
+            }
+        }
+        for (at, rule) in kept.iter_mut().enumerate() {
+            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            if self.operators.get_mut(at).is_some_and(|operator| operator.take_over(was, fences)) {
+                self.schedule(at as u32);
+            } else {
+                *rule = None;
+            }
+        }
     }
 
     /// Writes every rule's states, each with its length, so that a reader can leave a rule out.

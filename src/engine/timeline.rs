@@ -129,6 +129,40 @@ pub(super) fn first_readers(
     of_stream.iter().enumerate().map(of).collect()
 }
 
+/// Puts the partitions of timelines, with what waits of them, onto those of another plan: sources that are read together
+/// now share one, and those that no longer are go apart. `partitions` are told anew. Time goes on from where the one that is
+/// furthest behind has come; rules that were further stay where they are.
+pub(super) fn move_on(
+    old: Vec<Timeline>,
+    next: &mut [Timeline],
+    of_stream: &[usize],
+    partitions: &mut [(usize, PartitionIx)],
+) {
+    let to = |stream: StreamId| of_stream.get(stream.0 as usize).copied().unwrap_or(0);
+    let times: Vec<[TimeMs; 3]> =
+        old.iter().map(|timeline| [timeline.watermark_ms, timeline.event_ms, timeline.last_event_ms]).collect();
+    let (merges, went) = Merge::deal(old.into_iter().map(|timeline| timeline.merge).collect(), next.len(), to);
+    let mut touched = vec![false; next.len()];
+    for (went, [watermark_ms, event_ms, last_event_ms]) in went.iter().zip(times) {
+        for &(at, _) in went {
+            let (Some(timeline), Some(touched)) = (next.get_mut(at), touched.get_mut(at)) else { continue };
+            let is_first = !std::mem::replace(touched, true);
+            let least = |own: TimeMs, other: TimeMs| if is_first { other } else { own.min(other) };
+            timeline.watermark_ms = least(timeline.watermark_ms, watermark_ms);
+            timeline.event_ms = least(timeline.event_ms, event_ms);
+            timeline.last_event_ms = timeline.last_event_ms.max(last_event_ms);
+        }
+    }
+    for (timeline, merge) in next.iter_mut().zip(merges) {
+        timeline.merge = merge;
+    }
+    for (at, own) in partitions {
+        if let Some(&place) = went.get(*at).and_then(|went| went.get(own.0 as usize)) {
+            (*at, *own) = place;
+        }
+    }
+}
+
 impl Engine {
     /// Adds a partition of a source. Partitions of a run are added before its first event, in the order of their numbers.
     pub fn add_partition(&mut self, stream: StreamId, partition: u32, disorder_ms: TimeMs) -> PartitionIx {

@@ -3,7 +3,7 @@
 use super::Table;
 use crate::{
     geo::{FenceSet, Position},
-    model::{FenceRef, Fences, TimeMs, Value},
+    model::{FenceMap, FenceRef, Fences, TimeMs, Value},
 };
 use std::sync::Arc;
 
@@ -49,6 +49,17 @@ impl World {
     /// The set at an index.
     pub fn set(&self, set: u16) -> Option<&FenceSet> {
         self.sets.get(usize::from(set)).map(|(_, fences)| &**fences)
+    }
+
+    /// The numbers in `next` of the fences of this world, whose sets are there in the same places.
+    pub fn renumbered(&self, next: &World) -> FenceMap {
+        let map = |(at, (_, old)): (usize, &(String, Arc<FenceSet>))| {
+            let new = |id: &str| next.set(at as u16)?.find(id).map(|fence| fence.0);
+            let numbers: Vec<Option<u32>> = old.iter().map(|(_, fence)| new(&fence.id)).collect();
+            let same = numbers.iter().zip(0..).all(|(new, old)| *new == Some(old));
+            (!same).then_some(numbers)
+        };
+        FenceMap::new(self.sets.iter().enumerate().map(map).collect())
     }
 
     /// All fences of a set that contain the position and are there at the time.

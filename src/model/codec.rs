@@ -1,7 +1,7 @@
 //! How state is written: little-endian fixed numbers, LEB128 lengths, values with a tag. One writer and one reader for every
 //! room, so that a checkpoint has one dialect.
 
-use super::{EventId, FenceRef, Fences, Key, StreamId, Text, TimeMs, Value};
+use super::{EventId, FenceMap, FenceRef, Fences, Key, StreamId, Text, TimeMs, Value};
 use crate::geo::{Cell, FenceIx, Polygons, Position};
 use std::sync::Arc;
 
@@ -185,6 +185,7 @@ impl Writer {
 pub struct Reader<'a> {
     rest: &'a [u8],
     depth: u8,
+    fences: Option<&'a FenceMap>,
 }
 
 const DEPTH_MAX: u8 = 32;
@@ -192,7 +193,17 @@ const DEPTH_MAX: u8 = 32;
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, depth: 0 }
+        Self { rest: bytes, depth: 0, fences: None }
+    }
+
+    /// The same for bytes whose fences have other numbers now.
+    pub fn renumbering(bytes: &'a [u8], fences: &'a FenceMap) -> Self {
+        Self { fences: Some(fences), ..Self::new(bytes) }
+    }
+
+    /// The new numbers of fences, where they have any: for those who read numbers of fences that are no values.
+    pub fn fences(&self) -> Option<&'a FenceMap> {
+        self.fences
     }
 
     /// Whether everything was read.
@@ -297,6 +308,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn renumbered(&self, value: Value) -> Value {
+        match self.fences {
+            Some(fences) => fences.value(value),
+            None => value,
+        }
+    }
+
     fn polygons(&mut self) -> Result<Polygons, DecodeError> {
         let mut polygons = Vec::new();
         for _ in 0..self.len()? {
@@ -329,11 +347,14 @@ impl<'a> Reader<'a> {
                 let found = self.i64()? as u64;
                 Value::Cell(Cell::new(found).map_err(|_| DecodeError::Unexpected { found, expected: "an H3 cell" })?)
             }
-            10 => Value::Fence(FenceRef { set: self.u16()?, fence: FenceIx(self.u32()?) }),
+            10 => {
+                let fence = FenceRef { set: self.u16()?, fence: FenceIx(self.u32()?) };
+                self.renumbered(Value::Fence(fence))
+            }
             11 => {
                 let set = self.u16()?;
                 let fences = (0..self.len()?).map(|_| self.u32().map(FenceIx)).collect::<Result<Vec<_>, _>>()?;
-                Value::Fences(Fences::new(set, &fences))
+                self.renumbered(Value::Fences(Fences::new(set, &fences)))
             }
             12 => {
                 if self.depth >= DEPTH_MAX {

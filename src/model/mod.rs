@@ -4,6 +4,7 @@
 mod codec;
 mod emission;
 mod event;
+mod fence_map;
 mod key;
 mod reject;
 mod schema;
@@ -17,6 +18,7 @@ mod zone;
 pub use codec::{DecodeError, Reader, Writer};
 pub use emission::{Clock, Emission, EmissionKind, Row, Taken};
 pub use event::{Batch, EventId, EventRef, Header, StreamId};
+pub use fence_map::FenceMap;
 pub use key::{Key, KeyGroup};
 pub use reject::{Reject, RejectReason};
 pub use schema::{Field, Schema};

@@ -13,7 +13,7 @@
 use crate::{
     expr::World,
     geo::{FenceIx, Position},
-    model::{DecodeError, FenceRef, Reader, TimeMs, Value, Writer},
+    model::{DecodeError, FenceMap, FenceRef, Reader, TimeMs, Value, Writer},
     plan,
 };
 use smallvec::SmallVec;
@@ -57,6 +57,16 @@ impl Program {
             inside: Value::text("inside"),
             exited: Value::text("exited"),
         }
+    }
+
+    /// A state of another edition of the fence set: the entity is in the same fences under their new numbers, and in those
+    /// that are gone no more, without an exit.
+    pub fn renumber(&self, mut state: KeyState, fences: &FenceMap) -> KeyState {
+        let new = |fence: u32| fences.fence(self.plan.set, fence);
+        let stays = state.inside.into_iter();
+        state.inside = stays.filter_map(|stay| Some(Stay { fence: new(stay.fence)?, ..stay })).collect();
+        state.coming = state.coming.into_iter().filter_map(|(fence, count)| Some((new(fence)?, count))).collect();
+        state
     }
 
     /// Takes an event of the entity, of the time `now_ms`; its events come in order of time. `emit` gets what THROUGH adds to it, once per fence

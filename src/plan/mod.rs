@@ -16,6 +16,7 @@ mod once;
 mod pattern;
 pub mod regions;
 mod rule;
+mod successor;
 mod table;
 mod window;
 
@@ -30,7 +31,7 @@ pub use near::Near;
 pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, Mode, OutputField, Plan, Role, Rule, RuleKind,
     StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
 pub use table::TablePlan;

@@ -54,6 +54,18 @@ pub enum RuleKind {
     Stream,
 }
 
+/// Whether a rule runs, and who hears of its alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It runs: the default.
+    #[default]
+    Active,
+    /// It runs, and its alerts go where people try rules out.
+    Shadow,
+    /// It is checked and gets no event.
+    Off,
+}
+
 /// A checked rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -91,6 +103,8 @@ pub struct Rule {
     pub once: Option<Once>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
+    /// Whether it runs.
+    pub mode: Mode,
     /// Bounds on what a key may hold and put out.
     pub limits: Limits,
     /// Labels of its alerts, by name.

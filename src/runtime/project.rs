@@ -9,7 +9,7 @@ use crate::{
     engine::unbounded,
     expr::World,
     lang::{
-        check::{Catalog, check},
+        check::{Catalog, check_after},
         diag::{Code, FileDiagnostic, Style},
         file::RuleFile,
     },
@@ -22,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use xxhash_rust::xxh3::Xxh3;
 
 /// The configuration file that is read when none is named and it is there.
 pub const DEFAULT_CONFIG: &str = "geocep.yaml";
@@ -222,6 +223,17 @@ impl Loaded {
         *count <= SHOWN_MAX
     }
 
+    /// A fingerprint of the rule files and fences: 16 hex digits.
+    pub fn hash(&self) -> String {
+        let mut hash = Xxh3::new();
+        self.files.iter().for_each(|file| hash.update(file.text.as_bytes()));
+        self.fences.iter().for_each(|(name, fences)| {
+            hash.update(name.as_bytes());
+            hash.update(&fences.hash.to_le_bytes());
+        });
+        format!("{:016x}", hash.digest())
+    }
+
     /// The names of the streams that rules read and no rule makes.
     pub fn source_names(&self) -> Vec<String> {
         let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
@@ -241,7 +253,20 @@ impl Loaded {
     ///
     /// # Errors
     /// All mistakes of all rule files.
-    pub fn check(mut self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+    pub fn check(self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+        self.check_after(guessed, open, &Plan::default())
+    }
+
+    /// The same for rules that are to take the place of `running` ones.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_after(
+        mut self,
+        guessed: &BTreeMap<String, StreamSchema>,
+        open: bool,
+        running: &Plan,
+    ) -> Result<Project, ProjectError> {
         let declared =
             self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
@@ -251,7 +276,7 @@ impl Loaded {
         let tables: Vec<_> = self.tables.values().map(|table| table.info.clone()).collect();
         let (fence_sets, tables) = if open { (None, None) } else { (Some(infos), Some(tables)) };
         let catalog = Catalog { sources, fence_sets, tables, open, ..Catalog::default() };
-        let checked = check(&self.files, &catalog);
+        let checked = check_after(&self.files, &catalog, running);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())
                 && let Some(file) = self.files.get(finding.file)

@@ -6,9 +6,9 @@ use super::{
     project::{Project, record_schema},
 };
 use crate::{
-    engine::{AlertEncoder, AtEnd, CompileError, Engine, Executor, Options, Output},
+    engine::{AlertEncoder, AtEnd, CompileError, Engine, Executor, Options, Output, ReplaceError, Replaced},
     model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
-    plan::{Plan, StreamOrigin},
+    plan::{Plan, Rule, StreamOrigin},
     time::{Late, PartitionIx},
     wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, RecordSchema, dead_letter, late_event},
 };
@@ -22,6 +22,8 @@ struct Lane {
     source: usize,
     stream: StreamId,
     partition: PartitionIx,
+    schema: StreamSchema,
+    format: Format,
     records: RecordSchema,
     decoder: Decoder,
     width: usize,
@@ -142,6 +144,8 @@ impl Session {
             source: at,
             stream: id,
             partition: self.engine.add_partition(id, partition, disorder_ms),
+            schema: schema.clone(),
+            format,
             decoder: Decoder::new(&records, format),
             width: records.slots.len(),
             records,
@@ -152,8 +156,36 @@ impl Session {
     /// How a partition's records are written, where that was known only after it was added; before its first record.
     pub fn set_format(&mut self, lane: LaneIx, format: Format) {
         if let Some(lane) = self.lanes.get_mut(lane.0) {
+            lane.format = format;
             lane.decoder = Decoder::new(&lane.records, format);
         }
+    }
+
+    /// Puts other rules, other fences, or both in the place of those that run, for a project that was checked as the successor of
+    /// this session's. Lines that were decided before are written under the old rules: they are to be handed on
+    /// before the rules' new numbers count.
+    ///
+    /// # Errors
+    /// When the new rules can't run: then nothing has changed.
+    pub fn replace(&mut self, project: &Project, lines: &mut Lines) -> Result<Replaced, ReplaceError> {
+        self.write(lines);
+        let old = Arc::clone(&self.plan);
+        let mut replaced = self.engine.replace(Arc::clone(&project.plan), Arc::clone(&project.world))?;
+        self.outputs.append(&mut replaced.last);
+        self.encode(lines);
+        self.plan = Arc::clone(&project.plan);
+        self.encoder = AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world));
+        let before = |name: &str| old.rules.iter().position(|rule| rule.name == name);
+        let counted = |rule: &Rule| before(&rule.name).and_then(|at| self.alerts.get(at).copied());
+        self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
+        for lane in &mut self.lanes {
+            if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
+                lane.decoder = Decoder::new(&records, lane.format);
+                lane.width = records.slots.len();
+                lane.records = records;
+            }
+        }
+        Ok(replaced)
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.
@@ -324,6 +356,10 @@ impl Session {
 
     fn write(&mut self, lines: &mut Lines) {
         self.engine.take(&mut self.outputs);
+        self.encode(lines);
+    }
+
+    fn encode(&mut self, lines: &mut Lines) {
         for output in self.outputs.drain(..) {
             let start = lines.bytes.len();
             if self.encoder.encode(&output, &mut lines.bytes).is_some() {

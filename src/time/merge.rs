@@ -224,6 +224,32 @@ impl Merge {
         Ok(Self { lanes, left, ..Self::new() })
     }
 
+    /// Deals the partitions of these merges, with what waits of them, to as many new ones as there are numbers up to `count`; `to` says
+    /// to which one by the partition's stream. Time has come in a new one as far as in the one that is furthest behind of those that it is
+    /// made of. Also says where each partition went: by the merge that it was of and its number there.
+    pub fn deal(
+        merges: Vec<Self>,
+        count: usize,
+        to: impl Fn(StreamId) -> usize,
+    ) -> (Vec<Self>, Vec<Vec<(usize, PartitionIx)>>) {
+        let mut dealt: Vec<Option<Self>> = (0..count).map(|_| None).collect();
+        let releases = merges.iter().map(|merge| merge.releases).max().unwrap_or(0);
+        let mut went = Vec::with_capacity(merges.len());
+        for Self { lanes, left, .. } in merges {
+            let mut of_merge = Vec::with_capacity(lanes.len());
+            for lane in lanes {
+                let at = to(lane.stream).min(count.saturating_sub(1));
+                let Some(place) = dealt.get_mut(at) else { continue };
+                let merge = place.get_or_insert_with(|| Self { left, releases, ..Self::new() });
+                merge.left = merge.left.min(left);
+                of_merge.push((at, PartitionIx(merge.lanes.len() as u32)));
+                merge.lanes.push(lane);
+            }
+            went.push(of_merge);
+        }
+        (dealt.into_iter().map(Option::unwrap_or_default).collect(), went)
+    }
+
     fn lane(&mut self, partition: PartitionIx) -> Option<&mut Lane> {
         self.lanes.get_mut(partition.0 as usize)
     }

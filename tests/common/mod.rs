@@ -144,6 +144,18 @@ impl Scene {
         Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
+    /// A project over `pings`, a list of records for each partition.
+    pub(crate) fn of(project: Project, partitions: &[Vec<String>], disorder_ms: i64) -> Self {
+        let schemas = schemas(&project.config);
+        let lane = |(at, records): (usize, &Vec<String>)| Lane {
+            source: "pings".to_owned(),
+            partition: at as u32,
+            disorder_ms,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: partitions.iter().enumerate().map(lane).collect(), schemas }
+    }
+
     /// Rules under a configuration, with a single partition of each of these sources.
     pub(crate) fn configured(config: &Path, rules: &str, lanes: &[(&str, Vec<String>)]) -> Self {
         let project = load(config, rules).unwrap_or_else(|error| panic!("{error}"));
@@ -171,7 +183,7 @@ impl Scene {
     }
 
     /// Rules over the sources of a configuration; for each partition its source and records.
-    pub(crate) fn of(config: &str, rules: &str, partitions: Vec<(&str, Vec<String>)>) -> Self {
+    pub(crate) fn with_config(config: &str, rules: &str, partitions: Vec<(&str, Vec<String>)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("geocep.yaml");
         fs::write(&file, config).unwrap();

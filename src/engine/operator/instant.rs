@@ -9,10 +9,10 @@ use crate::{
 use smallvec::SmallVec;
 
 /// An event that waits for the others of its instant.
-pub(super) struct Unordered {
+pub(in crate::engine) struct Unordered {
     order: Key,
     input: usize,
-    event: OwnedEvent,
+    pub(in crate::engine) event: OwnedEvent,
     key: Key,
 }
 

@@ -46,7 +46,7 @@ mod window;
 pub use aggregate::NAMES as AGGREGATES;
 pub use catalog::{Catalog, FenceSetInfo, TableInfo};
 pub use path::SPECIAL as CONTEXT_FUNCTIONS;
-pub use program::{Checked, Finding, check};
+pub use program::{Checked, Finding, check, check_after};
 
 #[cfg(test)]
 mod fuzz;

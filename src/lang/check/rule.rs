@@ -237,6 +237,7 @@ fn clauses<'a>(
         having,
         once,
         outputs,
+        mode: rule.mode,
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,

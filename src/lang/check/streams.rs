@@ -28,9 +28,17 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Adds a source, with its id and position kept: alerts show them even if no rule names them.
-    pub(super) fn add_source(&mut self, name: &str, declared: &Schema) {
+    /// Adds a source, with its id and position kept: alerts show them even if no rule names them. The fields of `known`, a row
+    /// that runs already, keep their slots, if they are still what they were.
+    pub(super) fn add_source(&mut self, name: &str, declared: &Schema, known: Option<&Schema>) {
         let mut schema = Schema { open: declared.open, ..Schema::default() };
+        let still = |field: &Field| match declared.slot(&field.name) {
+            Some((_, ty)) => ty == field.ty,
+            None => declared.open && field.ty == Type::Any,
+        };
+        if let Some(known) = known.filter(|known| known.fields.iter().all(still)) {
+            schema.fields.clone_from(&known.fields);
+        }
         let mut keep = |slot: Option<u16>| {
             let field = declared.fields.get(usize::from(slot?))?;
             let at = schema.fields.iter().position(|kept| kept.name == field.name).unwrap_or_else(|| {

@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StreamSchema, TableConfig, engine, expand,
-    node::Node, schema, sinks, sources, tables, tree,
+    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StreamSchema, TableConfig, engine,
+    expand, node::Node, schema, sinks, sources, tables, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -41,6 +41,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// How changed rules and fences come to run.
+    pub reload: ReloadConfig,
 }
 
 impl Config {
@@ -114,6 +116,9 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
+    }
+    if let Some(node) = fields.get("reload") {
+        config.reload = engine::read_reload(&node)?;
     }
     fields.done()?;
     Ok(config)

@@ -18,7 +18,7 @@ mod span;
 mod tables;
 mod tree;
 
-pub use engine::{ApiConfig, EngineConfig, Secret};
+pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;

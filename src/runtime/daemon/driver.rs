@@ -12,6 +12,7 @@ use crate::{
     io::{sink, source::Delivery},
     runtime::{
         clock::Clock,
+        reload::Swap,
         replay::Summary,
         session::{LaneIx, Letters, Lines, Session},
         shutdown::Shutdown,
@@ -29,6 +30,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
+use tokio::sync::mpsc::Receiver;
 
 /// How often silence and time are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -43,6 +45,7 @@ const READ_GRACE: Duration = Duration::from_millis(300);
 /// Where the driver's outputs go.
 pub(super) struct Outlets {
     pub(super) alerts: Vec<Arc<Outbox>>,
+    pub(super) shadow: Vec<Arc<Outbox>>,
     pub(super) late: Option<Arc<Outbox>>,
     pub(super) dead: Option<Arc<Outbox>>,
 }
@@ -63,10 +66,14 @@ pub(super) struct Driver {
     pub(super) stop: Arc<AtomicBool>,
     /// The rules' names: keys of alerts, and for the summary.
     pub(super) rules: Vec<String>,
+    /// Which rules are in shadow mode.
+    pub(super) shadows: Vec<bool>,
     /// Of each lane its source and partition.
     pub(super) lanes: Vec<(String, u32)>,
     pub(super) lines: Lines,
     pub(super) letters: Letters,
+    /// Projects that are to take the place of the running one.
+    pub(super) swaps: Receiver<Swap>,
     /// What went wrong for good.
     pub(super) failures: Vec<String>,
 }
@@ -83,6 +90,7 @@ pub(super) struct Outcome {
 enum Wake {
     /// A source has something, or its thread is gone.
     Delivery(usize, Option<Delivery>),
+    Swap(Box<Swap>),
     Stop,
     Tick,
 }
@@ -114,8 +122,10 @@ impl Driver {
             }
             let wanted = self.wanted(turn);
             turn = turn.wrapping_add(1);
-            match runtime.block_on(next(&mut self.feeds, &wanted, &self.shutdown)) {
+            let Self { feeds, swaps, shutdown, .. } = &mut self;
+            match runtime.block_on(next_or_swap(swaps, next(feeds, &wanted, shutdown))) {
                 Wake::Delivery(at, delivery) => self.take(at, delivery),
+                Wake::Swap(swap) => self.change(*swap),
                 Wake::Stop => break AtEnd::Hold,
                 Wake::Tick => {}
             }
@@ -294,17 +304,23 @@ impl Driver {
     }
 
     /// Gives lines and letters to the sinks.
-    fn hand_on(&mut self) {
+    pub(super) fn hand_on(&mut self) {
         if !self.lines.entries.is_empty() {
-            let mut batch = sink::Lines::new();
+            let (mut alerts, mut shadow) = (sink::Lines::new(), sink::Lines::new());
             for (rule, place) in &self.lines.entries {
                 let name = self.rules.get(*rule as usize).map_or("", String::as_str);
                 let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
+                let aside = self.shadows.get(*rule as usize) == Some(&true);
+                let batch = if aside { &mut shadow } else { &mut alerts };
                 batch.push_with(name, |out| out.extend_from_slice(line));
             }
             self.lines.clear();
-            let batch = Arc::new(batch);
-            self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch));
+            for (batch, outboxes) in [(alerts, &self.outlets.alerts), (shadow, &self.outlets.shadow)] {
+                if !batch.is_empty() {
+                    let batch = Arc::new(batch);
+                    outboxes.iter().for_each(|outbox| outbox.push(&batch));
+                }
+            }
         }
         for sample in self.letters.samples.drain(..) {
             tracing::warn!("{sample}");
@@ -354,11 +370,20 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         let lane = self.session.held_back_by();
         let held =
             lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
         self.report.publish(&self.session, held);
+    }
+}
+
+/// A project that waits comes before everything else.
+async fn next_or_swap(swaps: &mut Receiver<Swap>, next: impl Future<Output = Wake>) -> Wake {
+    tokio::select! {
+        biased;
+        Some(swap) = swaps.recv() => Wake::Swap(Box::new(swap)),
+        wake = next => wake,
     }
 }
 

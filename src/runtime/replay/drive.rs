@@ -4,6 +4,7 @@ use super::{BoundInput, Speed, SvgOptions, gallery::Gallery, summary::Summary};
 use crate::{
     engine::{AtEnd, Inline, Options},
     io::source::{FileOptions, FileSource, Pulled, Source},
+    plan::{Mode, Plan},
     runtime::{
         executor::Threads,
         project::Project,
@@ -33,6 +34,8 @@ pub struct ReplayOptions {
     pub shards: Option<u32>,
     /// Where alerts go; none: stdout.
     pub alerts: Option<PathBuf>,
+    /// Where alerts of rules in shadow mode go; none: they are only counted.
+    pub shadow: Option<PathBuf>,
     /// Where late events go; none: they are only counted.
     pub late: Option<PathBuf>,
     /// Where records go that are no events; none: they are only counted.
@@ -95,7 +98,7 @@ impl Replay {
             let lane = session.add_partition(&input.source, &input.schema, format, partition, input.disorder_ms);
             readers.extend(lane.map(|lane| Reader { file, lane, ended: false }));
         }
-        let out = Outputs::open(&options)?;
+        let out = Outputs::open(&options, &project.plan)?;
         let rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
         Ok(Self { session, readers, options, rules, out, gallery })
     }
@@ -219,12 +222,15 @@ impl Pace {
 /// Where lines go.
 struct Outputs {
     alerts: Box<dyn Write>,
+    /// Which rules are in shadow mode, and where their alerts go.
+    shadows: Vec<bool>,
+    shadow: Option<BufWriter<File>>,
     late: Option<BufWriter<File>>,
     dead: Option<BufWriter<File>>,
 }
 
 impl Outputs {
-    fn open(options: &ReplayOptions) -> Result<Self, String> {
+    fn open(options: &ReplayOptions, plan: &Plan) -> Result<Self, String> {
         let create = |path: &PathBuf| {
             File::create(path).map(BufWriter::new).map_err(|error| format!("can't write `{}`: {error}", path.display()))
         };
@@ -233,6 +239,8 @@ impl Outputs {
                 Some(path) => Box::new(create(path)?),
                 None => Box::new(io::stdout()),
             },
+            shadows: plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect(),
+            shadow: options.shadow.as_ref().map(create).transpose()?,
             late: options.late.as_ref().map(create).transpose()?,
             dead: options.dead_letter.as_ref().map(create).transpose()?,
         })
@@ -240,7 +248,7 @@ impl Outputs {
 
     /// Writes and empties; false where the reader of the alerts has gone away.
     fn write(&mut self, lines: &mut Lines, letters: &mut Letters) -> Result<bool, String> {
-        let written = self.alerts.write_all(&lines.bytes);
+        let (written, shadow) = self.write_alerts(lines);
         lines.clear();
         let late = self.late.as_mut().map_or(Ok(()), |out| out.write_all(&letters.late));
         let dead = self.dead.as_mut().map_or(Ok(()), |out| out.write_all(&letters.dead));
@@ -249,12 +257,30 @@ impl Outputs {
         }
         letters.late.clear();
         letters.dead.clear();
-        late.and(dead).map_err(|error| format!("can't write: {error}"))?;
+        late.and(dead).and(shadow).map_err(|error| format!("can't write: {error}"))?;
         match written {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(format!("can't write alerts: {error}")),
         }
+    }
+
+    /// How it went with the alerts, and with those of shadows.
+    fn write_alerts(&mut self, lines: &Lines) -> (io::Result<()>, io::Result<()>) {
+        if !self.shadows.contains(&true) {
+            return (self.alerts.write_all(&lines.bytes), Ok(()));
+        }
+        let (mut alerts, mut shadow) = (Ok(()), Ok(()));
+        for (rule, place) in &lines.entries {
+            let line = lines.bytes.get(place.clone()).unwrap_or_default();
+            let aside = self.shadows.get(*rule as usize) == Some(&true);
+            match (aside, &mut self.shadow) {
+                (false, _) => alerts = alerts.and_then(|()| self.alerts.write_all(line)),
+                (true, Some(out)) => shadow = shadow.and_then(|()| out.write_all(line)),
+                (true, None) => {}
+            }
+        }
+        (alerts, shadow)
     }
 
     fn flush(&mut self) -> Result<(), String> {
@@ -264,11 +290,13 @@ impl Outputs {
         };
         let late = self.late.as_mut().map_or(Ok(()), Write::flush);
         let dead = self.dead.as_mut().map_or(Ok(()), Write::flush);
-        alerts.and(late).and(dead).map_err(|error| format!("can't write: {error}"))
+        let shadow = self.shadow.as_mut().map_or(Ok(()), Write::flush);
+        alerts.and(shadow).and(late).and(dead).map_err(|error| format!("can't write: {error}"))
     }
 }
 
-fn progress_bar(wanted: bool) -> ProgressBar {
+/// Counts records on stderr, where that is a terminal and somebody wants it.
+pub fn progress_bar(wanted: bool) -> ProgressBar {
     if !wanted {
         return ProgressBar::hidden();
     }

@@ -21,6 +21,8 @@
 //! | `geocep_waiting_events` | events in the reorder buffers |
 //! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
 //! | `geocep_processing_seconds` | from a chunk's arrival until its outputs are with the sinks |
+//! | `geocep_reloads_total{result}`, `geocep_reload_ok` | reloads taken (`ok`) and `refused`; whether the last was taken |
+//! | `geocep_rules_info{hash}` | the fingerprint of the rule files and fences that run |
 //! | `geocep_component_ready{kind,name}` | 1 when the part works, else 0 |
 //! | `geocep_build_info{version}`, `geocep_uptime_seconds` | which binary, and for how long |
 //!
@@ -40,5 +42,5 @@ mod summary;
 pub use figures::{RuleFigures, SinkFigures, StreamFigures};
 pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;
-pub use rules::{RuleKind, RuleStatus};
+pub use rules::{RuleKind, RuleMode, RuleStatus};
 pub use summary::{LatencyRecord, LatencySummary};
