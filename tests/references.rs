@@ -77,7 +77,6 @@ fn counts(events: &Path, clause: &str, shards: u32) -> Counts {
         shadow: None,
         late: None,
         dead_letter: None,
-        svg: None,
         progress: false,
         svg: None,
     };
