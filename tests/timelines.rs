@@ -124,8 +124,9 @@ fn the_wall_clock_moves_the_time_of_quiet_sources_though_others_are_busy() {
         ("alert", "Wall", "FROM ships PARTITION BY id PATTERN a -> !b FOR 5 s WITHIN UNBOUNDED CLOCK WALL"),
         ("alert", "Car", "FROM cars PARTITION BY id PATTERN a -> !b FOR 10 s WITHIN UNBOUNDED CLOCK WALL"),
     ]);
-    let both =
-        |cars: Vec<String>, ships: Vec<String>| Scene::with_config(CONFIG, &rules, vec![("cars", cars), ("ships", ships)]);
+    let both = |cars: Vec<String>, ships: Vec<String>| {
+        Scene::with_config(CONFIG, &rules, vec![("cars", cars), ("ships", ships)])
+    };
     // Cars have come to 50, which their absence lets fire; but as long as they are read, the wall clock hasn't said so.
     let scene = both([at(1), at(50)].concat(), at(1));
     let (mut session, lanes) = scene.session(&Mode { eager: true, ..Mode::default() }, 1);

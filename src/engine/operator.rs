@@ -1,8 +1,9 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 mod instant;
+mod passing;
 
-use self::instant::Unordered;
+use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
     histories::Histories,
@@ -21,7 +22,6 @@ use crate::{
     op::through,
     plan::{self, ClockPolicy},
 };
-use smallvec::SmallVec;
 use std::{any::Any, cell::OnceCell, collections::VecDeque, sync::Arc};
 
 /// One rule on one shard.
@@ -56,12 +56,6 @@ pub(super) trait Operator: Send {
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
-}
-
-pub(super) struct Passing {
-    program: through::Program,
-    pub(super) entities: Keyed<through::KeyState>,
-    scratch: Vec<[Value; 3]>,
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
@@ -109,11 +103,7 @@ impl<K: Kernel> KeyedOperator<K> {
         groups: u32,
         ending: Option<Ending>,
     ) -> Self {
-        let passing = rule.through.as_ref().map(|through| Passing {
-            program: through::Program::new(through),
-            entities: Keyed::new(groups),
-            scratch: Vec::new(),
-        });
+        let passing = rule.through.as_ref().map(|through| Passing::new(through, groups));
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
@@ -222,55 +212,6 @@ impl<K: Kernel> KeyedOperator<K> {
                 }
             }
             (None, None) => {}
-        }
-    }
-
-    /// Positions become passages, each an event of its own partition.
-    fn step_through(&mut self, input: usize, event: EventRef<'_>, entity: &Key, out: &mut Vec<Output>) {
-        let group = entity.group(self.groups);
-        let Some(plan) = self.rule.inputs.get(input) else { return };
-        let position = plan.position_slot.and_then(|slot| match event.values.get(usize::from(slot)) {
-            Some(Value::Point(position)) => Some(*position),
-            _ => None,
-        });
-        let Some(passing) = self.passing.as_mut() else { return };
-        let place = match passing.entities.find(group, entity) {
-            Some(place) => place,
-            None => match passing.entities.insert(group, entity.clone(), through::KeyState::default()) {
-                Some(place) => place,
-                None => return,
-            },
-        };
-        let mut passages = std::mem::take(&mut passing.scratch);
-        if let Some(entry) = passing.entities.entry(place) {
-            let passages = &mut passages;
-            passing.program.step(&mut entry.state, &self.world, event.time_ms(), position, &mut |passage| {
-                passages.push(passage.clone());
-            });
-            if entry.state.is_idle() {
-                passing.entities.remove(place);
-            }
-        }
-        let rule = Arc::clone(&self.rule);
-        for passage in passages.drain(..) {
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            let Some(plan) = rule.inputs.get(input) else { continue };
-            let none = Key::default();
-            let env = Env {
-                event,
-                extra: &passage,
-                previous: None,
-                computed: (&plan.computed, &self.computed),
-                key: &none,
-                bound: &Nothing,
-                world: &self.world,
-            };
-            let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
-            let key = Key::new(&parts);
-            self.step_partition(input, (event, When::OnTime), &passage, group, &key, out);
-        }
-        if let Some(passing) = self.passing.as_mut() {
-            passing.scratch = passages;
         }
     }
 
