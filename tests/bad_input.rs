@@ -239,3 +239,32 @@ fn files_that_are_not_there_are_named() {
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("nowhere.geojson"), "{}", outcome.stderr);
 }
+
+#[test]
+fn a_mistake_in_a_rule_is_told_before_what_follows_from_it() {
+    let bench = Bench::new();
+    let rules = "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: FROM pings WINDO COUNT 3\n";
+    fs::write(bench.path("broken.yaml"), rules).unwrap();
+    // No rule that could be read reads the stream.
+    let outcome = bench.replay("broken", &fixtures().join("bom.ndjson"), &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("did you mean `WINDOW`?"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("no rule reads"), "{}", outcome.stderr);
+    let test =
+        "rule_files: [broken.yaml]\ntests:\n  - name: t\n    events: { pings: [{ ts: 1, id: a }] }\n    alerts: []\n";
+    fs::write(bench.path("t.yaml"), test).unwrap();
+    let output = bench.geocep(&["test", "t.yaml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("did you mean `WINDOW`?"), "{stderr}");
+}
+
+#[test]
+fn the_directories_of_outputs_are_made() {
+    let bench = Bench::new();
+    let alerts = bench.path("new/dir/alerts.ndjson");
+    let input = fixtures().join("bom.ndjson");
+    let args = ["replay", "--quiet", "--rules", "plain.yaml", "--alerts", "new/dir/alerts.ndjson", "--stream"];
+    let output = bench.geocep(&[&args[..], &[&format!("pings={}", input.display())]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(alerts.is_file());
+}

@@ -6,12 +6,12 @@ mod common;
 
 use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
-    engine::{Change, Replaced},
+    engine::{Change, Inline, Options, Replaced},
     runtime::{
         project::{Loaded, Project, ProjectError, Request},
-        session::{Letters, Lines},
+        session::{Letters, Lines, Session},
     },
-    wire::Chunk,
+    wire::{Chunk, Format},
 };
 use proptest::prelude::*;
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::LazyLock};
@@ -543,4 +543,245 @@ fn windows_go_on_where_only_their_result_is_edited() {
     };
     assert_eq!(play(rule(0, "sum")), (vec![6, 4], 1, 0));
     assert_eq!(play(rule(0, "max")), (vec![1, 4], 0, 1), "another aggregate has another state");
+}
+
+/// Sources apart, and what ties them together: cars lead, ships lag.
+const TWO: &str = "
+sources:
+  cars:
+    file: cars.ndjson
+    schema: { time: ts, position: { lon: lon, lat: lat }, fields: { id: string, speed: { type: float, unit: km/h } } }
+  ships:
+    file: ships.ndjson
+    schema: { time: ts, position: { lon: lon, lat: lat }, fields: { id: string, speed: { type: float, unit: km/h } } }
+rules: rules.yaml
+";
+
+/// Rules of each kind over one of two sources, which know nothing of one another.
+const APART: &[Rule] = &[
+    ("stream", "minutes", "FROM cars\nPARTITION BY id\nWINDOW TUMBLING 20 s JITTER 100%\nMEASURES count(*) AS n"),
+    ("alert", "Minute", "FROM minutes\nPARTITION BY id\nMEASURES n"),
+    (
+        "alert",
+        "Mixed",
+        "FROM cars, minutes\nPARTITION BY id\nPATTERN c -> m\nWITHIN 1 min\nDEFINE c FROM cars AS TRUE, m FROM minutes AS n > 1\nAFTER MATCH NO SKIP",
+    ),
+    (
+        "alert",
+        "Ordered",
+        "FROM cars\nPARTITION BY id\nORDER BY time, speed\nPATTERN a b\nWITHIN 1 min\nDEFINE b AS speed > a.speed\nMEASURES b.speed AS top\nAFTER MATCH NO SKIP",
+    ),
+    ("alert", "Silent", "FROM cars\nPARTITION BY id\nPATTERN last -> !next FOR 15 s\nWITHIN UNBOUNDED"),
+    (
+        "alert",
+        "Revised",
+        "FROM cars\nPARTITION BY id\nWINDOW SLIDING 30 s EVERY 10 s\nMEASURES count(*) AS n, sum(speed) AS sum\nALLOWED LATENESS 1 min",
+    ),
+    ("alert", "Now", "FROM cars\nLATEST BY id MAX AGE 1 min\nMEASURES speed\nEMIT EVERY 7 s"),
+    (
+        "alert",
+        "Met",
+        "FROM cars a NEAR cars b WITHIN 500 m AND 1 min EVERY 5 s\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, together",
+    ),
+    (
+        "alert",
+        "Docked",
+        "FROM ships\nPARTITION BY id\nWINDOW SESSION GAP 9 s\nMEASURES count(*) AS n, first(speed) AS first",
+    ),
+    ("stream", "slow", "FROM ships\nWHERE speed < 60 km/h\nPARTITION BY id\nMEASURES speed"),
+    ("alert", "Lost", "FROM slow\nPARTITION BY id\nPATTERN last -> !next FOR 20 s\nWITHIN UNBOUNDED\nCLOCK EVENT"),
+];
+
+/// Rules that read both, in one rule and through others.
+const TIES: &[Rule] = &[
+    (
+        "alert",
+        "Pairs",
+        "FROM cars JOIN ships ON cars.id = ships.id WITHIN 10 s\nMEASURES cars.time AS car, ships.time AS ship",
+    ),
+    ("stream", "fast", "FROM cars\nWHERE speed > 30 km/h\nPARTITION BY id\nMEASURES speed"),
+    (
+        "alert",
+        "Through",
+        "FROM fast, slow\nPARTITION BY id\nPATTERN f -> s\nWITHIN 30 s\nDEFINE f FROM fast AS TRUE, s FROM slow AS TRUE\nMEASURES f.time AS car, s.time AS ship\nAFTER MATCH NO SKIP",
+    ),
+];
+
+/// What happens to a play of two sources.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// So many more records of a lane.
+    Push(usize, usize),
+    /// From now on the sources are tied together by some of the rules that do, or by none.
+    Tie(u8),
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = prop_oneof![
+        8 => (0..4usize, 1..25usize).prop_map(|(lane, count)| Turn::Push(lane, count)),
+        2 => (0..8u8).prop_map(Turn::Tie),
+    ];
+    proptest::collection::vec(turn, 1..40)
+}
+
+fn two_lanes(seed: u64) -> Vec<Vec<String>> {
+    let mut state = seed;
+    let mut next = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % limit) as i64
+    };
+    let lane = |step: u64, next: &mut dyn FnMut(u64) -> i64| {
+        let mut ts = -20_000;
+        let record = |_| {
+            ts += next(step) * 500;
+            // Some come long after their time.
+            let late_ms = if next(9) == 0 { next(40) * 1_000 } else { 0 };
+            ping(ts - late_ms, &format!("v{}", next(4)), 10.0 + next(4) as f64 / 300.0, 50.0, next(90) as f64)
+        };
+        (0..80).map(record).collect::<Vec<_>>()
+    };
+    [4, 5, 5, 4].into_iter().map(|step| lane(step, &mut next)).collect()
+}
+
+/// A play of two sources of two partitions each.
+#[derive(Clone, Copy)]
+struct Two<'a> {
+    place: &'a Place,
+    records: &'a [Vec<String>],
+    shards: u32,
+    eager: bool,
+    /// Which of the rules that tie are there from the start.
+    tied: u8,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Played {
+    lines: String,
+    /// The numbers of timelines that there were, turn by turn.
+    timelines: Vec<usize>,
+    /// The latest times of cars and ships that had been given when the rules last changed.
+    given_ms: [i64; 2],
+}
+
+impl Two<'_> {
+    fn rules(chosen: u8) -> String {
+        let tie = TIES.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).map(|(_, rule)| *rule);
+        // `Through` reads `fast`.
+        let fast = (chosen & 6 == 4).then_some(TIES[1]);
+        rule_file(&APART.iter().copied().chain(tie).chain(fast).collect::<Vec<_>>())
+    }
+
+    fn play(&self, turns: &[Turn]) -> Played {
+        fs::write(self.place.path("geocep.yaml"), TWO).unwrap();
+        let mut project = self.place.load(&Self::rules(self.tied), None).unwrap();
+        let options = Options { shards: self.shards, key_groups: 64, seed: 7, eager: self.eager };
+        let mut session = Session::new(&project, options, Box::new(Inline)).unwrap();
+        let lanes = [("cars", 0), ("cars", 1), ("ships", 0), ("ships", 1)].map(|(name, partition)| {
+            let schema = &project.config.sources[name].schema;
+            session.add_partition(name, schema, Format::Ndjson, partition, 2_000).unwrap()
+        });
+        let (mut lines, mut letters) = (Lines::default(), Letters::default());
+        let mut played = Played::default();
+        let mut done = [0usize; 4];
+        let mut given_ms = [i64::MIN; 2];
+        let rest = (0..4).map(|lane| Turn::Push(lane, usize::MAX));
+        for turn in turns.iter().cloned().chain(rest) {
+            match turn {
+                Turn::Push(lane, count) => {
+                    let mut chunk = Chunk::new();
+                    for (offset, record) in self.records[lane].iter().enumerate().skip(done[lane]).take(count) {
+                        chunk.push((lane % 2) as u32, offset as u64, record.as_bytes(), 1 << 20);
+                        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+                        given_ms[lane / 2] = given_ms[lane / 2].max(record["ts"].as_i64().unwrap());
+                    }
+                    done[lane] = done[lane].saturating_add(count).min(self.records[lane].len());
+                    session.push(lanes[lane], &chunk, &mut letters);
+                }
+                Turn::Tie(chosen) => {
+                    let next = self.place.load(&Self::rules(chosen), Some(&project)).unwrap();
+                    let replaced = session.replace(&next, &mut lines).unwrap();
+                    for rule in &replaced.rules {
+                        let stays = APART.iter().any(|(_, name, _)| *name == rule.name);
+                        assert!(!stays || rule.change == Change::Kept, "{rule:?}");
+                    }
+                    (project, played.given_ms) = (next, given_ms);
+                }
+            }
+            session.advance(&mut lines);
+            played.timelines.push(session.engine().timelines());
+        }
+        session.finish(geocep::engine::AtEnd::Drain, &mut lines);
+        played.lines = String::from_utf8(lines.bytes).unwrap();
+        played
+    }
+}
+
+/// The lines of these rules, in one order.
+fn sorted_of<'a>(lines: &'a str, rules: &[Rule]) -> Vec<&'a str> {
+    let names: Vec<String> = rules.iter().map(|(_, name, _)| format!("\"rule\":\"{name}\"")).collect();
+    let mut lines: Vec<&str> = lines.lines().filter(|line| names.iter().any(|name| line.contains(name))).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Whether the car and the ship of an alert are later than all that were given before the rules changed.
+fn is_of_later(line: &str, given_ms: [i64; 2]) -> bool {
+    let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+    let later = |name: &str, than_ms: i64| {
+        let time: jiff::Timestamp = alert["properties"]["measures"][name].as_str().unwrap().parse().unwrap();
+        time.as_millisecond() > than_ms
+    };
+    later("car", given_ms[0]) && later("ship", given_ms[1])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(24)) })]
+
+    #[test]
+    fn sources_that_are_tied_together_and_let_go_again_leave_no_trace_in_rules_that_read_one(
+        seed in 0..20u64,
+        turns in turns(),
+        shards in 1..4u32,
+        eager in any::<bool>(),
+    ) {
+        let place = Place::new(&ZONES);
+        let records = two_lanes(seed);
+        let two = Two { place: &place, records: &records, shards: 1, eager: false, tied: 0 };
+        let pushes: Vec<Turn> = turns.iter().filter(|turn| matches!(turn, Turn::Push(..))).cloned().collect();
+        let expected = two.play(&pushes);
+        for (_, name, _) in APART.iter().filter(|(kind, ..)| *kind == "alert") {
+            prop_assert!(count_of(&expected.lines, name) > 0, "`{}` never fires", name);
+        }
+        let found = Two { shards, eager, ..two }.play(&turns);
+        let (found, expected) = (sorted_of(&found.lines, APART), sorted_of(&expected.lines, APART));
+        let differs = found.iter().zip(&expected).find(|(a, b)| a != b);
+        prop_assert!(found == expected, "{} of {}: {differs:#?}", found.len(), expected.len());
+    }
+
+    #[test]
+    fn a_rule_that_ties_sources_together_works_on_all_that_comes_from_then_on(
+        seed in 0..20u64,
+        (before, after) in (turns(), turns()),
+        shards in 1..4u32,
+        eager in any::<bool>(),
+    ) {
+        let place = Place::new(&ZONES);
+        let records = two_lanes(seed);
+        let two = Two { place: &place, records: &records, shards, eager, tied: 0 };
+        let pushes = |turns: Vec<Turn>| turns.into_iter().filter(|turn| matches!(turn, Turn::Push(..)));
+        let all = Two { tied: 7, ..two }.play(&[]);
+        let turns: Vec<Turn> = pushes(before).chain([Turn::Tie(7)]).chain(pushes(after)).collect();
+        let found = two.play(&turns);
+        prop_assert_eq!((found.timelines.iter().max(), found.timelines.last()), (Some(&2), Some(&1)));
+        let ties = [TIES[0], TIES[2]];
+        let (lines, all) = (sorted_of(&found.lines, &ties), sorted_of(&all.lines, &ties));
+        prop_assert!(!all.is_empty());
+        for line in all.iter().filter(|line| is_of_later(line, found.given_ms)) {
+            prop_assert!(lines.contains(line), "{}", line);
+        }
+        // Whatever pairs with what: a join makes no pair that isn't one.
+        let pairs = sorted_of(&found.lines, &ties[..1]);
+        prop_assert!(pairs.iter().all(|line| all.contains(line)));
+    }
 }

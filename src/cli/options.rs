@@ -61,8 +61,11 @@ pub(super) fn load_inputs(
     let (rules, inputs) = rules_and_inputs(rules, inputs);
     let loaded = Loaded::read(&config.request(&rules)).map_err(in_words)?;
     let streams = stream_files(streams).map_err(|error| (error, 2))?;
-    let binding = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
-    Ok((loaded, binding))
+    match bind(&loaded, &streams, &inputs) {
+        Ok(binding) => Ok((loaded, binding)),
+        // What a broken rule reads isn't known, so that its mistake comes first.
+        Err(error) => Err(loaded.unread().map_or((error, 2), in_words)),
+    }
 }
 
 /// The files that `--stream NAME=FILE` names.

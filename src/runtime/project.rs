@@ -248,6 +248,15 @@ impl Loaded {
         read
     }
 
+    /// All mistakes of the rules, if the text of one couldn't be read: then which streams rules read isn't known either.
+    pub fn unread(self) -> Option<ProjectError> {
+        let mut rules = self.files.iter().flat_map(|file| &file.rules);
+        if self.errors == 0 && rules.all(|rule| rule.query().0.is_some()) {
+            return None;
+        }
+        self.check(&BTreeMap::new(), true).err()
+    }
+
     /// Checks the rules. `guessed` are schemas of streams that the configuration doesn't declare; `open` accepts streams and fence sets
     /// that nobody declared (for a check without a configuration).
     ///

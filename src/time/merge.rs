@@ -226,7 +226,8 @@ impl Merge {
 
     /// Deals the partitions of these merges, with what waits of them, to as many new ones as there are numbers up to `count`; `to` says
     /// to which one by the partition's stream. Time has come in a new one as far as in the one that is furthest behind of those that it is
-    /// made of. Also says where each partition went: by the merge that it was of and its number there.
+    /// made of; a partition that was idle still brings nothing from before what had left of those that it was with.
+    /// Also says where each partition went: by the merge that it was of and its number there.
     pub fn deal(
         merges: Vec<Self>,
         count: usize,
@@ -237,7 +238,11 @@ impl Merge {
         let mut went = Vec::with_capacity(merges.len());
         for Self { lanes, left, .. } in merges {
             let mut of_merge = Vec::with_capacity(lanes.len());
-            for lane in lanes {
+            for mut lane in lanes {
+                // Who takes its events has seen time go past it.
+                if lane.watermark.time_ms() < left.time_ms {
+                    lane.watermark.raise(left.time_ms);
+                }
                 let at = to(lane.stream).min(count.saturating_sub(1));
                 let Some(place) = dealt.get_mut(at) else { continue };
                 let merge = place.get_or_insert_with(|| Self { left, releases, ..Self::new() });

@@ -318,3 +318,24 @@ fn a_late_event_that_is_taken_leaves_as_of_the_watermark_at_which_it_came_wherev
         }
     }
 }
+
+#[test]
+fn a_partition_that_was_idle_stays_behind_what_left_without_it_when_partitions_are_dealt_anew() {
+    let sources = [source(0, 0, &[100]), source(1, 0, &[20, 60, 110]), Source { stream: 1, ..source(0, 0, &[10]) }];
+    let (mut ahead, mut behind, mut late) = (merge_of(&sources[..2]), merge_of(&sources[2..]), vec![]);
+    ahead.push(PartitionIx(0), batch(&sources[0], 0..1), &mut late);
+    ahead.push(PartitionIx(1), batch(&sources[1], 0..1), &mut late);
+    ahead.set_idle(PartitionIx(1), true);
+    behind.push(PartitionIx(0), batch(&sources[2], 0..1), &mut late);
+    assert_eq!((ahead.release().len(), ahead.watermark()), (2, 100));
+    assert_eq!((behind.release().len(), behind.watermark()), (1, 10));
+
+    let (mut dealt, went) = Merge::deal(vec![ahead, behind], 1, |_| 0);
+    assert_eq!(went, [vec![(0, PartitionIx(0)), (0, PartitionIx(1))], vec![(0, PartitionIx(2))]]);
+    let mut merge = dealt.remove(0);
+    assert_eq!(merge.watermark(), 10);
+    merge.push(PartitionIx(1), batch(&sources[1], 1..3), &mut late);
+    assert_eq!(late.iter().map(|late| (late.header.time_ms, late.by_ms)).collect::<Vec<_>>(), [(60, 40)]);
+    merge.end_all();
+    assert_eq!(merge.release().iter().map(|event| event.time_ms()).collect::<Vec<_>>(), [110]);
+}

@@ -89,7 +89,13 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
         };
         if scope.inputs.iter().any(|input| input.name == name.text) {
             let message = format!("FROM names `{}` twice", name.text);
-            scope.report(Diagnostic::new(Code::NameTwice, name.span, message));
+            let mut diagnostic = Diagnostic::new(Code::NameTwice, name.span, message);
+            if !query.joins.is_empty() {
+                // The streams of a join may be one, under two names.
+                let stream = &source.stream.text;
+                diagnostic = diagnostic.with_help(format!("tell them apart: `FROM {stream} a JOIN {stream} b ON …`"));
+            }
+            scope.report(diagnostic);
             whole = false;
         } else if query.joins.is_empty() && scope.inputs.iter().any(|input| input.stream == stream) {
             scope.unsupported("the same stream twice in FROM", source.span);

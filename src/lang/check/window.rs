@@ -26,7 +26,7 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
         return None;
     }
     let kind = kind(rule, clause);
-    let early_ms = early(rule, clause, query);
+    let early_ms = early(rule, clause, kind.as_ref(), query);
     let late_ms = late::lateness(rule, clause, query);
     let jitter = match (&clause.jitter, &clause.offset, &kind) {
         (Some(jitter), ..) => drawn(rule, jitter, kind.as_ref()),
@@ -162,7 +162,12 @@ fn zone(rule: &mut RuleScope<'_>, zone: &Spanned<String>, kind: &WindowKind) -> 
 
 /// EMIT EVERY of a window: results so far. `Some(None)` where the rule has none, `None` where it is wrong.
 #[allow(clippy::option_option, reason = "a rule without the clause is not a rule with a wrong one")]
-fn early(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Option<Option<TimeMs>> {
+fn early(
+    rule: &mut RuleScope<'_>,
+    clause: &WindowClause,
+    kind: Option<&plan::WindowKind>,
+    query: &Query,
+) -> Option<Option<TimeMs>> {
     let Some(emit) = &query.emit else { return Some(None) };
     let EmitKind::Every { period, updated_keys: false } = &emit.kind else { return Some(None) };
     if !matches!(clause.kind, WindowKind::Tumbling { .. } | WindowKind::Session { .. }) {
@@ -176,7 +181,19 @@ fn early(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Opti
         );
         return None;
     }
-    Compiler::new(rule, Site::Constant, 0).positive_ms(period).map(Some)
+    let period_ms = Compiler::new(rule, Site::Constant, 0).positive_ms(period)?;
+    let longest_ms = match kind {
+        Some(plan::WindowKind::Tumbling { size_ms }) => Some(*size_ms),
+        Some(plan::WindowKind::Session { max_ms, .. }) => *max_ms,
+        // Where clocks change some last longer.
+        _ => None,
+    };
+    if longest_ms.is_some_and(|longest_ms| period_ms >= longest_ms) {
+        let message = "the window is over before its first result so far";
+        let help = "EMIT EVERY is shorter than the window; without it there is one result at the end";
+        return rule.report_none(Diagnostic::new(Code::OutOfRange, period.span, message).with_help(help));
+    }
+    Some(Some(period_ms))
 }
 
 fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: Option<&plan::WindowKind>) -> Option<plan::Jitter> {

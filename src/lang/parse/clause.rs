@@ -55,7 +55,7 @@ const OPENINGS: &[Opening] = &[
     opening(Clause::Through, "THROUGH", &[]),
     opening(Clause::Near, "NEAR", &[]),
     opening(Clause::Join, "JOIN", &[]),
-    opening(Clause::Join, "LEFT", &["JOIN"]),
+    opening(Clause::Join, "LEFT", &["JOIN", "OUTER"]),
     opening(Clause::Join, "INNER", &["JOIN"]),
     opening(Clause::Lookup, "LOOKUP", &[]),
     opening(Clause::Unnest, "UNNEST", &[]),

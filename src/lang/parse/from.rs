@@ -116,10 +116,11 @@ pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
     Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, span: i.span_from(start.span()) }))
 }
 
-/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b | WITHIN d]`, from its first word on.
+/// `[INNER | LEFT [OUTER]] JOIN b ON condition [WITHIN a .. b | WITHIN d]`, from its first word on.
 pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
     let kind = if start.is_word("LEFT") { JoinKind::Left } else { JoinKind::Inner };
     let i = if start.is_word("JOIN") { start } else { start.next() };
+    let i = if kind == JoinKind::Left && i.is_word("OUTER") { i.next() } else { i };
     let (i, _) = must_word("JOIN")(i)?;
     let (i, source) = source(i)?;
     let (i, _) = must_word("ON")(i)?;

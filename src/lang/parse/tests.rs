@@ -49,6 +49,7 @@ const FINE: &[&str] = &[
     "FROM pings a NEAR pings b WITHIN 500 m AND 2 min PARTITION BY pair(a.id, b.id)",
     "FROM pings a NEAR pings b WITHIN 500 m LEAVE AT 700 m ON a.kind != b.kind EVERY 10 s MAX AGE 5 min ON TIMEOUT PATTERN x",
     "FROM a JOIN b ON a.key = b.key WITHIN -5 min .. 10 min LEFT JOIN c ON a.x = c.x",
+    "FROM a p LEFT OUTER JOIN b q ON p.key = q.key WITHIN 1 min",
     "FROM a LOOKUP ports AS p ON a.port = p.id UNNEST fences AS f",
     "FROM p LATEST BY vehicle MAX AGE 10 min EMIT EVERY 1 min FOR UPDATED KEYS",
     "FROM p WHERE speed > 5 ONCE EVERY 1 h",

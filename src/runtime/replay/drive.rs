@@ -15,7 +15,7 @@ use crate::{
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -232,7 +232,9 @@ struct Outputs {
 impl Outputs {
     fn open(options: &ReplayOptions, plan: &Plan) -> Result<Self, String> {
         let create = |path: &PathBuf| {
-            File::create(path).map(BufWriter::new).map_err(|error| format!("can't write `{}`: {error}", path.display()))
+            // As the sinks of a configuration do.
+            let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path));
+            made.map(BufWriter::new).map_err(|error| format!("can't write `{}`: {error}", path.display()))
         };
         Ok(Self {
             alerts: match &options.alerts {

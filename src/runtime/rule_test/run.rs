@@ -67,7 +67,11 @@ pub fn run_file(path: &Path, only: &str, coloured: bool) -> Result<FileOutcome, 
         None => Config::embedded(),
     };
     let loaded = Loaded::with_config(config, file.config.is_some(), &file.rules, coloured).map_err(failed)?;
-    let (files, guessed) = inputs(&loaded, &file).map_err(|mistake| source.wrong(mistake))?;
+    let (files, guessed) = match inputs(&loaded, &file) {
+        Ok(inputs) => inputs,
+        // What a broken rule reads isn't known, so that its mistake comes first.
+        Err(mistake) => return Err(loaded.unread().map_or_else(|| source.wrong(mistake), failed)),
+    };
     let project = loaded.check(&guessed, true).map_err(failed)?;
     check(&file, &project).map_err(|mistake| source.wrong(mistake))?;
     let chosen = file.tests.iter().zip(files).filter(|(test, _)| test.name.contains(only));
