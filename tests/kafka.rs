@@ -62,6 +62,7 @@ fn source(brokers: &str, topic: &str, member: &str) -> KafkaSource {
         latest: false,
         record_bytes_max: RECORD_BYTES_MAX,
         options,
+        checkpoint: None,
     })
     .unwrap()
 }
@@ -163,7 +164,7 @@ fn a_source_on_its_thread_is_held_back_and_stops_when_told() {
     let mut found = 0;
     while found < 50_000 {
         match running.deliveries.blocking_recv().unwrap() {
-            Delivery::Records(chunk) => found += chunk.len(),
+            Delivery::Records(chunk, _) => found += chunk.len(),
             Delivery::Trouble(error) => eprintln!("{error}"),
             Delivery::Failed(error) => panic!("{error}"),
             Delivery::Opened(opened) => assert_eq!(opened.partitions, Some(1)),

@@ -85,7 +85,7 @@ pub struct Engine {
     pub(super) options: Options,
     pub(super) merge: Merge,
     /// For each rule the level that it runs at.
-    level_of: Vec<u32>,
+    pub(super) level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
     /// For each rule its stream, and the levels that read it.
@@ -103,6 +103,8 @@ pub struct Engine {
     pub(super) last_event_ms: TimeMs,
     /// Whether a rule waits for the wall clock.
     pub(super) waits_for_wall: bool,
+    /// How many cuts there were.
+    pub(super) barrier: u64,
 }
 
 impl Engine {
@@ -177,6 +179,7 @@ impl Engine {
             event_ms: TimeMs::MIN,
             last_event_ms: TimeMs::MIN,
             waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
+            barrier: 0,
             compiled,
             options,
             plan,
@@ -216,6 +219,11 @@ impl Engine {
     /// An empty batch of this width with memory that was used before, if there is one.
     pub fn spare(&mut self, width: usize) -> Option<Batch> {
         self.merge.spare(width)
+    }
+
+    /// A partition of an earlier run comes again: it has neither ended nor is it idle, and its disorder may be another.
+    pub fn wake_partition(&mut self, partition: PartitionIx, disorder_ms: TimeMs) {
+        self.merge.wake(partition, disorder_ms);
     }
 
     /// A partition has ended: it holds nothing back any more.

@@ -5,6 +5,7 @@ use super::{
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output},
+    partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     plan::{self, ClockPolicy},
 };
 use smallvec::SmallVec;
-use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
+use std::{cell::OnceCell, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
@@ -34,20 +35,13 @@ pub(super) trait Operator: Send {
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
+    /// Lends the states of all keys as they are now.
+    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen>;
+    /// Reads the states of a group's keys.
+    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+    /// Reads the outputs that wait for the wall clock, those whose routing key `mine` says yes to.
+    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
-
-/// What is kept of a partition beside the kernel's state.
-#[derive(Debug)]
-struct Partition<S> {
-    previous: Option<Past>,
-    /// Those before it, the latest first; only for rules that look back so far.
-    older: Option<Box<Older>>,
-    kernel: S,
-}
-
-/// One allocation for what few rules have.
-#[derive(Debug, Default)]
-struct Older(VecDeque<Past>);
 
 struct Passing {
     program: through::Program,
@@ -321,7 +315,7 @@ fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, o
     }
 }
 
-impl<K: Kernel> Operator for KeyedOperator<K> {
+impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         match (self.stopped, self.rule.order.is_empty()) {
             (true, _) => {}
@@ -374,17 +368,7 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
     }
 
     fn save(&self, writer: &mut Writer) {
-        self.partitions.save(writer, |partition, writer| {
-            let older = partition.older.iter().flat_map(|older| &older.0);
-            let past: Vec<&Past> = partition.previous.iter().chain(older).collect();
-            writer.len(past.len());
-            for Past { time_ms, values } in past {
-                writer.i64(*time_ms);
-                writer.len(values.len());
-                values.iter().for_each(|value| writer.value(value));
-            }
-            self.kernel.save(&partition.kernel, writer);
-        });
+        self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, writer));
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
         }
@@ -392,28 +376,44 @@ impl<K: Kernel> Operator for KeyedOperator<K> {
     }
 
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
-        let (kernel, groups) = (Arc::clone(&self.kernel), self.groups);
-        let rule = Arc::clone(&self.rule);
-        let group = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
-        self.partitions.load(reader, group, |reader| {
-            let past = |reader: &mut Reader<'_>| {
-                let time_ms = reader.i64()?;
-                let values = (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?;
-                Ok::<_, DecodeError>(Past { time_ms, values })
-            };
-            let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
-            let previous = past.pop_front();
-            let older = (!past.is_empty()).then(|| Box::new(Older(past)));
-            let kernel_state = kernel.load(reader)?;
-            let deadline_ms = kernel.deadline(&kernel_state);
-            Ok((Partition { previous, older, kernel: kernel_state }, deadline_ms))
-        })?;
+        let (rule, groups) = (Arc::clone(&self.rule), self.groups);
+        let home = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
+        self.load_keys(reader, &home, &|key| Some(key.group(groups)).filter(|&group| mine(group)))?;
+        self.load_waiting(reader, mine)
+    }
+
+    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen> {
+        Box::new(FrozenOperator {
+            kernel: Arc::clone(&self.kernel),
+            partitions: self.partitions.freeze(barrier),
+            entities: self.passing.as_mut().map(|passing| passing.entities.freeze(barrier)),
+            waiting: self.waiting.clone(),
+        })
+    }
+
+    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.load_keys(reader, &|_| Some(group), &|_| Some(group))
+    }
+
+    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
+        let (rule, ix, rank) = (Arc::clone(&self.rule), self.ix, self.rank);
+        let waiting = load_outputs(reader)?.into_iter();
+        let own = waiting.filter(|output| mine(rule.routing_key(&output.key).group(self.groups)));
+        self.waiting.extend(own.map(|output| Output { rule: ix, rank, ..output }));
+        Ok(())
+    }
+}
+
+type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
+
+impl<K: Kernel> KeyedOperator<K> {
+    fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
+        let kernel = Arc::clone(&self.kernel);
+        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, reader))?;
         if let Some(passing) = &mut self.passing {
-            let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
-            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(reader)?, None)))?;
+            let set = passing.program.set();
+            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(set, reader)?, None)))?;
         }
-        let waiting = load_outputs(reader)?;
-        self.waiting.extend(waiting.into_iter().filter(|output| mine(rule.routing_key(&output.key).group(groups))));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! How state is written: little-endian fixed numbers, LEB128 lengths, values with a tag. One writer and one reader for every
 //! room, so that a checkpoint has one dialect.
 
-use super::{EventId, FenceRef, Fences, Key, StreamId, Text, TimeMs, Value};
+use super::{EventId, FenceRef, Fences, Key, RenumberedStream, Renumbering, StreamId, Text, TimeMs, Value};
 use crate::geo::{Cell, FenceIx, Position};
 use std::sync::Arc;
 
@@ -170,6 +170,27 @@ impl Writer {
 pub struct Reader<'a> {
     rest: &'a [u8],
     depth: u8,
+    numbers: Option<&'a Renumbering>,
+}
+
+/// A stream as a state names it.
+#[derive(Clone, Copy, Debug)]
+pub struct SavedStream<'a> {
+    /// Its number now; none: there is no such stream any more.
+    pub stream: Option<StreamId>,
+    numbers: Option<&'a RenumberedStream>,
+}
+
+impl SavedStream<'_> {
+    /// A row that was saved, with the slots of now.
+    pub fn row(&self, values: Vec<Value>) -> Vec<Value> {
+        self.numbers.map_or_else(|| values.clone(), |numbers| numbers.row(&values))
+    }
+
+    /// How many slots a row has now, where it had so many.
+    pub fn width(&self, saved: usize) -> usize {
+        self.numbers.map_or(saved, |numbers| numbers.slots.len())
+    }
 }
 
 const DEPTH_MAX: u8 = 32;
@@ -177,7 +198,12 @@ const DEPTH_MAX: u8 = 32;
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, depth: 0 }
+        Self { rest: bytes, depth: 0, numbers: None }
+    }
+
+    /// A reader of what a run with other numbers wrote; none: with the same numbers.
+    pub fn renumbered(bytes: &'a [u8], numbers: Option<&'a Renumbering>) -> Self {
+        Self { rest: bytes, depth: 0, numbers }
     }
 
     /// Whether everything was read.
@@ -273,11 +299,45 @@ impl<'a> Reader<'a> {
         text.map(Text::from).map_err(|_| DecodeError::Unexpected { found: 0, expected: "UTF-8 text" })
     }
 
+    /// A stream's number.
+    ///
+    /// # Errors
+    /// No number.
+    pub fn stream(&mut self) -> Result<SavedStream<'a>, DecodeError> {
+        let saved = self.u32()?;
+        let Some(table) = self.numbers else { return Ok(SavedStream { stream: Some(StreamId(saved)), numbers: None }) };
+        let numbers = table.streams.get(saved as usize).and_then(Option::as_ref);
+        Ok(SavedStream { stream: numbers.map(|numbers| numbers.stream), numbers })
+    }
+
+    /// A rule's number now; none: there is no such rule any more.
+    ///
+    /// # Errors
+    /// No number.
+    pub fn rule(&mut self) -> Result<Option<u32>, DecodeError> {
+        let saved = self.u32()?;
+        Ok(self.numbers.map_or(Some(saved), |table| table.rules.get(saved as usize).copied().flatten()))
+    }
+
+    /// The number now of a fence in the set that now has this number; none: it is gone.
+    ///
+    /// # Errors
+    /// No number.
+    pub fn fence_of(&mut self, set: u16) -> Result<Option<u32>, DecodeError> {
+        let saved = self.u32()?;
+        let Some(table) = self.numbers else { return Ok(Some(saved)) };
+        Ok(table.fences_of(set).and_then(|fences| fences.get(saved as usize).copied().flatten()))
+    }
+
     /// An event's id.
     pub fn event_id(&mut self) -> Result<EventId, DecodeError> {
         match self.u8()? {
             0 => Ok(EventId::Field(self.text()?)),
-            1 => Ok(EventId::Offset { stream: StreamId(self.u32()?), partition: self.u32()?, offset: self.u64()? }),
+            1 => {
+                let gone = DecodeError::Unexpected { found: 1, expected: "an event of a stream that is still there" };
+                let stream = self.stream()?.stream.ok_or(gone)?;
+                Ok(EventId::Offset { stream, partition: self.u32()?, offset: self.u64()? })
+            }
             found => Err(DecodeError::Unexpected { found: found.into(), expected: "an event id" }),
         }
     }
@@ -302,10 +362,21 @@ impl<'a> Reader<'a> {
                 let found = self.i64()? as u64;
                 Value::Cell(Cell::new(found).map_err(|_| DecodeError::Unexpected { found, expected: "an H3 cell" })?)
             }
-            10 => Value::Fence(FenceRef { set: self.u16()?, fence: FenceIx(self.u32()?) }),
+            10 => {
+                let (set, fence) = (self.u16()?, self.u32()?);
+                let now = self.numbers.map_or(Some((set, fence)), |table| table.fence(set, fence));
+                now.map_or(Value::Null, |(set, fence)| Value::Fence(FenceRef { set, fence: FenceIx(fence) }))
+            }
             11 => {
-                let set = self.u16()?;
-                let fences = (0..self.len()?).map(|_| self.u32().map(FenceIx)).collect::<Result<Vec<_>, _>>()?;
+                let saved = self.u16()?;
+                let numbers = (0..self.len()?).map(|_| self.u32()).collect::<Result<Vec<_>, _>>()?;
+                let (mut set, mut fences) = (saved, numbers);
+                if let Some(table) = self.numbers {
+                    // Numbers ascend with ids, so those that are left keep their order.
+                    fences = fences.iter().filter_map(|&fence| table.fence(saved, fence)).map(|(_, now)| now).collect();
+                    set = table.fence_sets.get(usize::from(saved)).and_then(Option::as_ref).map_or(saved, |now| now.0);
+                }
+                let fences: Vec<FenceIx> = fences.into_iter().map(FenceIx).collect();
                 Value::Fences(Fences::new(set, &fences))
             }
             12 => {

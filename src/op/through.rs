@@ -31,6 +31,11 @@ pub struct KeyState {
 }
 
 impl Program {
+    /// The number of the fence set that positions are located in.
+    pub fn set(&self) -> u16 {
+        self.set
+    }
+
     /// The program of a rule's THROUGH clause.
     pub fn new(through: &plan::Through) -> Self {
         Self {
@@ -109,14 +114,15 @@ impl KeyState {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote under the same fence set.
+    /// Reads what [`save`](Self::save) wrote, of a fence set that now has this number; fences that are gone are left.
     ///
     /// # Errors
     /// When the bytes are no such state.
-    pub fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub fn load(set: u16, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut inside: SmallVec<[(u32, TimeMs); 2]> = SmallVec::new();
         for _ in 0..reader.len()? {
-            let (ix, entry_ms) = (reader.u32()?, reader.i64()?);
+            let (ix, entry_ms) = (reader.fence_of(set)?, reader.i64()?);
+            let Some(ix) = ix else { continue };
             if inside.last().is_some_and(|&(last, _)| last >= ix) {
                 return Err(DecodeError::Unexpected { found: ix.into(), expected: "an ascending fence" });
             }
@@ -213,7 +219,7 @@ mod tests {
                     let mut writer = Writer::new();
                     state.save(&mut writer);
                     let bytes = writer.into_bytes();
-                    state = KeyState::load(&mut Reader::new(&bytes)).unwrap();
+                    state = KeyState::load(0, &mut Reader::new(&bytes)).unwrap();
                 }
                 let mut expected = vec![];
                 for (fence, entry) in entries.iter_mut().enumerate() {
@@ -241,7 +247,7 @@ mod tests {
 
         #[test]
         fn broken_state_is_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = KeyState::load(&mut Reader::new(&bytes));
+            let _ = KeyState::load(0, &mut Reader::new(&bytes));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StreamSchema, engine, expand, node::Node, schema,
-    sinks, sources, tree,
+    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema, engine, expand,
+    node::Node, schema, sinks, sources, state, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -37,6 +37,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// Checkpoints.
+    pub state: StateConfig,
 }
 
 impl Config {
@@ -106,6 +108,10 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
     }
+    config.state = match fields.get("state") {
+        Some(node) => state::read_state(&node, base)?,
+        None => state::default_state(base),
+    };
     fields.done()?;
     Ok(config)
 }

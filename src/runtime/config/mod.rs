@@ -15,6 +15,7 @@ mod schema;
 mod sinks;
 mod sources;
 mod span;
+mod state;
 mod tree;
 
 pub use engine::{ApiConfig, EngineConfig, Secret};
@@ -25,3 +26,4 @@ pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
 pub use span::parse_span_ms;
+pub use state::StateConfig;

@@ -2,12 +2,16 @@
 
 use super::{
     feed::{Feed, Silence},
+    keeper::Keeper,
     outbox::Outbox,
     quiet::Quiet,
     report::Report,
 };
 use crate::{
-    engine::AtEnd,
+    engine::{
+        AtEnd, Cut,
+        checkpoint::{Place, Position},
+    },
     io::{sink, source::Delivery},
     runtime::{
         clock::Clock,
@@ -67,6 +71,10 @@ pub(super) struct Driver {
     pub(super) letters: Letters,
     /// What went wrong for good.
     pub(super) failures: Vec<String>,
+    /// Who writes checkpoints, if there are any.
+    pub(super) keeper: Option<Keeper>,
+    /// Where everything that was pushed ends, by source and partition.
+    pub(super) places: BTreeMap<(String, u32), Position>,
 }
 
 /// What a run comes to.
@@ -75,6 +83,8 @@ pub(super) struct Outcome {
     pub(super) summary: String,
     /// Sources that failed.
     pub(super) failures: Vec<String>,
+    /// Who writes the last checkpoint, and what it has beside what sinks have not taken; without a cut the run has come to its end.
+    pub(super) keeper: Option<(Keeper, Option<(Cut, Vec<Place>)>)>,
 }
 
 /// What the driver wakes for.
@@ -105,7 +115,18 @@ impl Driver {
         let (mut looked, mut reported) = (self.clock.monotonic(), self.clock.monotonic());
         self.publish();
         let mut turn = 0;
+        let mut all_open = false;
         let at_end = loop {
+            if !all_open && !self.feeds.iter().any(Feed::holds_start) {
+                all_open = true;
+                for (source, partition) in self.session.end_unclaimed() {
+                    tracing::warn!(
+                        source,
+                        partition,
+                        "the checkpoint has this partition, and nothing reads it any more"
+                    );
+                }
+            }
             if self.feeds.iter().all(|feed| feed.ended) {
                 break AtEnd::Drain;
             }
@@ -125,6 +146,7 @@ impl Driver {
                 reported = now;
                 self.publish();
             }
+            self.keep();
         };
         if at_end == AtEnd::Hold {
             self.stop(&runtime);
@@ -142,7 +164,36 @@ impl Driver {
             }
         }
         let summary = self.summary.text(&self.session, &self.rules);
-        Ok(Outcome { summary, failures: self.failures })
+        let last = (at_end == AtEnd::Hold).then(|| (self.session.cut(), self.all_places()));
+        let keeper = self.keeper.take().map(|keeper| (keeper, last));
+        Ok(Outcome { summary, failures: self.failures, keeper })
+    }
+
+    /// Takes a checkpoint if one is due: between two advances, with everything handed on.
+    fn keep(&mut self) {
+        if !self.keeper.as_mut().is_some_and(Keeper::is_due) {
+            return;
+        }
+        let began = self.clock.monotonic();
+        let (cut, places) = (self.session.cut(), self.all_places());
+        let pause = self.clock.monotonic().saturating_sub(began);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(cut, places, pause);
+        }
+    }
+
+    /// How far each of the session's partitions was read, in its order.
+    fn all_places(&self) -> Vec<Place> {
+        let place = |name: &(String, u32)| {
+            let feed = self.feeds.iter().find(|feed| feed.source == name.0 && feed.lanes.contains_key(&name.1));
+            Place {
+                source: name.0.clone(),
+                partition: name.1,
+                position: self.places.get(name).cloned(),
+                ended: feed.is_none_or(|feed| feed.ended),
+            }
+        };
+        self.session.partitions().iter().map(place).collect()
     }
 
     /// The feeds to read from, the best first: the one that the others wait for. Others only while little waits.
@@ -181,7 +232,7 @@ impl Driver {
                     self.add_lane(at, partition);
                 }
             }
-            Some(Delivery::Records(chunk)) => self.records(at, chunk),
+            Some(Delivery::Records(chunk, place)) => self.records(at, chunk, place),
             Some(Delivery::Idle) => {
                 feed.tell(|watched| watched.ready());
                 if feed.silence == Silence::Told {
@@ -230,13 +281,14 @@ impl Driver {
         }
     }
 
-    fn records(&mut self, at: usize, chunk: Chunk) {
+    fn records(&mut self, at: usize, chunk: Chunk, place: Option<Position>) {
         let arrived = self.clock.monotonic();
         let began = self.summary.now();
         let count = chunk.len() as u64;
         let Some(feed) = self.feeds.get(at) else { return };
         feed.tell(|watched| watched.ready());
-        let (told, number) = (feed.silence == Silence::Told, feed.number);
+        let (told, many) = (feed.silence == Silence::Told, feed.silence == Silence::ByPartition);
+        let number = feed.number;
         let parts = match feed.silence {
             Silence::ByPartition => by_partition(chunk),
             _ => vec![(number, chunk)],
@@ -251,6 +303,11 @@ impl Driver {
                 self.quiet.set_caught_up(lane, false);
             }
             self.session.push(lane, &chunk, &mut self.letters);
+            let next = chunk.records().last().map(|record| Position::Offset(record.offset.saturating_add(1)));
+            let position = if many { next } else { place.clone() };
+            if let (Some(position), Some(name)) = (position, self.lanes.get(lane.0)) {
+                self.places.insert(name.clone(), position);
+            }
         }
         self.session.advance(&mut self.lines);
         self.hand_on();
@@ -331,7 +388,7 @@ impl Driver {
                 heard = self.clock.monotonic();
                 match delivery {
                     // Before all partitions are known there is no order to put them into.
-                    Some(Delivery::Records(chunk)) if self.feeds.iter().any(Feed::holds_start) => {
+                    Some(Delivery::Records(chunk, _)) if self.feeds.iter().any(Feed::holds_start) => {
                         let source = self.feeds.get(at).map_or("", |feed| feed.source.as_str());
                         let records = chunk.len();
                         tracing::warn!(source, records, "read but not used: another source was still to be opened");

@@ -11,10 +11,12 @@
 
 mod driver;
 mod feed;
+mod keeper;
 mod outbox;
 mod outlet;
 mod quiet;
 mod report;
 mod service;
+mod state;
 
 pub use service::{Daemon, DaemonError};

@@ -35,6 +35,8 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.set_watermark(Some(1_000_500));
     telemetry.set_held_back(Some(("pings", "3")));
     telemetry.observe_processing(Duration::from_micros(300));
+    telemetry.checkpoints().written(1_234, Duration::from_millis(20));
+    telemetry.checkpoints().paused(Duration::from_millis(1));
     telemetry.health().watch(ComponentKind::Engine, "engine").ready();
     telemetry
 }
