@@ -314,6 +314,100 @@ api: {{ enabled: false }}
     assert_eq!(found, 1_006);
 }
 
+#[test]
+fn killed_while_it_reads_a_topic_the_daemon_goes_on_at_its_checkpoint_and_loses_nothing() {
+    let Some((brokers, topic)) = broker("crash") else { return };
+    let out = format!("{topic}-alerts");
+    make_topic(&brokers, &topic, 1);
+    make_topic(&brokers, &out, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "sources:
+  pings:
+    kafka: {{ brokers: '{brokers}', topic: '{topic}', group: 'g-{topic}', options: {{ group.instance.id: d }} }}
+    idle_timeout: never
+    schema: {{ fields: {{ id: string }} }}
+rules: rules.yaml
+sinks: {{ alerts: [{{ kafka: {{ brokers: '{brokers}', topic: '{out}' }} }}, {{ file: alerts.ndjson }}] }}
+state: {{ interval: 50 ms }}
+api: {{ enabled: false }}
+"
+    );
+    std::fs::write(dir.path().join("geocep.yaml"), config).unwrap();
+    let rules = "groups:
+  - name: g
+    rules:
+      - alert: Seen
+        expr: |
+          FROM pings
+          PARTITION BY id
+      - alert: Tens
+        expr: |
+          FROM pings
+          PARTITION BY id
+          WINDOW COUNT 10
+          MEASURES count(*) AS n
+";
+    std::fs::write(dir.path().join("rules.yaml"), rules).unwrap();
+    let mut sink = KafkaSink::connect(&brokers, &topic, &BTreeMap::new()).unwrap();
+    let mut produce = |range: std::ops::Range<i64>| {
+        let mut lines = Lines::new();
+        for at in range {
+            let id = ["a", "b", "c"][at as usize % 3];
+            let text = format!("{{\"ts\":{},\"id\":\"{id}\",\"lon\":1,\"lat\":2}}", 1_000_000_000_000 + at * 10);
+            lines.push_with(id, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        sink.write(&lines).unwrap();
+        sink.flush().unwrap();
+    };
+    let kills: i64 = std::env::var("GEOCEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
+    let (mut random, mut sent) = (11u64, 0);
+    for _ in 0..kills {
+        let mut daemon = Daemon::start(dir.path());
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for _ in 0..4 + (random >> 33) % 30 {
+            produce(sent..sent + 30);
+            sent += 30;
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        let child = daemon.0.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    produce(sent..sent + 30);
+    sent += 30;
+    let ids = |text: &str| {
+        let id = |line: &str| line.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..32)).map(str::to_owned);
+        text.lines().filter(|line| line.ends_with('}')).filter_map(id).collect::<BTreeSet<String>>()
+    };
+    let expected = (sent + sent / 30 * 3) as usize;
+    let daemon = Daemon::start(dir.path());
+    let read = || ids(&std::fs::read_to_string(dir.path().join("alerts.ndjson")).unwrap_or_default()).len();
+    for _ in 0..600 {
+        if read() >= expected {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(read(), expected, "of {sent} messages");
+    let messages = daemon.stop();
+    assert!(messages.contains("going on from a checkpoint"), "{messages}");
+    // The same in the topic, each at least once.
+    let mut source = source(&brokers, &out, "reader");
+    let mut found = BTreeSet::new();
+    for _ in 0..300 {
+        let mut chunk = Chunk::new();
+        let _ = source.pull(&mut chunk, Duration::from_millis(100));
+        for record in chunk.records() {
+            found.extend(ids(std::str::from_utf8(record.bytes).unwrap()));
+        }
+        if found.len() >= expected && chunk.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), expected);
+}
+
 /// How many records a topic gives, up to this many.
 fn pull_count(source: &mut KafkaSource, count: usize) -> usize {
     let mut found = 0;

@@ -1,6 +1,6 @@
 //! The commands and what they have in common.
 
-use super::{bench, check, explain, replay, run, simulate, test};
+use super::{bench, check, explain, replay, run, simulate, state, test};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -26,6 +26,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Measure latency
     Bench(bench::BenchArgs),
+    /// Look into checkpoints
+    State(state::StateArgs),
     /// Make event streams: seeded, deterministic
     Simulate(simulate::SimulateArgs),
 }
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::State(args) => state::run(&args),
         Command::Simulate(args) => match simulate::run(&args) {
             Ok(()) => 0,
             Err(error) => super::options::fail(&error, error.exit_code()),

@@ -12,6 +12,7 @@ mod options;
 mod replay;
 mod run;
 pub mod simulate;
+mod state;
 mod test;
 
 pub use args::main;

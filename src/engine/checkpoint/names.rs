@@ -160,11 +160,11 @@ fn layout(plan: &Plan, rule: &Rule) -> u64 {
     for input in &rule.inputs {
         let Some(stream) = plan.streams.get(input.stream.0 as usize) else { continue };
         text.push_str(&format!("{};", stream.name));
-        for field in &stream.schema.fields {
-            if rule.canonical.contains(&field.name) {
-                text.push_str(&format!("{}:{:?};", field.name, field.ty));
-            }
-        }
+        let named = stream.schema.fields.iter().filter(|field| rule.canonical.contains(&field.name));
+        // Slots are given out in the order in which all rules together ask for them.
+        let mut fields: Vec<String> = named.map(|field| format!("{}:{:?};", field.name, field.ty)).collect();
+        fields.sort();
+        text.extend(fields);
     }
     xxh3_64(text.as_bytes())
 }

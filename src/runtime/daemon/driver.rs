@@ -12,7 +12,7 @@ use crate::{
         AtEnd, Cut,
         checkpoint::{Place, Position},
     },
-    io::{sink, source::Delivery},
+    io::source::Delivery,
     runtime::{
         clock::Clock,
         replay::Summary,
@@ -153,6 +153,9 @@ impl Driver {
         }
         self.session.finish(at_end, &mut self.lines);
         self.hand_on();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.release_all();
+        }
         self.publish();
         // Those that heard the stop leave their consumer groups and store their places.
         for feed in &mut self.feeds {
@@ -167,33 +170,6 @@ impl Driver {
         let last = (at_end == AtEnd::Hold).then(|| (self.session.cut(), self.all_places()));
         let keeper = self.keeper.take().map(|keeper| (keeper, last));
         Ok(Outcome { summary, failures: self.failures, keeper })
-    }
-
-    /// Takes a checkpoint if one is due: between two advances, with everything handed on.
-    fn keep(&mut self) {
-        if !self.keeper.as_mut().is_some_and(Keeper::is_due) {
-            return;
-        }
-        let began = self.clock.monotonic();
-        let (cut, places) = (self.session.cut(), self.all_places());
-        let pause = self.clock.monotonic().saturating_sub(began);
-        if let Some(keeper) = &mut self.keeper {
-            keeper.keep(cut, places, pause);
-        }
-    }
-
-    /// How far each of the session's partitions was read, in its order.
-    fn all_places(&self) -> Vec<Place> {
-        let place = |name: &(String, u32)| {
-            let feed = self.feeds.iter().find(|feed| feed.source == name.0 && feed.lanes.contains_key(&name.1));
-            Place {
-                source: name.0.clone(),
-                partition: name.1,
-                position: self.places.get(name).cloned(),
-                ended: feed.is_none_or(|feed| feed.ended),
-            }
-        };
-        self.session.partitions().iter().map(place).collect()
     }
 
     /// The feeds to read from, the best first: the one that the others wait for. Others only while little waits.
@@ -329,42 +305,16 @@ impl Driver {
             self.session.advance(&mut self.lines);
         }
         let watermark_ms = self.session.engine().watermark_ms();
+        let mut by_wall = !idle.is_empty();
         if let Some(time_ms) = self.quiet.time_ms(watermark_ms) {
+            by_wall = true;
             self.session.tick(time_ms, &mut self.lines);
         } else if self.session.engine().waits_for_wall() && self.quiet.is_live() {
             // Time comes from events, and it is the time of now: the wall clock has come as far.
             self.session.tick(watermark_ms, &mut self.lines);
         }
-        self.hand_on();
-    }
-
-    /// Gives lines and letters to the sinks.
-    fn hand_on(&mut self) {
-        if !self.lines.entries.is_empty() {
-            let mut batch = sink::Lines::new();
-            for (rule, place) in &self.lines.entries {
-                let name = self.rules.get(*rule as usize).map_or("", String::as_str);
-                let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
-                batch.push_with(name, |out| out.extend_from_slice(line));
-            }
-            self.lines.clear();
-            let batch = Arc::new(batch);
-            self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch));
-        }
-        for sample in self.letters.samples.drain(..) {
-            tracing::warn!("{sample}");
-        }
-        let letters = [(&self.outlets.late, &mut self.letters.late), (&self.outlets.dead, &mut self.letters.dead)];
-        for (outbox, letters) in letters {
-            if let Some(outbox) = outbox.as_ref().filter(|_| !letters.is_empty()) {
-                let mut batch = sink::Lines::new();
-                for line in letters.split_inclusive(|byte| *byte == b'\n') {
-                    batch.push_with("", |out| out.extend_from_slice(line));
-                }
-                outbox.push(&Arc::new(batch));
-            }
-            letters.clear();
-        }
+        // Another run that reads the same would not find when this was.
+        self.hand_on_from(by_wall);
     }
 
     /// Stops the sources and takes what they had read.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -62,11 +62,34 @@ pub(super) struct Setting {
     pub(super) figures: CheckpointFigures,
 }
 
+/// A batch of alerts on its way to the sinks.
+struct Held {
+    batch: Arc<Lines>,
+    until: Until,
+}
+
+/// What a held batch waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// The batches before it.
+    Turn,
+    /// A checkpoint that has it.
+    Cut,
+    /// The checkpoint that is being written.
+    Written,
+}
+
 /// Checkpoints of a running daemon.
+///
+/// What the wall clock brought about can't be found again by a restart that reads the same events: such alerts leave when a checkpoint is
+/// durable that has them, and those that come after them wait behind them.
 pub(super) struct Keeper {
     dir: StateDir,
     interval: Duration,
     outboxes: Outboxes,
+    /// Those of the alerts among them.
+    alerts: Vec<Arc<Outbox>>,
+    held: VecDeque<Held>,
     jobs: Option<mpsc::SyncSender<Job>>,
     done: mpsc::Receiver<Done>,
     thread: Option<JoinHandle<()>>,
@@ -87,6 +110,7 @@ impl Keeper {
     pub(super) fn start(
         setting: Setting,
         outboxes: Outboxes,
+        alerts: Vec<Arc<Outbox>>,
         watched: Watched,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
@@ -111,6 +135,8 @@ impl Keeper {
             dir,
             interval,
             outboxes,
+            alerts,
+            held: VecDeque::new(),
             jobs: Some(jobs),
             done,
             thread: Some(thread),
@@ -128,22 +154,69 @@ impl Keeper {
         while let Ok(done) = self.done.try_recv() {
             self.heard(done);
         }
-        !self.busy && self.clock.monotonic().saturating_sub(self.begun) >= self.interval
+        let asked = self.held.iter().any(|held| held.until == Until::Cut);
+        !self.busy && (asked || self.clock.monotonic().saturating_sub(self.begun) >= self.interval)
+    }
+
+    /// Takes alerts on their way to the sinks, which the wall clock brought about or not.
+    pub(super) fn hand_on(&mut self, batch: Arc<Lines>, by_wall: bool) {
+        let until = if by_wall { Until::Cut } else { Until::Turn };
+        self.held.push_back(Held { batch, until });
+        self.release();
+    }
+
+    /// What waited for the checkpoint at hand may go, written or not: alerts are worth more than that a restart finds the same.
+    fn let_go(&mut self) {
+        for held in self.held.iter_mut().filter(|held| held.until == Until::Written) {
+            held.until = Until::Turn;
+        }
+        self.release();
+    }
+
+    /// Lets go of what waits for nothing any more.
+    fn release(&mut self) {
+        while self.held.front().is_some_and(|held| held.until == Until::Turn) {
+            if let Some(held) = self.held.pop_front() {
+                self.alerts.iter().for_each(|outbox| outbox.push(&held.batch));
+            }
+        }
+    }
+
+    /// The stream has ended or stops: what is held goes to the sinks.
+    pub(super) fn release_all(&mut self) {
+        self.wait();
+        self.held.iter_mut().for_each(|held| held.until = Until::Turn);
+        self.release();
     }
 
     /// Has a cut written; `pause` is how long the stream stood still for it.
     pub(super) fn keep(&mut self, cut: Cut, places: Vec<Place>, pause: Duration) {
         self.begun = self.clock.monotonic();
         self.figures.paused(pause);
-        let undelivered =
-            self.outboxes.iter().map(|(name, outbox)| (name.clone(), outbox.unacknowledged_lines())).collect();
+        let held: Vec<Arc<Lines>> = self.held.iter().map(|held| Arc::clone(&held.batch)).collect();
+        let of_sink = |(name, outbox): &(String, Arc<Outbox>)| {
+            let mut batches = outbox.unacknowledged_lines();
+            if self.alerts.iter().any(|alerts| Arc::ptr_eq(alerts, outbox)) {
+                batches.extend(held.iter().cloned());
+            }
+            (name.clone(), batches)
+        };
+        let undelivered = self.outboxes.iter().map(of_sink).collect();
+        for held in self.held.iter_mut().filter(|held| held.until == Until::Cut) {
+            held.until = Until::Written;
+        }
         let job = Job { cut, wall_ms: self.clock.wall_ms(), places, undelivered };
         // The thread takes one at a time, and is only asked when it has nothing to do.
         self.busy = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
+        if !self.busy {
+            tracing::error!("the thread that writes checkpoints is gone: please report this");
+            self.let_go();
+        }
     }
 
     fn heard(&mut self, done: Done) {
         self.busy = false;
+        self.let_go();
         match done.result {
             Ok(written) => {
                 let Written { number, bytes, blocks } = written;

@@ -11,6 +11,7 @@
 
 mod driver;
 mod feed;
+mod hand;
 mod keeper;
 mod outbox;
 mod outlet;

@@ -191,7 +191,7 @@ impl Daemon {
             places = known.collect();
             let setting = found.setting(&self.project.config, &self.telemetry);
             let watched = health.watch(ComponentKind::State, "checkpoints");
-            keeper = Some(Keeper::start(setting, outboxes, watched, Arc::clone(&self.clock))?);
+            keeper = Some(Keeper::start(setting, outboxes, outlets.alerts.clone(), watched, Arc::clone(&self.clock))?);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::clone(&self.project.plan);
