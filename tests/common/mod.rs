@@ -167,13 +167,13 @@ impl Scene {
         (session, lanes)
     }
 
-    fn blank(&self, mode: &Mode, shards: u32) -> Session {
+    pub(crate) fn blank(&self, mode: &Mode, shards: u32) -> Session {
         let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
         let options = Options { shards, key_groups: 64, seed: mode.seed, eager: mode.eager };
         Session::new(&self.project, options, executor).unwrap()
     }
 
-    fn add_lanes(&self, session: &mut Session) -> Vec<LaneIx> {
+    pub(crate) fn add_lanes(&self, session: &mut Session) -> Vec<LaneIx> {
         let lanes = self.lanes.iter().map(|lane| {
             let schema = &self.schemas[&lane.source];
             session.add_partition(&lane.source, schema, Format::Ndjson, lane.partition, lane.disorder_ms).unwrap()
