@@ -272,12 +272,13 @@ impl<S: Clone> Keyed<S> {
         }
     }
 
-    /// Reads what `save` wrote; `group` says where a key belongs now, or that it belongs to another shard.
+    /// Reads what `save` wrote; `group` says where a key belongs now, or that it belongs to another shard; `taken` sees those that stay.
     pub(super) fn load(
         &mut self,
         reader: &mut Reader<'_>,
         group: impl Fn(&Key) -> Option<KeyGroup>,
         mut state: impl FnMut(&mut Reader<'_>) -> Result<(S, Option<TimeMs>), DecodeError>,
+        mut taken: impl FnMut(&S),
     ) -> Result<(), DecodeError> {
         for _ in 0..reader.u64()? {
             let key = reader.key()?;
@@ -286,20 +287,12 @@ impl<S: Clone> Keyed<S> {
             if self.find(group, &key).is_some() {
                 return Err(DecodeError::Unexpected { found: key.hash64(), expected: "a key that isn't there yet" });
             }
+            taken(&state);
             if let Some(place) = self.insert(group, key, state) {
                 self.schedule(place, deadline_ms);
             }
         }
         Ok(())
-    }
-
-    /// Every state.
-    pub(super) fn states(&self) -> impl Iterator<Item = &S> {
-        self.groups
-            .iter()
-            .filter_map(Slot::get)
-            .flat_map(|table| table.entries.iter().flatten())
-            .map(|entry| &entry.state)
     }
 }
 

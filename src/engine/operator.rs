@@ -68,6 +68,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
     instant: Vec<Unordered>,
+    /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
+    open: usize,
     stopped: bool,
 }
 
@@ -110,6 +112,7 @@ impl<K: Kernel> KeyedOperator<K> {
             emissions: Vec::new(),
             waiting: Vec::new(),
             instant: Vec::new(),
+            open: 0,
             stopped: false,
         }
     }
@@ -137,6 +140,7 @@ impl<K: Kernel> KeyedOperator<K> {
                 None => Partition { previous: None, older: None, kernel: self.kernel.blank() },
             }),
         };
+        let was_open = self.kernel.open(&partition.kernel);
         let previous = partition.previous.take();
         let env = Env {
             event,
@@ -172,6 +176,8 @@ impl<K: Kernel> KeyedOperator<K> {
 
         let deadline_ms = self.kernel.deadline(&partition.kernel);
         let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
+        self.open = (self.open + is_open).saturating_sub(was_open);
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
@@ -289,9 +295,12 @@ impl<K: Kernel> KeyedOperator<K> {
             world: &self.world,
         };
         let kernel = &mut entry.state.kernel;
+        let was_open = self.kernel.open(kernel);
         self.kernel.advance(kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
         let deadline_ms = self.kernel.deadline(kernel);
         let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(kernel) };
+        self.open = (self.open + is_open).saturating_sub(was_open);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
         let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
@@ -360,7 +369,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn load_figures(&self) -> (usize, usize) {
-        (self.partitions.len(), self.partitions.states().map(|state| self.kernel.open(&state.kernel)).sum())
+        (self.partitions.len(), self.open)
     }
 
     fn take_shed(&mut self) -> u64 {
@@ -409,10 +418,13 @@ type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
 impl<K: Kernel> KeyedOperator<K> {
     fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
         let kernel = Arc::clone(&self.kernel);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, reader))?;
+        let mut open = 0;
+        let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
+        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, reader), count)?;
+        self.open += open;
         if let Some(passing) = &mut self.passing {
             let set = passing.program.set();
-            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(set, reader)?, None)))?;
+            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(set, reader)?, None)), |_| ())?;
         }
         Ok(())
     }

@@ -28,9 +28,11 @@ impl Resumption {
         if self.places.is_empty() {
             return (at as u32, None);
         }
-        let shown = path.display().to_string();
+        // By its name: the way to its directory depends on where the process was started.
         let is_it = |place: &&Place| match &place.position {
-            Some(Position::File { path, .. }) => *path == shown || (only && self.places.len() == 1),
+            Some(Position::File { path: saved, .. }) => {
+                Path::new(saved).file_name() == path.file_name() || (only && self.places.len() == 1)
+            }
             _ => false,
         };
         match self.places.iter().find(is_it) {
@@ -141,6 +143,49 @@ mod tests {
     use super::*;
     use crate::{io::source::Pulled, runtime::config::Config, wire::Chunk};
     use std::fs;
+
+    #[test]
+    fn files_of_a_directory_keep_their_numbers_and_places_whatever_comes_between_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("in")).unwrap();
+        let text = |from: i64| {
+            let line = |ts| format!("{ts},x,1,2\n");
+            format!("ts,id,lon,lat\n{}", (from..from + 3).map(line).collect::<String>())
+        };
+        let write = |name: &str, from: i64| fs::write(dir.path().join("in").join(name), text(from)).unwrap();
+        let config = Config::parse("sources: { pings: { file: in } }", dir.path(), &[], &|_| None).unwrap();
+        let config = &config.sources["pings"];
+        write("b.csv", 100);
+        write("d.csv", 200);
+        let mut places = Vec::new();
+        for (partition, mut source) in open_source(config, &Resumption::default()).unwrap() {
+            let mut chunk = Chunk::new();
+            assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
+            places.push(Place { source: "pings".to_owned(), partition, position: source.place(), ended: false });
+        }
+        // Before, between, and more of one that is known.
+        write("a.csv", 300);
+        write("c.csv", 400);
+        let more = fs::read_to_string(dir.path().join("in/d.csv")).unwrap() + "203,y,1,2\n";
+        fs::write(dir.path().join("in/d.csv"), more).unwrap();
+        let mut found = Vec::new();
+        for (partition, mut source) in
+            open_source(config, &Resumption { places: places.clone(), durable: None }).unwrap()
+        {
+            let mut chunk = Chunk::new();
+            let _ = source.pull(&mut chunk, Duration::ZERO).unwrap();
+            let texts = chunk.records().map(|record| (record.begins, record.offset, record.bytes.len()));
+            found.push((partition, texts.collect::<Vec<_>>()));
+        }
+        let whole = |length: usize| vec![(true, 0, 13), (false, 1, length), (false, 2, length), (false, 3, length)];
+        let expected =
+            [(2, whole(9)), (0, vec![(true, 0, 13)]), (3, whole(9)), (1, vec![(true, 0, 13), (false, 4, 9)])];
+        assert_eq!(found, expected);
+        // Another file under the name of one that was read.
+        write("b.csv", 500);
+        let error = open_source(config, &Resumption { places, durable: None }).err().unwrap();
+        assert!(error.to_string().contains("is not the file that the checkpoint has read"), "{error}");
+    }
 
     #[test]
     fn a_directory_opens_as_one_reader_per_file_each_a_partition() {

@@ -77,8 +77,8 @@ pub enum DaemonError {
         /// Why.
         error: Box<SinkError>,
     },
-    /// What an earlier run left can't be used.
-    #[error("{0}")]
+    /// What an earlier run left can't be used, or nothing can be left for a later one.
+    #[error("{0}\n(`state.dir` names another directory; with `state.enabled: false` no checkpoints are taken)")]
     State(String),
     /// A rule that no program can be built from.
     #[error("{0}")]
