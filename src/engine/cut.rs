@@ -108,8 +108,7 @@ impl Cut {
         let shards = self.rules.get(id.rule as usize).map(Vec::as_slice).unwrap_or_default();
         match id.kind {
             BlockKind::Group => {
-                let has = |shard: &&Box<dyn Frozen>| shard.has(id.group);
-                if let Some(shard) = shards.iter().find(has) {
+                if let Some(shard) = shards.iter().find(|shard| shard.has(id.group)) {
                     shard.save_group(id.group, &mut writer);
                 }
             }

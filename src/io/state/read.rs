@@ -8,7 +8,11 @@ use crate::{
     },
     model::DecodeError,
 };
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs,
+    path::Path,
+};
 
 /// A checkpoint that was read, every block of it checked.
 #[derive(Debug)]
@@ -51,8 +55,8 @@ pub fn read(dir: &Path, number: u64) -> Result<Saved, StateError> {
     let mut files: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     files.insert(number, own);
     for file in manifest.files() {
-        if !files.contains_key(&file) {
-            files.insert(file, load(file)?);
+        if let Entry::Vacant(place) = files.entry(file) {
+            place.insert(load(file)?);
         }
     }
     let mut payloads = Payloads::new();

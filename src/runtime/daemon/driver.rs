@@ -77,6 +77,9 @@ pub(super) struct Driver {
     pub(super) places: BTreeMap<(String, u32), Position>,
 }
 
+/// The core and how far sources were read, at the end.
+pub(super) type Last = (Cut, Vec<Place>);
+
 /// What a run comes to.
 pub(super) struct Outcome {
     /// The summary for people.
@@ -84,7 +87,7 @@ pub(super) struct Outcome {
     /// Sources that failed.
     pub(super) failures: Vec<String>,
     /// Who writes the last checkpoint, and what it has beside what sinks have not taken; without a cut the run has come to its end.
-    pub(super) keeper: Option<(Keeper, Option<(Cut, Vec<Place>)>)>,
+    pub(super) keeper: Option<(Keeper, Option<Last>)>,
 }
 
 /// What the driver wakes for.

@@ -263,11 +263,9 @@ impl Daemon {
         // Only now it is known what the sinks have.
         match keeper {
             Some((keeper, Some((cut, places)))) => {
-                if !keeper.finish(cut, places) {
-                    failures.push(
-                        "the last checkpoint could not be written: a restart begins with the one before".to_owned(),
-                    );
-                }
+                let is_kept = keeper.finish(cut, places);
+                let text = "the last checkpoint could not be written: a restart begins with the one before";
+                failures.extend((!is_kept).then(|| text.to_owned()));
             }
             Some((keeper, None)) if failures.is_empty() => keeper.forget(),
             Some((keeper, None)) => keeper.leave(),
