@@ -6,8 +6,9 @@
 //! # Copy on first write
 //!
 //! [`freeze`](Keyed::freeze) lends every group's table to whoever writes a checkpoint, without copying. What asks for a group's state to
-//! change it gets the table back first: as it is where the checkpoint has let go of it, else as a copy. So a barrier costs a few words per
-//! group and a group's copy is paid by its first write alone. Between barriers there is a branch per access, and nothing atomic.
+//! change it gets the table back first: as it is where the checkpoint has let go of it, else with pages that are still shared, of which the one
+//! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
+//! an access costs a branch, and an atomic look whether the page is shared.
 
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
@@ -39,9 +40,17 @@ fn table_hash(key: &Key) -> u64 {
 #[derive(Clone, Debug)]
 struct Group<S> {
     slots: HashTable<u32>,
-    entries: Vec<Option<Entry<S>>>,
+    pages: Vec<Arc<Page<S>>>,
+    /// Slots that were given out so far, free ones included.
+    given: u32,
     free: Vec<u32>,
 }
+
+/// Some entries that lie together: what is copied on a first write.
+type Page<S> = [Option<Entry<S>>];
+
+/// Entries of a full page. A group's last page may be smaller, as many groups have a key or two.
+const PAGE: usize = 16;
 
 /// A group's table, and who may see it.
 #[derive(Debug, Default)]
@@ -120,16 +129,50 @@ impl<S> Frozen<S> {
 
 impl<S> Group<S> {
     fn new() -> Self {
-        Self { slots: HashTable::new(), entries: Vec::new(), free: Vec::new() }
+        Self { slots: HashTable::new(), pages: Vec::new(), given: 0, free: Vec::new() }
+    }
+
+    #[inline]
+    fn get(&self, slot: u32) -> Option<&Entry<S>> {
+        self.pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
     }
 
     fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
-        let mut entries: Vec<&Entry<S>> = self.entries.iter().flatten().collect();
+        let mut entries: Vec<&Entry<S>> = self.pages.iter().flat_map(|page| page.iter().flatten()).collect();
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         for entry in entries {
             writer.key(&entry.key);
             state(&entry.state, writer);
         }
+    }
+}
+
+impl<S: Clone> Group<S> {
+    /// The place of an entry, for a change: a page that a checkpoint holds is copied.
+    #[inline]
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Option<Entry<S>>> {
+        Arc::make_mut(self.pages.get_mut(slot as usize / PAGE)?).get_mut(slot as usize % PAGE)
+    }
+
+    /// A slot that is free.
+    fn give(&mut self) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
+        let slot = self.given;
+        self.given += 1;
+        let (page, at) = (slot as usize / PAGE, slot as usize % PAGE);
+        match self.pages.get_mut(page) {
+            None => self.pages.push(std::iter::once(None).collect()),
+            Some(last) if at >= last.len() => {
+                let old = Arc::make_mut(last);
+                let grown = (old.len() * 2).min(PAGE);
+                let entries = old.iter_mut().map(Option::take);
+                *last = entries.chain(std::iter::repeat_with(|| None)).take(grown).collect();
+            }
+            Some(_) => {}
+        }
+        slot
     }
 }
 
@@ -157,19 +200,17 @@ impl<S: Clone> Keyed<S> {
     /// Where the key's state is, if it has one.
     pub(super) fn find(&self, group: KeyGroup, key: &Key) -> Option<Place> {
         let table = self.groups.get(group.0 as usize)?.get()?;
-        let slot = table.slots.find(table_hash(key), |&slot| {
-            table.entries.get(slot as usize).and_then(Option::as_ref).is_some_and(|entry| entry.key == *key)
-        })?;
+        let slot = table.slots.find(table_hash(key), |&slot| table.get(slot).is_some_and(|entry| entry.key == *key))?;
         Some(Place { group: group.0, slot: *slot })
     }
 
     /// The entry at a place.
     pub(super) fn entry(&mut self, place: Place) -> Option<&mut Entry<S>> {
-        self.groups.get_mut(place.group as usize)?.get_mut()?.entries.get_mut(place.slot as usize)?.as_mut()
+        self.groups.get_mut(place.group as usize)?.get_mut()?.get_mut(place.slot)?.as_mut()
     }
 
     fn peek(&self, place: Place) -> Option<&Entry<S>> {
-        self.groups.get(place.group as usize)?.get()?.entries.get(place.slot as usize)?.as_ref()
+        self.groups.get(place.group as usize)?.get()?.get(place.slot)
     }
 
     /// Lends all groups as they are at this barrier; barriers ascend from 1.
@@ -201,22 +242,11 @@ impl<S: Clone> Keyed<S> {
         let table = own.get_mut()?;
         let hash = table_hash(&key);
         let entry = Some(Entry { key, state, timer_ms: NO_TIMER });
-        let slot = match table.free.pop() {
-            Some(slot) => {
-                if let Some(place) = table.entries.get_mut(slot as usize) {
-                    *place = entry;
-                }
-                slot
-            }
-            None => {
-                table.entries.push(entry);
-                table.entries.len() as u32 - 1
-            }
-        };
-        let entries = &table.entries;
-        table.slots.insert_unique(hash, slot, |&slot| {
-            entries.get(slot as usize).and_then(Option::as_ref).map_or(0, |entry| table_hash(&entry.key))
-        });
+        let slot = table.give();
+        *table.get_mut(slot)? = entry;
+        let Group { slots, pages, .. } = table;
+        let key_of = |slot: u32| pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref();
+        slots.insert_unique(hash, slot, |&slot| key_of(slot).map_or(0, |entry| table_hash(&entry.key)));
         self.len += 1;
         Some(Place { group: group.0, slot })
     }
@@ -224,7 +254,7 @@ impl<S: Clone> Keyed<S> {
     /// Forgets a key.
     pub(super) fn remove(&mut self, place: Place) {
         let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
-        let Some(entry) = table.entries.get_mut(place.slot as usize).and_then(Option::take) else { return };
+        let Some(entry) = table.get_mut(place.slot).and_then(Option::take) else { return };
         if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
             found.remove();
         }
