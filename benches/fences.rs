@@ -10,7 +10,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape};
+use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape, Validity};
 use geocep::wire::fences::{FenceOptions, read_fences};
 
 const POSITIONS: usize = 1_000_000;
@@ -51,7 +51,12 @@ fn fences(count: usize, random: &mut Random) -> Vec<Fence> {
             })
             .collect();
         ring.push(ring[0]);
-        Fence { id: format!("fence-{i:06}"), properties: vec![], shape: Shape::polygon(&[ring]).unwrap() }
+        Fence {
+            id: format!("fence-{i:06}"),
+            properties: vec![],
+            shape: Shape::polygon(&[ring]).unwrap(),
+            valid: Validity::ALWAYS,
+        }
     };
     (0..count).map(fence).collect()
 }

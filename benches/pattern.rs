@@ -39,7 +39,7 @@ fn rule(pattern: &str, within_ms: i64) -> (Rule, usize, usize) {
         format!("groups:\n  - name: bench\n    rules:\n      - alert: Bench\n        expr: |\n          {expr}\n");
     let (file, diagnostics) = RuleFile::parse("bench.yaml", &text);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let catalog = Catalog { sources: Vec::new(), fence_sets: None, open: true };
+    let catalog = Catalog { open: true, ..Catalog::default() };
     let checked = check(&[file.unwrap()], &catalog);
     let Some(plan) = checked.plan else { panic!("{:?}", checked.diagnostics) };
     let fields = &plan.streams[0].schema.fields;

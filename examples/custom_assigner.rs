@@ -1,14 +1,21 @@
 //! Windows of one's own: from one high water to the next, as a harbour master would count arrivals.
 //!
 //! A table of instants cuts time into windows; between two of them all events of a key fall into one. The assigner goes
-//! into a window program as the built-in ones do. Run with `cargo run --example custom_assigner`.
+//! into a window program as the built-in ones do; and under a name of its own rules can call it, `WINDOW tides('west')`. Run
+//! with `cargo run --example custom_assigner`.
 
 use geocep::{
+    engine::{AtEnd, Engine, Inline, Options},
     expr::{Builder, Env, Expr, Node, Nothing, World},
-    model::{
-        Clock, Emission, EventRef, Header, Key, StreamId, TimeMs, Type, Value, format_duration, format_time, parse_time,
+    lang::{
+        check::{Catalog, check},
+        file::RuleFile,
     },
-    op::window::{KeyState, Program, Scratch, Shape, Span, WindowAssigner},
+    model::{
+        Batch, Clock, Emission, EventRef, Field, Header, Key, Schema, StreamId, TimeMs, Type, Value, format_duration,
+        format_time, parse_time,
+    },
+    op::window::{Assigners, KeyState, Program, Scratch, Shape, Span, WindowAssigner},
     plan::{Aggregate, AggregateKind, Input, Jitter, OutputField, Role, Window, WindowKind},
 };
 use std::{error::Error, sync::Arc};
@@ -38,6 +45,10 @@ impl WindowAssigner for Tides {
     }
 }
 
+/// A table of high waters.
+const HIGH_WATERS: [&str; 4] =
+    ["2026-03-01T04:12:00Z", "2026-03-01T16:37:00Z", "2026-03-02T05:01:00Z", "2026-03-02T17:24:00Z"];
+
 /// An expression of one node.
 fn expr(node: Node, ty: Type) -> Expr {
     let mut builder = Builder::new();
@@ -59,6 +70,7 @@ fn program(assigner: Tides) -> Result<Program, Box<dyn Error>> {
         kind: WindowKind::Tumbling { size_ms: 1 },
         jitter: Jitter::Aligned,
         early_ms: None,
+        late_ms: None,
         aggregates: vec![
             aggregate(AggregateKind::Count, every, Type::Int),
             aggregate(AggregateKind::Max, expr(Node::Field(0), Type::Float), Type::Float),
@@ -81,8 +93,7 @@ fn program(assigner: Tides) -> Result<Program, Box<dyn Error>> {
 
 #[allow(clippy::print_stdout, reason = "an example shows its results")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let high_waters = ["2026-03-01T04:12:00Z", "2026-03-01T16:37:00Z", "2026-03-02T05:01:00Z", "2026-03-02T17:24:00Z"];
-    let high_waters_ms = high_waters.iter().map(|text| parse_time(text)).collect::<Result<_, _>>()?;
+    let high_waters_ms = HIGH_WATERS.iter().map(|text| parse_time(text)).collect::<Result<_, _>>()?;
     let program = program(Tides { high_waters_ms })?;
     print!("{}", program.explain());
 
@@ -114,6 +125,62 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             _ => println!("{from}, {long}: silent"),
         }
+    }
+    by_rule(&arrivals)
+}
+
+const RULES: &str = "
+groups:
+  - name: harbour
+    rules:
+      - alert: Arrivals
+        expr: |
+          FROM arrivals
+          PARTITION BY basin
+          WINDOW tides('west')
+          MEASURES count(*) AS arrivals, max(draught) AS deepest
+";
+
+/// The same as a rule: the assigner is added under a name, and the rule says which table it wants.
+#[allow(clippy::print_stdout, reason = "an example shows its results")]
+fn by_rule(arrivals: &[(&str, f64)]) -> Result<(), Box<dyn Error>> {
+    let assigners = Assigners::default().with("tides", |args| match args {
+        [Value::Text(place)] if &**place == "west" => {
+            let high_waters_ms = HIGH_WATERS.iter().map(|text| parse_time(text)).collect::<Result<_, _>>();
+            Ok(Arc::new(Tides { high_waters_ms: high_waters_ms.map_err(|error| error.to_string())? }) as _)
+        }
+        _ => Err("`tides` takes a place that there is a table of: `tides('west')`".to_owned()),
+    });
+    let field = |name: &str, ty| Field { name: name.to_owned(), ty };
+    let fields = vec![field("basin", Type::Text), field("draught", Type::Float)];
+    let catalog = Catalog {
+        sources: vec![("arrivals".to_owned(), Schema { fields, position: None, id: None, open: false })],
+        windows: assigners.names(),
+        ..Catalog::default()
+    };
+    let (file, _) = RuleFile::parse("harbour.yaml", RULES);
+    let checked = check(&[file.ok_or("the rules can't be read")?], &catalog);
+    let plan = Arc::new(checked.plan.ok_or("the rules have mistakes")?);
+    let fields = &plan.streams[0].schema.fields;
+    let options = Options { eager: true, ..Options::default() };
+    let executor = Box::new(Inline);
+    let mut engine = Engine::with_assigners(Arc::clone(&plan), Arc::default(), options, executor, &assigners)?;
+    let partition = engine.add_partition(StreamId(0), 0, 0);
+    let mut batch = Batch::new(fields.len());
+    for (offset, (at, draught)) in arrivals.iter().enumerate() {
+        let value =
+            |field: &Field| if field.name == "basin" { Value::text("west basin") } else { Value::Float(*draught) };
+        let header = Header { time_ms: parse_time(at)?, partition: 0, offset: offset as u64 };
+        batch.push(header, fields.iter().map(value).collect::<Vec<_>>());
+    }
+    engine.push(partition, batch, &mut Vec::new());
+    engine.advance();
+    engine.finish(AtEnd::Drain);
+    let mut outputs = Vec::new();
+    engine.take(&mut outputs);
+    println!("as a rule:");
+    for output in &outputs {
+        println!("{}: {:?}", format_time(output.emission.start_ms), output.emission.values);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! | 5 machine | [`engine`] |
 //! | 4 halves | [`lang`], [`op`]: they don't see each other |
 //! | 3 meaning | [`plan`] |
-//! | 2 tools | [`expr`], [`time`], [`wire`], [`scenario`] |
+//! | 2 tools | [`expr`], [`time`], [`wire`], [`scenario`], [`picture`] |
 //! | 1 words | [`model`] |
 //! | 0 ground | [`geo`] |
 
@@ -20,6 +20,7 @@ pub mod geo;
 pub mod model;
 
 pub mod expr;
+pub mod picture;
 pub mod scenario;
 pub mod time;
 pub mod wire;

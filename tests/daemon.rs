@@ -117,9 +117,13 @@ impl Running {
     }
 
     fn get_with(&self, address: &str, path: &str, header: &str) -> (u16, String) {
+        self.ask("GET", address, path, header)
+    }
+
+    fn ask(&self, method: &str, address: &str, path: &str, header: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
@@ -642,4 +646,188 @@ fn mistakes_in_the_configuration_are_told_with_advice() {
     assert!(code == Some(2) && messages.contains("there is no `geocep.yaml` here"), "{messages}");
     let (code, _, messages) = Place::new(good, "groups: 3").ends(&[]);
     assert!(code == Some(1) && messages.contains("rules.yaml"), "{messages}");
+}
+
+/// Rules that come and go beside those of the fleet; the third edition is wrong.
+const EDITIONS: [&str; 4] = [
+    "
+groups:
+  - name: beside
+    rules:
+      - alert: Beside
+        expr: |
+          FROM pings
+          WHERE speed > 60 km/h
+          PARTITION BY vehicle
+          PATTERN x{2}
+          WITHIN 5 min
+",
+    "
+groups:
+  - name: beside
+    rules:
+      - stream: aaa
+        expr: |
+          FROM pings
+          PARTITION BY status
+          WINDOW TUMBLING 1 min
+          MEASURES count(*) AS n
+      - alert: Beside
+        expr: |
+          FROM aaa
+          PARTITION BY status
+          PATTERN x{3}
+          WITHIN 5 min
+",
+    "
+groups:
+  - name: beside
+    rules:
+      - alert: Beside
+        expr: |
+          FROM pings
+          WHERE sped > 60 km/h
+          PARTITION BY vehicle
+",
+    "
+groups:
+  - name: beside
+    rules:
+      - alert: Zzz
+        expr: |
+          FROM pings
+          WHERE inside(airports)
+          PARTITION BY vehicle
+",
+];
+
+/// `GEOCEP_RELOADS` says how many; 100 is the long form.
+#[test]
+fn reloaded_under_load_no_event_is_lost_and_the_other_rules_put_out_what_they_always_do() {
+    let token = "0123456789abcdef";
+    let place = Place::new(&city("stdin: {}", "reload: { watch: never }"), "");
+    let (config, fleet) = (place.read("geocep.yaml"), repository("rules/fleet/fleet.yaml"));
+    let expected = sorted(&replayed(&place));
+    let rules = format!("rules: ['{}']", fleet.display());
+    assert!(config.contains(&rules), "{config}");
+    let api = format!("api: {{ listen: '127.0.0.1:0', token: '{token}' }}");
+    let config = config.replace(&rules, &format!("rules: [beside.yaml, '{}']", fleet.display()));
+    fs::write(place.path("geocep.yaml"), config.replace("api: { listen: '127.0.0.1:0' }", &api)).unwrap();
+    let rounds = std::env::var("GEOCEP_RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(10usize);
+    let pings = fs::read(repository("fixtures/city/pings.ndjson")).unwrap();
+    for shards in ["1", "3"] {
+        fs::write(place.path("beside.yaml"), EDITIONS[0]).unwrap();
+        let mut run = place.run(&["--set", &format!("engine.shards={shards}")]);
+        let api = run.api();
+        let header = format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n");
+        let mut stdin = run.child.stdin.take().unwrap();
+        // Pieces end anywhere, and the next one is written while the one before is worked on.
+        for (round, piece) in pings.chunks(pings.len() / rounds + 1).enumerate() {
+            stdin.write_all(piece).unwrap();
+            let edition = (round + 1) % EDITIONS.len();
+            fs::write(place.path("beside.yaml"), EDITIONS[edition]).unwrap();
+            let (status, answer) = run.ask("POST", &api, "/api/v1/reload", &header);
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            if edition == 2 {
+                assert_eq!(status, 422, "{answer}");
+                let error = answer["error"].as_str().unwrap();
+                assert!(error.contains("beside.yaml:8:17") && error.contains("did you mean `speed`"), "{error}");
+            } else {
+                assert_eq!(status, 200, "{answer}");
+                assert!(answer["kept"].as_u64().unwrap() > 4, "{answer}");
+            }
+        }
+        drop(stdin);
+        assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
+        let mut found = sorted(&run.output());
+        let beside = |line: &String| line.contains("\"rule\":\"Beside\"") || line.contains("\"rule\":\"Zzz\"");
+        assert!(found.iter().any(beside), "the others did run");
+        found.retain(|line| !beside(line));
+        assert!(found == expected, "{} lines became {}", expected.len(), found.len());
+        assert!(run.messages().contains("pings: 3146 events"), "{}", run.messages());
+    }
+}
+
+#[test]
+fn files_that_change_and_a_hangup_bring_other_rules() {
+    let config = "
+sources: { pings: { file: { path: in.ndjson, follow: true, poll: 20 ms }, schema: { fields: { id: string } } } }
+rules: rules.yaml
+sinks: { alerts: { file: out.ndjson } }
+api: { listen: '127.0.0.1:0' }
+reload: { watch: 50 ms }
+";
+    let place = Place::new(config, SEEN);
+    place.append("in.ndjson", &ping("a", 1_000_000));
+    let mut run = place.run(&[]);
+    let api = run.api();
+    let alerts = |rule: &str| place.read("out.ndjson").matches(&format!("\"rule\":\"{rule}\"")).count();
+    run.until("an alert", || (alerts("Seen") == 1).then_some(()));
+    let metric = |name: &str| {
+        let metrics = run.get(&api, "/metrics").1;
+        metrics.lines().find(|line| line.starts_with(name)).map(str::to_owned)
+    };
+    let before = metric("geocep_rules_info");
+    fs::write(place.path("rules.yaml"), SEEN.replace("Seen", "Other")).unwrap();
+    let reloads = |count: u32| run.messages().matches("rules reloaded").count() as u32 >= count;
+    run.until("the file's change", || reloads(1).then_some(()));
+    place.append("in.ndjson", &ping("a", 2_000_000));
+    run.until("another alert", || (alerts("Other") == 1).then_some(()));
+    assert_eq!(alerts("Seen"), 1);
+    assert_ne!(metric("geocep_rules_info"), before);
+    // A mistake is told and changes nothing.
+    fs::write(place.path("rules.yaml"), SEEN.replace("PARTITION", "PARTITON")).unwrap();
+    run.until("a refusal", || run.messages().contains("reload refused").then_some(()));
+    assert!(run.messages().contains("did you mean"), "{}", run.messages());
+    run.until("the figure", || (metric("geocep_reload_ok").as_deref() == Some("geocep_reload_ok 0")).then_some(()));
+    place.append("in.ndjson", &ping("a", 3_000_000));
+    run.until("one more alert", || (alerts("Other") == 2).then_some(()));
+    run.signal("HUP");
+    run.until("a second refusal", || (run.messages().matches("reload refused").count() == 2).then_some(()));
+    fs::write(place.path("rules.yaml"), SEEN).unwrap();
+    run.signal("HUP");
+    run.until("the hangup's reload", || reloads(2).then_some(()));
+    assert_eq!(run.ask("POST", &api, "/api/v1/reload", "").0, 403, "nobody configured a token");
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
+}
+
+#[test]
+fn a_shadows_alerts_go_to_its_own_sinks_until_it_is_made_active() {
+    let config = "
+sources: { pings: { file: { path: in.ndjson, follow: true, poll: 20 ms }, schema: { fields: { id: string } } } }
+rules: rules.yaml
+sinks: { alerts: [{ file: out.ndjson }], shadow: [{ file: shadow.ndjson }] }
+api: { listen: '127.0.0.1:0' }
+reload: { watch: never }
+";
+    let rules =
+        |mode: &str| SEEN.replace("      - alert: Seen\n", &format!("      - alert: Seen\n        mode: {mode}\n"));
+    let place = Place::new(config, &rules("shadow"));
+    place.append("in.ndjson", &ping("a", 1_000_000));
+    let mut run = place.run(&[]);
+    let api = run.api();
+    let lines = |file: &str| place.read(file).lines().count();
+    run.until("a shadow's alert", || (lines("shadow.ndjson") == 1).then_some(()));
+    assert!(run.get(&api, "/api/v1/rules").1.contains("\"mode\":\"shadow\""));
+    fs::write(place.path("rules.yaml"), rules("active")).unwrap();
+    run.signal("HUP");
+    run.until("the reload", || run.messages().contains("rules reloaded").then_some(()));
+    assert!(run.messages().contains("kept=1"), "{}", run.messages());
+    place.append("in.ndjson", &ping("a", 2_000_000));
+    run.until("an alert", || (lines("out.ndjson") == 1).then_some(()));
+    fs::write(place.path("rules.yaml"), rules("off")).unwrap();
+    run.signal("HUP");
+    run.until("the second reload", || (run.messages().matches("rules reloaded").count() == 2).then_some(()));
+    place.append("in.ndjson", &ping("a", 3_000_000));
+    let events = || run.get(&api, "/metrics").1.contains("geocep_events_total{stream=\"pings\"} 3");
+    run.until("the third event", || events().then_some(()));
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0), "{}", run.messages());
+    assert_eq!((lines("shadow.ndjson"), lines("out.ndjson")), (1, 1));
+
+    fs::write(place.path("rules.yaml"), rules("shadow")).unwrap();
+    let output = place.command("replay").args(["-q", "--shadow", "aside.ndjson"]).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines("aside.ndjson"), 3);
 }

@@ -22,12 +22,12 @@ use geocep::{
         func::{self, Param, Returns},
     },
     lang::{
-        check::{self, Catalog, FenceSetInfo, check},
+        check::{self, Catalog, FenceSetInfo, TableInfo, check},
         diag::{FileDiagnostic, Style},
         file::RuleFile,
     },
     model::{Dimension, TIME_UNITS, Type, Unit, Value, format_duration},
-    plan::Plan,
+    plan::{Plan, RegionField},
     runtime::{
         config::Config,
         project::Project,
@@ -90,10 +90,20 @@ fn catalog() -> Catalog {
     };
     let sets = config.geofences.keys();
     let sets = sets.map(|name| FenceSetInfo { name: name.clone(), properties: properties(name), open: false });
+    let columns = |name: &str| match name {
+        "vehicles" => vec![("id", Type::Text), ("capacity", Type::Int), ("depot", Type::Point)],
+        _ => vec![("vehicle", Type::Text), ("driver", Type::Text), ("since", Type::Time)],
+    };
+    let tables = config.tables.iter().map(|(name, table)| TableInfo {
+        name: name.clone(),
+        columns: columns(name).into_iter().map(|(column, ty)| (column.to_owned(), ty)).collect(),
+        key: table.spec.key.clone(),
+    });
     Catalog {
         sources: config.sources.iter().map(|(name, source)| (name.clone(), source.schema.catalog())).collect(),
         fence_sets: Some(sets.collect()),
-        open: false,
+        tables: Some(tables.collect()),
+        ..Catalog::default()
     }
 }
 
@@ -313,6 +323,12 @@ fn the_tables_are_those_of_the_code() {
     }
     hold_table("functions", &functions);
 
+    let mut fields = "| field | type | what |\n| --- | --- | --- |\n".to_owned();
+    for field in RegionField::ALL {
+        fields.push_str(&format!("| `{}` | {} | {} |\n", field.name(), type_name(field.ty()), field.doc()));
+    }
+    hold_table("region", &fields);
+
     let mut units = "| kind | units |\n| --- | --- |\n".to_owned();
     let spans = TIME_UNITS.iter().map(|(symbol, span_ms)| match *symbol {
         "ms" | "s" => format!("`{symbol}`"),
@@ -361,14 +377,20 @@ fn alerts_of(pattern: &str, measures: &str, events: &str) -> Vec<serde_json::Val
     let schema = config.sources["e"].schema.clone();
     let (file, _) = RuleFile::parse("example.yaml", &rule_file(&expr));
     let file = file.expect("a rule file");
-    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], fence_sets: None, open: false };
+    let catalog = Catalog { sources: vec![("e".to_owned(), schema.catalog())], ..Catalog::default() };
     let checked = check(std::slice::from_ref(&file), &catalog);
     let plan = checked.plan.unwrap_or_else(|| {
         let all: Vec<_> = checked.diagnostics.iter().map(|f| file.render(&f.diagnostic, Style::Plain)).collect();
         panic!("{}", all.join("\n"))
     });
     let world = Arc::new(World::new(Vec::new()));
-    let project = Project { config: Config::embedded(), plan: Arc::new(plan), world, warnings: Vec::new() };
+    let project = Project {
+        config: Config::embedded(),
+        plan: Arc::new(plan),
+        world,
+        table_stamps: Default::default(),
+        warnings: Vec::new(),
+    };
     let mut session = Session::new(&project, Options::default(), Box::new(Inline)).unwrap();
     let lane = session.add_partition("e", &schema, Format::Ndjson, 0, 0).unwrap();
     let mut chunk = Chunk::new();

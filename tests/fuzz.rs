@@ -194,7 +194,7 @@ fn fence_seed() -> Vec<u8> {
 
 fn try_fences(bytes: &[u8]) {
     for lenient in [false, true] {
-        if let Ok(read) = read_fences(bytes, &FenceOptions { id_property: None, lenient }) {
+        if let Ok(read) = read_fences(bytes, &FenceOptions { id_property: None, lenient, merge: lenient }) {
             let _ = FenceSet::new(read.fences);
         }
     }

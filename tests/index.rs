@@ -27,7 +27,12 @@ sources:
       fields: { id: string, type: string, speed: { type: float, unit: km/h }, heading: float, n: int, vip: bool }
 geofences:
   zones: zones.geojson
+tables:
+  grades: { path: grades.csv, key: id, time: since }
 ";
+
+const GRADES: &str =
+    "id,since,grade\nv1,1970-01-01T00:00:00Z,1\nv1,1970-01-01T00:02:00Z,3\nv2,1970-01-01T00:00:30Z,2\n";
 
 const ZONES: &str = r#"{"type":"FeatureCollection","features":[
 {"type":"Feature","id":"west","properties":{"kind":"port"},"geometry":{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,4],[0,0]]]}},
@@ -113,7 +118,26 @@ fn rule(random: &mut Random, derived: &[String]) -> String {
     };
     let ab = format!("a AS {a}, b AS {b}");
     let abc = format!("{ab}, c AS {d}");
-    match random.below(16) {
+    match random.below(20) {
+        16 | 17 => {
+            let kind = random.pick(&["", "LEFT", "LEFT"]);
+            let beside = random.pick(&["", "AND x.n < y.n", "AND y.speed > 3 km/h", "AND x.type = 'stop'"]);
+            let within = random.pick(&["20 s", "-30 s .. 5 s", "-40 s .. -1 s", "0 s .. 0 s", "10 s .. 25 s"]);
+            let wanted =
+                random.pick(&["", "WHERE y.n > 2", "WHERE x.vip", "WHERE y.time IS NULL", "WHERE x.speed < y.speed"]);
+            format!(
+                "FROM pings x {kind} JOIN pings y ON x.id = y.id {beside} WITHIN {within}\n{wanted}\nMEASURES x.n AS a, y.n AS b, y.time AS at"
+            )
+        }
+        18 => {
+            let number = random.below(3);
+            format!(
+                "FROM pings LOOKUP grades ON grades.id = pings.id\nWHERE grades.grade > {number} AND {w}\nPARTITION BY {key}\nMEASURES grades.grade AS grade"
+            )
+        }
+        19 => format!(
+            "FROM pings LOOKUP grades ON grades.id = pings.id\nPARTITION BY {key}\nPATTERN a -> b\nWITHIN 4 min\nDEFINE a AS {a}, b AS grades.grade >= a.grades.grade AND {b}\n{skip}"
+        ),
         0..=4 => format!("FROM pings WHERE {w} PARTITION BY {key} MEASURES speed, n"),
         5 => format!("FROM pings WHERE {w} AND speed > prev(speed) PARTITION BY {key} MEASURES speed"),
         6 => {
@@ -154,6 +178,7 @@ fn project(seeds: &[u64]) -> Project {
     let config = dir.path().join("geocep.yaml");
     std::fs::write(&config, CONFIG).unwrap();
     std::fs::write(dir.path().join("zones.geojson"), ZONES).unwrap();
+    std::fs::write(dir.path().join("grades.csv"), GRADES).unwrap();
     load(&config, &rule_file(&rules)).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -233,7 +258,7 @@ fn play(project: &Project, events: &[u64], way: Way) -> (Vec<Step>, u64) {
                 true => format!("{} {} {}", stats.outputs, stats.missing_key, stats.keys),
                 // What is open is counted roughly between two collections, and a restored state begins with one.
                 false => {
-                    let RuleStats { outputs, missing_key, shed, keys, open: _ } = stats;
+                    let RuleStats { outputs, missing_key, shed, keys, open: _, late: _ } = stats;
                     format!("{outputs} {missing_key} {shed} {keys} {:?}", engine.save_rule(at as u32))
                 }
             }
@@ -293,6 +318,7 @@ fn filters(conditions: &[String]) -> Project {
     let config = dir.path().join("geocep.yaml");
     std::fs::write(&config, CONFIG).unwrap();
     std::fs::write(dir.path().join("zones.geojson"), ZONES).unwrap();
+    std::fs::write(dir.path().join("grades.csv"), GRADES).unwrap();
     load(&config, &rule_file(&rules)).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -10,7 +10,7 @@
 
 use geocep::{
     lang::{
-        check::{Catalog, FenceSetInfo, check},
+        check::{Catalog, FenceSetInfo, TableInfo, check},
         diag::{FileDiagnostic, Style, render},
         file::RuleFile,
     },
@@ -52,8 +52,21 @@ fn catalog() -> Catalog {
             set("airports", &[("name", Type::Text), ("speed_limit", km_h)]),
             set("ports", &[("name", Type::Text)]),
         ]),
-        open: false,
+        tables: Some(tables()),
+        ..Catalog::default()
     }
+}
+
+fn tables() -> Vec<TableInfo> {
+    let table = |name: &str, key: &[&str], columns: &[(&str, Type)]| TableInfo {
+        name: name.to_owned(),
+        columns: columns.iter().map(|(name, ty)| ((*name).to_owned(), *ty)).collect(),
+        key: key.iter().map(|&name| name.to_owned()).collect(),
+    };
+    vec![
+        table("vehicles", &["id"], &[("id", Type::Text), ("capacity", Type::Int), ("depot", Type::Point)]),
+        table("tariffs", &["zone", "class"], &[("zone", Type::Text), ("class", Type::Int), ("fee", Type::Float)]),
+    ]
 }
 
 /// Everything that is said of a file.

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("time", 2),
     ("wire", 2),
     ("scenario", 2),
+    ("picture", 2),
     ("plan", 3),
     ("lang", 4),
     ("op", 4),

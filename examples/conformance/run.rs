@@ -123,7 +123,7 @@ fn catalog(translated: &Translated) -> Catalog {
         fields.extend(type_of(field.kind).map(|ty| Field { name: name.clone(), ty }));
     }
     let schema = Schema { fields, position: None, id: Some(0), open: true };
-    Catalog { sources: vec![(STREAM.to_owned(), schema)], fence_sets: Some(Vec::new()), open: false }
+    Catalog { sources: vec![(STREAM.to_owned(), schema)], fence_sets: Some(Vec::new()), ..Catalog::default() }
 }
 
 /// Runs a case. `saving`: after every event the engine is written, and a new one goes on from there.

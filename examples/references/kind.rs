@@ -23,6 +23,12 @@ pub(crate) enum Kind {
     Speeding,
     /// `cell_speed.json`
     CellSpeed,
+    /// `route_deviation.json`
+    Deviation,
+    /// `rendezvous.json`
+    Rendezvous,
+    /// `berlinmod_queries.json`
+    Berlinmod,
     /// `*_clusters_*.json`
     Clusters,
     /// `*_regions_*.json`
@@ -37,7 +43,7 @@ pub(super) struct Case {
     pub(super) part: String,
     /// The rule file's text, with the reference's parameters.
     pub(super) rules: String,
-    /// The rule whose alerts are the answer.
+    /// The rule whose alerts are the answer; empty: every rule's are.
     pub(super) rule: &'static str,
     /// The alerts that count: those that timed out, the others, or both.
     pub(super) timed_out: Option<bool>,
@@ -55,6 +61,9 @@ impl Kind {
             "gaps" => Self::Gaps,
             "speeding" => Self::Speeding,
             "cell_speed" => Self::CellSpeed,
+            "route_deviation" => Self::Deviation,
+            "rendezvous" => Self::Rendezvous,
+            "berlinmod_queries" => Self::Berlinmod,
             stem if stem.split('_').any(|word| word == "counts") => Self::Counts,
             stem if stem.split('_').any(|word| word == "hot") => Self::Hot,
             stem if stem.split('_').any(|word| word == "clusters") => Self::Clusters,
@@ -72,6 +81,10 @@ impl Kind {
             Self::Hot => Some("hot.yaml"),
             Self::Speeding => Some("speeding.yaml"),
             Self::CellSpeed => Some("cell_speed.yaml"),
+            Self::Deviation => Some("route_deviation.yaml"),
+            Self::Rendezvous => Some("rendezvous.yaml"),
+            // All files of a directory.
+            Self::Berlinmod => Some("../../rules/berlinmod"),
             // The kernel answers these by itself.
             Self::Clusters | Self::Regions | Self::NotCovered => None,
         }
@@ -139,6 +152,43 @@ impl Kind {
                 let rules = of_cells(rules, what, 9, 5)?;
                 vec![case(rules, "CellSpeed", cell_speed, rows(reference, "cells", expected_speed)?)]
             }
+            Self::Deviation => {
+                let settings = reference.get("settings").and_then(Value::as_array).ok_or("no list `settings`")?;
+                let of_setting = |setting: &Value| {
+                    let number = |name: &str| setting.get(name).and_then(Value::as_i64).ok_or(format!("no `{name}`"));
+                    let (limit, least) = (number("limit_m")?, number("at_least_ms")?);
+                    let limits = [("30 m", format!("{limit} m")), ("30 s", format!("{least} ms"))];
+                    let limits: Vec<_> = limits.iter().map(|(from, to)| (*from, to.as_str())).collect();
+                    Ok(Case {
+                        part: format!("more than {limit} m"),
+                        ..case(
+                            replace_all(rules, &limits)?,
+                            "Deviation",
+                            deviation,
+                            rows(setting, "events", expected_deviation)?,
+                        )
+                    })
+                };
+                settings.iter().map(of_setting).collect::<Result<_, String>>()?
+            }
+            Self::Rendezvous => {
+                vec![case(rules.to_owned(), "Rendezvous", rendezvous, rows(reference, "events", expected_rendezvous)?)]
+            }
+            Self::Berlinmod => {
+                let counts = reference.pointer("/results/ellipsoid/output_rows").and_then(Value::as_object);
+                let mut expected = Vec::new();
+                for (name, count) in counts.ok_or("no object `output_rows`")? {
+                    // `Q1-continuous` is answered by the rule `Q1Continuous`.
+                    let (query, form) = name.split_once('-').ok_or("a query without a form")?;
+                    let (first, rest) = form.split_at_checked(1).ok_or("a query without a form")?;
+                    let rule = format!("{query}{}{rest}", first.to_uppercase());
+                    if rules.contains(&format!("alert: {rule}")) {
+                        let count = count.as_u64().ok_or("no count")?;
+                        expected.extend((0..count).map(|_| Row::default().text(&rule)));
+                    }
+                }
+                vec![case(rules.to_owned(), "", rule_alone, expected)]
+            }
             Self::Clusters | Self::Regions | Self::NotCovered => Vec::new(),
         })
     }
@@ -203,6 +253,31 @@ fn expected_speed(columns: &[Value]) -> Option<Row> {
     Some(Row::default().json(start).json(cell).json(pings).json(ids).rounded(mean.as_f64()?, 6))
 }
 
+fn rule_alone(alert: &Value) -> Option<Row> {
+    Some(Row::default().text(alert.get("rule")?.as_str()?))
+}
+
+/// The reference measures in a plane, on a sphere; rules do on the ellipsoid. So distances are compared to half a hundredth, by their
+/// logarithms.
+fn expected_deviation(columns: &[Value]) -> Option<Row> {
+    let [id, label, since, until, pings, most] = columns else { return None };
+    let row = Row::default().id(id).json(label).json(since).json(until).json(pings);
+    Some(row.rounded(most.as_f64()?.ln(), 2))
+}
+
+fn expected_rendezvous(columns: &[Value]) -> Option<Row> {
+    let [a, b, since, until, ticks, nearest, farthest] = columns else { return None };
+    let row = Row::default().id(a).id(b).json(since).json(until).json(ticks);
+    Some(row.rounded(nearest.as_f64()?, 3).rounded(farthest.as_f64()?, 3))
+}
+
+fn rendezvous(alert: &Value) -> Option<Row> {
+    let row = Row::default().id(key(alert, "a")).id(key(alert, "b"));
+    let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
+    let row = row.json(measure(alert, "ticks"));
+    Some(row.rounded(measure(alert, "nearest").as_f64()?, 3).rounded(measure(alert, "farthest").as_f64()?, 3))
+}
+
 fn transition(alert: &Value) -> Option<Row> {
     let what = match measure(alert, "passage").as_str()? {
         "entered" => "enter",
@@ -240,6 +315,12 @@ fn speeding(alert: &Value) -> Option<Row> {
     let row = Row::default().id(key(alert, "id"));
     let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
     Some(row.json(measure(alert, "pings")).rounded(measure(alert, "top").as_f64()?, 9))
+}
+
+fn deviation(alert: &Value) -> Option<Row> {
+    let row = Row::default().id(key(alert, "id")).json(measure(alert, "label"));
+    let row = row.int(time(measure(alert, "since"))?).int(time(measure(alert, "until"))?);
+    Some(row.json(measure(alert, "pings")).rounded(measure(alert, "most").as_f64()?.ln(), 2))
 }
 
 fn cell_speed(alert: &Value) -> Option<Row> {

@@ -1,17 +1,17 @@
 //! The references of regions: clusters of hot cells per window, and their identities from window to window.
 //!
-//! No rule can say them yet, so the kernel runs by itself: events are counted per cell and window here, and the cells with
-//! at least n of them are hot until the next window ends.
+//! The kernel runs by itself: events are counted per cell and window here, and the cells with at least n of them are hot until
+//! the next window ends. Identities are asked of a rule, too, which counts by itself.
 
 use super::{
-    parameter::{number_after, span_in},
+    parameter::{number_after, replace_all, span_in},
     rows::Row,
     set::Set,
 };
 use flate2::read::MultiGzDecoder;
 use geocep::{
     geo::{Cell, Position, Resolution},
-    model::{TimeMs, parse_time},
+    model::{TimeMs, format_time, parse_time},
     op::cluster::{Config, Emit, Limits, Load, Record, Regions},
 };
 use serde_json::{Map, Value, json};
@@ -73,12 +73,64 @@ pub(super) fn clusters(set: &Set, reference: &Value) -> Result<Vec<Answer>, Stri
     })
 }
 
-/// `*_regions_*.json`: every region at every tick.
+/// `*_regions_*.json`: every region at every tick, by the kernel and by a rule of this text, whose alerts `replay` gives.
 ///
 /// # Errors
 /// What can't be read.
-pub(super) fn regions(set: &Set, reference: &Value) -> Result<Vec<Answer>, String> {
-    let (windows, _) = windows(set, reference)?;
+pub(super) fn regions(
+    set: &Set,
+    reference: &Value,
+    text: &str,
+    replay: &dyn Fn(&str) -> Result<Vec<Value>, String>,
+) -> Result<Vec<Answer>, String> {
+    let mut all = of_regions(reference, "", &|threshold, limits, see| {
+        let (windows, _) = windows(set, reference)?;
+        run(&windows, threshold, Config { limits, ..Config::default() }, |tick, _, records| {
+            records.iter().for_each(|record| see(tick, of_record(record)));
+        })
+    })?;
+    all.extend(of_regions(reference, ", by rule", &|threshold, limits, see| {
+        let alerts = replay(&rule(reference, text, threshold, &limits)?)?;
+        alerts.iter().filter(|alert| alert["rule"] == "Region").try_for_each(|alert| {
+            let tick = alert["measures"]["tick"].as_str().and_then(|tick| parse_time(tick).ok());
+            see(tick.ok_or("a region without a tick")?, of_alert(alert));
+            Ok(())
+        })
+    })?);
+    Ok(all)
+}
+
+/// The rule with the numbers of a reference.
+fn rule(reference: &Value, text: &str, threshold: u32, limits: &Limits) -> Result<String, String> {
+    let what = reference["what"].as_str().unwrap_or_default();
+    let resolution = number_after(what, "H3 res ").unwrap_or("8");
+    let size = size_of(reference)?;
+    let (from, to) = span_of(reference)?;
+    let (from, to) = (from.div_euclid(size) * size, to.div_euclid(size) * size);
+    let Limits { survive, split, grow, shift, dense } = limits;
+    let numbers = format!("SURVIVE {survive} SPLIT {split} GROW {grow} MOVE {shift} DENSE {dense}");
+    replace_all(
+        text,
+        &[
+            ("time >= TIME '2014-05-02T04:00:00Z'", &format!("time >= TIME '{}'", format_time(from))),
+            ("time < TIME '2014-05-03T04:00:00Z'", &format!("time < TIME '{}'", format_time(to))),
+            ("tick <= TIME '2014-05-03T04:00:00Z'", &format!("tick <= TIME '{}'", format_time(to))),
+            ("h3(position, 8)", &format!("h3(position, {resolution})")),
+            ("15 min", &format!("{size} ms")),
+            ("n >= 3", &format!("n >= {threshold}")),
+            ("SURVIVE 0.5 SPLIT 0.25 GROW 0.1 MOVE 0.3 DENSE 0.3", &numbers),
+        ],
+    )
+}
+
+/// Told of each region at each tick.
+type See<'a> = &'a mut dyn FnMut(TimeMs, Map<String, Value>);
+
+fn of_regions(
+    reference: &Value,
+    by: &str,
+    run: &dyn Fn(u32, Limits, See<'_>) -> Result<(), String>,
+) -> Result<Vec<Answer>, String> {
     let share = |name: &str, default: f64| reference["params"][name].as_f64().unwrap_or(default);
     let limits = Limits {
         survive: share("SURVIVE", 0.5),
@@ -87,7 +139,7 @@ pub(super) fn regions(set: &Set, reference: &Value) -> Result<Vec<Answer>, Strin
         shift: share("MOVE", 0.3),
         dense: share("DENSE", 0.3),
     };
-    answers(reference, |threshold, expected| {
+    let answers = answers(reference, |threshold, expected| {
         let mut rows = Vec::new();
         let mut shapes: BTreeMap<(TimeMs, String, String), Value> = BTreeMap::new();
         let (mut tally, mut found_tally) = (expected["tally"].clone(), BTreeMap::new());
@@ -100,20 +152,29 @@ pub(super) fn regions(set: &Set, reference: &Value) -> Result<Vec<Answer>, Strin
             }
         }
         let mut found = Vec::new();
-        run(&windows, threshold, Config { limits, ..Config::default() }, |tick, _, records| {
-            for (place, record) in records.iter().enumerate() {
-                let key = (tick, record.id.to_string(), record.transition.name().to_owned());
-                found.push(row(tick, place, &described(record, shapes.get(&key))));
-                for word in std::iter::once(record.transition.name()).chain(record.flags.names()) {
-                    *found_tally.entry(word).or_insert(0) += 1;
-                }
+        let mut last = (TimeMs::MIN, 0);
+        run(threshold, limits, &mut |tick, region| {
+            last = (tick, if last.0 == tick { last.1 + 1 } else { 0 });
+            let word = |name: &str| region.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let flags = region
+                .get("flags")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned);
+            for word in std::iter::once(word("transition")).chain(flags) {
+                *found_tally.entry(word).or_insert(0) += 1;
             }
+            let key = (tick, word("id"), word("transition"));
+            found.push(row(tick, last.1, &described(region, shapes.get(&key))));
         })?;
         tally.sort_all_objects();
         rows.push(Row::default().text("tally").json(&tally));
         found.push(Row::default().text("tally").json(&json!(found_tally)));
         Ok((rows, found))
-    })
+    })?;
+    Ok(answers.into_iter().map(|answer| Answer { part: format!("{}{by}", answer.part), ..answer }).collect())
 }
 
 /// The window's end is the tick: the cells over the threshold are the hot ones.
@@ -157,13 +218,8 @@ fn windows(set: &Set, reference: &Value) -> Result<(Windows, TimeMs), String> {
     let what = reference["what"].as_str().unwrap_or_default();
     let resolution = number_after(what, "H3 res ").and_then(|number| number.parse().ok()).unwrap_or(8);
     let resolution = Resolution::new(resolution).map_err(|error| error.to_string())?;
-    let minutes = span_in(what).and_then(|span| span.strip_suffix(" min")?.parse::<TimeMs>().ok());
-    let size = reference["params"]["window_ms"].as_i64().or(minutes.map(|minutes| minutes * 60_000));
-    let size = size.ok_or("the reference names no window")?;
-    // A day of New York, in summer, where only the day is named.
-    let day = || parse_time(&format!("{}T04:00:00Z", reference["day"].as_str().unwrap_or_default()));
-    let from = reference["from_ts"].as_i64().map_or_else(day, Ok)?;
-    let to = reference["to_ts"].as_i64().unwrap_or(from + 86_400_000);
+    let size = size_of(reference)?;
+    let (from, to) = span_of(reference)?;
     let mut windows: Windows = (from / size..to / size).map(|i| ((i + 1) * size, BTreeMap::new())).collect();
     let file = File::open(&set.events).map_err(|error| format!("can't read `{}`: {error}", set.events.display()))?;
     for line in BufReader::new(MultiGzDecoder::new(file)).lines() {
@@ -178,37 +234,93 @@ fn windows(set: &Set, reference: &Value) -> Result<(Windows, TimeMs), String> {
     Ok((windows, size))
 }
 
-/// A record in the words of the reference. What the reference doesn't say of this record isn't said here either, but who
-/// its parents are and where it went always is.
-fn described(record: &Record, expected: Option<&Value>) -> Value {
+/// The reference's windows, in milliseconds.
+fn size_of(reference: &Value) -> Result<TimeMs, String> {
+    let what = reference["what"].as_str().unwrap_or_default();
+    let minutes = span_in(what).and_then(|span| span.strip_suffix(" min")?.parse::<TimeMs>().ok());
+    let size = reference["params"]["window_ms"].as_i64().or(minutes.map(|minutes| minutes * 60_000));
+    size.ok_or_else(|| "the reference names no window".to_owned())
+}
+
+/// The reference's day.
+fn span_of(reference: &Value) -> Result<(TimeMs, TimeMs), String> {
+    // A day of New York, in summer, where only the day is named.
+    let day = || parse_time(&format!("{}T04:00:00Z", reference["day"].as_str().unwrap_or_default()));
+    let from = reference["from_ts"].as_i64().map_or_else(day, Ok)?;
+    Ok((from, reference["to_ts"].as_i64().unwrap_or(from + 86_400_000)))
+}
+
+/// A record in the words of the reference.
+fn of_record(record: &Record) -> Map<String, Value> {
     let ids = |ids: &[geocep::op::cluster::RegionId]| json!(ids.iter().map(ToString::to_string).collect::<Vec<_>>());
     let mut found = Map::new();
-    found.insert("id".to_owned(), json!(record.id.to_string()));
-    found.insert("transition".to_owned(), json!(record.transition.name()));
+    let mut put = |name: &str, value: Value| found.insert(name.to_owned(), value);
+    put("id", json!(record.id.to_string()));
+    put("transition", json!(record.transition.name()));
     if !record.has_ended {
-        found.insert("cells".to_owned(), json!(record.look.size));
-        found.insert("lowest".to_owned(), json!(record.look.lowest.to_string()));
+        put("cells", json!(record.look.size));
+        put("lowest", json!(record.look.lowest.to_string()));
     }
     if let Some(overlap) = record.overlap {
-        found.insert("overlap".to_owned(), json!(overlap));
+        put("overlap", json!(overlap));
     }
     if let Some(metres) = record.displacement_m {
-        found.insert("flags".to_owned(), json!(record.flags.names().collect::<Vec<_>>()));
-        found.insert("displacement_m".to_owned(), json!(metres));
+        put("flags", json!(record.flags.names().collect::<Vec<_>>()));
+        put("displacement_m", json!(metres));
     }
-    if !record.parts.is_empty() {
+    put("parts", ids(&record.parts));
+    put("parents", ids(&record.parents));
+    if let Some(into) = record.absorbed_into {
+        put("absorbed_into", json!(into.to_string()));
+    }
+    found
+}
+
+/// The same of an alert.
+fn of_alert(alert: &Value) -> Map<String, Value> {
+    let measures = &alert["measures"];
+    let mut found = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            found.insert(name.to_owned(), value);
+        }
+    };
+    put("id", alert["key"]["region"].clone());
+    if !measures["cells"].is_null() {
+        put("cells", measures["size"].clone());
+        put("lowest", measures["lowest"].clone());
+    }
+    if !measures["displacement"].is_null() {
+        let flags = ["grew", "shrank", "moved", "denser", "sparser"].into_iter();
+        put("flags", json!(flags.filter(|flag| measures[*flag] == true).collect::<Vec<_>>()));
+    }
+    put("displacement_m", measures["displacement"].clone());
+    for name in ["transition", "overlap", "parts", "parents", "absorbed_into"] {
+        put(name, measures[name].clone());
+    }
+    found
+}
+
+/// What the reference doesn't say of a region isn't said here either, but who its parents are and where it went always is.
+fn described(mut found: Map<String, Value>, expected: Option<&Value>) -> Value {
+    let list = |found: &mut Map<String, Value>, name: &str| {
+        found.remove(name).and_then(|list| list.as_array().cloned()).filter(|list| !list.is_empty())
+    };
+    let (parts, parents) = (list(&mut found, "parts"), list(&mut found, "parents"));
+    let into = found.remove("absorbed_into");
+    if let Some(parts) = parts {
         // By number or by name.
         let count = expected.is_some_and(|expected| expected["parts"].is_number());
-        found.insert("parts".to_owned(), if count { json!(record.parts.len()) } else { ids(&record.parts) });
+        found.insert("parts".to_owned(), if count { json!(parts.len()) } else { json!(parts) });
     }
     if let Some(expected) = expected {
         found.retain(|name, _| expected.get(name).is_some());
     }
-    if !record.parents.is_empty() {
-        found.insert("parents".to_owned(), ids(&record.parents));
+    if let Some(parents) = parents {
+        found.insert("parents".to_owned(), json!(parents));
     }
-    if let Some(into) = record.absorbed_into {
-        found.insert("absorbed_into".to_owned(), json!(into.to_string()));
+    if let Some(into) = into {
+        found.insert("absorbed_into".to_owned(), into);
     }
     Value::Object(found)
 }

@@ -4,7 +4,7 @@ use super::{
     kind::{Case, Kind},
     regions::{self, Answer},
     rows::{Difference, Row, compare},
-    set::Set,
+    set::{Set, listed},
 };
 use geocep::{
     engine::AtEnd,
@@ -67,13 +67,16 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
         covered: true,
         details: Vec::new(),
     };
-    let by_kernel = match kind {
-        Kind::Clusters => Some(regions::clusters as fn(&Set, &Value) -> Result<Vec<Answer>, String>),
-        Kind::Regions => Some(regions::regions as _),
+    let of_regions = |reference: Value| -> Result<Vec<Answer>, String> {
+        let text = String::from_utf8(read(&rules.join("regions.yaml"))?).map_err(|error| error.to_string())?;
+        regions::regions(set, &reference, &text, &|text| alerts(set, text, rules, shards))
+    };
+    let with_kernel = match kind {
+        Kind::Clusters => Some(read_json(path).and_then(|reference| regions::clusters(set, &reference))),
+        Kind::Regions => Some(read_json(path).and_then(of_regions)),
         _ => None,
     };
-    if let Some(run) = by_kernel {
-        let answers = read_json(path).and_then(|reference| run(set, &reference));
+    if let Some(answers) = with_kernel {
         return match answers {
             Ok(answers) => answers
                 .into_iter()
@@ -86,7 +89,7 @@ fn run_reference(set: &Set, kind: Kind, path: &Path, rules: &Path, shards: u32) 
     }
     let Some(file) = kind.file() else { return vec![Verdict { covered: false, ..verdict(name) }] };
     let cases = read_json(path).and_then(|reference| {
-        let text = String::from_utf8(read(&rules.join(file))?).map_err(|error| error.to_string())?;
+        let text = rule_text(&rules.join(file))?;
         kind.cases(&reference, &text)
     });
     let cases = match cases {
@@ -119,9 +122,23 @@ fn with_rows(verdict: Verdict, expected: &[Row], found: &[Row]) -> Verdict {
 
 /// The rows that the rules give.
 fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    for alert in alerts(set, &case.rules, rules, shards)? {
+        let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
+        if (case.rule.is_empty() || alert.get("rule").is_some_and(|rule| rule == case.rule))
+            && case.timed_out.is_none_or(|only| only == timed_out)
+        {
+            rows.push((case.row)(&alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
+        }
+    }
+    Ok(rows)
+}
+
+/// The properties of all alerts of a rule file.
+fn alerts(set: &Set, text: &str, rules: &Path, shards: u32) -> Result<Vec<Value>, String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = dir.path().join("rules.yaml");
-    fs::write(&file, &case.rules).map_err(|error| error.to_string())?;
+    fs::write(&file, text).map_err(|error| error.to_string())?;
     let [alerts, late, dead] = ["alerts", "late", "dead"].map(|name| dir.path().join(name));
     replay(
         set,
@@ -132,8 +149,10 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
             at_end: AtEnd::Drain,
             shards: Some(shards),
             alerts: Some(alerts.clone()),
+            shadow: None,
             late: Some(late.clone()),
             dead_letter: Some(dead.clone()),
+            svg: None,
             progress: false,
         },
     )?;
@@ -144,29 +163,40 @@ fn answers(set: &Set, case: &Case, rules: &Path, shards: u32) -> Result<Vec<Row>
             return Err(format!("{count} events are {what}, the first: {}", String::from_utf8_lossy(first)));
         }
     }
-    let mut rows = Vec::new();
+    let mut found = Vec::new();
     for line in read(&alerts)?.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let feature: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        let alert = feature.get("properties").ok_or("an alert without properties")?;
-        let timed_out = alert.get("status").is_some_and(|status| status == "timed_out");
-        if alert.get("rule").is_some_and(|rule| rule == case.rule)
-            && case.timed_out.is_none_or(|only| only == timed_out)
-        {
-            rows.push((case.row)(alert).ok_or_else(|| format!("not the alert that was expected: {alert}"))?);
-        }
+        found.push(feature.get("properties").ok_or("an alert without properties")?.clone());
     }
-    Ok(rows)
+    Ok(found)
 }
 
 fn replay(set: &Set, file: &Path, rules: &Path, options: ReplayOptions) -> Result<(), String> {
     let mut overrides = vec![format!("sources.pings.file={}", set.events.display())];
     overrides.extend(set.fences.iter().map(|path| format!("geofences.fences={}", path.display())));
+    if let Some(path) = &set.routes {
+        overrides.push(format!("geofences.routes.path={}", path.display()));
+        overrides.extend(["geofences.routes.id=label", "geofences.routes.merge=true"].map(str::to_owned));
+    }
     let config: Option<PathBuf> = Some(rules.join("geocep.yaml"));
     let request = Request { config, overrides, rules: vec![file.to_owned()], coloured: false };
     let loaded = Loaded::read(&request).map_err(|error| error.to_string())?;
     let binding = bind(&loaded, &[], &[])?;
     let project = loaded.check(&binding.guessed, false).map_err(|error| error.to_string())?;
     Replay::new(project, binding.inputs, options)?.run().map(drop)
+}
+
+/// The text of a rule file, or of all rule files of a directory as one.
+fn rule_text(path: &Path) -> Result<String, String> {
+    if !path.is_dir() {
+        return String::from_utf8(read(path)?).map_err(|error| error.to_string());
+    }
+    let mut whole = "groups:\n".to_owned();
+    for file in listed(path)?.iter().filter(|file| file.extension().is_some_and(|kind| kind == "yaml")) {
+        let text = rule_text(file)?;
+        whole.push_str(text.strip_prefix("groups:\n").ok_or("a rule file that doesn't begin with its groups")?);
+    }
+    Ok(whole)
 }
 
 fn read_json(path: &Path) -> Result<Value, String> {

@@ -15,6 +15,8 @@ pub(crate) struct Set {
     pub(crate) events: PathBuf,
     /// Its fences, if it has any.
     pub(crate) fences: Option<PathBuf>,
+    /// Its planned routes, if it has any.
+    pub(crate) routes: Option<PathBuf>,
     /// The files of expected answers, by name.
     pub(crate) references: Vec<(Kind, PathBuf)>,
 }
@@ -37,13 +39,14 @@ pub(crate) fn find_sets(dir: &Path) -> Result<Vec<Set>, String> {
             }
         }
         let fences = Some(folder.join("geofences.geojson")).filter(|path| path.is_file());
+        let routes = Some(folder.join("routes.geojson")).filter(|path| path.is_file());
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        sets.push(Set { name, events, fences, references });
+        sets.push(Set { name, events, fences, routes, references });
     }
     Ok(sets)
 }
 
-fn listed(dir: &Path) -> Result<Vec<PathBuf>, String> {
+pub(super) fn listed(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(dir).map_err(|error| format!("can't read `{}`: {error}", dir.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();

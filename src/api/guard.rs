@@ -18,8 +18,10 @@ use super::{
 /// Who asks, as far as we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Has the token, or none is needed.
+    /// Has the token.
     Known,
+    /// Nobody needs one: whoever is on this machine may read.
+    Neighbour,
     /// Hasn't.
     Stranger,
 }
@@ -37,7 +39,7 @@ impl Guard {
     }
 
     fn trust(&self, headers: &HeaderMap) -> Trust {
-        let Some(token) = &self.token else { return Trust::Known };
+        let Some(token) = &self.token else { return Trust::Neighbour };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         if given.is_some_and(|given| token.opens_for(given)) { Trust::Known } else { Trust::Stranger }
     }

@@ -14,7 +14,7 @@ pub(super) async fn healthz(
 ) -> (StatusCode, String) {
     match (state.telemetry.health().dead_engine(), trust) {
         (None, _) => (StatusCode::OK, "ok\n".to_owned()),
-        (Some(reason), Trust::Known) => {
+        (Some(reason), Trust::Known | Trust::Neighbour) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {reason}\n"))
         }
         (Some(_), Trust::Stranger) => (StatusCode::SERVICE_UNAVAILABLE, "the engine has stopped\n".to_owned()),

@@ -1,6 +1,6 @@
 //! Face: HTTP on loopback. Health, readiness, metrics, rules; one file per resource.
 //!
-//! It only reads: what it shows is set by the runtime in [`Telemetry`](crate::runtime::telemetry::Telemetry).
+//! What it shows is set by the runtime in [`Telemetry`](crate::runtime::telemetry::Telemetry).
 //!
 //! | path | file |
 //! | --- | --- |
@@ -8,6 +8,7 @@
 //! | `/readyz` | `ready.rs` |
 //! | `/metrics` | `metrics.rs` |
 //! | `/api/v1/rules` | `rules.rs` |
+//! | `/api/v1/reload` | `reload.rs` |
 //!
 //! Who may ask is decided in `guard.rs` before any resource is reached; how long and how often, in `connection.rs` and
 //! `guard.rs`. `docs/operations.md` says it for those who run the daemon.
@@ -19,6 +20,7 @@ mod guard;
 mod health;
 mod metrics;
 mod ready;
+mod reload;
 mod reply;
 mod rules;
 mod server;

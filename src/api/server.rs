@@ -2,7 +2,13 @@
 
 use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
 use tokio::{
     net::{TcpListener, lookup_host},
     task::JoinHandle,
@@ -16,6 +22,7 @@ use super::{
     health::healthz,
     metrics::metrics,
     ready::readyz,
+    reload::{reload, use_post},
     reply::Refusal,
     rules::rules,
     state::ApiState,
@@ -64,6 +71,7 @@ fn router(config: &ApiConfig, state: Arc<ApiState>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/rules", get(rules))
+        .route("/api/v1/reload", post(reload).get(use_post))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(body_bytes))
@@ -85,7 +93,7 @@ async fn bind(config: &ApiConfig) -> Result<TcpListener, ApiError> {
 }
 
 async fn not_found() -> Refusal {
-    let help = "there are `/healthz`, `/readyz`, `/metrics` and `/api/v1/rules`";
+    let help = "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules` and `/api/v1/reload`";
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path", help)
 }
 

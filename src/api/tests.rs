@@ -13,7 +13,7 @@ use super::*;
 use crate::runtime::{
     clock::ManualClock,
     shutdown::Shutdown,
-    telemetry::{ComponentKind, RuleKind, RuleStatus, Telemetry},
+    telemetry::{ComponentKind, RuleKind, RuleMode, RuleStatus, Telemetry},
 };
 
 const SECRET: &str = "0123456789abcdef";
@@ -126,13 +126,14 @@ async fn rules_are_those_that_the_runtime_has_set() {
         name: "Queue".to_owned(),
         group: "airport".to_owned(),
         kind: RuleKind::Alert,
+        mode: RuleMode::Shadow,
         version: "9f".to_owned(),
         outputs: 1,
         keys: 2,
         open: 3,
     }]);
     let expected = serde_json::json!({ "rules": [
-        { "name": "Queue", "group": "airport", "kind": "alert", "version": "9f", "outputs": 1, "keys": 2, "open": 3 },
+        { "name": "Queue", "group": "airport", "kind": "alert", "mode": "shadow", "version": "9f", "outputs": 1, "keys": 2, "open": 3 },
     ]});
     assert_eq!(json(&server.get("/api/v1/rules").await), expected);
 }
@@ -148,6 +149,24 @@ async fn what_is_not_there_and_what_can_not_be_done_are_json_too() {
     assert!(json(&answer)["error"].is_string());
     assert_eq!(status(&server.ask("HEAD /healthz HTTP/1.1\r\nHost: localhost").await), 200);
     assert_eq!(status(&server.ask("so what").await), 400);
+}
+
+#[tokio::test]
+async fn what_changes_the_daemon_takes_a_token_even_on_loopback() {
+    let post = |header: &str| format!("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0{header}");
+    let right = format!("\r\nAuthorization: Bearer {SECRET}");
+    let open = start(false, Limits::default()).await;
+    let answer = open.ask(&post("")).await;
+    assert_eq!(status(&answer), 403);
+    assert!(json(&answer)["help"].as_str().unwrap().contains("api.token"), "{answer}");
+    assert_eq!(status(&open.ask(&post(&right)).await), 403, "a token that nobody configured is none");
+    let server = start(true, Limits::default()).await;
+    assert_eq!(status(&server.ask(&post("")).await), 401);
+    assert_eq!(status(&server.ask(&post(&right)).await), 501, "this server has nothing to reload");
+    let get = format!("GET /api/v1/reload HTTP/1.1\r\nHost: localhost{right}");
+    let answer = server.ask(&get).await;
+    assert_eq!(status(&answer), 405);
+    assert!(answer.contains("allow: POST"), "{answer}");
 }
 
 #[tokio::test]

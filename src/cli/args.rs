@@ -1,6 +1,6 @@
 //! The commands and what they have in common.
 
-use super::{bench, check, explain, replay, run, simulate, state, test};
+use super::{bench, check, diff, explain, replay, run, simulate, state, test};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -22,6 +22,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Run rule unit tests: events in, alerts expected
     Test(test::TestArgs),
+    /// Compare two editions of rules over the same files: alerts gained, lost, moved
+    Diff(diff::DiffArgs),
     /// Show what rules mean: plan, automata, lineage
     Explain(explain::ExplainArgs),
     /// Measure latency
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::State(args) => state::run(&args),

@@ -3,12 +3,18 @@
 use super::options::{ConfigOptions, fail, print, say, warn};
 use crate::{
     engine::{Engine, Inline, Options},
+    expr::{Expr, Node},
     model::StreamId,
-    plan::{Body, Plan, Role, Rule, RuleKind, StreamOrigin},
+    plan::{Body, OutputField, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin, TablePlan},
     runtime::project::{Loaded, Project, ProjectError},
 };
 use clap::Args;
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Arguments of `geocep explain`.
 #[derive(Debug, Args)]
@@ -20,10 +26,19 @@ pub(super) struct ExplainArgs {
     /// Print Graphviz graphs: the streams, then the automaton of each pattern
     #[arg(long)]
     dot: bool,
+    /// Draw what each transition of a region means as SVG files, and read no rules
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rules", "dot"])]
+    transitions: Option<PathBuf>,
 }
 
 /// Explains rule files.
 pub(super) fn run(args: &ExplainArgs) -> u8 {
+    if let Some(dir) = &args.transitions {
+        return match super::transitions::write(dir) {
+            Ok(()) => 0,
+            Err(error) => fail(&error, 1),
+        };
+    }
     let loaded = Loaded::read(&args.config.request(&args.rules));
     let project = match loaded.and_then(|loaded| loaded.check(&BTreeMap::new(), true)) {
         Ok(project) => project,
@@ -93,6 +108,19 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
         writeln!(text, "  through {set}: one event per fence concerned")?;
     }
+    for table in tables(rule) {
+        let Some(TablePlan { name, columns }) = plan.tables.get(usize::from(table)) else { continue };
+        let columns: Vec<String> = columns.iter().enumerate().map(|(at, name)| format!("column {at} {name}")).collect();
+        writeln!(text, "  looks up {name} (table.{table}) {}", columns.join(", "))?;
+    }
+    if rule.unnest.is_some() {
+        writeln!(text, "  unnest: one output for each element of a list")?;
+    }
+    match rule.once.map(|once| once.every_ms) {
+        Some(Some(every_ms)) => writeln!(text, "  once: the first output of each key, and again after {every_ms} ms")?,
+        Some(None) => writeln!(text, "  once: the first output of each key; every key that had one is remembered")?,
+        None => {}
+    }
     let key: Vec<String> = rule.key.iter().map(|part| format!("{}: {}", part.name, part.ty)).collect();
     writeln!(text, "  partitions: {}", if key.is_empty() { "one".to_owned() } else { key.join(", ") })?;
     if let Body::Pattern(pattern) = &rule.body {
@@ -113,11 +141,27 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
     if let Some(having) = &rule.having {
         writeln!(text, "  having {having}")?;
     }
-    for field in rule.outputs.iter().filter(|field| field.role == Role::Measure) {
+    let says = |field: &OutputField| {
+        let as_it_is = field.exprs.first().is_some_and(|expr| expr.to_string().starts_with("region."));
+        as_it_is && RegionField::named(&field.name).is_some()
+    };
+    let of_region: Vec<&str> =
+        rule.outputs.iter().filter(|field| says(field)).map(|field| field.name.as_str()).collect();
+    if !of_region.is_empty() {
+        writeln!(text, "  says of each region: {}", of_region.join(", "))?;
+    }
+    for field in rule.outputs.iter().filter(|field| field.role == Role::Measure && !says(field)) {
         let expr = field.exprs.first().map(ToString::to_string).unwrap_or_default();
         writeln!(text, "  gives {}: {} = {expr}", field.name, field.ty)?;
     }
     writeln!(text, "  lineage: {}\n", lineage(plan, rule).join(" ← "))
+}
+
+/// The numbers of the tables that a rule looks up: the row is a shared expression, found once per event.
+fn tables(rule: &Rule) -> BTreeSet<u16> {
+    let nodes = rule.inputs.iter().flat_map(|input| &input.computed).flat_map(Expr::nodes);
+    let table = |node: &Node| if let Node::TableRow(table, _) = node { Some(*table) } else { None };
+    nodes.filter_map(table).collect()
 }
 
 /// How the rule's events are found: what is looked up, or that it sees them all.

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod check;
+mod diff;
 mod explain;
 mod log;
 mod options;
@@ -14,5 +15,6 @@ mod run;
 pub mod simulate;
 mod state;
 mod test;
+mod transitions;
 
 pub use args::main;

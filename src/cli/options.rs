@@ -60,13 +60,21 @@ pub(super) fn load_inputs(
 ) -> Result<(Loaded, Binding), (String, u8)> {
     let (rules, inputs) = rules_and_inputs(rules, inputs);
     let loaded = Loaded::read(&config.request(&rules)).map_err(in_words)?;
-    let named = |text: &String| match text.split_once('=') {
-        Some((name, path)) => Ok((name.to_owned(), PathBuf::from(path))),
-        None => Err((format!("`--stream {text}`: expected NAME=FILE"), 2)),
-    };
-    let streams: Vec<_> = streams.iter().map(named).collect::<Result<_, _>>()?;
+    let streams = stream_files(streams).map_err(|error| (error, 2))?;
     let binding = bind(&loaded, &streams, &inputs).map_err(|error| (error, 2))?;
     Ok((loaded, binding))
+}
+
+/// The files that `--stream NAME=FILE` names.
+///
+/// # Errors
+/// One that has another form.
+pub(super) fn stream_files(streams: &[String]) -> Result<Vec<(String, PathBuf)>, String> {
+    let named = |text: &String| match text.split_once('=') {
+        Some((name, path)) => Ok((name.to_owned(), PathBuf::from(path))),
+        None => Err(format!("`--stream {text}`: expected NAME=FILE")),
+    };
+    streams.iter().map(named).collect()
 }
 
 /// Why nothing can run, and the exit code that says so.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::AtEnd,
-    runtime::replay::{Binding, Replay, ReplayOptions, Speed},
+    runtime::replay::{Binding, Replay, ReplayOptions, Speed, SvgOptions},
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -30,6 +30,9 @@ pub(super) struct ReplayArgs {
     /// Where alerts go instead of the configuration's sinks
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+    /// Where alerts of rules with `mode: shadow` go [default: nowhere]
+    #[arg(long, value_name = "FILE")]
+    shadow: Option<PathBuf>,
     /// Where late events go
     #[arg(long, value_name = "FILE")]
     late: Option<PathBuf>,
@@ -42,6 +45,12 @@ pub(super) struct ReplayArgs {
     /// How many shards; the output does not depend on it [default: the configuration's, else 1]
     #[arg(long)]
     shards: Option<u32>,
+    /// Draw the regions of all rules that have some, as SVG files with an index.html
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    /// With --svg: at most so many frames of a rule
+    #[arg(long, value_name = "N", default_value_t = 300, requires = "svg")]
+    svg_max: usize,
     /// No progress bar and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -83,8 +92,10 @@ fn replay(args: &ReplayArgs) -> Result<String, (String, u8)> {
         },
         shards: args.shards,
         alerts: args.alerts.clone(),
+        shadow: args.shadow.clone(),
         late: args.late.clone(),
         dead_letter: args.dead_letter.clone(),
+        svg: args.svg.clone().map(|dir| SvgOptions { dir, frames_max: args.svg_max }),
         progress: !args.quiet,
     };
     let replay = Replay::new(project, inputs, options).map_err(|error| (error, 2))?;

@@ -11,6 +11,7 @@ use crate::{
         config::{self, Input, StreamSchema},
         daemon::Daemon,
         project::{DEFAULT_CONFIG, Loaded},
+        reload::reload_on_hangup,
         replay::guess_schema,
         shutdown::{Shutdown, trip_on_signals},
     },
@@ -46,21 +47,25 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
         let text = format!("there is no `{DEFAULT_CONFIG}` here: the daemon needs a file that names sources and rules");
         return Err((format!("{text}; name it with `-c FILE` (docs/configuration.md has every key)"), 2));
     }
-    let loaded = Loaded::read(&args.config.request(&[])).map_err(|error| (error.to_string(), error.exit_code()))?;
-    let guessed = guess(&loaded);
+    let request = args.config.request(&[]);
+    let loaded = Loaded::read(&request).map_err(|error| (error.to_string(), error.exit_code()))?;
+    let (guessed, hash) = (guess(&loaded), loaded.hash());
     let project = loaded.check(&guessed, false).map_err(|error| (error.to_string(), error.exit_code()))?;
     warn(&project);
     let api = api_config(&project.config.api).map_err(|error| (error, 2))?;
     let rules = project.plan.rules.len();
-    let daemon = Daemon::open(project, guessed, Arc::new(SystemClock::new()))
+    let mut daemon = Daemon::open(project, guessed, Arc::new(SystemClock::new()))
         .map_err(|error| (error.to_string(), error.exit_code()))?;
 
+    let no_thread = |error| (format!("can't start a thread: {error}"), 1);
+    let reloads = daemon.reloads(request, hash).map_err(no_thread)?;
     let edge = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("edge").enable_all().build();
-    let edge = edge.map_err(|error| (format!("can't start a thread: {error}"), 1))?;
+    let edge = edge.map_err(no_thread)?;
     let (shutdown, api_end) = (Shutdown::new(), Shutdown::new());
-    let state = Arc::new(ApiState::new(Arc::clone(daemon.telemetry())));
+    let state = Arc::new(ApiState::new(Arc::clone(daemon.telemetry())).with_reloads(reloads.clone()));
     let serving = edge.block_on(async {
         trip_on_signals(shutdown.clone()).map_err(|error| (format!("can't listen for signals: {error}"), 1))?;
+        reload_on_hangup(reloads).map_err(|error| (format!("can't listen for signals: {error}"), 1))?;
         let Some(api) = api else { return Ok(None) };
         let (address, task) = serve(api, state, api_end.clone()).await.map_err(|error| (error.to_string(), 2))?;
         tracing::info!("the API listens on http://{address}");

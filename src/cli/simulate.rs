@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Make a seeded scenario: event streams, fences, and what happens in them
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Which one: city, sea, air or keys
+    /// Which one: city, sea, air, regions or keys
     pub scenario: String,
     /// The same seed gives the same bytes
     #[arg(long, value_name = "N", default_value_t = 42)]
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn committed_fixtures_are_what_the_generator_makes_with_seed_42() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        for name in ["city", "sea", "air"] {
+        for name in ["city", "sea", "air", "regions"] {
             let committed = fixtures.join(name);
             if std::env::var_os("UPDATE_FIXTURES").is_some_and(|v| v == "1") {
                 run_in(&committed, &[name, "--seed", "42", "--force"]).unwrap();
@@ -226,7 +226,7 @@ mod tests {
         let error = run_in(dir.path(), &["ctiy"]).unwrap_err();
         assert_eq!(error.to_string(), "there is no scenario `ctiy`: did you mean `city`?");
         let error = run_in(dir.path(), &["volcano"]).unwrap_err();
-        assert_eq!(error.to_string(), "there is no scenario `volcano`: choose city, sea, air or keys");
+        assert_eq!(error.to_string(), "there is no scenario `volcano`: choose city, sea, air, regions or keys");
         assert!(files(dir.path()).is_empty());
     }
 

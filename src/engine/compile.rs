@@ -1,14 +1,19 @@
 //! Plan to programs: the only bridge between what rules mean and the kernels that do it.
 
 use super::{
+    ended::Ending,
     filter::Filter,
+    gate::Gate,
     kernel::Kernel,
     operator::{KeyedOperator, Operator},
 };
 use crate::{
     expr::World,
-    op::{pattern, window},
-    plan::{Body, Class, Limits, Pattern, Plan, Rule},
+    op::{
+        cluster, join, latest, near, pattern,
+        window::{self, Assigners},
+    },
+    plan::{Body, Class, Limits, Pattern, Plan, Rule, WindowKind},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,11 +33,15 @@ type Make = Box<dyn Fn() -> Box<dyn Operator> + Send>;
 /// What all shards share of a rule: how to make an operator for one of them, and the kernel in words.
 pub(super) struct Compiled {
     make: Make,
+    /// The rule's place among the rules in order of name.
+    pub(super) rank: u32,
     /// How much work an event is, and why.
     pub(super) class: (Class, String),
     /// The automaton or window as text, and the automaton as a Graphviz graph.
     pub(super) explain: String,
     pub(super) dot: Option<String>,
+    /// The program of a window.
+    pub(super) window: Option<Arc<window::Program>>,
 }
 
 impl Compiled {
@@ -48,6 +57,8 @@ pub(super) struct Setting {
     pub(super) world: Arc<World>,
     pub(super) groups: u32,
     pub(super) seed: u64,
+    /// Windows beside the built-in ones.
+    pub(super) assigners: Assigners,
 }
 
 /// Of each rule its place among the rules in order of name.
@@ -68,7 +79,7 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
     let ranks = ranks(plan);
     let mut filters = BTreeMap::new();
     let rules = plan.rules.iter().zip(ranks).enumerate();
-    rules.map(|(at, (rule, rank))| compile_rule(rule, at as u32, rank, setting, &mut filters)).collect()
+    rules.map(|(at, (rule, rank))| compile_rule(plan, rule, at as u32, rank, setting, &mut filters)).collect()
 }
 
 /// Filters that put out the same in the same way, by what they are as text: rules share them, so that of many rules of which each
@@ -76,6 +87,7 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
 type Filters = BTreeMap<String, Arc<Filter>>;
 
 fn compile_rule(
+    of: &Plan,
     rule: &Rule,
     ix: u32,
     rank: u32,
@@ -83,7 +95,8 @@ fn compile_rule(
     filters: &mut Filters,
 ) -> Result<Compiled, CompileError> {
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
-    let outputs = rule.outputs.as_slice();
+    let (outputs, ending) = (rule.outputs.as_slice(), Ending::of(of, rule));
+    let mut of_window = None;
     let constant = |why: &str| (Class::Constant, why.to_owned());
     let (class, explain, dot, make): ((Class, String), String, Option<String>, Make) = match &rule.body {
         Body::Filter => {
@@ -91,21 +104,60 @@ fn compile_rule(
             let explain = "each event that passes is an output\n".to_owned();
             let filter = Filter::new(rule);
             let same = filters.entry(format!("{filter:?}")).or_insert_with(|| Arc::new(filter));
-            (class, explain, None, make(Arc::clone(same), rule, ix, rank, setting))
+            (class, explain, None, make(Arc::clone(same), rule, ending, ix, rank, setting))
         }
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
-            (program.class(), program.explain(), Some(program.dot()), make(Arc::new(program), rule, ix, rank, setting))
+            (
+                program.class(),
+                program.explain(),
+                Some(program.dot()),
+                make(Arc::new(program), rule, ending, ix, rank, setting),
+            )
+        }
+        Body::Latest(plan) => {
+            let program = latest::Program::new(plan, rule);
+            let class = constant("an event takes the place of its key's last one");
+            (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
+        }
+        Body::Near(plan) => {
+            let program = near::Program::new(plan, rule);
+            let class = constant("a position is compared with those in reach of it");
+            (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
         }
         Body::Window(plan) => {
             let having = rule.having.as_ref();
-            let program = window::Program::new(plan, &rule.name, setting.seed, &rule.inputs, outputs, having);
+            let (name, seed, inputs) = (&rule.name, setting.seed, &rule.inputs);
+            let program = match &plan.kind {
+                WindowKind::Custom { name: own, args } => {
+                    let assigner = setting.assigners.make(own, args).map_err(failed)?;
+                    window::Program::with_assigner(assigner, plan, name, seed, inputs, outputs, having)
+                }
+                _ => window::Program::new(plan, name, seed, inputs, outputs, having),
+            };
             let program = program.map_err(|error| failed(error.to_string()))?;
             let class = constant("an event is added to its windows");
-            (class, program.explain(), None, make(Arc::new(program), rule, ix, rank, setting))
+            let program = Arc::new(program);
+            of_window = Some(Arc::clone(&program));
+            (class, program.explain(), None, make(program, rule, ending, ix, rank, setting))
+        }
+        Body::Join(plan) => {
+            let program = join::Program::new(plan, &rule.inputs, outputs, rule.limits);
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class =
+                (Class::Linear, "an event meets the events of the other stream that are near in time".to_owned());
+            (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
+        }
+        Body::Cluster(plan) => {
+            let program = cluster::Program::new(plan, outputs, rule.having.as_ref());
+            let program = program.map_err(|error| failed(error.to_string()))?;
+            let class = constant(
+                "an event changes its cell; a tick looks at what changed, and at the regions that it puts out",
+            );
+            (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, class, explain, dot })
+    Ok(Compiled { make, rank, class, explain, dot, window: of_window })
 }
 
 fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, CompileError> {
@@ -130,10 +182,31 @@ pub fn unbounded(rule: &Rule) -> Option<String> {
     (class == Class::NeedsLimit).then_some(why)
 }
 
-fn make<K: Kernel + 'static>(kernel: Arc<K>, rule: &Rule, ix: u32, rank: u32, setting: &Setting) -> Make {
+fn make<K: Kernel + 'static>(
+    kernel: Arc<K>,
+    rule: &Rule,
+    ending: Option<Ending>,
+    ix: u32,
+    rank: u32,
+    setting: &Setting,
+) -> Make {
+    match rule.once {
+        Some(once) => make_operator(Arc::new(Gate::new(kernel, once)), rule, ending, ix, rank, setting),
+        None => make_operator(kernel, rule, ending, ix, rank, setting),
+    }
+}
+
+fn make_operator<K: Kernel + 'static>(
+    kernel: Arc<K>,
+    rule: &Rule,
+    ending: Option<Ending>,
+    ix: u32,
+    rank: u32,
+    setting: &Setting,
+) -> Make {
     let (rule, setting) = (Arc::new(rule.clone()), setting.clone());
     Box::new(move || {
         let (kernel, rule, world) = (Arc::clone(&kernel), Arc::clone(&rule), Arc::clone(&setting.world));
-        Box::new(KeyedOperator::new(rule, ix, rank, kernel, world, setting.groups))
+        Box::new(KeyedOperator::new(rule, ix, rank, kernel, world, setting.groups, ending))
     })
 }

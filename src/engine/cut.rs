@@ -2,10 +2,11 @@
 
 use super::{
     checkpoint::{BlockId, BlockKind},
-    machine::Engine,
+    machine::{Engine, RuleStats},
     partition::Frozen,
     resume::Payloads,
     snapshot::{save_event, save_outputs},
+    timeline::Timeline,
 };
 use crate::{model::Writer, time::Merge};
 
@@ -13,7 +14,8 @@ use crate::{model::Writer, time::Merge};
 /// core copies a group when it next writes to it while the cut lives.
 pub struct Cut {
     core: Vec<u8>,
-    merge: Merge,
+    /// Those of the timelines.
+    merges: Vec<Merge>,
     /// For each rule its shards.
     rules: Vec<Vec<Box<dyn Frozen>>>,
     barrier: u64,
@@ -40,13 +42,21 @@ impl Engine {
     pub fn cut(&mut self) -> Cut {
         self.barrier += 1;
         let mut writer = Writer::new();
-        writer.i64(self.watermark_ms);
-        writer.i64(self.event_ms);
-        writer.i64(self.last_event_ms);
+        writer.i64(self.wall_ms);
+        writer.len(self.timelines.len());
+        for timeline in &self.timelines {
+            let Timeline { merge: _, levels, watermark_ms, event_ms, last_event_ms } = timeline;
+            [levels.start, levels.end].into_iter().for_each(|level| writer.len(level));
+            [watermark_ms, event_ms, last_event_ms].into_iter().for_each(|&time_ms| writer.i64(time_ms));
+        }
+        writer.len(self.partitions.len());
+        for (timeline, own) in &self.partitions {
+            writer.len(*timeline);
+            writer.u64(u64::from(own.0));
+        }
         writer.len(self.stats.len());
-        for stats in &self.stats {
-            writer.u64(stats.outputs);
-            writer.u64(stats.missing_key);
+        for RuleStats { outputs, missing_key, late, shed, keys: _, open: _ } in &self.stats {
+            [outputs, missing_key, late, shed].into_iter().for_each(|&count| writer.u64(count));
         }
         writer.len(self.inboxes.len());
         for (inbox, held) in self.inboxes.iter().zip(&self.held) {
@@ -58,10 +68,13 @@ impl Engine {
             save_outputs(held, &mut writer);
         }
         save_outputs(&self.ready, &mut writer);
+        save_outputs(&self.ordered, &mut writer);
         let barrier = self.barrier;
         let rules = (0..self.stats.len() as u32)
             .map(|rule| self.shards.iter_mut().filter_map(|shard| shard.freeze(rule, barrier)).collect());
-        Cut { core: writer.into_bytes(), rules: rules.collect(), merge: self.merge.freeze(), barrier }
+        let rules = rules.collect();
+        let merges = self.timelines.iter().map(|timeline| timeline.merge.freeze()).collect();
+        Cut { core: writer.into_bytes(), merges, rules, barrier }
     }
 }
 
@@ -76,10 +89,11 @@ impl Cut {
         &self.core
     }
 
-    /// The reorder buffer.
+    /// The reorder buffers, one for each timeline.
     pub fn merge(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        self.merge.save(&mut writer);
+        writer.len(self.merges.len());
+        self.merges.iter().for_each(|merge| merge.save(&mut writer));
         writer.into_bytes()
     }
 

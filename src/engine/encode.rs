@@ -52,6 +52,7 @@ impl AlertEncoder {
             taken: &emission.taken,
             row: emission.row.as_ref(),
             clock: emission.clock,
+            revision: emission.revision,
             dropped: emission.dropped,
         };
         Some(encoder.encode(&view, &self.names, line))
@@ -88,7 +89,9 @@ fn shape(rule: &Rule) -> AlertShape {
             .collect(),
         variables: match &rule.body {
             Body::Pattern(pattern) => pattern.variables.iter().map(|variable| variable.name.clone()).collect(),
-            Body::Filter | Body::Window(_) => Vec::new(),
+            Body::Near(near) => near.names.to_vec(),
+            Body::Join(_) => rule.inputs.iter().map(|input| input.name.clone()).collect(),
+            Body::Filter | Body::Latest(_) | Body::Window(_) | Body::Cluster(_) => Vec::new(),
         },
     }
 }

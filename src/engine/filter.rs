@@ -3,25 +3,92 @@
 use super::kernel::Kernel;
 use crate::{
     expr::{Env, Expr},
-    model::{Clock, DecodeError, Emission, EmissionKind, Reader, Taken, TimeMs, Value, Writer},
-    plan,
+    geo::FenceIx,
+    model::{Clock, DecodeError, Emission, EmissionKind, FenceRef, Reader, Row, Taken, TimeMs, Value, Writer},
+    plan::{self, Unnest},
 };
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Turns events into outputs.
 #[derive(Debug)]
 pub(super) struct Filter {
-    /// For each input: its id slot, its position slot and the outputs.
-    inputs: Vec<(Option<u16>, Option<u16>, Vec<Expr>)>,
+    inputs: Vec<Reads>,
     having: Option<Expr>,
+    unnest: Option<Unnest>,
+}
+
+/// What is read of an input's events.
+#[derive(Debug)]
+struct Reads {
+    id_slot: Option<u16>,
+    position_slot: Option<u16>,
+    outputs: Vec<Expr>,
 }
 
 impl Filter {
     pub(super) fn new(rule: &plan::Rule) -> Self {
         let inputs = rule.inputs.iter().enumerate().map(|(at, input)| {
             let outputs = rule.outputs.iter().filter_map(|field| field.exprs.get(at).or(field.exprs.first()).cloned());
-            (input.id_slot, input.position_slot, outputs.collect())
+            Reads { id_slot: input.id_slot, position_slot: input.position_slot, outputs: outputs.collect() }
         });
-        Self { inputs: inputs.collect(), having: rule.having.clone() }
+        Self { inputs: inputs.collect(), having: rule.having.clone(), unnest: rule.unnest.clone() }
+    }
+
+    /// One output for each element of the event's list, in its order.
+    fn unnest(&self, unnest: &Unnest, input: usize, reads: &Reads, env: &Env<'_>, out: &mut Vec<Emission>) {
+        let elements: SmallVec<[Value; 4]> = match unnest.lists.get(input).map(|list| list.value(env)) {
+            Some(Value::List(list)) => list.iter().cloned().collect(),
+            Some(Value::Fences(fences)) => {
+                let fence = |&ix: &u32| Value::Fence(FenceRef { set: fences.set(), fence: FenceIx(ix) });
+                fences.as_slice().iter().map(fence).collect()
+            }
+            _ => return,
+        };
+        let keep = unnest.keep.get(input).and_then(Option::as_ref);
+        let mut extra: SmallVec<[Value; 4]> = env.extra.iter().cloned().collect();
+        extra.resize(extra.len().max(usize::from(Unnest::EXTRA) + 1), Value::Null);
+        let taken = reads.taken(env);
+        let of: Arc<[Taken]> = Arc::from([taken.clone()]);
+        for (at, element) in elements.into_iter().enumerate() {
+            if let Some(place) = extra.get_mut(usize::from(Unnest::EXTRA)) {
+                *place = element;
+            }
+            let env = Env { extra: &extra, ..*env };
+            if keep.is_none_or(|keep| keep.is_true(&env)) {
+                let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+                out.push(Emission {
+                    row: Some(Row { number, of: Arc::clone(&of) }),
+                    ..reads.emission(&env, taken.clone())
+                });
+            }
+        }
+    }
+}
+
+impl Reads {
+    fn taken(&self, env: &Env<'_>) -> Taken {
+        let position = self.position_slot.and_then(|slot| match env.event.values.get(usize::from(slot)) {
+            Some(Value::Point(position)) => Some(*position),
+            _ => None,
+        });
+        Taken { var: 0, id: env.event.id(self.id_slot), position }
+    }
+
+    fn emission(&self, env: &Env<'_>, taken: Taken) -> Emission {
+        let time_ms = env.event.time_ms();
+        Emission {
+            kind: EmissionKind::Event,
+            time_ms,
+            start_ms: time_ms,
+            end_ms: time_ms,
+            clock: None,
+            values: self.outputs.iter().map(|expr| expr.value(env)).collect(),
+            taken: vec![taken],
+            row: None,
+            revision: 0,
+            dropped: 0,
+        }
     }
 }
 
@@ -32,26 +99,14 @@ impl Kernel for Filter {
     fn blank(&self) {}
 
     fn step(&self, (): &mut (), (): &mut (), input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
-        let Some((id_slot, position_slot, outputs)) = self.inputs.get(input) else { return };
+        let Some(reads) = self.inputs.get(input) else { return };
         if self.having.as_ref().is_some_and(|having| !having.is_true(env)) {
             return;
         }
-        let time_ms = env.event.time_ms();
-        let position = position_slot.and_then(|slot| match env.event.values.get(usize::from(slot)) {
-            Some(Value::Point(position)) => Some(*position),
-            _ => None,
-        });
-        out.push(Emission {
-            kind: EmissionKind::Event,
-            time_ms,
-            start_ms: time_ms,
-            end_ms: time_ms,
-            clock: None,
-            values: outputs.iter().map(|expr| expr.value(env)).collect(),
-            taken: vec![Taken { var: 0, id: env.event.id(*id_slot), position }],
-            row: None,
-            dropped: 0,
-        });
+        match &self.unnest {
+            Some(unnest) => self.unnest(unnest, input, reads, env, out),
+            None => out.push(reads.emission(env, reads.taken(env))),
+        }
     }
 
     fn advance(&self, (): &mut (), (): &mut (), _: TimeMs, _: Clock, _: &Env<'_>, _: &mut Vec<Emission>) {}
@@ -73,6 +128,12 @@ impl Kernel for Filter {
     fn take_shed(&self, (): &mut ()) -> u64 {
         0
     }
+
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        Some(Vec::new())
+    }
+
+    fn migrate(&self, _: &[bool], (): &mut ()) {}
 
     fn open(&self, (): &()) -> usize {
         0

@@ -43,6 +43,11 @@ impl Inbox {
         self.waiting.iter()
     }
 
+    /// Gives up the events that wait, in the order in which they came.
+    pub(super) fn take_all(&mut self) -> Vec<OwnedEvent> {
+        self.waiting.drain(..).map(|(_, event)| event).collect()
+    }
+
     /// Forgets all events.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();

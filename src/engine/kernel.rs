@@ -2,8 +2,8 @@
 
 use crate::{
     expr::Env,
-    model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
-    op::{pattern, window},
+    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    op::{cluster, join, latest, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -27,6 +27,28 @@ pub(super) trait Kernel: Send + Sync {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     );
+    /// Takes a late event as of `found_ms`, when it was found to be late; only where the rule takes late events.
+    fn step_late(
+        &self,
+        _state: &mut Self::State,
+        _scratch: &mut Self::Scratch,
+        _input: usize,
+        _env: &Env<'_>,
+        _found_ms: TimeMs,
+        _out: &mut Vec<Emission>,
+    ) {
+    }
+    /// Takes an event as if it were of the time at which it arrived; only where the rule's windows are over that.
+    fn step_arrived(
+        &self,
+        _state: &mut Self::State,
+        _scratch: &mut Self::Scratch,
+        _input: usize,
+        _env: &Env<'_>,
+        _time_ms: TimeMs,
+        _out: &mut Vec<Emission>,
+    ) {
+    }
     /// Lets time pass.
     fn advance(
         &self,
@@ -47,16 +69,27 @@ pub(super) trait Kernel: Send + Sync {
     fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError>;
     /// Takes the count of what was dropped since it was last asked, because a bound was reached.
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
+    /// What of the states of `old`, a kernel over the same inputs, goes on here, to be handed to `migrate`; none: nothing.
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        None
+    }
+    /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
+    fn migrate(&self, _: &[bool], _: &mut Self::State) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
+    /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
+    fn key(&self, partition: &Key, _: &Emission) -> Key {
+        partition.clone()
+    }
 }
 
 macro_rules! kernel {
-    ($room:ident, $open:ident, $deadline:expr, $shed:expr) => {
+    ($room:ident, $open:ident, $deadline:expr, $shed:expr, $migration:expr, $migrate:expr $(, $more:item)*) => {
         impl Kernel for $room::Program {
             type State = $room::KeyState;
             type Scratch = $room::Scratch;
 
+            $($more)*
             fn blank(&self) -> Self::State {
                 $room::KeyState::default()
             }
@@ -98,6 +131,14 @@ macro_rules! kernel {
                 let take: fn(&mut Self::Scratch) -> u64 = $shed;
                 take(scratch)
             }
+            fn migration(&self, old: &Self) -> Option<Vec<bool>> {
+                let migration: fn(&Self, &Self) -> Option<Vec<bool>> = $migration;
+                migration(self, old)
+            }
+            fn migrate(&self, migration: &[bool], state: &mut Self::State) {
+                let migrate: fn(&Self, &[bool], &mut Self::State) = $migrate;
+                migrate(self, migration, state);
+            }
             fn open(&self, state: &Self::State) -> usize {
                 state.$open()
             }
@@ -105,5 +146,85 @@ macro_rules! kernel {
     };
 }
 
-kernel!(pattern, partial_matches, |_, state| state.deadline(), |scratch| std::mem::take(&mut scratch.counts).shed);
-kernel!(window, open_windows, window::Program::deadline, |_| 0);
+impl Kernel for cluster::Program {
+    type State = cluster::KeyState;
+    type Scratch = ();
+
+    fn blank(&self) -> Self::State {
+        cluster::Program::blank(self)
+    }
+    fn step(&self, state: &mut Self::State, (): &mut (), input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
+        cluster::Program::step(self, state, input, env, out);
+    }
+    fn advance(
+        &self,
+        state: &mut Self::State,
+        (): &mut (),
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        cluster::Program::advance(self, state, to_ms, clock, env, out);
+    }
+    fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
+        cluster::Program::deadline(self, state)
+    }
+    fn is_idle(&self, state: &Self::State) -> bool {
+        state.is_idle()
+    }
+    fn save(&self, state: &Self::State, writer: &mut Writer) {
+        state.save(writer);
+    }
+    fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError> {
+        cluster::KeyState::load(self, reader)
+    }
+    fn take_shed(&self, (): &mut ()) -> u64 {
+        0
+    }
+    fn open(&self, state: &Self::State) -> usize {
+        state.regions()
+    }
+}
+
+kernel!(
+    pattern,
+    partial_matches,
+    |_, state| state.deadline(),
+    |scratch| std::mem::take(&mut scratch.counts).shed,
+    pattern::Program::migration,
+    |program, migration, state| state.migrate(program, migration)
+);
+// Windows and aggregates are the same where the plan says that a state may go on.
+kernel!(
+    window,
+    open_windows,
+    window::Program::deadline,
+    |_| 0,
+    |_, _| Some(Vec::new()),
+    |_, _, _| {},
+    fn step_late(
+        &self,
+        state: &mut window::KeyState,
+        scratch: &mut window::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        found_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        window::Program::step_late(self, state, scratch, input, env, found_ms, out);
+    },
+    fn step_arrived(
+        &self,
+        state: &mut window::KeyState,
+        scratch: &mut window::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
+    }
+);
+kernel!(latest, kept, latest::Program::deadline, |_| 0, |_, _| None, |_, _, _| {});
+kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed), |_, _| None, |_, _, _| {});

@@ -85,6 +85,14 @@ impl<S: Clone> Slot<S> {
         }
     }
 
+    fn into_group(self) -> Option<Group<S>> {
+        match self {
+            Self::Empty => None,
+            Self::Own(group) => Some(*group),
+            Self::Lent(group, _) => Some(Arc::unwrap_or_clone(group)),
+        }
+    }
+
     #[cold]
     fn take_back(&mut self) {
         if let Self::Lent(group, _) = std::mem::take(self) {
@@ -323,6 +331,19 @@ impl<S: Clone> Keyed<S> {
             }
         }
         Ok(())
+    }
+
+    /// Every key with its group and state; timers are gone.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (KeyGroup, Key, S)> {
+        let pages = self.groups.into_iter().zip(0..).flat_map(|(slot, group)| {
+            let pages = slot.into_group().map(|table| table.pages).unwrap_or_default();
+            pages.into_iter().map(move |page| (page, KeyGroup(group)))
+        });
+        pages.flat_map(|(mut page, group)| {
+            // What a checkpoint holds is copied, page by page.
+            let entries: Vec<Entry<S>> = Arc::make_mut(&mut page).iter_mut().filter_map(Option::take).collect();
+            entries.into_iter().map(move |entry| (group, entry.key, entry.state))
+        })
     }
 }
 

@@ -4,16 +4,20 @@ use super::{
     compile::{CompileError, Compiled, Setting, compile},
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
+    late::LateReaders,
     output::{Moment, Output},
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
-    shard::{Routed, Shard},
+    shard::{Arrived, Routed, Shard},
+    timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
     expr::World,
-    model::{Batch, Clock, DecodeError, EventRef, KeyGroup, StreamId, TimeMs, Writer},
-    plan::{Class, ClockPolicy, Plan, StreamOrigin},
-    time::{Late, Merge, PartitionIx, Released},
+    model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
+    op::window::Assigners,
+    plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
+    time::{PartitionIx, Released},
 };
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// How a core is laid out.
@@ -54,6 +58,8 @@ pub struct RuleStats {
     pub outputs: u64,
     /// Events that WHERE let pass but whose key has a null component: they are nobody's.
     pub missing_key: u64,
+    /// Late events that the rule took.
+    pub late: u64,
     /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
     /// Keys with state.
@@ -76,18 +82,26 @@ pub(super) struct Derived {
 pub struct Engine {
     pub(super) plan: Arc<Plan>,
     pub(super) compiled: Vec<Compiled>,
-    router: Router,
+    pub(super) router: Router,
+    /// Fences and tables.
+    pub(super) world: Arc<World>,
     /// What the router knows of the event at hand.
     memos: Vec<Vec<Memo>>,
-    indexed: bool,
+    pub(super) indexed: bool,
     pub(super) shards: Vec<Shard>,
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
-    pub(super) merge: Merge,
-    /// For each rule the level that it runs at.
+    /// Sources that no rule reads together wait for nothing of one another.
+    pub(super) timelines: Vec<Timeline>,
+    pub(super) timeline_of_stream: Vec<usize>,
+    /// Of each partition its timeline, and its number there.
+    pub(super) partitions: Vec<(usize, PartitionIx)>,
+    /// For each rule the level that it runs at; each timeline has levels of its own.
     pub(super) level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
+    /// Who takes late events.
+    pub(super) late_readers: LateReaders,
     /// For each rule its stream, and the levels that read it.
     pub(super) derived: Vec<Derived>,
     /// The order of streams at one instant: sources, then derived ones, each by name.
@@ -96,13 +110,18 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Rules of which every output is kept, and what was kept of them.
+    pub(super) watched: Vec<u32>,
+    pub(super) seen: Vec<Output>,
+    /// Alerts whose instant isn't complete on all timelines, unless alerts leave at once.
+    pub(super) ordered: Vec<Output>,
     pub(super) stats: Vec<RuleStats>,
-    pub(super) watermark_ms: TimeMs,
-    /// How far events alone brought it.
-    pub(super) event_ms: TimeMs,
-    pub(super) last_event_ms: TimeMs,
     /// Whether a rule waits for the wall clock.
     pub(super) waits_for_wall: bool,
+    /// Rules whose windows are over the time of arrival.
+    pub(super) by_arrival: Vec<u32>,
+    /// How far the wall clock has come, as it was last read.
+    pub(super) wall_ms: TimeMs,
     /// How many cuts there were.
     pub(super) barrier: u64,
 }
@@ -118,10 +137,24 @@ impl Engine {
         options: Options,
         executor: Box<dyn Executor>,
     ) -> Result<Self, CompileError> {
+        Self::with_assigners(plan, world, options, executor, &Assigners::default())
+    }
+
+    /// The same with windows of one's own beside the built-in ones.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a rule whose windows are not among them or don't take what the rule gives them.
+    pub fn with_assigners(
+        plan: Arc<Plan>,
+        world: Arc<World>,
+        options: Options,
+        executor: Box<dyn Executor>,
+        assigners: &Assigners,
+    ) -> Result<Self, CompileError> {
         let shards = options.shards.max(1);
         let groups = options.key_groups.max(shards);
         let options = Options { shards, key_groups: groups, ..options };
-        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed };
+        let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed, assigners: assigners.clone() };
         let compiled = compile(&plan, &setting)?;
         let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
         let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];
@@ -132,10 +165,14 @@ impl Engine {
                 *of_rule = Derived { level: stream.level.saturating_sub(1), ..derived(at) };
             }
         }
-        let level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
-        let levels = level_of.iter().max().map_or(1, |level| *level as usize + 1);
+        let mut level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
+        let timeline_of_stream = timelines_of(&plan);
+        let stream_of: Vec<StreamId> = streams.iter().map(|derived| derived.stream).collect();
+        let timelines = lay_out(&timeline_of_stream, &mut level_of, &stream_of);
+        let levels = timelines.last().map_or(1, |timeline| timeline.levels.end);
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
-        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate() {
+        let runs = |rule: &Rule| rule.mode != Mode::Off;
+        for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate().filter(|(_, (rule, _))| runs(rule)) {
             for (input, reads) in rule.inputs.iter().enumerate() {
                 let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
@@ -159,26 +196,35 @@ impl Engine {
                 *place = rank as u32;
             }
         }
-        let router = Router::new(Arc::clone(&plan), world, &readers, groups, shards);
+        let router = Router::new(Arc::clone(&plan), Arc::clone(&world), &readers, groups, shards);
         Ok(Self {
             memos: router.memos(),
             router,
+            world,
             indexed: true,
             shards: new_shards(&compiled, &level_of, shards),
             executor,
-            merge: Merge::new(),
+            partitions: Vec::new(),
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            watched: Vec::new(),
+            seen: Vec::new(),
+            ordered: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
+            late_readers: LateReaders::new(&plan, &compiled, &first_readers(&timeline_of_stream, &timelines, &readers)),
+            timelines,
+            timeline_of_stream,
             readers,
             derived: streams,
             stream_ranks,
-            watermark_ms: TimeMs::MIN,
-            event_ms: TimeMs::MIN,
-            last_event_ms: TimeMs::MIN,
-            waits_for_wall: plan.rules.iter().any(|rule| rule.clock == ClockPolicy::Wall),
+            waits_for_wall: plan
+                .rules
+                .iter()
+                .any(|rule| runs(rule) && rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
+            by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
+            wall_ms: 0,
             barrier: 0,
             compiled,
             options,
@@ -203,37 +249,13 @@ impl Engine {
         self.router.reached(rule, input)
     }
 
-    /// Adds a partition of a source. Partitions of a run are added before its first event, in the order of their numbers.
-    pub fn add_partition(&mut self, stream: StreamId, partition: u32, disorder_ms: TimeMs) -> PartitionIx {
-        self.merge.add_partition(stream, partition, disorder_ms)
-    }
-
-    /// Takes a batch of one partition, in the order of its offsets. What is late is left out and given back.
-    pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) {
-        for header in batch.headers() {
-            self.last_event_ms = self.last_event_ms.max(header.time_ms);
-        }
-        self.merge.push(partition, batch, late);
-    }
-
-    /// An empty batch of this width with memory that was used before, if there is one.
-    pub fn spare(&mut self, width: usize) -> Option<Batch> {
-        self.merge.spare(width)
-    }
-
-    /// A partition of an earlier run comes again: it has neither ended nor is it idle, and its disorder may be another.
-    pub fn wake_partition(&mut self, partition: PartitionIx, disorder_ms: TimeMs) {
-        self.merge.wake(partition, disorder_ms);
-    }
-
-    /// A partition has ended: it holds nothing back any more.
-    pub fn end_partition(&mut self, partition: PartitionIx) {
-        self.merge.end(partition);
-    }
-
-    /// A partition is idle (caught up and silent), or no longer: an idle one doesn't hold the watermark back.
-    pub fn set_idle(&mut self, partition: PartitionIx, idle: bool) {
-        self.merge.set_idle(partition, idle);
+    /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
+    /// must be those of the plan, in its order; tables with the columns that the rules were checked with. What patterns and
+    /// windows took from the data before stays as it was. A replay sees the same if it is told at the same place of its input.
+    pub fn set_world(&mut self, world: Arc<World>) {
+        self.router.set_world(&world);
+        self.shards.iter_mut().for_each(|shard| shard.set_world(&world));
+        self.world = world;
     }
 
     /// Moves the alerts that are ready to `out`.
@@ -241,19 +263,21 @@ impl Engine {
         out.append(&mut self.ready);
     }
 
-    /// No event with a time below this will come.
-    pub fn watermark_ms(&self) -> TimeMs {
-        self.watermark_ms
+    /// From now on keeps every output of a rule for [`Engine::take_seen`], also where it is a stream.
+    pub fn watch(&mut self, rule: u32) {
+        if !self.watched.contains(&rule) {
+            self.watched.push(rule);
+        }
     }
 
-    /// The partition that holds the watermark back, if one does.
-    pub fn held_back_by(&self) -> Option<PartitionIx> {
-        self.merge.held_back_by()
+    /// Moves what was kept of the watched rules to `out`: of each rule in the order of its outputs, instants complete.
+    pub fn take_seen(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.seen);
     }
 
     /// Events that wait for others to come before them, and derived events that wait for their instant to be complete.
     pub fn waiting(&self) -> usize {
-        self.merge.waiting()
+        self.timelines.iter().map(|timeline| timeline.merge.waiting()).sum::<usize>()
             + self.inboxes.iter().map(Inbox::len).sum::<usize>()
             + self.held.iter().map(Vec::len).sum::<usize>()
     }
@@ -308,25 +332,27 @@ impl Engine {
         Ok(())
     }
 
-    /// One step of all levels: source events, derived events with a time below the watermark, and timers up to it.
-    pub(super) fn run(&mut self, released: &Released, to: &Moment) {
-        let (before_ms, watermark_ms) = (self.watermark_ms, to.watermark_ms);
-        (self.watermark_ms, self.event_ms) = (watermark_ms, to.event_ms);
+    /// One step of all levels of a timeline: source events, derived events with a time below the watermark, and timers up to it.
+    pub(super) fn run(&mut self, timeline: usize, released: &Released, to: &Moment) {
+        let Some(timeline) = self.timelines.get_mut(timeline) else { return };
+        let (before_ms, watermark_ms) = (timeline.watermark_ms, to.watermark_ms);
+        (timeline.watermark_ms, timeline.event_ms) = (watermark_ms, to.event_ms);
+        let levels = timeline.levels.clone();
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
-        for level in 0..self.readers.len() {
-            if level == 0 {
-                self.step_level(level, to.clock, released.len(), |at| released.event(at));
+        for level in levels.clone() {
+            if level == levels.start {
+                self.step_level(level, to.clock, released.len(), |at| {
+                    Some((released.event(at)?, released.late_ms(at)))
+                });
             } else {
                 self.keep_for(level, released);
                 let events =
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
-                self.step_level(level, to.clock, events.len(), |at| events.get(at).map(OwnedEvent::as_ref));
+                self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
             }
             self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
             self.collect(level, watermark_ms);
         }
-        // Levels run one after the other; an instant's outputs are ordered over all of them.
-        self.ready.sort_by(Output::order);
     }
 
     /// Source events that rules of a higher level read wait there for the derived events of their instant.
@@ -336,7 +362,9 @@ impl Engine {
         if !self.plan.streams.iter().zip(readers).any(|(stream, readers)| reads_source(stream) && !readers.is_empty()) {
             return;
         }
-        for event in (0..released.len()).filter_map(|at| released.event(at)) {
+        // Late ones are for rules that read sources alone.
+        let on_time = (0..released.len()).filter(|&at| released.late_ms(at).is_none());
+        for event in on_time.filter_map(|at| released.event(at)) {
             let stream = event.stream.0 as usize;
             if readers.get(stream).is_some_and(|readers| !readers.is_empty()) {
                 let rank = self.stream_ranks.get(stream).copied().unwrap_or(0);
@@ -352,7 +380,7 @@ impl Engine {
         level: usize,
         clock: Clock,
         count: usize,
-        event: impl Fn(usize) -> Option<EventRef<'a>> + Sync,
+        event: impl Fn(usize) -> Option<Arrived<'a>> + Sync,
     ) {
         let single = self.shards.len() == 1;
         let how = match (self.indexed, clock) {
@@ -361,10 +389,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
-        let Self { router, memos, shards, stats, .. } = self;
+        let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
-            let Some(found) = event(at) else { continue };
-            router.route(level, found, how, memos, |to, route| match route {
+            let Some(arrived) = event(at) else { continue };
+            let deliver = |to: Subscription, route: Route<'_>| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;
@@ -372,7 +400,7 @@ impl Engine {
                 }
                 Route::To(key) if single => {
                     if let Some(shard) = shards.first_mut() {
-                        shard.step(to, found, key);
+                        shard.step(to, arrived, key);
                     }
                 }
                 Route::To(key) => {
@@ -380,7 +408,23 @@ impl Engine {
                         shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
                     }
                 }
-            });
+            };
+            match arrived {
+                (found, None) => router.route(level, found, how, memos, deliver),
+                (found, Some(found_ms)) => {
+                    let mut deliver = deliver;
+                    let mut taken: SmallVec<[u32; 4]> = SmallVec::new();
+                    late_readers.route(router, found, found_ms, |to, key| {
+                        taken.push(to.rule);
+                        deliver(to, Route::To(key));
+                    });
+                    for rule in taken {
+                        if let Some(stats) = stats.get_mut(rule as usize) {
+                            stats.late += 1;
+                        }
+                    }
+                }
+            }
         }
         if !single {
             self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
@@ -389,7 +433,9 @@ impl Engine {
 
     /// Shards without state.
     pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        new_shards(&self.compiled, &self.level_of, self.options.shards)
+        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
+        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
+        shards
     }
 }
 

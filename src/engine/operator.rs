@@ -1,36 +1,57 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod instant;
+mod passages;
+
+use self::instant::Unordered;
 use super::{
-    inbox::OwnedEvent,
+    ended::Ending,
+    histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
-    output::{Moment, Output},
+    output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
-    model::{Clock, DecodeError, Emission, EventRef, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EventRef, FenceMap, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value,
+        Writer,
+    },
     op::through,
     plan::{self, ClockPolicy},
 };
-use smallvec::SmallVec;
-use std::{cell::OnceCell, sync::Arc};
+use std::{any::Any, cell::OnceCell, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// Takes a late event as of the time at which it was found to be late.
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
+    /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and
+    /// what comes from now on arrives now. Nothing for other rules.
+    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>);
     /// When `advance` may next do something; it never does anything before.
     fn due(&self) -> Option<TimeMs>;
+    /// What is worked on from now on sees this reference data.
+    fn set_world(&mut self, world: &Arc<World>);
     /// No event and no time reach it any more.
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
+    /// For the one who takes over: what it really is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
+    /// another kind. `fences` are the new numbers of fences, where they change.
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
+    /// The same for an operator of an edited rule: what of its state still counts goes on.
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
@@ -43,42 +64,47 @@ pub(super) trait Operator: Send {
     fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
 
-struct Passing {
+pub(super) struct Passing {
     program: through::Program,
-    entities: Keyed<through::KeyState>,
+    pub(super) entities: Keyed<through::KeyState>,
     scratch: Vec<[Value; 3]>,
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
-    rule: Arc<plan::Rule>,
-    ix: u32,
-    rank: u32,
-    kernel: Arc<K>,
+    pub(super) rule: Arc<plan::Rule>,
+    pub(super) ix: u32,
+    pub(super) rank: u32,
+    pub(super) kernel: Arc<K>,
     world: Arc<World>,
     groups: u32,
     /// How many previous events are kept.
     depth: usize,
-    partitions: Keyed<Partition<K::State>>,
-    passing: Option<Passing>,
+    /// How the last event of a partition is known.
+    ending: Option<Ending>,
+    pub(super) partitions: Keyed<Partition<K::State>>,
+    pub(super) passing: Option<Passing>,
     blank: Option<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
-    waiting: Vec<Output>,
+    pub(super) waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
-    instant: Vec<Unordered>,
+    pub(super) instant: Vec<Unordered>,
     /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
-    open: usize,
+    pub(super) open: usize,
+    /// Of windows over the time of arrival, when events arrive that come now.
+    pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
 }
 
-/// An event that waits for the others of its instant.
-struct Unordered {
-    order: Key,
-    input: usize,
-    event: OwnedEvent,
-    key: Key,
+/// When an event is, for a kernel.
+#[derive(Clone, Copy)]
+enum When {
+    /// At its own time.
+    OnTime,
+    /// As of when it was found to be late.
+    Late(TimeMs),
 }
 
 impl<K: Kernel> KeyedOperator<K> {
@@ -89,6 +115,7 @@ impl<K: Kernel> KeyedOperator<K> {
         kernel: Arc<K>,
         world: Arc<World>,
         groups: u32,
+        ending: Option<Ending>,
     ) -> Self {
         let passing = rule.through.as_ref().map(|through| Passing {
             program: through::Program::new(through),
@@ -98,7 +125,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
-            rule,
+            ending,
             ix,
             rank,
             kernel,
@@ -113,7 +140,10 @@ impl<K: Kernel> KeyedOperator<K> {
             waiting: Vec::new(),
             instant: Vec::new(),
             open: 0,
+            // Until a driver says what time it is.
+            wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            rule,
         }
     }
 
@@ -121,7 +151,7 @@ impl<K: Kernel> KeyedOperator<K> {
     fn step_partition(
         &mut self,
         input: usize,
-        event: EventRef<'_>,
+        (event, when): (EventRef<'_>, When),
         extra: &[Value],
         group: KeyGroup,
         key: &Key,
@@ -137,7 +167,12 @@ impl<K: Kernel> KeyedOperator<K> {
             },
             None => blank.insert(match self.blank.take() {
                 Some(partition) => partition,
-                None => Partition { previous: None, older: None, kernel: self.kernel.blank() },
+                None => Partition {
+                    previous: None,
+                    older: None,
+                    histories: Histories::default(),
+                    kernel: self.kernel.blank(),
+                },
             }),
         };
         let was_open = self.kernel.open(&partition.kernel);
@@ -155,27 +190,38 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
+        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
+        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
-            self.kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
+            let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
+            match (when, self.wall_ms) {
+                (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
+                (When::Late(found_ms), None) => {
+                    self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
+                }
+            }
         }
-        if self.depth > 0 {
+        let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
+        if self.depth > 0 && !is_last {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
             partition.previous = Some(Past { time_ms: event.time_ms(), values });
         }
-        if let (2.., Some(previous)) = (self.depth, previous) {
+        if let (2.., Some(previous), false) = (self.depth, previous, is_last) {
             let older = &mut partition.older.get_or_insert_default().0;
             older.truncate(self.depth.saturating_sub(2));
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
-            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
         }
 
-        let deadline_ms = self.kernel.deadline(&partition.kernel);
-        let idle = partition.previous.is_none() && self.kernel.is_idle(&partition.kernel);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         match (place, blank) {
@@ -191,95 +237,14 @@ impl<K: Kernel> KeyedOperator<K> {
         }
     }
 
-    /// Positions become passages, each an event of its own partition.
-    fn step_through(&mut self, input: usize, event: EventRef<'_>, entity: &Key, out: &mut Vec<Output>) {
-        let group = entity.group(self.groups);
-        let Some(plan) = self.rule.inputs.get(input) else { return };
-        let position = plan.position_slot.and_then(|slot| match event.values.get(usize::from(slot)) {
-            Some(Value::Point(position)) => Some(*position),
-            _ => None,
-        });
-        let Some(passing) = self.passing.as_mut() else { return };
-        let place = match passing.entities.find(group, entity) {
-            Some(place) => place,
-            None => match passing.entities.insert(group, entity.clone(), through::KeyState::default()) {
-                Some(place) => place,
-                None => return,
-            },
-        };
-        let mut passages = std::mem::take(&mut passing.scratch);
-        if let Some(entry) = passing.entities.entry(place) {
-            let passages = &mut passages;
-            passing.program.step(&mut entry.state, &self.world, event.time_ms(), position, &mut |passage| {
-                passages.push(passage.clone());
-            });
-            if entry.state.is_idle() {
-                passing.entities.remove(place);
-            }
-        }
-        let rule = Arc::clone(&self.rule);
-        for passage in passages.drain(..) {
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            let Some(plan) = rule.inputs.get(input) else { continue };
-            let none = Key::default();
-            let env = Env {
-                event,
-                extra: &passage,
-                previous: None,
-                computed: (&plan.computed, &self.computed),
-                key: &none,
-                bound: &Nothing,
-                world: &self.world,
-            };
-            let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
-            let key = Key::new(&parts);
-            self.step_partition(input, event, &passage, group, &key, out);
-        }
-        if let Some(passing) = self.passing.as_mut() {
-            passing.scratch = passages;
-        }
-    }
-
     /// Takes an event that nothing of its instant comes before any more.
     fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         if self.passing.is_some() {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, event, &[], key.group(self.groups), key, out);
+            self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
         }
-    }
-
-    /// Keeps an event until its instant is complete.
-    fn keep(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.instant.first().is_some_and(|first| first.event.header.time_ms != event.time_ms()) {
-            self.take_instant(out);
-        }
-        self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-        let computed = self.rule.inputs.get(input).map_or(&[][..], |plan| &plan.computed);
-        let env = Env {
-            event,
-            extra: &[],
-            previous: None,
-            computed: (computed, &self.computed),
-            key,
-            bound: &Nothing,
-            world: &self.world,
-        };
-        let parts: SmallVec<[Value; 2]> =
-            self.rule.order.get(input).into_iter().flatten().map(|expr| expr.value(&env)).collect();
-        let event = OwnedEvent { stream: event.stream, header: event.header, values: event.values.to_vec() };
-        self.instant.push(Unordered { order: Key::new(&parts), input, event, key: key.clone() });
-    }
-
-    /// Takes the events of an instant in their order; what that leaves open is as they came.
-    fn take_instant(&mut self, out: &mut Vec<Output>) {
-        let mut instant = std::mem::take(&mut self.instant);
-        instant.sort_by(|a, b| a.order.cmp(&b.order));
-        for Unordered { input, event, key, .. } in instant.drain(..) {
-            self.take(input, event.as_ref(), &key, out);
-        }
-        self.instant = instant;
     }
 
     fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
@@ -294,18 +259,20 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let kernel = &mut entry.state.kernel;
-        let was_open = self.kernel.open(kernel);
-        self.kernel.advance(kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
-        let deadline_ms = self.kernel.deadline(kernel);
-        let idle = entry.state.previous.is_none() && self.kernel.is_idle(kernel);
-        let is_open = if idle { 0 } else { self.kernel.open(kernel) };
+        let partition = &mut entry.state;
+        let was_open = self.kernel.open(&partition.kernel);
+        self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
+        partition.histories.forget(&self.rule.baselines, to_ms);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
-        let outputs = self.emissions.drain(..).map(|emission| Output { rule, rank, key: key.clone(), emission });
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
         match self.rule.clock {
-            ClockPolicy::Wall => keep_back(outputs, &mut self.waiting, out),
+            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
             _ => out.extend(outputs),
         }
         if idle {
@@ -313,14 +280,6 @@ impl<K: Kernel> KeyedOperator<K> {
         } else {
             self.partitions.schedule(place, deadline_ms);
         }
-    }
-}
-
-/// What events decided goes at once; what timers did waits for the wall clock.
-fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
-    for output in outputs {
-        let waits = output.emission.clock.is_some();
-        if waits { waiting.push(output) } else { out.push(output) }
     }
 }
 
@@ -333,6 +292,14 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
     }
 
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
+        // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
+        if !self.stopped && self.passing.is_none() && self.depth == 0 {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, (event, When::Late(found_ms)), &[], key.group(self.groups), key, out);
+        }
+    }
+
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>) {
         if self.stopped {
             return;
@@ -340,6 +307,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         // Rules that order events see whole instants only, so that this one is complete.
         if !self.instant.is_empty() {
             self.take_instant(out);
+        }
+        if self.wall_ms.is_some() {
+            return;
         }
         let (to_ms, clock) = match self.rule.clock {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
@@ -356,6 +326,24 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
     }
 
+    fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
+    }
+
+    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>) {
+        if self.wall_ms.is_none() || self.stopped {
+            return;
+        }
+        self.wall_ms = Some(wall_ms);
+        let before = out.len();
+        while let Some(place) = self.partitions.due(wall_ms) {
+            self.advance_place(place, wall_ms, Clock::Wall, out);
+        }
+        for output in out.get_mut(before..).unwrap_or_default() {
+            output.emission.time_ms = decided_ms;
+        }
+    }
+
     fn stop(&mut self) {
         self.stopped = true;
     }
@@ -364,6 +352,8 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         match (self.stopped, self.waiting.is_empty() && self.instant.is_empty()) {
             (true, _) => None,
             (false, false) => Some(TimeMs::MIN),
+            // Timers of the time of arrival are another clock's.
+            (false, true) if self.wall_ms.is_some() => None,
             (false, true) => self.partitions.next_timer(),
         }
     }
@@ -376,8 +366,20 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         self.kernel.take_shed(&mut self.scratch)
     }
 
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+    }
+
+    fn migrate(&mut self, old: Box<dyn Operator>) -> bool {
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old))
+    }
+
     fn save(&self, writer: &mut Writer) {
-        self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, writer));
+        self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
         }
@@ -394,6 +396,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen> {
         Box::new(FrozenOperator {
             kernel: Arc::clone(&self.kernel),
+            rule: Arc::clone(&self.rule),
             partitions: self.partitions.freeze(barrier),
             entities: self.passing.as_mut().map(|passing| passing.entities.freeze(barrier)),
             waiting: self.waiting.clone(),
@@ -417,14 +420,18 @@ type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
 
 impl<K: Kernel> KeyedOperator<K> {
     fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
-        let kernel = Arc::clone(&self.kernel);
+        let (kernel, rule) = (Arc::clone(&self.kernel), Arc::clone(&self.rule));
         let mut open = 0;
         let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, reader), count)?;
+        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
         self.open += open;
         if let Some(passing) = &mut self.passing {
-            let set = passing.program.set();
-            passing.entities.load(reader, own, |reader| Ok((through::KeyState::load(set, reader)?, None)), |_| ())?;
+            let program = &passing.program;
+            let load = |reader: &mut Reader<'_>| {
+                let state = through::KeyState::load(reader)?;
+                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
+            };
+            passing.entities.load(reader, own, load, |_| ())?;
         }
         Ok(())
     }

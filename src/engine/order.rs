@@ -14,8 +14,21 @@ impl Engine {
             let held = self.held.iter_mut().flat_map(|held| held.drain(..));
             let plan = &self.plan;
             self.ready.extend(held.filter(|output| is_alert(plan, output)));
-            self.ready.sort_by(Output::order);
+            self.ready.append(&mut self.ordered);
         }
+        self.settle();
+    }
+
+    /// Alerts that were found on one timeline after the other become one order; of several timelines those leave that no timeline
+    /// can put out anything before.
+    pub(super) fn settle(&mut self) {
+        if !self.ordered.is_empty() {
+            let least_ms = self.watermark_ms();
+            self.ordered.sort_by(Output::order);
+            let complete = self.ordered.partition_point(|output| output.emission.time_ms < least_ms);
+            self.ready.extend(self.ordered.drain(..complete));
+        }
+        self.ready.sort_by(Output::order);
     }
 
     /// Orders a level's outputs and passes on those whose instant is complete.
@@ -42,6 +55,7 @@ impl Engine {
         if self.options.eager {
             self.ready.extend(held.get(fresh..).unwrap_or_default().iter().filter(|output| is_alert(output)).cloned());
         }
+        let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
         // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
         held.sort_by(Output::order);
         let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
@@ -49,11 +63,14 @@ impl Engine {
         let mut before: Option<Output> = None;
         for output in held.drain(..complete) {
             let wanted = !self.options.eager && is_alert(&output);
+            if self.watched.contains(&output.rule) {
+                self.seen.push(output.clone());
+            }
             let derived = self.derived.get(output.rule as usize).filter(|derived| !derived.readers.is_empty());
             let Some(derived) = derived else {
                 // Nobody asks for its place among equals.
                 if wanted {
-                    self.ready.push(output);
+                    ready.push(output);
                 }
                 continue;
             };
@@ -68,7 +85,7 @@ impl Engine {
                 }
             }
             if wanted {
-                self.ready.push(output.clone());
+                ready.push(output.clone());
             }
             before = Some(output);
         }

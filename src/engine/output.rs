@@ -38,3 +38,11 @@ impl Output {
             .then_with(|| self.key.as_bytes().cmp(other.key.as_bytes()))
     }
 }
+
+/// What events decided goes at once; what timers did waits for the wall clock.
+pub(super) fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
+    for output in outputs {
+        let waits = output.emission.clock.is_some();
+        if waits { waiting.push(output) } else { out.push(output) }
+    }
+}

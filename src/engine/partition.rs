@@ -1,10 +1,11 @@
 //! What a rule keeps of one partition, and how that is written.
 
-use super::{kernel::Kernel, keyed, output::Output, snapshot::save_outputs};
+use super::{histories::Histories, kernel::Kernel, keyed, output::Output, snapshot::save_outputs};
 use crate::{
     expr::Past,
     model::{DecodeError, Reader, TimeMs, Writer},
     op::through,
+    plan,
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,6 +15,8 @@ pub(super) struct Partition<S> {
     pub(super) previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
     pub(super) older: Option<Box<Older>>,
+    /// What values were, for rules that compare with what is usual.
+    pub(super) histories: Histories,
     pub(super) kernel: S,
 }
 
@@ -22,7 +25,18 @@ pub(super) struct Partition<S> {
 pub(super) struct Older(pub(super) VecDeque<Past>);
 
 impl<S> Partition<S> {
-    pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, writer: &mut Writer) {
+    /// When time next does something to it.
+    pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
+        let over_ms = self.histories.over_ms(&rule.baselines);
+        kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
+    }
+
+    /// Whether it is as good as blank.
+    pub(super) fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
+        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
+    }
+
+    pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule, writer: &mut Writer) {
         let older = self.older.iter().flat_map(|older| &older.0);
         let past: Vec<&Past> = self.previous.iter().chain(older).collect();
         writer.len(past.len());
@@ -31,12 +45,14 @@ impl<S> Partition<S> {
             writer.len(values.len());
             values.iter().for_each(|value| writer.value(value));
         }
+        self.histories.save(&rule.baselines, writer);
         kernel.save(&self.kernel, writer);
     }
 
     /// The partition, and when it is next due.
     pub(super) fn load<K: Kernel<State = S>>(
         kernel: &K,
+        rule: &plan::Rule,
         reader: &mut Reader<'_>,
     ) -> Result<(Self, Option<TimeMs>), DecodeError> {
         let past = |reader: &mut Reader<'_>| {
@@ -47,9 +63,10 @@ impl<S> Partition<S> {
         let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
         let previous = past.pop_front();
         let older = (!past.is_empty()).then(|| Box::new(Older(past)));
-        let state = kernel.load(reader)?;
-        let deadline_ms = kernel.deadline(&state);
-        Ok((Self { previous, older, kernel: state }, deadline_ms))
+        let histories = Histories::load(&rule.baselines, reader)?;
+        let partition = Self { previous, older, histories, kernel: kernel.load(reader)? };
+        let deadline_ms = partition.deadline(kernel, rule);
+        Ok((partition, deadline_ms))
     }
 }
 
@@ -67,6 +84,7 @@ pub(super) trait Frozen: Send + Sync {
 
 pub(super) struct FrozenOperator<K: Kernel> {
     pub(super) kernel: Arc<K>,
+    pub(super) rule: Arc<plan::Rule>,
     pub(super) partitions: keyed::Frozen<Partition<K::State>>,
     pub(super) entities: Option<keyed::Frozen<through::KeyState>>,
     pub(super) waiting: Vec<Output>,
@@ -95,7 +113,7 @@ impl<K: Kernel> Frozen for FrozenOperator<K> {
     }
 
     fn save_group(&self, group: u32, writer: &mut Writer) {
-        self.partitions.save(group, writer, |partition, writer| partition.save(&*self.kernel, writer));
+        self.partitions.save(group, writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
         if let Some(entities) = &self.entities {
             entities.save(group, writer, through::KeyState::save);
         }

@@ -6,8 +6,11 @@ use super::{
     partition::Frozen,
     route::Subscription,
 };
-use crate::model::{DecodeError, EventRef, Key, KeyGroup, Reader, TimeMs, Writer};
-use std::{cmp::Reverse, collections::BinaryHeap};
+use crate::{
+    expr::World,
+    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
@@ -29,6 +32,9 @@ pub struct Shard {
 }
 
 const NEVER: TimeMs = TimeMs::MAX;
+
+/// An event, and if it came late when it was found to be.
+pub(super) type Arrived<'a> = (EventRef<'a>, Option<TimeMs>);
 
 /// An event on its way to a rule.
 pub(super) struct Routed {
@@ -54,11 +60,14 @@ impl Shard {
         }
     }
 
-    /// Takes one event for one rule.
-    pub(super) fn step(&mut self, to: Subscription, event: EventRef<'_>, key: &Key) {
+    /// Takes one event for one rule; of a late one `found_ms` is when it was found to be late.
+    pub(super) fn step(&mut self, to: Subscription, (event, found_ms): Arrived<'_>, key: &Key) {
         let before = self.outbox.len();
         if let Some(operator) = self.operators.get_mut(to.rule as usize) {
-            operator.step(to.input as usize, event, key, &mut self.outbox);
+            match found_ms {
+                None => operator.step(to.input as usize, event, key, &mut self.outbox),
+                Some(found_ms) => operator.step_late(to.input as usize, event, key, found_ms, &mut self.outbox),
+            }
             self.touch(to.rule);
         }
         self.hold_floor(before);
@@ -95,7 +104,7 @@ impl Shard {
     }
 
     /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<EventRef<'a>>) {
+    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let inbox = std::mem::take(&mut self.inbox);
         for routed in &inbox {
             if let Some(event) = event(routed.event) {
@@ -138,6 +147,22 @@ impl Shard {
         self.hold_floor(before);
     }
 
+    /// Hands all rules other reference data.
+    pub(super) fn set_world(&mut self, world: &Arc<World>) {
+        self.operators.iter_mut().for_each(|operator| operator.set_world(world));
+    }
+
+    /// The wall clock has come so far, for rules of this level whose windows are over the time of arrival.
+    pub(super) fn arrive(&mut self, level: usize, rules: &[u32], wall_ms: TimeMs, decided_ms: TimeMs) {
+        for &rule in rules {
+            if self.level_of.get(rule as usize).is_some_and(|of_rule| *of_rule as usize == level)
+                && let Some(operator) = self.operators.get_mut(rule as usize)
+            {
+                operator.arrive(wall_ms, decided_ms, &mut self.outbox);
+            }
+        }
+    }
+
     /// Time has ended for a rule: what is open stays so.
     pub(super) fn stop(&mut self, rule: u32) {
         if let Some(operator) = self.operators.get_mut(rule as usize) {
@@ -162,6 +187,35 @@ impl Shard {
             }
         }
         self.touched = touched;
+    }
+
+    /// Goes on with the states of another plan's operators: `kept` says for each rule here which rule it was there, and is
+    /// cleared where its state turns out not to fit.
+    /// `edited` are rules whose states may go on in part.
+    pub(super) fn take_over(
+        &mut self,
+        old: &mut Shard,
+        kept: &mut [Option<u32>],
+        edited: &[Option<u32>],
+        fences: Option<&FenceMap>,
+    ) {
+        self.floor_ms = old.floor_ms;
+        let mut olds: Vec<Option<Box<dyn Operator>>> =
+            std::mem::take(&mut old.operators).into_iter().map(Some).collect();
+        for (at, rule) in edited.iter().enumerate() {
+            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            if self.operators.get_mut(at).is_some_and(|operator| operator.migrate(was)) {
+                self.schedule(at as u32);
+            }
+        }
+        for (at, rule) in kept.iter_mut().enumerate() {
+            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            if self.operators.get_mut(at).is_some_and(|operator| operator.take_over(was, fences)) {
+                self.schedule(at as u32);
+            } else {
+                *rule = None;
+            }
+        }
     }
 
     /// Writes every rule's states, each with its length, so that a reader can leave a rule out.

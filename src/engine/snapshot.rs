@@ -5,17 +5,18 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
-//! per rule: outputs, events without a key, states of its keys
+//! the wall clock, of each partition its timeline
+//! per timeline: watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
+//! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
-//! alerts that are ready but were not taken
+//! alerts that are ready but were not taken, alerts that wait for other timelines
 //! ```
 
 use super::{Output, inbox::OwnedEvent, machine::Engine};
 use crate::{
     geo::Position,
     model::{Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, Taken, TimeMs, Value, Writer},
-    time::Merge,
+    time::PartitionIx,
 };
 use std::sync::Arc;
 
@@ -27,13 +28,17 @@ impl Engine {
     pub fn save(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         self.save_identity(&mut writer);
-        writer.i64(self.watermark_ms);
-        writer.i64(self.event_ms);
-        writer.i64(self.last_event_ms);
-        self.merge.save(&mut writer);
+        writer.i64(self.wall_ms);
+        writer.len(self.partitions.len());
+        for (timeline, own) in &self.partitions {
+            writer.u64(*timeline as u64);
+            writer.u64(u64::from(own.0));
+        }
+        self.timelines.iter().for_each(|timeline| timeline.save(&mut writer));
         for (rule, stats) in self.stats.iter().enumerate() {
             writer.u64(stats.outputs);
             writer.u64(stats.missing_key);
+            writer.u64(stats.late);
             writer.bytes(&self.save_rule(rule as u32));
         }
         for (inbox, held) in self.inboxes.iter().zip(&self.held) {
@@ -45,6 +50,7 @@ impl Engine {
             save_outputs(held, &mut writer);
         }
         save_outputs(&self.ready, &mut writer);
+        save_outputs(&self.ordered, &mut writer);
         writer.into_bytes()
     }
 
@@ -67,16 +73,19 @@ impl Engine {
                 return Err(DecodeError::Unexpected { found: found.into(), expected });
             }
         }
-        self.watermark_ms = reader.i64()?;
-        self.event_ms = reader.i64()?;
-        self.last_event_ms = reader.i64()?;
-        self.merge = Merge::load(reader)?;
+        let wall_ms = reader.i64()?;
+        let partition = |reader: &mut Reader<'_>| Ok((reader.u32()? as usize, PartitionIx(reader.u32()?)));
+        let partitions = (0..reader.len()?).map(|_| partition(reader));
+        self.partitions = partitions.collect::<Result<_, DecodeError>>()?;
+        for timeline in &mut self.timelines {
+            timeline.load(reader)?;
+        }
         for rule in 0..self.stats.len() {
-            let (outputs, missing_key) = (reader.u64()?, reader.u64()?);
+            let (outputs, missing_key, late) = (reader.u64()?, reader.u64()?, reader.u64()?);
             let states = reader.bytes()?;
             self.load_rule(rule as u32, states)?;
             if let Some(stats) = self.stats.get_mut(rule) {
-                (stats.outputs, stats.missing_key) = (outputs, missing_key);
+                (stats.outputs, stats.missing_key, stats.late) = (outputs, missing_key, late);
             }
         }
         for (inbox, held) in self.inboxes.iter_mut().zip(&mut self.held) {
@@ -88,6 +97,9 @@ impl Engine {
             *held = load_outputs(reader)?;
         }
         self.ready = load_outputs(reader)?;
+        self.ordered = load_outputs(reader)?;
+        self.wall_ms = wall_ms;
+        self.resume_arrivals();
         match reader.is_done() {
             true => Ok(()),
             false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the state" }),
@@ -187,12 +199,13 @@ pub(super) fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, Decod
 }
 
 fn save_emission(emission: &Emission, writer: &mut Writer) {
-    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _, dropped } = emission;
+    let Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: _, revision, dropped } = emission;
     writer.u8(match kind {
         EmissionKind::Event => 0,
         EmissionKind::Match => 1,
         EmissionKind::TimedOut => 2,
         EmissionKind::Window => 3,
+        EmissionKind::Region => 4,
     });
     [time_ms, start_ms, end_ms].into_iter().for_each(|&at_ms: &TimeMs| writer.i64(at_ms));
     writer.u8(match clock {
@@ -201,6 +214,7 @@ fn save_emission(emission: &Emission, writer: &mut Writer) {
         Some(Clock::Wall) => 2,
     });
     save_values(values, writer);
+    writer.u64(u64::from(*revision));
     writer.u64(*dropped);
     writer.len(taken.len());
     taken.iter().for_each(|taken| save_taken(taken, writer));
@@ -222,6 +236,7 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         1 => EmissionKind::Match,
         2 => EmissionKind::TimedOut,
         3 => EmissionKind::Window,
+        4 => EmissionKind::Region,
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a kind of output" }),
     };
     let (time_ms, start_ms, end_ms) = (reader.i64()?, reader.i64()?, reader.i64()?);
@@ -232,9 +247,9 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a clock" }),
     };
     let values = load_values(reader)?;
-    let dropped = reader.u64()?;
+    let (revision, dropped) = (reader.u32()?, reader.u64()?);
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
-    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, dropped })
+    Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, revision, dropped })
 }
 
 fn load_taken(reader: &mut Reader<'_>) -> Result<Taken, DecodeError> {

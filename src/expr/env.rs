@@ -84,7 +84,8 @@ impl Bound for Nothing {
 pub struct Env<'a> {
     /// The event under test; where there is none (a timer), an event without values.
     pub event: EventRef<'a>,
-    /// What THROUGH adds to an event: passage, fence, dwell.
+    /// What THROUGH adds to an event: passage, fence, dwell; then the element that UNNEST adds, and what NEAR adds. Where a region is at hand,
+    /// its fields, after all these.
     pub extra: &'a [Value],
     /// The previous events of the partition.
     pub previous: Option<Previous<'a>>,

@@ -1,7 +1,7 @@
 //! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
 
 use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId};
-use crate::model::{Fences, Value};
+use crate::model::{Fences, Key, Value};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
@@ -39,6 +39,10 @@ impl Expr {
                 Some(result.get_or_init(|| expr.value(env)))
             }
             Node::Var(var, slot) => env.bound_value(var.var, var.pick, *slot),
+            Node::TableColumn(table, column, row) => match self.eval(*row, env) {
+                Value::Int(row) => env.world.table(*table)?.value(u32::try_from(row).ok()?, *column),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -227,7 +231,43 @@ impl Expr {
                 self.eval(arm.map_or(*otherwise, |(_, result)| *result), env)
             }
             Node::Locate(set, position) => match self.eval(*position, env) {
-                Value::Point(position) => Value::Fences(env.world.locate(*set, position)),
+                Value::Point(position) => Value::Fences(env.world.locate(*set, position, env.event.time_ms())),
+                _ => Value::Null,
+            },
+            Node::Nearest(set, position) => match self.eval(*position, env) {
+                Value::Point(position) => {
+                    let nearest = env.world.nearest(*set, position, env.event.time_ms());
+                    nearest.map_or(Value::Null, |(fence, _)| Value::Fence(fence))
+                }
+                _ => Value::Null,
+            },
+            Node::DistanceTo(set, position, fence) => match self.eval(*position, env) {
+                Value::Point(position) => {
+                    let time_ms = env.event.time_ms();
+                    let fence = fence.map(|fence| self.eval(fence, env));
+                    match fence {
+                        None => env.world.nearest(*set, position, time_ms).map(|(_, metres)| metres),
+                        Some(Value::Fence(fence)) => env.world.distance_to(fence, position, time_ms),
+                        Some(Value::Text(id)) => {
+                            let fence = env.world.fence_with_id(*set, &id);
+                            fence.and_then(|fence| env.world.distance_to(fence, position, time_ms))
+                        }
+                        Some(_) => None,
+                    }
+                    .into()
+                }
+                _ => Value::Null,
+            },
+            Node::Crossed(set, from, to, side) => match (self.eval(*from, env), self.eval(*to, env)) {
+                (Value::Point(from), Value::Point(to)) => {
+                    Value::Fences(env.world.crossed(*set, (from, to), *side, env.event.time_ms()))
+                }
+                (_, Value::Point(_)) => Value::Fences(Fences::new(*set, &[])),
+                _ => Value::Null,
+            },
+            Node::FencesPlus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
+                (Value::Fences(a), Value::Fences(b)) => Value::Fences(a.plus(&b)),
+                (Value::Fences(fences), _) | (_, Value::Fences(fences)) => Value::Fences(fences),
                 _ => Value::Null,
             },
             Node::FencesMinus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
@@ -248,6 +288,16 @@ impl Expr {
                 Value::Fences(fences) => fence_ids(&fences, env),
                 other => other,
             },
+            Node::TableRow(table, key) => {
+                let key: SmallVec<[Value; 2]> = key.iter().map(|&part| self.eval(part, env)).collect();
+                match env.world.table(*table) {
+                    Some(table) if !key.iter().any(Value::is_null) => {
+                        table.find(&Key::new(&key), env.event.header.time_ms).map(i64::from).into()
+                    }
+                    _ => Value::Null,
+                }
+            }
+            Node::TableColumn(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Call(function, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
                 (function.eval)(&args)

@@ -185,6 +185,14 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
             Node::Case(arms, child(*otherwise)?)
         }
         Node::Locate(set, position) => Node::Locate(*set, child(*position)?),
+        Node::Nearest(set, position) => Node::Nearest(*set, child(*position)?),
+        Node::DistanceTo(set, position, None) => Node::DistanceTo(*set, child(*position)?, None),
+        Node::DistanceTo(set, position, Some(fence)) => {
+            let position = child(*position)?;
+            Node::DistanceTo(*set, position, Some(child(*fence)?))
+        }
+        Node::Crossed(set, from, to, side) => Node::Crossed(*set, child(*from)?, child(*to)?, *side),
+        Node::FencesPlus(a, b) => Node::FencesPlus(child(*a)?, child(*b)?),
         Node::FencesMinus(a, b) => Node::FencesMinus(child(*a)?, child(*b)?),
         Node::HasFence(fences, None) => Node::HasFence(child(*fences)?, None),
         Node::HasFence(fences, Some(fence)) => {
@@ -194,6 +202,8 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
         Node::LowestFence(fences) => Node::LowestFence(child(*fences)?),
         Node::FenceProperty(fence, name) => Node::FenceProperty(child(*fence)?, name.clone()),
         Node::FenceId(fence) => Node::FenceId(child(*fence)?),
+        Node::TableRow(table, key) => Node::TableRow(*table, key.iter().map(|&id| child(id)).collect::<Option<_>>()?),
+        Node::TableColumn(table, column, row) => Node::TableColumn(*table, *column, child(*row)?),
         Node::Call(function, args) => Node::Call(function, args.iter().map(|&id| child(id)).collect::<Option<_>>()?),
         // The previous event, what THROUGH adds, the match, the window, the key: not the event alone.
         _ => return None,
@@ -201,7 +211,17 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
 }
 
 fn is_costly(node: &Node) -> bool {
-    matches!(node, Node::Call(..) | Node::Locate(..) | Node::FenceProperty(..) | Node::Like(..))
+    matches!(
+        node,
+        Node::Call(..)
+            | Node::Locate(..)
+            | Node::Nearest(..)
+            | Node::DistanceTo(..)
+            | Node::Crossed(..)
+            | Node::FenceProperty(..)
+            | Node::Like(..)
+            | Node::TableRow(..)
+    )
 }
 
 fn copy(from: &Expr, id: NodeId, computed: &[Expr], left: &mut usize, builder: &mut Builder) -> Option<NodeId> {

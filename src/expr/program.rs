@@ -87,7 +87,9 @@ pub enum Node {
     Field(u16),
     /// The time of the event under test.
     Time,
-    /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell.
+    /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell; UNNEST: 3 the element; NEAR: 4 encounter,
+    /// 5 distance, 6 together, 7 position. From 8 on: a field of the region at hand, or a
+    /// median of what is usual for the key.
     Extra(u16),
     /// What is kept of the partition's previous event.
     Prev(u16),
@@ -143,6 +145,14 @@ pub enum Node {
     Case(Vec<(NodeId, NodeId)>, NodeId),
     /// The fences of a set that contain a position.
     Locate(u16, NodeId),
+    /// The fence of a set that is nearest to a position.
+    Nearest(u16, NodeId),
+    /// How far a position is from a fence of a set, given as such or by its id; with none, from the nearest. Metres.
+    DistanceTo(u16, NodeId, Option<NodeId>),
+    /// The lines of a set that the way from a position to another crosses: either way, to the left of the line, or to its right.
+    Crossed(u16, NodeId, NodeId, Option<bool>),
+    /// Fences of either; what is null doesn't count.
+    FencesPlus(NodeId, NodeId),
     /// Fences of the first that are not in the second; with the second null, all of the first.
     FencesMinus(NodeId, NodeId),
     /// Whether there is a fence; with an id, whether that fence is among them.
@@ -153,6 +163,10 @@ pub enum Node {
     FenceProperty(NodeId, String),
     /// A fence's id as text.
     FenceId(NodeId),
+    /// The row of a reference table with this key that holds at the event's time; null where there is none.
+    TableRow(u16, SmallVec<[NodeId; 2]>),
+    /// The value of a table's row in a column.
+    TableColumn(u16, u16, NodeId),
     /// A function of the library.
     Call(&'static Function, SmallVec<[NodeId; 3]>),
 }

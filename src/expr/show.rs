@@ -20,7 +20,13 @@ impl Expr {
             Node::Time => f.write_str("time"),
             Node::Extra(0) => f.write_str("passage"),
             Node::Extra(1) => f.write_str("fence"),
-            Node::Extra(_) => f.write_str("dwell"),
+            Node::Extra(2) => f.write_str("dwell"),
+            Node::Extra(3) => f.write_str("element"),
+            Node::Extra(4) => f.write_str("encounter"),
+            Node::Extra(5) => f.write_str("distance"),
+            Node::Extra(6) => f.write_str("together"),
+            Node::Extra(7) => f.write_str("position"),
+            Node::Extra(slot) => write!(f, "added.{}", slot - 8),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
             Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),
@@ -71,12 +77,24 @@ impl Expr {
                 f.write_str(")")
             }
             Node::Locate(set, position) => self.list(&format!("locate set.{set}"), &[*position], f),
+            Node::Nearest(set, position) => self.list(&format!("nearest set.{set}"), &[*position], f),
+            Node::DistanceTo(set, position, fence) => {
+                let args: Vec<NodeId> = [*position].into_iter().chain(*fence).collect();
+                self.list(&format!("distance_to set.{set}"), &args, f)
+            }
+            Node::Crossed(set, from, to, to_left) => {
+                let side = to_left.map_or("", |left| if left { " left" } else { " right" });
+                self.list(&format!("crossed set.{set}{side}"), &[*from, *to], f)
+            }
+            Node::FencesPlus(a, b) => self.list("with", &[*a, *b], f),
             Node::FencesMinus(a, b) => self.list("without", &[*a, *b], f),
             Node::HasFence(fences, None) => self.list("any", &[*fences], f),
             Node::HasFence(fences, Some(fence)) => self.list("has", &[*fences, *fence], f),
             Node::LowestFence(fences) => self.list("lowest", &[*fences], f),
             Node::FenceProperty(fence, name) => self.list(&format!("property {name}"), &[*fence], f),
             Node::FenceId(fence) => self.list("id", &[*fence], f),
+            Node::TableRow(table, key) => self.list(&format!("row table.{table}"), key, f),
+            Node::TableColumn(_, column, row) => self.list(&format!("column {column}"), &[*row], f),
             Node::Call(function, args) => self.list(function.name, args, f),
         }
     }

@@ -1,21 +1,39 @@
-//! What expressions and kernels look up beside the events: geofence sets.
+//! What expressions and kernels look up beside the events: geofence sets and reference tables.
 
+use super::Table;
 use crate::{
     geo::{FenceSet, Position},
-    model::{FenceRef, Fences, Value},
+    model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
 
-/// The reference data of a running program: immutable, shared by all shards, replaced as a whole when fences change.
+/// The reference data of a running program: immutable, shared by all shards, replaced as a whole when fences or tables change.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
+    tables: Vec<(String, Arc<Table>)>,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets }
+        Self { sets, tables: Vec::new() }
+    }
+
+    /// The same with these named reference tables; the index of a table is its place here.
+    #[must_use]
+    pub fn with_tables(self, tables: Vec<(String, Arc<Table>)>) -> Self {
+        Self { tables, ..self }
+    }
+
+    /// The named tables, in index order.
+    pub fn tables(&self) -> &[(String, Arc<Table>)] {
+        &self.tables
+    }
+
+    /// The table at an index.
+    pub fn table(&self, table: u16) -> Option<&Table> {
+        self.tables.get(usize::from(table)).map(|(_, table)| &**table)
     }
 
     /// The named sets, in index order.
@@ -33,16 +51,50 @@ impl World {
         self.sets.get(usize::from(set)).map(|(_, fences)| &**fences)
     }
 
-    /// All fences of a set that contain the position.
-    pub fn locate(&self, set: u16, position: Position) -> Fences {
-        match self.set(set) {
-            Some(fences) => {
-                let mut found = Vec::new();
-                fences.locate(position, &mut found);
-                Fences::new(set, &found)
-            }
-            None => Fences::new(set, &[]),
+    /// The numbers in `next` of the fences of this world, whose sets are there in the same places.
+    pub fn renumbered(&self, next: &World) -> FenceMap {
+        let map = |(at, (_, old)): (usize, &(String, Arc<FenceSet>))| {
+            let new = |id: &str| next.set(at as u16)?.find(id).map(|fence| fence.0);
+            let numbers: Vec<Option<u32>> = old.iter().map(|(_, fence)| new(&fence.id)).collect();
+            let same = numbers.iter().zip(0..).all(|(new, old)| *new == Some(old));
+            if same { SetNumbers::Same } else { SetNumbers::New { set: at as u16, fences: numbers } }
+        };
+        FenceMap::new(self.sets.iter().enumerate().map(map).collect())
+    }
+
+    /// All fences of a set that contain the position and are there at the time.
+    pub fn locate(&self, set: u16, position: Position, time_ms: TimeMs) -> Fences {
+        let mut found = Vec::new();
+        if let Some(fences) = self.set(set) {
+            fences.locate_at(position, time_ms, &mut found);
         }
+        Fences::new(set, &found)
+    }
+
+    /// The fence of a set that is nearest, and how far it is in metres: 0 inside.
+    pub fn nearest(&self, set: u16, position: Position, time_ms: TimeMs) -> Option<(FenceRef, f64)> {
+        let (fence, metres) = self.set(set)?.nearest_at(position, time_ms)?;
+        Some((FenceRef { set, fence }, metres))
+    }
+
+    /// How far a fence is in metres, 0 inside; none while it isn't there.
+    pub fn distance_to(&self, fence: FenceRef, position: Position, time_ms: TimeMs) -> Option<f64> {
+        let fence = self.set(fence.set)?.get(fence.fence)?;
+        fence.valid.at(time_ms).then(|| fence.shape.distance_m(position))
+    }
+
+    /// The fence of a set with this id.
+    pub fn fence_with_id(&self, set: u16, id: &str) -> Option<FenceRef> {
+        Some(FenceRef { set, fence: self.set(set)?.find(id)? })
+    }
+
+    /// The lines of a set that the way between two positions crosses: to their left, to their right, or either way.
+    pub fn crossed(&self, set: u16, way: (Position, Position), to_left: Option<bool>, time_ms: TimeMs) -> Fences {
+        let crossed = self.set(set).map(|fences| fences.crossed_at(way.0, way.1, time_ms)).unwrap_or_default();
+        let wanted = crossed.into_iter().filter(|(_, left)| to_left.is_none_or(|wanted| wanted == *left));
+        let mut found: Vec<_> = wanted.map(|(line, _)| line).collect();
+        found.dedup();
+        Fences::new(set, &found)
     }
 
     /// A fence's id.

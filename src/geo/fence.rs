@@ -2,8 +2,10 @@
 
 use thiserror::Error;
 
+use super::border::Borders;
 use super::index::Index;
 use super::{Position, Shape};
+use std::sync::OnceLock;
 
 /// The most vertices that the fences of a set may have in all.
 pub const MAX_SET_VERTICES: usize = 50_000_000;
@@ -23,6 +25,32 @@ pub enum Property {
     Text(String),
 }
 
+/// When a fence is there: from the first instant to before the second, milliseconds since 1970. By default always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The first instant.
+    pub from_ms: i64,
+    /// The first instant after it.
+    pub to_ms: i64,
+}
+
+impl Validity {
+    /// At all times.
+    pub const ALWAYS: Self = Self { from_ms: i64::MIN, to_ms: i64::MAX };
+
+    /// Whether it holds at an instant.
+    #[inline]
+    pub fn at(self, time_ms: i64) -> bool {
+        self.from_ms <= time_ms && time_ms < self.to_ms
+    }
+}
+
+impl Default for Validity {
+    fn default() -> Self {
+        Self::ALWAYS
+    }
+}
+
 /// A named area with properties.
 #[derive(Debug, Clone)]
 pub struct Fence {
@@ -32,6 +60,8 @@ pub struct Fence {
     pub properties: Vec<(String, Property)>,
     /// The area.
     pub shape: Shape,
+    /// When it is there.
+    pub valid: Validity,
 }
 
 /// A fence's number in its set. Fences are numbered in the order of their ids (by bytes), so the lowest id is the lowest
@@ -45,6 +75,10 @@ pub struct FenceSet {
     // INVARIANT: ascending by id, no two the same.
     fences: Box<[Fence]>,
     index: Index,
+    /// Whether any fence isn't there at some time.
+    comes_and_goes: bool,
+    /// Made when it is first asked which fence is nearest, or which lines are crossed.
+    borders: OnceLock<Borders>,
 }
 
 /// Why fences are not a set.
@@ -85,7 +119,48 @@ impl FenceSet {
             return Err(FenceError::DuplicateId(pair[0].id.clone()));
         }
         let index = Index::new(&fences);
-        Ok(Self { fences: fences.into(), index })
+        let comes_and_goes = fences.iter().any(|fence| fence.valid != Validity::ALWAYS);
+        Ok(Self { fences: fences.into(), index, comes_and_goes, borders: OnceLock::new() })
+    }
+
+    /// The same as [`locate`](Self::locate), of the fences that are there at an instant (milliseconds since 1970).
+    #[inline]
+    pub fn locate_at(&self, position: Position, time_ms: i64, found: &mut Vec<FenceIx>) {
+        self.locate(position, found);
+        if self.comes_and_goes {
+            found.retain(|&fence| self.is_there(fence, time_ms));
+        }
+    }
+
+    fn is_there(&self, fence: FenceIx, time_ms: i64) -> bool {
+        self.get(fence).is_some_and(|fence| fence.valid.at(time_ms))
+    }
+
+    fn borders(&self) -> &Borders {
+        let edges = || (0u32..).zip(&self.fences).flat_map(|(number, fence)| fence.shape.edges_of(number));
+        self.borders.get_or_init(|| Borders::new(edges()))
+    }
+
+    /// The fence nearest to a position at an instant, and the geodesic distance to it in metres: 0 inside of a fence, else that to the
+    /// nearest point of its border or lines. Of several as near the one with the lowest id.
+    pub fn nearest_at(&self, position: Position, time_ms: i64) -> Option<(FenceIx, f64)> {
+        let mut found = Vec::new();
+        self.locate_at(position, time_ms, &mut found);
+        if let Some(&inside) = found.first() {
+            return Some((inside, 0.0));
+        }
+        let there = |fence: u32| !self.comes_and_goes || self.is_there(FenceIx(fence), time_ms);
+        self.borders().nearest(position, there).map(|(fence, metres)| (FenceIx(fence), metres))
+    }
+
+    /// The lines that the way between two positions crosses at an instant, and whether to the left of the line, seen along it; ascending.
+    /// The way is the shorter one, straight in longitude and latitude.
+    pub fn crossed_at(&self, from: Position, to: Position, time_ms: i64) -> Vec<(FenceIx, bool)> {
+        let crossed = self.borders().crossed(from, to).into_iter();
+        crossed
+            .map(|line| (FenceIx(line.owner), line.to_left))
+            .filter(|&(line, _)| self.is_there(line, time_ms))
+            .collect()
     }
 
     /// Puts into `found`, in place of what it holds, every fence that contains the position, ascending.

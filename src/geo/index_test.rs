@@ -1,6 +1,7 @@
 use super::super::fence::FenceSet;
 use super::super::shape::Shape;
 use super::*;
+use crate::geo::Validity;
 use proptest::prelude::*;
 
 type Ring = Vec<[f64; 2]>;
@@ -63,6 +64,7 @@ fn set_of(shapes: &[Vec<Vec<Ring>>]) -> FenceSet {
         id: format!("{i:05}"),
         properties: vec![],
         shape: Shape::multi_polygon(polygons).unwrap(),
+        valid: Validity::ALWAYS,
     };
     FenceSet::new(shapes.iter().enumerate().map(fence).collect()).unwrap()
 }
@@ -169,6 +171,7 @@ fn fences_are_numbered_in_the_order_of_their_ids() {
         id: id.into(),
         properties: vec![],
         shape: Shape::polygon(&[rectangle(0.0, 0.0, 1.0, 1.0)]).unwrap(),
+        valid: Validity::ALWAYS,
     };
     let set = FenceSet::new(vec![fence("b"), fence("B"), fence("a")]).unwrap();
     assert_eq!(set.iter().map(|(_, fence)| fence.id.as_str()).collect::<Vec<_>>(), ["B", "a", "b"]);

@@ -5,6 +5,7 @@
 //! is, to the bit, the answer of the exact test.
 
 mod area;
+mod border;
 mod cell;
 mod crossing;
 mod edge;
@@ -13,19 +14,22 @@ mod hull;
 mod index;
 mod index_build;
 mod leaf_grid;
+mod line;
 mod measure;
 mod outline;
 mod outline_cut;
+mod polygons;
 mod position;
 mod ring;
 mod shape;
 mod shape_error;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
-pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property};
+pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use outline::outline;
+pub use polygons::Polygons;
 pub use position::{Position, PositionError};
 pub use shape::{MAX_VERTICES, Shape};
 pub use shape_error::{Place, ShapeError};

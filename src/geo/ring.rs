@@ -4,11 +4,15 @@
 //! beyond ±180° ("unwrapped") and moved by whole turns so that its west end lies in [−180, 180). A ring that doesn't cross
 //! keeps its doubles as they were written.
 //!
+//! A ring that goes round a pole is closed along the antimeridian over the pole that is nearer to the middle of its latitudes; which
+//! side is meant isn't told by its direction, since too many files are written the other way round.
+//!
 //! One exception: many a world map's frame is written with steps of exactly 360°, from −180 to 180. If unwrapping such a
 //! ring leaves no width or goes round a pole, it is taken as written.
 
 use super::Position;
 use super::edge::{Vertex, not_tiny};
+use super::line::shorter_way;
 use super::shape_error::{Place, ShapeError};
 
 /// A closed ring (last vertex = first) whose west end is in [−180, 180).
@@ -39,7 +43,7 @@ impl Ring {
             Some(ring) if ring.east > ring.west => ring,
             _ if only_whole_turns(&written) => Self::spanning(written),
             Some(_) => return Err(ShapeError::NoArea { place }),
-            None => return Err(ShapeError::HoldsPole { place }),
+            None => round_pole(&written).ok_or(ShapeError::HoldsPole { place })?,
         };
         let ring = unwrapped.moved_into_range();
         if ring.east - ring.west > 360.0 {
@@ -92,6 +96,42 @@ fn unwrap(written: &[Vertex]) -> Option<Ring> {
         before = lon;
     }
     (turns == 0.0).then(|| Ring::spanning(vertices))
+}
+
+/// A ring that goes round a pole once, from −180° to 180° and back over the pole.
+fn round_pole(written: &[Vertex]) -> Option<Ring> {
+    let mut ring: Vec<Vertex> = Vec::with_capacity(written.len() + 4);
+    for &[lon, lat] in written {
+        ring.push([ring.last().map_or(lon, |&[before, _]| before + shorter_way(before, lon)), lat]);
+    }
+    let (first, last) = (*ring.first()?, *ring.last()?);
+    if (last[0] - first[0]).abs() != 360.0 {
+        return None;
+    }
+    if last[0] < first[0] {
+        ring.reverse();
+    }
+    // Eastward now. It is cut where it first meets the antimeridian, and what is before that comes after the rest.
+    ring.pop();
+    let west = ring.first()?[0];
+    let seam = ((west + 180.0) / 360.0).ceil() * 360.0 - 180.0;
+    let mut turned: Vec<Vertex> = ring.iter().chain(ring.iter()).copied().collect();
+    turned[ring.len()..].iter_mut().for_each(|vertex| vertex[0] += 360.0);
+    turned.push([west + 720.0, ring.first()?[1]]);
+    let at = |lon: f64| {
+        let pair = turned.windows(2).find(|pair| pair[0][0] <= lon && lon < pair[1][0])?;
+        let share = (lon - pair[0][0]) / (pair[1][0] - pair[0][0]);
+        Some([lon, pair[0][1] + (pair[1][1] - pair[0][1]) * share])
+    };
+    let cut = at(seam)?;
+    let inner = turned.iter().filter(|vertex| vertex[0] > seam && vertex[0] < seam + 360.0);
+    let lats = written.iter().map(|vertex| vertex[1]);
+    let (south, north) = lats.fold((90.0f64, -90.0f64), |(south, north), lat| (south.min(lat), north.max(lat)));
+    let pole = if south + north < 0.0 { -90.0 } else { 90.0 };
+    let mut closed = vec![cut];
+    closed.extend(inner);
+    closed.extend([[seam + 360.0, cut[1]], [seam + 360.0, pole], [seam, pole], cut]);
+    Some(Ring::spanning(closed))
 }
 
 /// Whether the ring has steps of more than 180° and each is of exactly 360°.

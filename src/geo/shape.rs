@@ -1,18 +1,21 @@
-//! A shape: one or more polygons with holes, prepared for point tests.
+//! A shape: one or more polygons with holes, prepared for point tests; or lines, which no point is in.
 //!
 //! Edges are straight in longitude and latitude, as in GeoJSON (RFC 7946, section 3.1.1). A point is in a shape if it is in
 //! one of its polygons, and in a polygon if a ray to the east crosses an odd number of its edges; see
-//! [`Shape::contains`] for borders. Polygons may cross the antimeridian; one that holds a pole is refused.
+//! [`Shape::contains`] for borders. Polygons may cross the antimeridian and hold a pole.
 //!
 //! Cost: 16 bytes per vertex, and some 6 for the latitude bands that find the edges on a point's latitude.
 
 use super::Position;
 use super::area::ring_area_m2;
+use super::border::Borders;
 use super::crossing;
 use super::edge::{Edge, Vertex, test_point};
-use super::measure::destination;
+use super::line::{corridor, unwrap_line};
+use super::measure::{destination, geodesic_m};
 use super::ring::Ring;
 use super::shape_error::{Place, ShapeError};
+use std::sync::OnceLock;
 
 /// The most vertices that a shape may have.
 pub const MAX_VERTICES: usize = 1_000_000;
@@ -21,6 +24,10 @@ pub const MAX_VERTICES: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct Shape {
     parts: Box<[Part]>,
+    /// Lines without a width, unwrapped.
+    lines: Box<[Box<[Vertex]>]>,
+    /// Made when a distance is first asked for.
+    borders: OnceLock<Borders>,
     area_m2: f64,
     centroid: Position,
 }
@@ -69,7 +76,7 @@ impl Shape {
     /// Being inscribed it is a little smaller than the circle: with 64 corners its edges come in by 0.12 % of the radius.
     ///
     /// # Errors
-    /// The radius is not in (0, 9,000,000] m, the corners are not 3 … 10,000, or the circle holds a pole.
+    /// The radius is not in (0, 9,000,000] m, or the corners are not 3 … 10,000.
     pub fn circle(centre: Position, radius_m: f64, corners: usize) -> Result<Self, ShapeError> {
         if !(radius_m > 0.0 && radius_m <= 9_000_000.0) {
             return Err(ShapeError::Radius(radius_m));
@@ -86,13 +93,72 @@ impl Shape {
         Self::polygon(&[ring])
     }
 
+    /// Lines, each a list of `[lon, lat]`. No position is in them: they are there to be crossed, and to be near to.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn lines<L: AsRef<[[f64; 2]]>>(lines: &[L]) -> Result<Self, ShapeError> {
+        let lines = unwrapped(lines)?;
+        let middle = |line: &[Vertex]| line.get(line.len() / 2).copied();
+        let [lon, lat] = lines.first().and_then(|line| middle(line)).ok_or(ShapeError::Empty)?;
+        let lines: Box<[Box<[Vertex]>]> = lines.into_iter().map(Vec::into_boxed_slice).collect();
+        let borders = OnceLock::new();
+        Ok(Self { parts: Box::default(), lines, borders, area_m2: 0.0, centroid: Position::wrapped(lon, lat) })
+    }
+
+    /// Corridors: what is no farther from a line than half of `width_m` metres. Made of a polygon for each edge with round ends, which
+    /// overlap, so that the area counts places near a bend more than once.
+    ///
+    /// # Errors
+    /// The width is not in (0, 1,000,000] m, or the first other thing that is wrong, with its place.
+    pub fn corridor<L: AsRef<[[f64; 2]]>>(lines: &[L], width_m: f64) -> Result<Self, ShapeError> {
+        if !(width_m > 0.0 && width_m <= 1_000_000.0) {
+            return Err(ShapeError::Width(width_m));
+        }
+        let lines = unwrapped(lines)?;
+        let polygons: Vec<_> = lines.iter().flat_map(|line| corridor(line, width_m / 2.0)).map(|ring| [ring]).collect();
+        Self::multi_polygon(&polygons)
+    }
+
     fn of_parts(parts: Vec<Part>) -> Result<Self, ShapeError> {
         if parts.is_empty() {
             return Err(ShapeError::Empty);
         }
         let area_m2 = parts.iter().map(Part::area_m2).sum();
         let centroid = centroid(&parts);
-        Ok(Self { parts: parts.into(), area_m2, centroid })
+        Ok(Self { parts: parts.into(), lines: Box::default(), borders: OnceLock::new(), area_m2, centroid })
+    }
+
+    /// The polygons and lines of both as one shape, with the centre of this one.
+    pub fn with(self, other: Shape) -> Self {
+        let (mut parts, mut lines) = (self.parts.into_vec(), self.lines.into_vec());
+        parts.extend(other.parts);
+        lines.extend(other.lines);
+        let area_m2 = self.area_m2 + other.area_m2;
+        Self { parts: parts.into(), lines: lines.into(), borders: OnceLock::new(), area_m2, centroid: self.centroid }
+    }
+
+    /// The geodesic distance in metres to the shape: 0 inside of it, else to the nearest point of its border or its lines.
+    pub fn distance_m(&self, position: Position) -> f64 {
+        if self.contains(position) {
+            return 0.0;
+        }
+        self.border_m(position)
+    }
+
+    /// The geodesic distance in metres to the nearest point of the border or the lines, from inside, too.
+    pub fn border_m(&self, position: Position) -> f64 {
+        let borders = self.borders.get_or_init(|| Borders::new(self.edges_of(0)));
+        // A shape has an edge; one in which nothing is near would be as far as its centre.
+        borders.nearest(position, |_| true).map_or_else(|| geodesic_m(position, self.centroid), |(_, metres)| metres)
+    }
+
+    /// All edges, each with `owner`, in order of their parts and lines.
+    pub(super) fn edges_of(&self, owner: u32) -> impl Iterator<Item = (u32, Vertex, Vertex, bool)> + '_ {
+        let of_parts = self.parts.iter().flat_map(Part::edges);
+        let of_parts = of_parts.map(move |edge| (owner, [edge.x_lo, edge.y_lo], [edge.x_hi, edge.y_hi], false));
+        let of_lines = self.lines.iter().flat_map(|line| line.windows(2));
+        of_parts.chain(of_lines.map(move |pair| (owner, pair[0], pair[1], true)))
     }
 
     /// Whether a position is in the shape.
@@ -120,7 +186,8 @@ impl Shape {
 
     /// The number of vertices, the repeated first of each ring included.
     pub fn vertex_count(&self) -> usize {
-        self.parts.iter().map(|part| part.vertices.len()).sum()
+        let of_parts: usize = self.parts.iter().map(|part| part.vertices.len()).sum();
+        of_parts + self.lines.iter().map(|line| line.len()).sum::<usize>()
     }
 
     /// The rings of each polygon, shell first, each closed. Longitudes of a polygon across the antimeridian go on beyond
@@ -136,12 +203,23 @@ impl Shape {
                 + size_of_val(&*p.vertices)
                 + 4 * (p.ring_ends.len() + p.band_starts.len() + p.band_edges.len())
         };
-        size_of::<Self>() + self.parts.iter().map(part).sum::<usize>()
+        let lines: usize = self.lines.iter().map(|line| size_of_val(&**line)).sum();
+        size_of::<Self>() + self.parts.iter().map(part).sum::<usize>() + lines
     }
 
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
+}
+
+/// Lines as they are kept; of a single one places in errors don't name a line.
+fn unwrapped<L: AsRef<[[f64; 2]]>>(lines: &[L]) -> Result<Vec<Vec<Vertex>>, ShapeError> {
+    if lines.is_empty() {
+        return Err(ShapeError::Empty);
+    }
+    check_size(lines.iter().map(|line| line.as_ref().len()).sum())?;
+    let place = |i| Place { polygon: (lines.len() > 1).then_some(i), ring: None, position: None };
+    lines.iter().enumerate().map(|(i, line)| unwrap_line(line.as_ref(), place(i))).collect()
 }
 
 fn check_size(given: usize) -> Result<(), ShapeError> {

@@ -35,6 +35,17 @@ pub enum ShapeError {
         /// How many positions it has.
         given: usize,
     },
+    /// A line of fewer than two positions.
+    #[error("the line at `{place}` has {given} position{}; it needs at least 2", if *given == 1 { "" } else { "s" })]
+    ShortLine {
+        /// The line.
+        place: Place,
+        /// How many positions it has.
+        given: usize,
+    },
+    /// A corridor's width that is not positive, or more than 1,000 km.
+    #[error("a corridor's width of `{0}` m is not between 0 and 1,000,000 m")]
+    Width(f64),
     /// A ring whose last position is not its first.
     #[error(
         "the ring at `{place}` is not closed: it starts at {first:?} and ends at {last:?}; repeat the first position at the end"
@@ -71,8 +82,8 @@ pub enum ShapeError {
         /// The ring.
         place: Place,
     },
-    /// A ring round a pole.
-    #[error("the ring at `{place}` goes round a pole, which is not supported yet; split it along a meridian")]
+    /// A ring that goes round a pole more than once.
+    #[error("the ring at `{place}` goes round a pole more than once")]
     HoldsPole {
         /// The ring.
         place: Place,

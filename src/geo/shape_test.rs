@@ -99,8 +99,37 @@ fn a_broken_ring_is_refused_with_its_place() {
     );
     assert!(error(&[good.clone(), good.clone()]).contains("no area"));
     assert_eq!(Shape::multi_polygon(&[good; 0].map(|r| vec![r])).unwrap_err(), ShapeError::Empty);
-    let polar = vec![[0.0, 80.0], [120.0, 80.0], [-120.0, 80.0], [0.0, 80.0]];
-    assert!(error(&[polar]).contains("round a pole"));
+    let twice =
+        vec![[0.0, 80.0], [120.0, 80.0], [-120.0, 80.0], [0.0, 81.0], [120.0, 81.0], [-120.0, 81.0], [0.0, 80.0]];
+    assert!(error(&[twice]).contains("round a pole more than once"));
+}
+
+#[test]
+fn a_ring_round_a_pole_holds_it_whichever_way_it_runs_and_wherever_it_begins() {
+    let ring = |lat: f64, from: usize, east: bool| {
+        let lons = [-170.0, -90.0, 0.0, 60.0, 175.0];
+        let mut ring: Vec<[f64; 2]> = (0..5).map(|i| [lons[(from + i) % 5], lat]).collect();
+        if !east {
+            ring.reverse();
+        }
+        ring.push(ring[0]);
+        ring
+    };
+    for (from, east) in [(0, true), (3, true), (4, false), (1, false)] {
+        let cap = Shape::polygon(&[ring(-70.0, from, east)]).unwrap();
+        for lon in [-180.0, -179.9, -100.0, 0.0, 59.0, 176.0, 180.0] {
+            assert!(cap.contains(at(lon, -70.1)) && cap.contains(at(lon, -90.0)), "{lon}");
+            assert!(!cap.contains(at(lon, -69.9)) && !cap.contains(at(lon, 90.0)), "{lon}");
+        }
+        let belt = Shape::polygon(&[ring(50.0, from, east), ring(70.0, 2, !east)]).unwrap();
+        for lon in [-180.0, -100.0, 0.0, 180.0] {
+            assert!(
+                belt.contains(at(lon, 60.0)) && !belt.contains(at(lon, 71.0)) && !belt.contains(at(lon, 49.0)),
+                "{lon}"
+            );
+        }
+        assert!(cap.distance_m(at(0.0, -69.0)) > 110_000.0);
+    }
 }
 
 #[test]
@@ -150,7 +179,8 @@ fn a_circle_has_its_area_and_holds_what_is_nearer_than_its_radius() {
             assert!(circle.contains(on(9_900.0)) && !circle.contains(on(10_100.0)));
         }
     }
-    assert!(matches!(Shape::circle(at(0.0, 89.99), 10_000.0, 64), Err(ShapeError::HoldsPole { .. })));
+    let polar = Shape::circle(at(0.0, 89.99), 10_000.0, 64).unwrap();
+    assert!(polar.contains(at(0.0, 90.0)) && polar.contains(at(180.0, 89.95)) && !polar.contains(at(180.0, 89.9)));
     assert!(matches!(Shape::circle(at(0.0, 0.0), f64::NAN, 64), Err(ShapeError::Radius(_))));
     assert!(matches!(Shape::circle(at(0.0, 0.0), 1.0, 2), Err(ShapeError::Corners(2))));
 }

@@ -1,8 +1,8 @@
 //! How state is written: little-endian fixed numbers, LEB128 lengths, values with a tag. One writer and one reader for every
 //! room, so that a checkpoint has one dialect.
 
-use super::{EventId, FenceRef, Fences, Key, RenumberedStream, Renumbering, StreamId, Text, TimeMs, Value};
-use crate::geo::{Cell, FenceIx, Position};
+use super::{EventId, FenceMap, FenceRef, Fences, Key, Renumbering, SavedStream, StreamId, Text, TimeMs, Value};
+use crate::geo::{Cell, FenceIx, Polygons, Position};
 use std::sync::Arc;
 
 /// Bytes that are not what a writer made.
@@ -107,6 +107,17 @@ impl Writer {
         }
     }
 
+    fn polygons(&mut self, polygons: &Polygons) {
+        self.len(polygons.as_slice().len());
+        for rings in polygons.as_slice() {
+            self.len(rings.len());
+            for ring in rings {
+                self.len(ring.len());
+                ring.iter().flatten().for_each(|&coordinate| self.f64(coordinate));
+            }
+        }
+    }
+
     /// A value.
     pub fn value(&mut self, value: &Value) {
         match value {
@@ -161,6 +172,10 @@ impl Writer {
                     self.value(value);
                 }
             }
+            Value::Geometry(polygons) => {
+                self.u8(13);
+                self.polygons(polygons);
+            }
         }
     }
 }
@@ -170,27 +185,9 @@ impl Writer {
 pub struct Reader<'a> {
     rest: &'a [u8],
     depth: u8,
+    /// Of streams and rules.
     numbers: Option<&'a Renumbering>,
-}
-
-/// A stream as a state names it.
-#[derive(Clone, Copy, Debug)]
-pub struct SavedStream<'a> {
-    /// Its number now; none: there is no such stream any more.
-    pub stream: Option<StreamId>,
-    numbers: Option<&'a RenumberedStream>,
-}
-
-impl SavedStream<'_> {
-    /// A row that was saved, with the slots of now.
-    pub fn row(&self, values: Vec<Value>) -> Vec<Value> {
-        self.numbers.map_or_else(|| values.clone(), |numbers| numbers.row(&values))
-    }
-
-    /// How many slots a row has now, where it had so many.
-    pub fn width(&self, saved: usize) -> usize {
-        self.numbers.map_or(saved, |numbers| numbers.slots.len())
-    }
+    fences: Option<&'a FenceMap>,
 }
 
 const DEPTH_MAX: u8 = 32;
@@ -198,12 +195,22 @@ const DEPTH_MAX: u8 = 32;
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, depth: 0, numbers: None }
+        Self { rest: bytes, depth: 0, numbers: None, fences: None }
     }
 
-    /// A reader of what a run with other numbers wrote; none: with the same numbers.
-    pub fn renumbered(bytes: &'a [u8], numbers: Option<&'a Renumbering>) -> Self {
-        Self { rest: bytes, depth: 0, numbers }
+    /// The same for what a run with other numbers wrote; none: with the same numbers.
+    pub fn of_run(bytes: &'a [u8], numbers: Option<&'a Renumbering>) -> Self {
+        Self { numbers, fences: numbers.map(|numbers| &numbers.fences), ..Self::new(bytes) }
+    }
+
+    /// The same for bytes of this run whose fences have other numbers now.
+    pub fn renumbering(bytes: &'a [u8], fences: &'a FenceMap) -> Self {
+        Self { fences: Some(fences), ..Self::new(bytes) }
+    }
+
+    /// The new numbers of fences, where they have any: for those who read numbers of fences that are no values.
+    pub fn fences(&self) -> Option<&'a FenceMap> {
+        self.fences
     }
 
     /// Whether everything was read.
@@ -319,27 +326,36 @@ impl<'a> Reader<'a> {
         Ok(self.numbers.map_or(Some(saved), |table| table.rules.get(saved as usize).copied().flatten()))
     }
 
-    /// The number now of a fence in the set that now has this number; none: it is gone.
-    ///
-    /// # Errors
-    /// No number.
-    pub fn fence_of(&mut self, set: u16) -> Result<Option<u32>, DecodeError> {
-        let saved = self.u32()?;
-        let Some(table) = self.numbers else { return Ok(Some(saved)) };
-        Ok(table.fences_of(set).and_then(|fences| fences.get(saved as usize).copied().flatten()))
-    }
-
     /// An event's id.
     pub fn event_id(&mut self) -> Result<EventId, DecodeError> {
         match self.u8()? {
             0 => Ok(EventId::Field(self.text()?)),
             1 => {
-                let gone = DecodeError::Unexpected { found: 1, expected: "an event of a stream that is still there" };
-                let stream = self.stream()?.stream.ok_or(gone)?;
+                // Only what is itself dropped speaks of an event whose stream is gone.
+                let stream = self.stream()?.stream.unwrap_or(StreamId(u32::MAX));
                 Ok(EventId::Offset { stream, partition: self.u32()?, offset: self.u64()? })
             }
             found => Err(DecodeError::Unexpected { found: found.into(), expected: "an event id" }),
         }
+    }
+
+    fn renumbered(&self, value: Value) -> Value {
+        match self.fences {
+            Some(fences) => fences.value(value),
+            None => value,
+        }
+    }
+
+    fn polygons(&mut self) -> Result<Polygons, DecodeError> {
+        let mut polygons = Vec::new();
+        for _ in 0..self.len()? {
+            let mut rings = Vec::new();
+            for _ in 0..self.len()? {
+                rings.push((0..self.len()?).map(|_| Ok([self.f64()?, self.f64()?])).collect::<Result<Vec<_>, _>>()?);
+            }
+            polygons.push(rings);
+        }
+        Polygons::new(polygons).ok_or(DecodeError::Unexpected { found: 13, expected: "polygons" })
     }
 
     /// A value.
@@ -363,21 +379,13 @@ impl<'a> Reader<'a> {
                 Value::Cell(Cell::new(found).map_err(|_| DecodeError::Unexpected { found, expected: "an H3 cell" })?)
             }
             10 => {
-                let (set, fence) = (self.u16()?, self.u32()?);
-                let now = self.numbers.map_or(Some((set, fence)), |table| table.fence(set, fence));
-                now.map_or(Value::Null, |(set, fence)| Value::Fence(FenceRef { set, fence: FenceIx(fence) }))
+                let fence = FenceRef { set: self.u16()?, fence: FenceIx(self.u32()?) };
+                self.renumbered(Value::Fence(fence))
             }
             11 => {
-                let saved = self.u16()?;
-                let numbers = (0..self.len()?).map(|_| self.u32()).collect::<Result<Vec<_>, _>>()?;
-                let (mut set, mut fences) = (saved, numbers);
-                if let Some(table) = self.numbers {
-                    // Numbers ascend with ids, so those that are left keep their order.
-                    fences = fences.iter().filter_map(|&fence| table.fence(saved, fence)).map(|(_, now)| now).collect();
-                    set = table.fence_sets.get(usize::from(saved)).and_then(Option::as_ref).map_or(saved, |now| now.0);
-                }
-                let fences: Vec<FenceIx> = fences.into_iter().map(FenceIx).collect();
-                Value::Fences(Fences::new(set, &fences))
+                let set = self.u16()?;
+                let fences = (0..self.len()?).map(|_| self.u32().map(FenceIx)).collect::<Result<Vec<_>, _>>()?;
+                self.renumbered(Value::Fences(Fences::new(set, &fences)))
             }
             12 => {
                 if self.depth >= DEPTH_MAX {
@@ -388,6 +396,7 @@ impl<'a> Reader<'a> {
                 self.depth -= 1;
                 Value::List(Arc::new(list))
             }
+            13 => Value::Geometry(Arc::new(self.polygons()?)),
             found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a value" }),
         })
     }
@@ -408,6 +417,7 @@ mod tests {
             Value::text("a text longer than twenty-two bytes"),
             Value::Fences(Fences::new(3, &[FenceIx(1), FenceIx(2), FenceIx(3), FenceIx(9), FenceIx(70_000)])),
             Value::List(Arc::new(vec![Value::Cell(Cell::new(0x8828308281fffff).unwrap()), Value::Time(-1)])),
+            Value::Geometry(Arc::new(Polygons::new(vec![vec![vec![[0.0, 1.0], [2.0, 1.0], [0.0, 3.0]]; 2]]).unwrap())),
         ];
         let mut writer = Writer::new();
         values.iter().for_each(|value| writer.value(value));

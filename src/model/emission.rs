@@ -34,6 +34,8 @@ pub enum EmissionKind {
     TimedOut,
     /// A window's result.
     Window,
+    /// A region at a tick.
+    Region,
 }
 
 /// An event that a match took.
@@ -61,7 +63,8 @@ pub struct Row {
 pub struct Emission {
     /// What it is.
     pub kind: EmissionKind,
-    /// When it was decided: the deciding event's time, a window's end, a timer's deadline.
+    /// When it was decided: the deciding event's time, a window's end, a timer's deadline; of a result that a late event changed
+    /// the watermark at which that came.
     pub time_ms: TimeMs,
     /// The first event's time, or the window's start.
     pub start_ms: TimeMs,
@@ -75,6 +78,8 @@ pub struct Emission {
     pub taken: Vec<Taken>,
     /// Which row of a match it is; none: the match is one output.
     pub row: Option<Row>,
+    /// How many results of the same window were put out before: more than 0 where a late event changed it.
+    pub revision: u32,
     /// How much a bound on the work dropped since the key's output before (partial matches, or matches that ended with the
     /// same event), at least; 0 almost always.
     pub dropped: u64,

@@ -114,6 +114,12 @@ fn write_value(bytes: &mut SmallVec<[u8; 24]>, value: &Value) {
         Value::Fence(fence) => put(tag::INT, u64::from(fence.fence.0) ^ SIGN),
         Value::Fences(fences) => write_list(bytes, &fence_list(fences)),
         Value::List(list) => write_list(bytes, list),
+        // The language lets no geometry be a key; this keeps the function total.
+        Value::Geometry(polygons) => {
+            let corners: Vec<Value> =
+                polygons.all_corners().map(|[lon, lat]| Value::Point(Position::wrapped(lon, lat))).collect();
+            write_list(bytes, &corners);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod codec;
 mod emission;
 mod event;
+mod fence_map;
 mod key;
 mod reject;
 mod renumber;
@@ -15,12 +16,13 @@ mod unit;
 mod value;
 mod zone;
 
-pub use codec::{DecodeError, Reader, SavedStream, Writer};
+pub use codec::{DecodeError, Reader, Writer};
 pub use emission::{Clock, Emission, EmissionKind, Row, Taken};
 pub use event::{Batch, EventId, EventRef, Header, StreamId};
+pub use fence_map::{FenceMap, SetNumbers};
 pub use key::{KEY_HASH_VERSION, Key, KeyGroup};
 pub use reject::{Reject, RejectReason};
-pub use renumber::{RenumberedStream, Renumbering};
+pub use renumber::{RenumberedStream, Renumbering, SavedStream};
 pub use schema::{Field, Schema};
 pub use text::Text;
 pub use time::{TimeMs, format_duration, format_time, parse_time};

@@ -1,6 +1,6 @@
 //! From the numbers of the run that wrote a state to those of the run that reads it.
 
-use super::{StreamId, Value};
+use super::{FenceMap, StreamId, Value};
 
 /// Streams, slots, fences and rules are numbered per run. A state that another run wrote is read through this table, which is made from
 /// the names behind both runs' numbers. What a table doesn't list is gone.
@@ -8,8 +8,8 @@ use super::{StreamId, Value};
 pub struct Renumbering {
     /// For each old stream what it is now.
     pub streams: Vec<Option<RenumberedStream>>,
-    /// For each old fence set its number now, and for each of its fences the number now.
-    pub fence_sets: Vec<Option<(u16, Vec<Option<u32>>)>>,
+    /// What became of fences.
+    pub fences: FenceMap,
     /// For each old rule its number now.
     pub rules: Vec<Option<u32>>,
 }
@@ -31,15 +31,22 @@ impl RenumberedStream {
     }
 }
 
-impl Renumbering {
-    /// A fence's number now.
-    pub fn fence(&self, set: u16, fence: u32) -> Option<(u16, u32)> {
-        let (set, fences) = self.fence_sets.get(usize::from(set))?.as_ref()?;
-        Some((*set, (*fences.get(fence as usize)?)?))
+/// A stream as a state names it.
+#[derive(Clone, Copy, Debug)]
+pub struct SavedStream<'a> {
+    /// Its number now; none: there is no such stream any more.
+    pub stream: Option<StreamId>,
+    pub(super) numbers: Option<&'a RenumberedStream>,
+}
+
+impl SavedStream<'_> {
+    /// A row that was saved, with the slots of now.
+    pub fn row(&self, values: Vec<Value>) -> Vec<Value> {
+        self.numbers.map_or_else(|| values.clone(), |numbers| numbers.row(&values))
     }
 
-    /// The table of the set that is called so now.
-    pub fn fences_of(&self, set: u16) -> Option<&[Option<u32>]> {
-        self.fence_sets.iter().flatten().find(|(now, _)| *now == set).map(|(_, fences)| fences.as_slice())
+    /// How many slots a row has now, where it had so many.
+    pub fn width(&self, saved: usize) -> usize {
+        self.numbers.map_or(saved, |numbers| numbers.slots.len())
     }
 }

@@ -30,6 +30,8 @@ pub enum Type {
     Fence,
     /// Several geofences of one set.
     Fences,
+    /// Polygons on the earth.
+    Geometry,
     /// Several values.
     List,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Type {
             Self::Cell => f.write_str("cell"),
             Self::Fence => f.write_str("fence"),
             Self::Fences => f.write_str("fences"),
+            Self::Geometry => f.write_str("geometry"),
             Self::List => f.write_str("list"),
         }
     }

@@ -7,6 +7,10 @@ pub enum Dimension {
     Length,
     /// Length per time.
     Speed,
+    /// Speed per time.
+    Acceleration,
+    /// Angle per time.
+    TurnRate,
     /// Angle, also a heading.
     Angle,
     /// Area on the earth.
@@ -19,6 +23,8 @@ impl Dimension {
         match self {
             Self::Length => "length",
             Self::Speed => "speed",
+            Self::Acceleration => "acceleration",
+            Self::TurnRate => "rate of turn",
             Self::Angle => "angle",
             Self::Area => "area",
         }
@@ -27,7 +33,7 @@ impl Dimension {
 
 macro_rules! units {
     ($($variant:ident, $symbol:literal, $dimension:ident, $factor:expr, $doc:literal;)*) => {
-        /// A unit of length, speed, angle or area. Time has none here: durations are milliseconds.
+        /// A unit of length, speed, acceleration, turn, angle or area. Time has none here: durations are milliseconds.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Unit { $(#[doc = $doc] $variant,)* }
 
@@ -41,7 +47,7 @@ macro_rules! units {
             /// What it measures.
             pub fn dimension(self) -> Dimension { match self { $(Unit::$variant => Dimension::$dimension,)* } }
 
-            /// How many base units (m, m/s, degree, m²) one of it is.
+            /// How many base units (m, m/s, m/s², degree/s, degree, m²) one of it is.
             pub fn factor(self) -> f64 { match self { $(Unit::$variant => $factor,)* } }
         }
     };
@@ -58,6 +64,12 @@ units! {
     MilePerHour, "mph", Speed, 0.44704, "Statute mile per hour.";
     Knot, "kn", Speed, 1_852.0 / 3_600.0, "Nautical mile per hour.";
     FootPerMinute, "fpm", Speed, 0.3048 / 60.0, "Foot per minute: climb rates.";
+    MetrePerSecondSquared, "m/s2", Acceleration, 1.0, "Metre per second per second, the base of acceleration.";
+    KilometrePerHourPerSecond, "km/h/s", Acceleration, 1.0 / 3.6, "Kilometre per hour per second.";
+    KnotPerSecond, "kn/s", Acceleration, 1_852.0 / 3_600.0, "Knot per second.";
+    StandardGravity, "g", Acceleration, 9.80665, "Standard gravity.";
+    DegreePerSecond, "deg/s", TurnRate, 1.0, "Degree per second, the base of rates of turn.";
+    DegreePerMinute, "deg/min", TurnRate, 1.0 / 60.0, "Degree per minute: a vessel's rate of turn.";
     Degree, "deg", Angle, 1.0, "Degree, the base of angle.";
     Radian, "rad", Angle, 180.0 / std::f64::consts::PI, "Radian.";
     SquareMetre, "m2", Area, 1.0, "Square metre, the base of area.";

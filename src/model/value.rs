@@ -1,7 +1,7 @@
 //! Values at run time.
 
 use super::{Text, TimeMs};
-use crate::geo::{Cell, FenceIx, Position, Property};
+use crate::geo::{Cell, FenceIx, Polygons, Position, Property};
 use std::{cmp::Ordering, sync::Arc};
 
 /// One geofence: which set (an index into the world's fence sets) and which fence of it.
@@ -68,6 +68,14 @@ impl Fences {
         Fences::new(self.set(), &rest)
     }
 
+    /// Those of both.
+    pub fn plus(&self, other: &Fences) -> Fences {
+        let mut all: Vec<FenceIx> = self.as_slice().iter().chain(other.as_slice()).map(|&ix| FenceIx(ix)).collect();
+        all.sort_unstable();
+        all.dedup();
+        Fences::new(self.set(), &all)
+    }
+
     /// The one with the lowest id.
     pub fn lowest(&self) -> Option<FenceRef> {
         self.as_slice().first().map(|&ix| FenceRef { set: self.set(), fence: FenceIx(ix) })
@@ -102,6 +110,8 @@ pub enum Value {
     Fences(Fences),
     /// Several values.
     List(Arc<Vec<Value>>),
+    /// Polygons.
+    Geometry(Arc<Polygons>),
 }
 
 // Rows of values are copied on the hot path: growth is a decision.
@@ -140,9 +150,10 @@ impl Value {
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Cell(a), Self::Cell(b)) => Some(a.cmp(b)),
             (Self::Fence(a), Self::Fence(b)) => Some(a.cmp(b)),
-            (Self::Point(_), Self::Point(_)) | (Self::Fences(_), Self::Fences(_)) | (Self::List(_), Self::List(_)) => {
-                (self == other).then_some(Ordering::Equal)
-            }
+            (Self::Point(_), Self::Point(_))
+            | (Self::Fences(_), Self::Fences(_))
+            | (Self::List(_), Self::List(_))
+            | (Self::Geometry(_), Self::Geometry(_)) => (self == other).then_some(Ordering::Equal),
             _ => None,
         }
     }
@@ -153,6 +164,7 @@ impl Value {
             Self::Text(text) => text.heap_bytes(),
             Self::Fences(Fences::Many(many)) => 48 + many.1.len() * 4,
             Self::List(list) => 48 + list.iter().map(|value| 24 + value.heap_bytes()).sum::<usize>(),
+            Self::Geometry(polygons) => 64 + polygons.corners() * 16,
             _ => 0,
         }
     }

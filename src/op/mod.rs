@@ -1,7 +1,11 @@
-//! Half: the kernels. Windows, aggregates, pattern automata, fences passed through, regions. Knows no text.
+//! Half: the kernels. Windows, aggregates, pattern automata, fences passed through, regions, joins. Knows no text.
 
 pub mod aggregate;
+pub mod baseline;
 pub mod cluster;
+pub mod join;
+pub mod latest;
+pub mod near;
 pub mod pattern;
 pub mod through;
 pub mod window;

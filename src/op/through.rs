@@ -1,13 +1,19 @@
 //! THROUGH: positions of an entity become one event per fence concerned, so that overlapping fences never get mixed up.
 //!
-//! A fence that the entity was not in and is in now is entered, also by its first position; one that it was in and is not
-//! is exited, both at the time of the position that shows it. Nothing is interpolated, no minimum dwell is asked for, and
-//! fences are independent of one another. An entity that is in no fence has no state.
+//! A fence that the entity was not in and is in now is entered; one that it was in and is not is exited, both at the time of the
+//! position that shows it. Nothing is interpolated, and fences are independent of one another.
+//!
+//! Against the jitter of receivers: with `BUFFER d` an entity has left a fence only where it is farther than d from it, and with
+//! `AT LEAST n EVENTS` only n positions in a row make an entry or an exit, which then has the time of the last of them. Until
+//! then the entity is where it was.
+//!
+//! A first position inside is an entry, unless `FIRST IGNORED` says that the entity was there before. An entity that is in no fence
+//! has no state; with FIRST IGNORED it keeps a few bytes for ever, since it has been seen.
 
 use crate::{
     expr::World,
     geo::{FenceIx, Position},
-    model::{DecodeError, FenceRef, Reader, TimeMs, Value, Writer},
+    model::{DecodeError, FenceMap, FenceRef, Reader, TimeMs, Value, Writer},
     plan,
 };
 use smallvec::SmallVec;
@@ -15,36 +21,52 @@ use smallvec::SmallVec;
 /// A THROUGH clause, ready to run.
 #[derive(Clone, Debug)]
 pub struct Program {
-    set: u16,
-    first: plan::FirstPosition,
+    plan: plan::Through,
     /// The three texts of `passage`, made once.
     entered: Value,
     inside: Value,
     exited: Value,
 }
 
+/// A fence that an entity is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stay {
+    fence: u32,
+    entry_ms: TimeMs,
+    /// Positions in a row that say that it has left.
+    away: u32,
+}
+
 /// The fences that one entity is in. Up to two are held in place.
 #[derive(Clone, Debug, Default)]
 pub struct KeyState {
-    /// Ascending by fence, each with the time of its entry.
-    inside: SmallVec<[(u32, TimeMs); 2]>,
+    /// Ascending by fence.
+    inside: SmallVec<[Stay; 2]>,
+    /// Fences that it isn't in yet, with the positions in a row that say that it is; ascending.
+    coming: SmallVec<[(u32, u32); 1]>,
+    /// It has been seen before; kept only where that matters.
+    seen: bool,
 }
 
 impl Program {
-    /// The number of the fence set that positions are located in.
-    pub fn set(&self) -> u16 {
-        self.set
-    }
-
     /// The program of a rule's THROUGH clause.
     pub fn new(through: &plan::Through) -> Self {
         Self {
-            set: through.set,
-            first: through.first,
+            plan: through.clone(),
             entered: Value::text("entered"),
             inside: Value::text("inside"),
             exited: Value::text("exited"),
         }
+    }
+
+    /// A state of another edition of the fence set: the entity is in the same fences under their new numbers, and in those
+    /// that are gone no more, without an exit.
+    pub fn renumber(&self, mut state: KeyState, fences: &FenceMap) -> KeyState {
+        let new = |fence: u32| fences.fence_now(self.plan.set, fence);
+        let stays = state.inside.into_iter();
+        state.inside = stays.filter_map(|stay| Some(Stay { fence: new(stay.fence)?, ..stay })).collect();
+        state.coming = state.coming.into_iter().filter_map(|(fence, count)| Some((new(fence)?, count))).collect();
+        state
     }
 
     /// Takes an event of the entity, of the time `now_ms`; its events come in order of time. `emit` gets what THROUGH adds to it, once per fence
@@ -60,82 +82,125 @@ impl Program {
         emit: &mut dyn FnMut(&[Value; 3]),
     ) {
         let Some(position) = position else { return };
-        let located = world.locate(self.set, position);
+        let located = world.locate(self.plan.set, position, now_ms);
         let now_in = located.as_slice();
+        let is_first = self.plan.first == plan::FirstPosition::Ignored && !std::mem::replace(&mut state.seen, true);
         if now_in.is_empty() && state.inside.is_empty() {
+            state.coming.clear();
+            state.seen &= self.plan.first == plan::FirstPosition::Ignored;
             return;
         }
-        let fence = |ix: u32| Value::Fence(FenceRef { set: self.set, fence: FenceIx(ix) });
+        let fence = |ix: u32| FenceRef { set: self.plan.set, fence: FenceIx(ix) };
         let dwell = |entry_ms: TimeMs| Value::Duration(now_ms.saturating_sub(entry_ms));
-        state.inside.retain(|&mut (ix, entry_ms)| {
-            let stays = now_in.binary_search(&ix).is_ok();
+        state.inside.retain(|stay| {
+            if now_in.binary_search(&stay.fence).is_ok() || self.is_near(world, fence(stay.fence), position, now_ms) {
+                stay.away = 0;
+                return true;
+            }
+            stay.away = stay.away.saturating_add(1);
+            let stays = stay.away < self.plan.at_least;
             if !stays {
-                emit(&[self.exited.clone(), fence(ix), dwell(entry_ms)]);
+                emit(&[self.exited.clone(), Value::Fence(fence(stay.fence)), dwell(stay.entry_ms)]);
             }
             stays
         });
         // What is left was entered before; both lists ascend.
         let stayed = state.inside.clone();
-        let plan::FirstPosition::Enters = self.first;
+        let before = std::mem::take(&mut state.coming);
         for &ix in now_in {
-            if let Err(at) = state.inside.binary_search_by_key(&ix, |&(inside, _)| inside) {
-                state.inside.insert(at, (ix, now_ms));
-                emit(&[self.entered.clone(), fence(ix), Value::Null]);
+            let Err(at) = state.inside.binary_search_by_key(&ix, |stay| stay.fence) else { continue };
+            let known = before.binary_search_by_key(&ix, |&(fence, _)| fence).ok().and_then(|at| before.get(at));
+            let count = known.map_or(0, |&(_, count)| count).saturating_add(1);
+            if count < self.plan.at_least && !is_first {
+                state.coming.push((ix, count));
+                continue;
+            }
+            state.inside.insert(at, Stay { fence: ix, entry_ms: now_ms, away: 0 });
+            if !is_first {
+                emit(&[self.entered.clone(), Value::Fence(fence(ix)), Value::Null]);
             }
         }
-        for (ix, entry_ms) in stayed {
-            emit(&[self.inside.clone(), fence(ix), dwell(entry_ms)]);
+        for Stay { fence: ix, entry_ms, .. } in stayed {
+            emit(&[self.inside.clone(), Value::Fence(fence(ix)), dwell(entry_ms)]);
         }
+        if is_first {
+            for stay in &state.inside {
+                emit(&[self.inside.clone(), Value::Fence(fence(stay.fence)), dwell(stay.entry_ms)]);
+            }
+        }
+    }
+
+    /// Whether a fence that the entity is in, and its position is not, is so near that it hasn't left it.
+    fn is_near(&self, world: &World, fence: FenceRef, position: Position, now_ms: TimeMs) -> bool {
+        let buffer_m = self.plan.buffer_m;
+        buffer_m > 0.0 && world.distance_to(fence, position, now_ms).is_some_and(|metres| metres <= buffer_m)
     }
 }
 
 impl KeyState {
-    /// Whether the entity is in no fence, so that the state may be dropped.
+    /// Whether nothing is known of the entity that matters, so that the state may be dropped.
     pub fn is_idle(&self) -> bool {
-        self.inside.is_empty()
+        self.inside.is_empty() && self.coming.is_empty() && !self.seen
     }
 
     /// The fences that the entity is in, ascending, each with the time of its entry.
     pub fn inside(&self) -> impl Iterator<Item = (FenceIx, TimeMs)> {
-        self.inside.iter().map(|&(ix, entry_ms)| (FenceIx(ix), entry_ms))
+        self.inside.iter().map(|stay| (FenceIx(stay.fence), stay.entry_ms))
     }
 
     /// Bytes on the heap that it holds on to.
     pub fn heap_bytes(&self) -> usize {
-        if self.inside.spilled() { self.inside.capacity() * size_of::<(u32, TimeMs)>() } else { 0 }
+        let inside = if self.inside.spilled() { self.inside.capacity() * size_of::<Stay>() } else { 0 };
+        inside + if self.coming.spilled() { self.coming.capacity() * size_of::<(u32, u32)>() } else { 0 }
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
         writer.len(self.inside.len());
-        for &(ix, entry_ms) in &self.inside {
-            writer.u64(u64::from(ix));
-            writer.i64(entry_ms);
+        for stay in &self.inside {
+            writer.u64(u64::from(stay.fence));
+            writer.i64(stay.entry_ms);
+            writer.u64(u64::from(stay.away));
         }
+        writer.len(self.coming.len());
+        for &(fence, count) in &self.coming {
+            writer.u64(u64::from(fence));
+            writer.u64(u64::from(count));
+        }
+        writer.bool(self.seen);
     }
 
-    /// Reads what [`save`](Self::save) wrote, of a fence set that now has this number; fences that are gone are left.
+    /// Reads what [`save`](Self::save) wrote, fences by the numbers that they had then.
     ///
     /// # Errors
     /// When the bytes are no such state.
-    pub fn load(set: u16, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut inside: SmallVec<[(u32, TimeMs); 2]> = SmallVec::new();
-        for _ in 0..reader.len()? {
-            let (ix, entry_ms) = (reader.fence_of(set)?, reader.i64()?);
-            let Some(ix) = ix else { continue };
-            if inside.last().is_some_and(|&(last, _)| last >= ix) {
-                return Err(DecodeError::Unexpected { found: ix.into(), expected: "an ascending fence" });
+    pub fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let ascends = |last: Option<u32>, fence: u32| match last {
+            Some(last) if last >= fence => {
+                Err(DecodeError::Unexpected { found: fence.into(), expected: "an ascending fence" })
             }
-            inside.push((ix, entry_ms));
+            _ => Ok(()),
+        };
+        let mut state = Self::default();
+        for _ in 0..reader.len()? {
+            let stay = Stay { fence: reader.u32()?, entry_ms: reader.i64()?, away: reader.u32()? };
+            ascends(state.inside.last().map(|last| last.fence), stay.fence)?;
+            state.inside.push(stay);
         }
-        Ok(Self { inside })
+        for _ in 0..reader.len()? {
+            let (fence, count) = (reader.u32()?, reader.u32()?);
+            ascends(state.coming.last().map(|last| last.0), fence)?;
+            state.coming.push((fence, count));
+        }
+        state.seen = reader.bool()?;
+        Ok(state)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::{Fence, FenceSet, Shape};
+    use crate::geo::{Fence, FenceSet, Shape, Validity};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -143,7 +208,12 @@ mod tests {
     fn world() -> World {
         let strip = |(id, west, east): (&str, f64, f64)| {
             let ring = [[west, 0.0], [east, 0.0], [east, 1.0], [west, 1.0], [west, 0.0]];
-            Fence { id: id.to_owned(), properties: vec![], shape: Shape::polygon(&[ring]).unwrap() }
+            Fence {
+                id: id.to_owned(),
+                properties: vec![],
+                shape: Shape::polygon(&[ring]).unwrap(),
+                valid: Validity::ALWAYS,
+            }
         };
         let strips = [("a", 0.0, 4.0), ("b", 2.0, 6.0), ("c", 3.0, 8.0), ("d", 5.0, 9.0)];
         let set = FenceSet::new(strips.map(strip).into()).unwrap();
@@ -155,7 +225,11 @@ mod tests {
     }
 
     fn program() -> Program {
-        Program::new(&plan::Through { set: 0, first: plan::FirstPosition::Enters })
+        Program::new(&plan())
+    }
+
+    fn plan() -> plan::Through {
+        plan::Through { set: 0, first: plan::FirstPosition::Enters, buffer_m: 0.0, at_least: 1 }
     }
 
     /// One step: passage, fence, dwell of each event.
@@ -204,6 +278,50 @@ mod tests {
         assert!(last.iter().all(|event| event.0 == "exited") && state.is_idle());
     }
 
+    /// What a program says at each of these longitudes, in short: `+a` entered, `-a` exited, `a` inside.
+    fn says(plan: plan::Through, lons: &[f64]) -> Vec<String> {
+        let (world, program, mut state) = (world(), Program::new(&plan), KeyState::default());
+        let mut said = Vec::new();
+        for (now_ms, &lon) in (0..).zip(lons) {
+            let mut here = String::new();
+            program.step(&mut state, &world, now_ms, at(lon), &mut |event| {
+                let [Value::Text(passage), Value::Fence(fence), _] = event else { panic!("{event:?}") };
+                here.push_str(match passage.as_str() {
+                    "entered" => "+",
+                    "exited" => "-",
+                    _ => "",
+                });
+                here.push(char::from(b'a' + fence.fence.0 as u8));
+            });
+            said.push(here);
+            let mut writer = Writer::new();
+            state.save(&mut writer);
+            state = KeyState::load(&mut Reader::new(&writer.into_bytes())).unwrap();
+        }
+        said
+    }
+
+    #[test]
+    fn within_the_buffer_an_entity_has_not_left() {
+        // A degree of longitude is 111 km here.
+        let buffered = plan::Through { buffer_m: 120_000.0, ..plan() };
+        assert_eq!(says(buffered, &[-0.5, 1.0, -0.5, -1.05, -1.2, -0.5]), ["", "+a", "a", "a", "-a", ""]);
+    }
+
+    #[test]
+    fn so_many_positions_in_a_row_make_an_entry_or_an_exit() {
+        let three = plan::Through { at_least: 3, ..plan() };
+        let lons = [1.0, 1.0, -1.0, 1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0, -1.0];
+        assert_eq!(says(three, &lons), ["", "", "", "", "", "+a", "a", "a", "a", "a", "a", "-a"]);
+    }
+
+    #[test]
+    fn a_first_position_inside_may_be_no_entry() {
+        let ignored = plan::Through { first: plan::FirstPosition::Ignored, at_least: 2, ..plan() };
+        assert_eq!(says(ignored.clone(), &[1.0, 1.0, -1.0, -1.0, 1.0, 1.0]), ["a", "a", "a", "-a", "", "+a"]);
+        assert_eq!(says(ignored, &[-1.0, 1.0, 1.0]), ["", "", "+a"]);
+    }
+
     proptest! {
         #[test]
         fn each_fence_alone_says_the_same(track in prop::collection::vec((0i64..50, -1.0f64..10.0, any::<bool>()), 0..60), cut in 0usize..60) {
@@ -219,7 +337,7 @@ mod tests {
                     let mut writer = Writer::new();
                     state.save(&mut writer);
                     let bytes = writer.into_bytes();
-                    state = KeyState::load(0, &mut Reader::new(&bytes)).unwrap();
+                    state = KeyState::load(&mut Reader::new(&bytes)).unwrap();
                 }
                 let mut expected = vec![];
                 for (fence, entry) in entries.iter_mut().enumerate() {
@@ -247,7 +365,7 @@ mod tests {
 
         #[test]
         fn broken_state_is_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = KeyState::load(0, &mut Reader::new(&bytes));
+            let _ = KeyState::load(&mut Reader::new(&bytes));
         }
     }
 }

@@ -67,4 +67,35 @@ pub enum AggregateKind {
     ConvexHull,
     /// The different values, a list in order.
     Collect,
+    /// The values in the order in which they come, a list; of more than 1,000 the first.
+    List,
+}
+
+impl AggregateKind {
+    /// Every kind once, with parameters for an example. Tests and benchmarks go through it; the match tells who adds one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(Self::Count), |kind| {
+            Some(match kind {
+                Self::Count => Self::Sum,
+                Self::Sum => Self::Avg,
+                Self::Avg => Self::Min,
+                Self::Min => Self::Max,
+                Self::Max => Self::First,
+                Self::First => Self::Last,
+                Self::Last => Self::Stddev,
+                Self::Stddev => Self::Ewma { half_life_ms: 100 },
+                Self::Ewma { .. } => Self::Distinct,
+                Self::Distinct => Self::ApproxDistinct,
+                Self::ApproxDistinct => Self::Quantile { millionths: 300_000 },
+                Self::Quantile { .. } => Self::TopK { k: 3 },
+                Self::TopK { .. } => Self::Collect,
+                Self::Collect => Self::List,
+                Self::List => Self::PathLength,
+                Self::PathLength => Self::Centroid,
+                Self::Centroid => Self::BoundingBox,
+                Self::BoundingBox => Self::ConvexHull,
+                Self::ConvexHull => return None,
+            })
+        })
+    }
 }

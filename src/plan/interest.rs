@@ -36,7 +36,13 @@ impl Rule {
         let before = of.before.as_ref().map_or_else(anything, |before| alternatives(before, before.root(), of));
         let body = match &self.body {
             Body::Pattern(pattern) if self.passes_over() => Some(mentions(pattern, input, of)),
-            Body::Filter | Body::Window(_) | Body::Pattern(_) => None,
+            Body::Filter
+            | Body::Window(_)
+            | Body::Cluster(_)
+            | Body::Join(_)
+            | Body::Pattern(_)
+            | Body::Near(_)
+            | Body::Latest(_) => None,
         };
         match body.filter(|body| !is_anything(body)) {
             None => Interest { alternatives: before, beyond_where: None },
@@ -54,7 +60,12 @@ impl Rule {
         // A partial match leaves a loop, or what may be left out, with the next event, whatever that is: where time alone goes on
         // from there, that event has to come.
         let leaves = any(&pattern.elements, &timed) && any(&pattern.elements, &varies);
-        let free = self.through.is_none() && self.looks_back() == 0 && !begins_with_absence && !times_out && !leaves;
+        let free = self.through.is_none()
+            && self.looks_back() == 0
+            && self.baselines.is_empty()
+            && !begins_with_absence
+            && !times_out
+            && !leaves;
         free && !strict(&pattern.elements)
     }
 }

@@ -5,18 +5,34 @@
 //! one for each stream that the rule reads, because a field has another slot in each.
 
 mod aggregate;
+mod baseline;
 mod class;
+mod cluster;
 mod interest;
+mod join;
+mod latest;
+mod near;
+mod once;
 mod pattern;
+pub mod regions;
 mod rule;
+mod successor;
+mod table;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
+pub use baseline::Baseline;
 pub use class::Class;
+pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use interest::Interest;
+pub use join::Join;
+pub use latest::Latest;
+pub use near::Near;
+pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, OutputField, Plan, Role, Rule, RuleKind,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, Mode, OutputField, Plan, Role, Rule, RuleKind,
     StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
+pub use table::TablePlan;
 pub use window::{Jitter, JitterBy, Window, WindowKind};

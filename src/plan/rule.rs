@@ -1,6 +1,8 @@
 //! A rule and the streams between rules.
 
-use super::{Aggregate, Element, Pattern, Window};
+use super::{
+    Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window, WindowKind,
+};
 use crate::{
     expr::{Expr, Node},
     model::{Key, Schema, StreamId, Type},
@@ -16,6 +18,8 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// The geofence sets that rules name; the index is the set's number in expressions.
     pub fence_sets: Vec<String>,
+    /// The reference tables that rules look up; the index is the table's number in expressions.
+    pub tables: Vec<TablePlan>,
 }
 
 /// A stream.
@@ -50,6 +54,18 @@ pub enum RuleKind {
     Stream,
 }
 
+/// Whether a rule runs, and who hears of its alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It runs: the default.
+    #[default]
+    Active,
+    /// It runs, and its alerts go where people try rules out.
+    Shadow,
+    /// It is checked and gets no event.
+    Off,
+}
+
 /// A checked rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -69,8 +85,12 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// UNNEST, if the rule has it; then it is a filter.
+    pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
     pub order: Vec<Vec<Expr>>,
+    /// Values whose usual size is kept per key: `baseline(…)`.
+    pub baselines: Vec<Baseline>,
     /// What is done with the events of a partition.
     pub body: Body,
     /// Which clock may fire its timers.
@@ -79,8 +99,12 @@ pub struct Rule {
     pub at_end: Option<EndPolicy>,
     /// HAVING: which outputs count; evaluated where measures are.
     pub having: Option<Expr>,
+    /// ONCE: which of a key's outputs count.
+    pub once: Option<Once>,
     /// The fields of an output, in the slot order of the rule's stream.
     pub outputs: Vec<OutputField>,
+    /// Whether it runs.
+    pub mode: Mode,
     /// Bounds on what a key may hold and put out.
     pub limits: Limits,
     /// Labels of its alerts, by name.
@@ -92,7 +116,8 @@ pub struct Rule {
 /// Bounds of a rule; what isn't given is as the kernel has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// So many partial matches a key may have; of more, those that began first are dropped.
+    /// So many partial matches a key may have (of a join: events that wait for partners); of more, those that began first are
+    /// dropped.
     pub partial_matches: Option<u32>,
     /// So many matches one event may end; of more, those that began first are not put out.
     pub matches_per_event: Option<u32>,
@@ -119,9 +144,20 @@ impl Rule {
             }
             input.after.iter().chain(&input.computed).chain(&input.key).for_each(look);
         }
+        if let Some(unnest) = &self.unnest {
+            unnest.lists.iter().chain(unnest.keep.iter().flatten()).for_each(look);
+        }
+        self.baselines.iter().flat_map(|baseline| &baseline.args).for_each(look);
         match &self.body {
-            Body::Filter => {}
+            // A join keeps what it looks at by itself.
+            Body::Filter | Body::Join(_) => {}
+            Body::Latest(latest) => latest.having.iter().flatten().for_each(look),
+            Body::Near(near) => near.ids.iter().chain(near.retained.iter().flatten()).for_each(look),
             Body::Window(window) => window.aggregates.iter().for_each(aggregate),
+            Body::Cluster(cluster) => {
+                cluster.each_expr(&mut |expr| look(expr));
+                cluster.aggregates.iter().for_each(aggregate);
+            }
             Body::Pattern(pattern) => {
                 pattern.variables.iter().flat_map(|variable| variable.conditions.iter().flatten()).for_each(look);
                 pattern.retained.iter().flatten().for_each(look);
@@ -132,6 +168,12 @@ impl Rule {
         }
         self.having.iter().chain(self.outputs.iter().flat_map(|field| &field.exprs)).for_each(look);
         deepest.get()
+    }
+
+    /// Whether its windows are over the time at which events arrive: CLOCK WALL on windows of time.
+    pub fn by_arrival(&self) -> bool {
+        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. });
+        self.clock == ClockPolicy::Wall && matches!(&self.body, Body::Window(window) if timed(window))
     }
 
     /// The part of a partition's key by which its events are routed: without what THROUGH adds, so that all fences of an
@@ -180,7 +222,7 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
     pub through: bool,
 }
 
@@ -192,6 +234,10 @@ pub struct Through {
     pub set: u16,
     /// What the first position of an entity does.
     pub first: FirstPosition,
+    /// BUFFER: how far from a fence, in metres, an entity that is in it has to be to leave it. 0: outside is enough.
+    pub buffer_m: f64,
+    /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
+    pub at_least: u32,
 }
 
 /// What an entity's first position does where fences are passed through.
@@ -200,6 +246,8 @@ pub enum FirstPosition {
     /// Inside is an entry: the default.
     #[default]
     Enters,
+    /// An entity that is first seen inside was there before: no entry, though it may leave.
+    Ignored,
 }
 
 /// What is done with the events of a partition.
@@ -211,6 +259,14 @@ pub enum Body {
     Pattern(Box<Pattern>),
     /// Events are aggregated in windows.
     Window(Box<Window>),
+    /// Events of two streams are paired.
+    Join(Box<Join>),
+    /// Events are results of cells, and hot cells make regions.
+    Cluster(Box<Cluster>),
+    /// Entities that are near one another are paired. The last two components of the key are their ids.
+    Near(Box<Near>),
+    /// Of each key the latest event is an output, again and again.
+    Latest(Box<Latest>),
 }
 
 /// A field of a rule's outputs.
@@ -222,8 +278,8 @@ pub struct OutputField {
     pub ty: Type,
     /// Why it is there.
     pub role: Role,
-    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns and
-    /// windows all are the same and look at the match or window only.
+    /// Its value, for each input: a filter's outputs look at the event, whose slots differ by stream. For patterns,
+    /// windows and joins all are the same and look at the match, window or pair only.
     pub exprs: Vec<Expr>,
 }
 
@@ -234,7 +290,7 @@ pub enum Role {
     Key,
     /// MEASURES names it (or a filter without MEASURES passes it on).
     Measure,
-    /// Added so that other rules can read it and alerts have a geometry: `position`, `window_start`, `window_end`.
+    /// Added so that other rules can read it and alerts have a geometry: `position`, `boundary`, `window_start`, `window_end`.
     Implicit,
 }
 
@@ -272,7 +328,7 @@ pub enum ClockPolicy {
     /// Event time, and on a quiet stream the wall clock: the default.
     #[default]
     EventOrWall,
-    /// Only the wall clock.
+    /// Only the wall clock. Of windows: they are over the time of arrival, by the wall clock.
     Wall,
 }
 

@@ -3,7 +3,7 @@
 use super::Aggregate;
 use crate::{
     expr::Expr,
-    model::{TimeMs, Zone},
+    model::{TimeMs, Value, Zone},
 };
 
 /// A window clause, resolved.
@@ -15,12 +15,14 @@ pub struct Window {
     pub jitter: Jitter,
     /// EMIT EVERY: how often an open window gives the result so far; of windows that lie apart only.
     pub early_ms: Option<TimeMs>,
+    /// ALLOWED LATENESS: for how long after its end an event that comes late changes a window, more than 0.
+    pub late_ms: Option<TimeMs>,
     /// The aggregates; the index is that of [`Node::Aggregate`](crate::expr::Node::Aggregate).
     pub aggregates: Vec<Aggregate>,
 }
 
 /// How events are put into windows. Sizes are more than 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WindowKind {
     /// Back to back, all of one size.
     Tumbling {
@@ -54,6 +56,8 @@ pub enum WindowKind {
         size: u64,
         /// Events from one window's first to the next one's.
         every: u64,
+        /// A key that is silent for so long begins anew; none: it waits forever.
+        expire_ms: Option<TimeMs>,
     },
     /// Back to back by the clocks of a place.
     Calendar {
@@ -63,6 +67,13 @@ pub enum WindowKind {
         offset_ms: TimeMs,
         /// The place.
         zone: Zone,
+    },
+    /// Of an embedding program's own.
+    Custom {
+        /// The name by which it was added.
+        name: String,
+        /// Constants that it is made with.
+        args: Vec<Value>,
     },
 }
 

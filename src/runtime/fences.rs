@@ -5,9 +5,10 @@ use crate::{
     geo::{Fence, FenceSet, Property},
     lang::check::FenceSetInfo,
     model::Type,
-    wire::fences::{FenceOptions, read_fences},
+    wire::fences::{FenceOptions, merge, read_fences},
 };
 use std::{collections::BTreeMap, fs, path::Path};
+use xxhash_rust::xxh3::Xxh3;
 
 /// A loaded set, and what was skipped in lenient mode.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct LoadedFences {
     pub info: FenceSetInfo,
     /// Why features were skipped, with their file.
     pub skipped: Vec<String>,
+    /// A fingerprint of the files; 0 where there are none.
+    pub hash: u64,
 }
 
 /// Reads a set from its file, or from all `.geojson` and `.json` files of its directory in order of name.
@@ -25,14 +28,19 @@ pub struct LoadedFences {
 /// # Errors
 /// Everything that is wrong with the files, a line each.
 pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, String> {
-    let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient };
+    let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient, merge: config.merge };
     let (mut fences, mut skipped, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
-    for path in files(&config.path).map_err(|error| format!("geofences `{name}`: {error}"))? {
+    let mut hash = Xxh3::new();
+    for path in fence_files(&config.path).map_err(|error| format!("geofences `{name}`: {error}"))? {
         let shown = path.display();
         let bytes = fs::read(&path).map_err(|error| format!("geofences `{name}`: can't read `{shown}`: {error}"))?;
+        hash.update(&bytes);
         match read_fences(&bytes, &options) {
             Ok(read) => {
-                fences.extend(read.fences);
+                match config.merge {
+                    true => read.fences.into_iter().for_each(|fence| merge(&mut fences, fence)),
+                    false => fences.extend(read.fences),
+                }
                 skipped.extend(read.skipped.iter().map(|reason| format!("{shown}: {reason}")));
             }
             Err(errors) => wrong.extend(errors.iter().map(|error| format!("{shown}: {error}"))),
@@ -42,7 +50,7 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         let advice = if config.lenient { "" } else { "\n(`lenient: true` skips such features and counts them)" };
         return Err(format!("geofences `{name}`:\n  {}{advice}", wrong.join("\n  ")));
     }
-    fences_of(name, fences, skipped)
+    Ok(LoadedFences { hash: hash.digest(), ..fences_of(name, fences, skipped)? })
 }
 
 /// A set of fences that are at hand, and why others were left out.
@@ -52,10 +60,14 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
 pub fn fences_of(name: &str, fences: Vec<Fence>, skipped: Vec<String>) -> Result<LoadedFences, String> {
     let info = FenceSetInfo { name: name.to_owned(), properties: properties(&fences), open: false };
     let set = FenceSet::new(fences).map_err(|error| format!("geofences `{name}`: {error}"))?;
-    Ok(LoadedFences { set, info, skipped })
+    Ok(LoadedFences { set, info, skipped, hash: 0 })
 }
 
-fn files(path: &Path) -> Result<Vec<std::path::PathBuf>, String> {
+/// The files of a set.
+///
+/// # Errors
+/// The directory can't be read, or has none.
+pub(super) fn fence_files(path: &Path) -> Result<Vec<std::path::PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -3,12 +3,13 @@
 use super::{
     config::{self, Config, ConfigError, StreamSchema},
     fences::{LoadedFences, load_fences},
+    tables::{LoadedTable, Stamp, load_table},
 };
 use crate::{
     engine::unbounded,
     expr::World,
     lang::{
-        check::{Catalog, check},
+        check::{Catalog, check_after},
         diag::{Code, FileDiagnostic, Style},
         file::RuleFile,
     },
@@ -21,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use xxhash_rust::xxh3::Xxh3;
 
 /// The configuration file that is read when none is named and it is there.
 pub const DEFAULT_CONFIG: &str = "geocep.yaml";
@@ -61,6 +63,9 @@ pub enum ProjectError {
     /// Fences.
     #[error("{0}")]
     Fences(String),
+    /// Reference tables.
+    #[error("{0}")]
+    Tables(String),
     /// Rules; the text is all diagnostics, rendered.
     #[error("{rendered}")]
     Rules {
@@ -87,6 +92,7 @@ pub struct Loaded {
     pub configured: bool,
     files: Vec<RuleFile>,
     fences: BTreeMap<String, LoadedFences>,
+    tables: BTreeMap<String, LoadedTable>,
     complaints: Vec<String>,
     errors: usize,
     warnings: usize,
@@ -102,6 +108,8 @@ pub struct Project {
     pub plan: Arc<Plan>,
     /// The fences.
     pub world: Arc<World>,
+    /// What the files of reference tables were when they were read, by the tables' names.
+    pub table_stamps: BTreeMap<String, Stamp>,
     /// Warnings, rendered: of the check, and of fences that were skipped.
     pub warnings: Vec<String>,
 }
@@ -145,6 +153,10 @@ impl Loaded {
             let fences = load_fences(name, geofences).map_err(ProjectError::Fences)?;
             loaded.fences.insert(name.clone(), fences);
         }
+        for (name, table) in &config.tables {
+            let table = load_table(name, table).map_err(ProjectError::Tables)?;
+            loaded.tables.insert(name.clone(), table);
+        }
         Ok(loaded)
     }
 
@@ -161,6 +173,7 @@ impl Loaded {
             configured,
             files: Vec::new(),
             fences: BTreeMap::new(),
+            tables: BTreeMap::new(),
             complaints: Vec::new(),
             errors: 0,
             warnings: 0,
@@ -210,12 +223,24 @@ impl Loaded {
         *count <= SHOWN_MAX
     }
 
+    /// A fingerprint of the rule files and fences: 16 hex digits.
+    pub fn hash(&self) -> String {
+        let mut hash = Xxh3::new();
+        self.files.iter().for_each(|file| hash.update(file.text.as_bytes()));
+        self.fences.iter().for_each(|(name, fences)| {
+            hash.update(name.as_bytes());
+            hash.update(&fences.hash.to_le_bytes());
+        });
+        format!("{:016x}", hash.digest())
+    }
+
     /// The names of the streams that rules read and no rule makes.
     pub fn source_names(&self) -> Vec<String> {
         let made: Vec<&str> = self.files.iter().flat_map(|file| &file.rules).map(|rule| rule.name.as_str()).collect();
         let mut read: Vec<String> = Vec::new();
         for query in self.files.iter().flat_map(|file| &file.rules).filter_map(|rule| rule.query().0) {
-            read.extend(query.from.iter().map(|source| source.stream.text.clone()));
+            let joined = query.joins.iter().map(|join| &join.source);
+            read.extend(query.from.iter().chain(joined).map(|source| source.stream.text.clone()));
         }
         read.retain(|name| !made.contains(&name.as_str()));
         read.sort();
@@ -228,15 +253,30 @@ impl Loaded {
     ///
     /// # Errors
     /// All mistakes of all rule files.
-    pub fn check(mut self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+    pub fn check(self, guessed: &BTreeMap<String, StreamSchema>, open: bool) -> Result<Project, ProjectError> {
+        self.check_after(guessed, open, &Plan::default())
+    }
+
+    /// The same for rules that are to take the place of `running` ones.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_after(
+        mut self,
+        guessed: &BTreeMap<String, StreamSchema>,
+        open: bool,
+        running: &Plan,
+    ) -> Result<Project, ProjectError> {
         let declared =
             self.config.sources.iter().map(|(name, source)| (name, guessed.get(name).unwrap_or(&source.schema)));
         let undeclared = guessed.iter().filter(|(name, _)| !self.config.sources.contains_key(*name));
         let sources = declared.chain(undeclared).map(|(name, schema)| (name.clone(), schema.catalog())).collect();
         let infos = self.fences.values().map(|fences| fences.info.clone()).collect();
         let open = open && !self.configured;
-        let catalog = Catalog { sources, fence_sets: if open { None } else { Some(infos) }, open };
-        let checked = check(&self.files, &catalog);
+        let tables: Vec<_> = self.tables.values().map(|table| table.info.clone()).collect();
+        let (fence_sets, tables) = if open { (None, None) } else { (Some(infos), Some(tables)) };
+        let catalog = Catalog { sources, fence_sets, tables, open, ..Catalog::default() };
+        let checked = check_after(&self.files, &catalog, running);
         for finding in &checked.diagnostics {
             if self.counts(finding.diagnostic.is_error())
                 && let Some(file) = self.files.get(finding.file)
@@ -269,10 +309,17 @@ impl Loaded {
             };
             sets.push((name.clone(), Arc::new(set)));
         }
+        let tables = plan.tables.iter().map(|table| {
+            let loaded = self.tables.get(&table.name);
+            (table.name.clone(), loaded.map(|loaded| Arc::clone(&loaded.table)).unwrap_or_default())
+        });
+        let world = World::new(sets).with_tables(tables.collect());
+        let stamps = self.tables.into_iter().filter_map(|(name, table)| Some((name, table.stamp?)));
         Ok(Project {
             config: self.config,
             plan: Arc::new(plan),
-            world: Arc::new(World::new(sets)),
+            world: Arc::new(world),
+            table_stamps: stamps.collect(),
             warnings: self.complaints,
         })
     }

@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     engine::{
-        AlertEncoder, AtEnd, CompileError, Cut, Engine, Executor, Fates, Options, Output, Payloads,
+        AlertEncoder, AtEnd, CompileError, Cut, Engine, Executor, Fates, Options, Output, Payloads, ReplaceError,
+        Replaced,
         checkpoint::{CheckpointError, Names},
     },
     expr::World,
     model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
-    plan::{Plan, StreamOrigin},
+    plan::{Plan, Rule, StreamOrigin},
     time::{Late, PartitionIx},
     wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, RecordSchema, dead_letter, late_event},
 };
@@ -26,6 +27,8 @@ struct Lane {
     source: usize,
     stream: StreamId,
     partition: PartitionIx,
+    schema: StreamSchema,
+    format: Format,
     records: RecordSchema,
     decoder: Decoder,
     width: usize,
@@ -40,8 +43,10 @@ pub struct SourceCounts {
     pub events: u64,
     /// Records that became none, by reason.
     pub rejected: BTreeMap<RejectReason, u64>,
-    /// Events that came too late.
+    /// Events that came too late for every rule; they are in the `late` output.
     pub late: u64,
+    /// Events that came late and that some rule took all the same.
+    pub late_taken: u64,
 }
 
 /// Alert lines, each a GeoJSON Feature with its newline.
@@ -162,6 +167,8 @@ impl Session {
             source: at,
             stream: id,
             partition,
+            schema: schema.clone(),
+            format,
             decoder: Decoder::new(&records, format),
             width: records.slots.len(),
             records,
@@ -213,8 +220,36 @@ impl Session {
     /// How a partition's records are written, where that was known only after it was added; before its first record.
     pub fn set_format(&mut self, lane: LaneIx, format: Format) {
         if let Some(lane) = self.lanes.get_mut(lane.0) {
+            lane.format = format;
             lane.decoder = Decoder::new(&lane.records, format);
         }
+    }
+
+    /// Puts other rules, other fences, or both in the place of those that run, for a project that was checked as the successor of
+    /// this session's. Lines that were decided before are written under the old rules: they are to be handed on
+    /// before the rules' new numbers count.
+    ///
+    /// # Errors
+    /// When the new rules can't run: then nothing has changed.
+    pub fn replace(&mut self, project: &Project, lines: &mut Lines) -> Result<Replaced, ReplaceError> {
+        self.write(lines);
+        let old = Arc::clone(&self.plan);
+        let mut replaced = self.engine.replace(Arc::clone(&project.plan), Arc::clone(&project.world))?;
+        self.outputs.append(&mut replaced.last);
+        self.encode(lines);
+        (self.plan, self.world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
+        self.encoder = AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world));
+        let before = |name: &str| old.rules.iter().position(|rule| rule.name == name);
+        let counted = |rule: &Rule| before(&rule.name).and_then(|at| self.alerts.get(at).copied());
+        self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
+        for lane in &mut self.lanes {
+            if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
+                lane.decoder = Decoder::new(&records, lane.format);
+                lane.width = records.slots.len();
+                lane.records = records;
+            }
+        }
+        Ok(replaced)
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.
@@ -242,7 +277,7 @@ impl Session {
                 }
             }
         }
-        self.engine.push(lane.partition, batch, &mut self.late);
+        counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
         for late in self.late.drain(..) {
             let header = late.header;
             let at = chunk.records().position(|record| record.offset == header.offset);
@@ -270,7 +305,7 @@ impl Session {
         let Some(lane) = self.lanes.get(lane.0) else { return };
         if let Some(counts) = self.sources.get_mut(lane.source) {
             counts.events += batch.len() as u64;
-            self.engine.push(lane.partition, batch, &mut self.late);
+            counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
             counts.late += self.late.len() as u64;
             self.late.clear();
         }
@@ -302,6 +337,38 @@ impl Session {
         self.write(lines);
     }
 
+    /// The same for each timeline by itself, where the wall clock says anything about it.
+    pub fn tick_timelines(&mut self, to_ms: &[Option<TimeMs>], lines: &mut Lines) {
+        self.engine.tick_timelines(to_ms);
+        self.write(lines);
+    }
+
+    /// The timeline that a lane is on.
+    pub fn timeline_of(&self, lane: LaneIx) -> usize {
+        self.lanes.get(lane.0).and_then(|lane| self.engine.timeline_of(lane.partition)).unwrap_or(0)
+    }
+
+    /// The wall clock reads so much, for rules that count arrivals; nothing where there is none.
+    pub fn read_wall(&mut self, wall_ms: TimeMs, lines: &mut Lines) {
+        self.engine.read_wall(wall_ms);
+        self.write(lines);
+    }
+
+    /// For those who play events that were recorded, so that there is no time at which they arrive.
+    ///
+    /// # Errors
+    /// A rule counts arrivals: which, in words.
+    pub fn has_no_arrivals(&self) -> Result<(), String> {
+        match self.plan.rules.iter().find(|rule| rule.by_arrival()) {
+            None => Ok(()),
+            Some(rule) => Err(format!(
+                "rule `{}`: windows with CLOCK WALL are over the time at which events arrive, and recorded events don't arrive: \
+                 leave out CLOCK WALL, or let `geocep run` read them as they come",
+                rule.name
+            )),
+        }
+    }
+
     /// A partition has ended.
     pub fn end(&mut self, lane: LaneIx) {
         if let Some(lane) = self.lanes.get(lane.0) {
@@ -324,7 +391,15 @@ impl Session {
 
     /// The lane that the others wait for.
     pub fn held_back_by(&self) -> Option<LaneIx> {
-        let partition = self.engine.held_back_by()?;
+        self.lane_of(self.engine.held_back_by()?)
+    }
+
+    /// The lane that most of the events that wait are waiting for.
+    pub fn most_wait_for(&self) -> Option<LaneIx> {
+        self.lane_of(self.engine.most_wait_for()?)
+    }
+
+    fn lane_of(&self, partition: PartitionIx) -> Option<LaneIx> {
         self.lanes.iter().position(|lane| lane.partition == partition).map(LaneIx)
     }
 
@@ -345,6 +420,10 @@ impl Session {
 
     fn write(&mut self, lines: &mut Lines) {
         self.engine.take(&mut self.outputs);
+        self.encode(lines);
+    }
+
+    fn encode(&mut self, lines: &mut Lines) {
         for output in self.outputs.drain(..) {
             let start = lines.bytes.len();
             if self.encoder.encode(&output, &mut lines.bytes).is_some() {

@@ -6,7 +6,7 @@ use super::fence::FenceFile;
 use super::load::{Load, Uniform};
 use super::stream::Stream;
 use super::truth::{Notes, Truth};
-use super::{air, city, sea};
+use super::{air, city, regions, sea};
 use std::str::FromStr;
 
 /// When every scenario begins: 2 March 2026, 06:00 UTC, a Monday, in milliseconds since 1970.
@@ -25,13 +25,15 @@ pub enum Name {
     Sea,
     /// Aircraft around an aerodrome; 60 minutes unless told.
     Air,
+    /// Situations that show in clusters of cells: on land and at sea; 2 hours unless told.
+    Regions,
     /// Uniform load over many keys.
     Keys,
 }
 
 impl Name {
     /// All scenarios.
-    pub const ALL: [Name; 4] = [Name::City, Name::Sea, Name::Air, Name::Keys];
+    pub const ALL: [Name; 5] = [Name::City, Name::Sea, Name::Air, Name::Regions, Name::Keys];
 
     /// The name as it is written.
     #[must_use]
@@ -40,6 +42,7 @@ impl Name {
             Name::City => "city",
             Name::Sea => "sea",
             Name::Air => "air",
+            Name::Regions => "regions",
             Name::Keys => "keys",
         }
     }
@@ -121,6 +124,7 @@ impl Scenario {
             Name::City => minutes(90.0),
             Name::Sea => minutes(360.0),
             Name::Air => minutes(60.0),
+            Name::Regions => minutes(120.0),
             Name::Keys => return keys(options),
         };
         let duration = options.duration.unwrap_or(own);
@@ -130,6 +134,7 @@ impl Scenario {
             Name::City => city::script(setting),
             Name::Sea => sea::script(setting),
             Name::Air => air::script(setting),
+            Name::Regions => regions::script(setting),
             Name::Keys => return keys(options),
         };
         Ok(Self::told(name, setting, script))

@@ -31,6 +31,6 @@ pub enum ScenarioError {
 fn advice(nearest: Option<&'static str>) -> String {
     match nearest {
         Some(name) => format!("did you mean `{name}`?"),
-        None => String::from("choose city, sea, air or keys"),
+        None => String::from("choose city, sea, air, regions or keys"),
     }
 }

@@ -21,6 +21,7 @@ mod fence;
 mod load;
 mod plane;
 mod record;
+mod regions;
 mod sea;
 mod stream;
 #[cfg(test)]

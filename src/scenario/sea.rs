@@ -11,7 +11,9 @@ use super::stream::{Feed, Stream};
 use super::track::{Habit, Pilot, Reporter, Sample};
 use super::truth::Notes;
 
-const WATERS: Plane = Plane { lon: 18_000_000, lat: 35_500_000, metres_lon: 90_729.360, metres_lat: 110_949.768 };
+/// The sea's place on the earth.
+pub(super) const WATERS: Plane =
+    Plane { lon: 18_000_000, lat: 35_500_000, metres_lon: 90_729.360, metres_lat: 110_949.768 };
 
 /// Milliseconds between reports.
 const EVERY: i64 = 90_000;
@@ -21,7 +23,7 @@ const NAME_EACH: u64 = 6;
 const FIRST_MMSI: i64 = 999_000_001;
 
 /// Metres per second of a speed in knots.
-fn kn(speed: f64) -> f64 {
+pub(super) fn kn(speed: f64) -> f64 {
     speed * 1852.0 / 3600.0
 }
 

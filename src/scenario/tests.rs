@@ -94,7 +94,7 @@ fn gaps(track: &[Report], limit: i64) -> impl Iterator<Item = (&Report, &Report)
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
-    for name in [Name::City, Name::Sea, Name::Air, Name::Keys] {
+    for name in Name::ALL {
         let first = text(&make(name, 42));
         assert!(first == text(&make(name, 42)), "{name:?}");
         assert!(first != text(&make(name, 43)), "{name:?}");
@@ -115,7 +115,7 @@ fn records_come_in_order_of_time_within_the_run() {
 
 #[test]
 fn a_longer_run_begins_like_a_shorter_one() {
-    for name in [Name::City, Name::Sea, Name::Air] {
+    for name in [Name::City, Name::Sea, Name::Air, Name::Regions] {
         let run = |minutes: i64| {
             let options = Options { seed: 5, duration: Some(minutes * MINUTE), ..Options::default() };
             Scenario::new(name, &options).unwrap()

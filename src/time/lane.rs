@@ -4,7 +4,7 @@
 //! heap. So a partition that is in order never sorts, and one that is nearly so sorts only what is out of place.
 
 use super::{Late, PartitionIx, Released, Watermark, watermark::Place};
-use crate::model::{Batch, DecodeError, Header, Reader, StreamId, TimeMs, Value, Writer};
+use crate::model::{Batch, DecodeError, EventRef, Header, Reader, StreamId, TimeMs, Value, Writer};
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BinaryHeap, VecDeque},
@@ -34,7 +34,9 @@ struct Run {
 
 #[derive(Clone, Debug)]
 struct Straggler {
+    /// Its place in the order: its own time, or, of a late event that is taken all the same, when it was found to be late.
     time_ms: TimeMs,
+    late: bool,
     offset: u64,
     row: u32,
     batch: Arc<Batch>,
@@ -83,11 +85,19 @@ impl Lane {
     }
 
     /// Takes a batch. Late are the events that break the partition's own promise, and, after it was idle, those that belong
-    /// before `left`, the place up to which events have left.
-    pub(super) fn push(&mut self, ix: PartitionIx, batch: Batch, left: Place, late: &mut Vec<Late>) {
+    /// before `left`, the place up to which events have left. Of these `takes` says who is taken all the same; how many those are.
+    pub(super) fn push(
+        &mut self,
+        ix: PartitionIx,
+        batch: Batch,
+        left: Place,
+        takes: &mut dyn FnMut(EventRef<'_>, TimeMs) -> bool,
+        late: &mut Vec<Late>,
+    ) -> u64 {
         if batch.is_empty() {
-            return;
+            return 0;
         }
+        let mut taken = 0;
         self.watermark.set_idle(false);
         let batch = Arc::new(batch);
         let mut tail_ms = self.runs.back().and_then(Run::last).map_or(TimeMs::MIN, |header| header.time_ms);
@@ -106,18 +116,34 @@ impl Lane {
             // The row is not part of a run: the run so far ends before it.
             self.add_run(&batch, start..row);
             start = row + 1;
-            if is_late {
-                let values = batch.event(self.stream, row).map(|event| event.values.to_vec()).unwrap_or_default();
+            let found_ms = if is_late { self.found_ms(watermark_ms, left) } else { header.time_ms };
+            let event = batch.event(self.stream, row);
+            let is_taken = is_late && event.is_some_and(|event| takes(event, found_ms));
+            if is_late && !is_taken {
+                let values = event.map(|event| event.values.to_vec()).unwrap_or_default();
                 let by_ms = watermark_ms.max(left.time_ms).saturating_sub(header.time_ms);
                 late.push(Late { partition: ix, stream: self.stream, header: *header, values, by_ms });
             } else {
-                let (time_ms, offset) = (header.time_ms, header.offset);
-                let straggler = Straggler { time_ms, offset, row: row as u32, batch: Arc::clone(&batch) };
+                if is_taken {
+                    self.waiting += 1;
+                    taken += 1;
+                }
+                let batch = Arc::clone(&batch);
+                let straggler =
+                    Straggler { time_ms: found_ms, late: is_taken, offset: header.offset, row: row as u32, batch };
                 self.stragglers.push(Reverse(straggler));
             }
         }
         let end = batch.len();
         self.add_run(&batch, start..end);
+        taken
+    }
+
+    /// When an event is found to be late, in event time: the partition's watermark, a function of what the partition brought
+    /// before; after it was idle, where the order has come to, if that is later.
+    fn found_ms(&self, watermark_ms: TimeMs, left: Place) -> TimeMs {
+        let found_ms = watermark_ms.max(left.time_ms);
+        found_ms.saturating_add(i64::from(self.place(found_ms) < left))
     }
 
     fn add_run(&mut self, batch: &Arc<Batch>, rows: Range<usize>) {
@@ -148,7 +174,10 @@ impl Lane {
                 (_, Some(key)) if key.0 <= last_ms => {
                     if let Some(Reverse(straggler)) = self.stragglers.pop() {
                         let batch = released.share(self.stream, &straggler.batch);
-                        released.add(batch, straggler.row, 1);
+                        match straggler.late {
+                            true => released.add_late(batch, straggler.row, straggler.time_ms),
+                            false => released.add(batch, straggler.row, 1),
+                        }
                         self.waiting -= 1;
                     }
                 }
@@ -195,7 +224,8 @@ impl Lane {
         let width = rest.iter().map(|event| event.values.len()).max().unwrap_or(0);
         writer.len(rest.len());
         writer.len(width);
-        for event in rest.iter() {
+        for (at, event) in rest.iter().enumerate() {
+            writer.time(rest.late_ms(at));
             writer.i64(event.header.time_ms);
             writer.u64(u64::from(event.header.partition));
             writer.u64(event.header.offset);
@@ -212,18 +242,31 @@ impl Lane {
         let (count, width) = (reader.len()?, reader.len()?);
         let mut batch = Batch::new(stream.width(width));
         let mut before = TimeMs::MIN;
-        for _ in 0..count {
+        let mut late = Vec::new();
+        for row in 0..count {
+            let late_ms = reader.time()?;
+            late.extend(late_ms.map(|late_ms| (row, late_ms)));
             let header = Header { time_ms: reader.i64()?, partition: reader.u32()?, offset: reader.u64()? };
-            if header.time_ms < before {
-                return Err(DecodeError::Unexpected { found: header.time_ms as u64, expected: "a later event" });
+            let place_ms = late_ms.unwrap_or(header.time_ms);
+            if place_ms < before {
+                return Err(DecodeError::Unexpected { found: place_ms as u64, expected: "a later event" });
             }
-            before = header.time_ms;
+            before = place_ms;
             let values = (0..width).map(|_| reader.value()).collect::<Result<Vec<_>, _>>()?;
             batch.push(header, stream.row(values));
         }
         lane.waiting = batch.len();
-        let rows = 0..batch.len();
-        lane.add_run(&Arc::new(batch), rows);
+        let batch = Arc::new(batch);
+        let mut start = 0;
+        for (row, time_ms) in late {
+            lane.add_run(&batch, start..row);
+            start = row + 1;
+            let offset = batch.headers().get(row).map_or(0, |header| header.offset);
+            let straggler = Straggler { time_ms, late: true, offset, row: row as u32, batch: Arc::clone(&batch) };
+            lane.stragglers.push(Reverse(straggler));
+        }
+        let end = batch.len();
+        lane.add_run(&batch, start..end);
         Ok(stream.stream.map(|_| lane))
     }
 }

@@ -85,10 +85,21 @@ impl Merge {
     /// Takes a batch of one partition, in the order of its offsets. An idle partition is awake again. What is late is left
     /// out and given back. A partition of another merge takes nothing.
     pub fn push(&mut self, partition: PartitionIx, batch: Batch, late: &mut Vec<Late>) {
+        self.push_unless(partition, batch, &mut |_, _| false, late);
+    }
+
+    /// The same where of late events some are taken all the same: those for which `takes` says yes, given the time at which the
+    /// event is found to be late. They leave in their turn as if they were of that time: a function of what the partition
+    /// brought before, and never before anything that has left. How many they are.
+    pub fn push_unless(
+        &mut self,
+        partition: PartitionIx,
+        batch: Batch,
+        takes: &mut dyn FnMut(EventRef<'_>, TimeMs) -> bool,
+        late: &mut Vec<Late>,
+    ) -> u64 {
         let left = self.left;
-        if let Some(lane) = self.lane(partition) {
-            lane.push(partition, batch, left, late);
-        }
+        self.lane(partition).map_or(0, |lane| lane.push(partition, batch, left, takes, late))
     }
 
     /// All events that may leave, in order; then [`watermark`](Self::watermark) says how far time has come.
@@ -161,6 +172,11 @@ impl Merge {
         self.lanes.iter_mut().for_each(|lane| lane.watermark.end());
     }
 
+    /// Whether all partitions have ended; so it is with none.
+    pub fn is_over(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.watermark.is_ended())
+    }
+
     /// No event with a time below this will be released from now on.
     pub fn watermark(&self) -> TimeMs {
         self.left.time_ms
@@ -189,6 +205,11 @@ impl Merge {
         self.lanes.iter().map(Lane::waiting).sum()
     }
 
+    /// The streams of its partitions.
+    pub fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.lanes.iter().map(|lane| lane.stream)
+    }
+
     /// What is there now, to be written while this goes on: events are shared.
     pub fn freeze(&self) -> Self {
         Self { lanes: self.lanes.clone(), left: self.left, ..Self::new() }
@@ -215,15 +236,53 @@ impl Merge {
     /// # Errors
     /// When the bytes are no such state.
     pub fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::load_left(reader).map(|(merge, _)| merge)
+    }
+
+    /// The same, and for each partition that was written its number now.
+    ///
+    /// # Errors
+    /// When the bytes are no such state.
+    pub fn load_left(reader: &mut Reader<'_>) -> Result<(Self, Vec<Option<PartitionIx>>), DecodeError> {
         let (time_ms, stream, partition) = (reader.i64()?, reader.stream()?, reader.u32()?);
         // Before anything is released there is no stream; one that is gone is before all others.
         let left = match stream.stream {
             Some(stream) => Place { time_ms, stream, partition },
             None => Place { time_ms, ..Place::MIN },
         };
-        let lanes = (0..reader.len()?).map(|_| Lane::load(reader)).collect::<Result<Vec<_>, _>>()?;
-        let lanes = lanes.into_iter().flatten().collect();
-        Ok(Self { lanes, left, ..Self::new() })
+        let (mut lanes, mut numbers) = (Vec::new(), Vec::new());
+        for _ in 0..reader.len()? {
+            let lane = Lane::load(reader)?;
+            numbers.push(lane.is_some().then_some(PartitionIx(lanes.len() as u32)));
+            lanes.extend(lane);
+        }
+        Ok((Self { lanes, left, ..Self::new() }, numbers))
+    }
+
+    /// Deals the partitions of these merges, with what waits of them, to as many new ones as there are numbers up to `count`; `to` says
+    /// to which one by the partition's stream. Time has come in a new one as far as in the one that is furthest behind of those that it is
+    /// made of. Also says where each partition went: by the merge that it was of and its number there.
+    pub fn deal(
+        merges: Vec<Self>,
+        count: usize,
+        to: impl Fn(StreamId) -> usize,
+    ) -> (Vec<Self>, Vec<Vec<(usize, PartitionIx)>>) {
+        let mut dealt: Vec<Option<Self>> = (0..count).map(|_| None).collect();
+        let releases = merges.iter().map(|merge| merge.releases).max().unwrap_or(0);
+        let mut went = Vec::with_capacity(merges.len());
+        for Self { lanes, left, .. } in merges {
+            let mut of_merge = Vec::with_capacity(lanes.len());
+            for lane in lanes {
+                let at = to(lane.stream).min(count.saturating_sub(1));
+                let Some(place) = dealt.get_mut(at) else { continue };
+                let merge = place.get_or_insert_with(|| Self { left, releases, ..Self::new() });
+                merge.left = merge.left.min(left);
+                of_merge.push((at, PartitionIx(merge.lanes.len() as u32)));
+                merge.lanes.push(lane);
+            }
+            went.push(of_merge);
+        }
+        (dealt.into_iter().map(Option::unwrap_or_default).collect(), went)
     }
 
     fn lane(&mut self, partition: PartitionIx) -> Option<&mut Lane> {

@@ -1,6 +1,6 @@
 //! Events that left the merge, in order. Rows are not copied: their batches are shared until all their rows have left.
 
-use crate::model::{Batch, EventRef, StreamId};
+use crate::model::{Batch, EventRef, StreamId, TimeMs};
 use std::sync::Arc;
 
 /// Events in the total order, by index.
@@ -10,6 +10,8 @@ pub struct Released {
     pieces: Vec<Piece>,
     /// Batch and row of each event; empty while one piece is all there is.
     order: Vec<(u32, u32)>,
+    /// Late events that are taken all the same, by index, with the time at which they were found to be late.
+    late: Vec<(usize, TimeMs)>,
     len: usize,
 }
 
@@ -43,6 +45,17 @@ impl Released {
         batch.event(*stream, row)
     }
 
+    /// Of a late event that is taken all the same the time at which it was found to be late, which is its place in the order: a
+    /// watermark. None of all others.
+    #[inline]
+    pub fn late_ms(&self, at: usize) -> Option<TimeMs> {
+        if self.late.is_empty() {
+            return None;
+        }
+        let found = self.late.binary_search_by_key(&at, |late| late.0).ok()?;
+        self.late.get(found).map(|late| late.1)
+    }
+
     /// The events in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> {
         // INVARIANT: `seal` gave every index below `len` a row of a batch.
@@ -64,6 +77,12 @@ impl Released {
         }
     }
 
+    /// Adds a late event.
+    pub(super) fn add_late(&mut self, batch: u32, row: u32, found_ms: TimeMs) {
+        self.late.push((self.len, found_ms));
+        self.add(batch, row, 1);
+    }
+
     /// Nothing more will be added.
     pub(super) fn seal(&mut self) {
         if let [_, _, ..] = self.pieces.as_slice() {
@@ -79,6 +98,7 @@ impl Released {
         spare.extend(self.batches.drain(..).filter_map(|(_, batch)| Arc::try_unwrap(batch).ok()));
         self.pieces.clear();
         self.order.clear();
+        self.late.clear();
         self.len = 0;
     }
 }

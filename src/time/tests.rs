@@ -284,3 +284,37 @@ fn times_at_the_ends_of_their_range_neither_overflow_nor_hang() {
     assert_eq!((out.len(), late.len()), (5, 0));
     assert!(out.is_sorted());
 }
+
+#[test]
+fn a_late_event_that_is_taken_leaves_as_of_the_watermark_at_which_it_came_wherever_the_rest_stands() {
+    let sources = [source(0, 0, &[100, 40, 100, 70, 130]), source(1, 0, &[90, 100, 120, 140])];
+    let play = |cuts: &[(usize, usize)], save: bool| {
+        let (mut merge, mut out, mut late) = (merge_of(&sources), vec![], vec![]);
+        let mut done = [0, 0];
+        for &(ix, count) in cuts.iter().chain(&[(0, 9), (1, 9)]) {
+            let end = sources[ix].times.len().min(done[ix] + count);
+            let batch = batch(&sources[ix], done[ix]..end);
+            done[ix] = end;
+            merge.push_unless(PartitionIx(ix as u32), batch, &mut |event, _| event.time_ms() > 50, &mut late);
+            let released = merge.release();
+            out.extend(released.iter().enumerate().map(|(at, event)| (event.time_ms(), released.late_ms(at))));
+            if save {
+                let mut writer = Writer::new();
+                merge.save(&mut writer);
+                merge = Merge::load(&mut Reader::new(&writer.into_bytes())).unwrap();
+            }
+        }
+        merge.end_all();
+        let released = merge.release();
+        out.extend(released.iter().enumerate().map(|(at, event)| (event.time_ms(), released.late_ms(at))));
+        (out, late.len())
+    };
+    let on_time = |time_ms| (time_ms, None);
+    let expected = [90, 100, 100].map(on_time).into_iter().chain([(70, Some(100))]);
+    let expected: Vec<_> = expected.chain([100, 120, 130, 140].map(on_time)).collect();
+    for cuts in [vec![], vec![(1, 9)], vec![(0, 2), (1, 1), (0, 1), (0, 1)], vec![(1, 3), (0, 4), (1, 1), (0, 1)]] {
+        for save in [false, true] {
+            assert_eq!(play(&cuts, save), (expected.clone(), 1), "{cuts:?}");
+        }
+    }
+}

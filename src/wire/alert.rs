@@ -2,9 +2,9 @@
 //! them and two runs compare byte by byte.
 
 use super::{
-    alert_id::{AlertId, alert_id, event_id, row_id},
+    alert_id::{AlertId, alert_id, event_id, region_id, row_id},
     annotation::{Piece, humane},
-    geometry::{write_cell, write_point, write_track},
+    geometry::{write_cell, write_point, write_polygons, write_track},
     json_out::{Comma, key as member, text, time, value as write_value},
 };
 use crate::model::{Clock, EmissionKind, FenceRef, Key, Row, StreamId, Taken, TimeMs, Type, Value};
@@ -57,6 +57,13 @@ pub struct AlertShape {
     pub variables: Vec<String>,
 }
 
+impl AlertShape {
+    /// The field that is the geometry: it isn't written among the measures.
+    fn geometry(&self) -> Option<&str> {
+        self.fields.iter().find(|field| field.ty == Type::Geometry).map(|field| field.name.as_str())
+    }
+}
+
 /// One output.
 #[derive(Clone, Copy, Debug)]
 pub struct Output<'a> {
@@ -76,6 +83,8 @@ pub struct Output<'a> {
     pub row: Option<&'a Row>,
     /// Which clock fired the timer that decided it; none: an event did.
     pub clock: Option<Clock>,
+    /// How many results of the same window were put out before; not 0, and the alert has `revision`.
+    pub revision: u32,
     /// How much a limit dropped before it; not 0, and the alert has `truncated` and `dropped`.
     pub dropped: u64,
 }
@@ -125,6 +134,15 @@ impl AlertEncoder {
         {
             return *id;
         }
+        if output.kind == EmissionKind::Region {
+            let field = |name: &str| match self.field(name, output) {
+                Some(Value::Text(text)) => text.as_bytes(),
+                _ => &[],
+            };
+            let of_rule = [rule.as_bytes(), version.as_bytes(), output.key.as_bytes()];
+            let [rule, version, key] = of_rule;
+            return region_id([rule, version, key, field("region"), field("transition")], output.end_ms);
+        }
         let whole = Output { taken: output.row.map_or(output.taken, |row| &row.of), ..*output };
         let id = alert_id((rule, version, variables), &whole, names, &mut self.scratch);
         self.rows_of = output.row.map(|row| (Arc::clone(&row.of), id));
@@ -133,7 +151,7 @@ impl AlertEncoder {
 
     /// Appends the alert's line, with a newline at its end.
     ///
-    /// The geometry is the boundary of the key's first H3 cell; else the track of the events taken (consecutive equal
+    /// The geometry is the first field of that type; else the boundary of the key's first H3 cell; else the track of the events taken (consecutive equal
     /// positions once; a single one is a point); else the point in the output's `position`; else null.
     pub fn encode(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) -> AlertId {
         let of_match = self.match_id(output, names);
@@ -164,6 +182,10 @@ impl AlertEncoder {
             member(out, "clock");
             text(out, clock.word());
         }
+        if output.revision > 0 {
+            member(out, "revision");
+            out.extend_from_slice(output.revision.to_string().as_bytes());
+        }
         if let Some(row) = output.row {
             member(out, "match");
             text(out, &of_match.to_string());
@@ -190,6 +212,9 @@ impl AlertEncoder {
         out.push(b'{');
         let mut comma = Comma(false);
         for (field, value) in self.with_role(role, output) {
+            if self.shape.geometry() == Some(field.name.as_str()) {
+                continue;
+            }
             comma.write(out);
             text(out, &field.name);
             out.push(b':');
@@ -262,7 +287,14 @@ impl AlertEncoder {
         out.push(b']');
     }
 
+    fn field<'a>(&self, name: &str, output: &'a Output<'_>) -> Option<&'a Value> {
+        output.values.get(self.shape.fields.iter().position(|field| field.name == name)?)
+    }
+
     fn geometry(&self, output: &Output<'_>, out: &mut Vec<u8>) {
+        if let Some(Value::Geometry(polygons)) = self.shape.geometry().and_then(|name| self.field(name, output)) {
+            return write_polygons(out, polygons);
+        }
         let cell = self.with_role(FieldRole::Key, output).find_map(|(_, value)| match value {
             Value::Cell(cell) => Some(*cell),
             _ => None,

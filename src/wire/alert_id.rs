@@ -1,7 +1,7 @@
 //! Who an alert is: a hash of what it is about, so that a replay makes the same id and a sink can drop a double.
 
 use super::alert::{Names, Output};
-use crate::model::{EventId, StreamId};
+use crate::model::{EventId, StreamId, TimeMs};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -15,11 +15,15 @@ xxh3-128 (seed 0), printed as 32 hexadecimal digits, of, one after another:
     name of its pattern variable: length u32 and bytes
     0 as u8 and its id: length u32 and bytes; or
     1 as u8, name of its stream: length u32 and bytes, partition u32, offset u64
-  revision: u32, 0
+  revision: u32: how many results of the same window were put out before it, else 0
 Of a row of a match (ALL ROWS PER MATCH) it is the same of
   the ASCII bytes `geocep-row-1`
   the match's id as above: 16 bytes
   number of the row, from 1: u32
+Of a region (CLUSTER) it is the same of
+  the ASCII bytes `geocep-region-1`
+  rule name, rule version, canonical bytes of the key, the region's id, its transition: each its length as u32 and its bytes
+  the tick: i64, milliseconds since 1970
 All numbers little-endian, texts UTF-8.";
 
 /// An alert's id.
@@ -62,7 +66,7 @@ pub(super) fn alert_id(
             }
         }
     }
-    scratch.extend_from_slice(&0u32.to_le_bytes());
+    scratch.extend_from_slice(&output.revision.to_le_bytes());
     AlertId(xxh3_128(scratch))
 }
 
@@ -71,6 +75,14 @@ pub(super) fn row_id(of_match: AlertId, number: u32) -> AlertId {
     let mut bytes = b"geocep-row-1".to_vec();
     bytes.extend_from_slice(&of_match.0.to_le_bytes());
     bytes.extend_from_slice(&number.to_le_bytes());
+    AlertId(xxh3_128(&bytes))
+}
+
+/// The id of what is said of a region at a tick.
+pub(super) fn region_id(parts: [&[u8]; 5], tick_ms: TimeMs) -> AlertId {
+    let mut bytes = b"geocep-region-1".to_vec();
+    parts.into_iter().for_each(|part| sized(&mut bytes, part));
+    bytes.extend_from_slice(&tick_ms.to_le_bytes());
     AlertId(xxh3_128(&bytes))
 }
 

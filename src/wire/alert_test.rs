@@ -62,8 +62,18 @@ fn values() -> Vec<Value> {
 
 fn line(shape: AlertShape, values: &[Value], taken: &[Taken], kind: EmissionKind) -> String {
     let key = Key::new(values.first());
-    let output =
-        Output { kind, start_ms: 0, end_ms: 1_265_250, key: &key, values, taken, row: None, clock: None, dropped: 0 };
+    let output = Output {
+        kind,
+        start_ms: 0,
+        end_ms: 1_265_250,
+        key: &key,
+        values,
+        taken,
+        row: None,
+        clock: None,
+        revision: 0,
+        dropped: 0,
+    };
     let mut out = Vec::new();
     AlertEncoder::new(shape).encode(&output, &Known, &mut out);
     String::from_utf8(out).unwrap()
@@ -123,6 +133,7 @@ fn an_id_depends_on_what_the_alert_is_about_and_on_nothing_else() {
             taken,
             row: None,
             clock: None,
+            revision: 0,
             dropped: 0,
         };
         AlertEncoder::new(shape).id(&output, &Known).to_string()
@@ -177,6 +188,7 @@ fn rows_of_a_match_have_ids_of_their_own_and_name_the_match() {
             taken,
             row: row.as_ref(),
             clock: None,
+            revision: 0,
             dropped: 0,
         };
         let mut line = Vec::new();
@@ -209,6 +221,7 @@ fn an_alert_tells_what_a_limit_dropped_before_it() {
         taken: &[],
         row: None,
         clock: None,
+        revision: 0,
         dropped: 3,
     };
     let mut out = Vec::new();

@@ -40,6 +40,10 @@ pub(super) fn humane(out: &mut String, value: &Value, ty: Type, names: &dyn Name
             out.push_str(&format!("{lon}, {lat}"));
         }
         Value::Cell(cell) => out.push_str(&cell.to_string()),
+        Value::Geometry(polygons) => match polygons.as_slice().len() {
+            1 => out.push_str("a polygon"),
+            many => out.push_str(&format!("{many} polygons")),
+        },
         Value::Fence(fence) => out.push_str(names.fence_id(*fence).unwrap_or("unknown")),
         Value::Fences(fences) => {
             let ids: Vec<&str> = fence_refs(fences).filter_map(|fence| names.fence_id(fence)).collect();

@@ -1,18 +1,20 @@
 //! GeoJSON (RFC 7946) to fences.
 //!
-//! A feature is a fence: Polygon or MultiPolygon, an id, and properties. Everything that is wrong is reported, not only the
+//! A feature is a fence: a geometry, an id, and properties. Polygons are areas, a line with a `width` (metres) is a corridor and a point
+//! with a `radius` (metres) a circle; a line without a width is one to cross or to be near to. With `valid_from` and `valid_to`
+//! (RFC 3339, or milliseconds since 1970) it is there from the first to before the second. Everything that is wrong is reported, not only the
 //! first thing, each with the feature's place in the file, its id and, for a geometry, the place in its coordinates. The
 //! coordinates are read by hand since a general reader doesn't say where they are wrong.
 //!
-//! What isn't supported yet (lines and points with a width or radius, `valid_from` and `valid_to`) is an error, never
-//! ignored. Heights in positions and `bbox` members are ignored, as the standard allows.
+//! Heights in positions and `bbox` members are ignored, as the standard allows.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::geo::{Fence, Place, Property, Shape, ShapeError};
+use crate::geo::{Fence, Place, Position, Property, Shape, ShapeError, Validity};
+use crate::model::parse_time;
 
 /// How to read fences.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct FenceOptions {
     pub id_property: Option<String>,
     /// Skip features with mistakes and report them, rather than refuse the file.
     pub lenient: bool,
+    /// Features with one id are one fence, with the properties of the first; by default a second one is a mistake.
+    pub merge: bool,
 }
 
 /// What was read.
@@ -89,14 +93,32 @@ pub enum FeatureReason {
     /// Properties that are no object.
     #[error("`properties` is {0}, not an object or null")]
     Properties(String),
-    /// A property that has a meaning which isn't supported yet.
-    #[error("the property `{0}` is not supported yet; remove it to have the fence valid at all times")]
-    Validity(String),
+    /// `valid_from` or `valid_to` that is no time.
+    #[error(
+        "the property `{name}` is {found}, expected a time such as `2026-01-01T00:00:00Z`, or milliseconds since 1970"
+    )]
+    Validity {
+        /// The property.
+        name: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A fence that ends before it begins.
+    #[error("`valid_to` is not after `valid_from`, so the fence would never be there")]
+    NeverValid,
+    /// A width or radius that is no number.
+    #[error("the property `{name}` is {found}, expected metres")]
+    Metres {
+        /// The property.
+        name: &'static str,
+        /// What is there.
+        found: String,
+    },
     /// No geometry.
-    #[error("the feature has no geometry; a fence needs a `Polygon` or a `MultiPolygon`")]
+    #[error("the feature has no geometry; a fence needs one, a `Polygon` for instance")]
     NoGeometry,
     /// A geometry that can't be a fence, or not yet.
-    #[error("a geometry of type {found} can't be a fence: `Polygon` and `MultiPolygon` can{hint}")]
+    #[error("a geometry of type {found} can't be a fence{hint}")]
     Unsupported {
         /// The type.
         found: String,
@@ -124,8 +146,8 @@ pub enum FeatureReason {
 /// Everything that is wrong. If lenient, only what concerns the whole document; wrong features are then in
 /// [`FencesRead::skipped`].
 pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, Vec<FenceFileError>> {
-    let document = parse(bytes).map_err(|error| vec![error])?;
-    let features = features(&document).map_err(|error| vec![error])?;
+    let document = parse_document(bytes).map_err(|error| vec![error])?;
+    let features = document_features(&document).map_err(|error| vec![error])?;
     let mut read = FencesRead { fences: Vec::new(), skipped: Vec::new() };
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, feature) in features.iter().enumerate() {
@@ -137,15 +159,16 @@ pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, V
             None => reasons.push(FeatureReason::NotFeature(describe_typed(feature))),
             Some(object) => {
                 reasons.extend(id.err());
-                let properties = properties(object).map_err(|mut more| reasons.append(&mut more));
+                let properties = properties(object).map_err(|reason| reasons.push(reason));
+                let valid = validity(object).map_err(|reason| reasons.push(reason));
                 let shape = shape(object).map_err(|reason| reasons.push(reason));
-                if let Some(first) = known.as_ref().and_then(|id| seen.get(id)) {
+                if let (Some(first), false) = (known.as_ref().and_then(|id| seen.get(id)), options.merge) {
                     reasons.push(FeatureReason::DuplicateId { first: *first });
                 }
-                if let (Some(id), Ok(properties), Ok(shape), true) =
-                    (known.clone(), properties, shape, reasons.is_empty())
+                if let (Some(id), Ok(properties), Ok(shape), Ok(valid), true) =
+                    (known.clone(), properties, shape, valid, reasons.is_empty())
                 {
-                    fence = Some(Fence { id, properties, shape });
+                    fence = Some(Fence { id, properties, shape, valid });
                 }
             }
         }
@@ -155,14 +178,26 @@ pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, V
                 seen.entry(id.clone()).or_insert(index);
             }
         }
-        read.fences.extend(fence);
+        match (fence, options.merge) {
+            (Some(fence), true) => merge(&mut read.fences, fence),
+            (fence, _) => read.fences.extend(fence),
+        }
         let error = |reason| FenceFileError::Feature { index, id: known.clone(), reason: Box::new(reason) };
         read.skipped.extend(reasons.into_iter().map(error));
     }
     if read.skipped.is_empty() || options.lenient { Ok(read) } else { Err(read.skipped) }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, FenceFileError> {
+/// Adds a fence, or its shape to that of the one with its id.
+pub fn merge(fences: &mut Vec<Fence>, fence: Fence) {
+    match fences.iter_mut().find(|known| known.id == fence.id) {
+        Some(known) => known.shape = known.shape.clone().with(fence.shape),
+        None => fences.push(fence),
+    }
+}
+
+/// A JSON document.
+pub(super) fn parse_document(bytes: &[u8]) -> Result<Value, FenceFileError> {
     // Some tools put a byte order mark first, which JSON doesn't know.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| {
@@ -172,7 +207,8 @@ fn parse(bytes: &[u8]) -> Result<Value, FenceFileError> {
     })
 }
 
-fn features(document: &Value) -> Result<&[Value], FenceFileError> {
+/// The features of a document.
+pub(super) fn document_features(document: &Value) -> Result<&[Value], FenceFileError> {
     let wrong = |found: String| FenceFileError::NotFeatures { found };
     let Some(object) = document.as_object() else { return Err(wrong(describe(document))) };
     check_crs(object)?;
@@ -219,18 +255,12 @@ fn feature_id(feature: &Map<String, Value>, options: &FenceOptions) -> Result<St
     }
 }
 
-fn properties(feature: &Map<String, Value>) -> Result<Vec<(String, Property)>, Vec<FeatureReason>> {
+fn properties(feature: &Map<String, Value>) -> Result<Vec<(String, Property)>, FeatureReason> {
     let properties = match feature.get("properties") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(properties)) => properties,
-        Some(other) => return Err(vec![FeatureReason::Properties(describe(other))]),
+        Some(other) => return Err(FeatureReason::Properties(describe(other))),
     };
-    let bounds = ["valid_from", "valid_to"];
-    let bounds = bounds.iter().filter(|name| properties.get(**name).is_some_and(|value| !value.is_null()));
-    let reasons: Vec<_> = bounds.map(|name| FeatureReason::Validity((*name).to_owned())).collect();
-    if !reasons.is_empty() {
-        return Err(reasons);
-    }
     Ok(properties.iter().map(|(name, value)| (name.clone(), property(value))).collect())
 }
 
@@ -245,6 +275,40 @@ fn property(value: &Value) -> Property {
         Value::String(text) => Property::Text(text.clone()),
         nested => Property::Text(nested.to_string()),
     }
+}
+
+/// A property of a feature that is there and not null.
+fn given<'a>(feature: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    feature.get("properties")?.get(name).filter(|value| !value.is_null())
+}
+
+fn validity(feature: &Map<String, Value>) -> Result<Validity, FeatureReason> {
+    let time = |name: &'static str, otherwise: i64| {
+        let Some(value) = given(feature, name) else { return Ok(otherwise) };
+        let read = match value {
+            Value::String(text) => parse_time(text).ok(),
+            other => other.as_i64(),
+        };
+        read.ok_or_else(|| FeatureReason::Validity { name, found: describe(value) })
+    };
+    let Validity { from_ms, to_ms } = Validity::ALWAYS;
+    let valid = Validity { from_ms: time("valid_from", from_ms)?, to_ms: time("valid_to", to_ms)? };
+    if valid.from_ms < valid.to_ms { Ok(valid) } else { Err(FeatureReason::NeverValid) }
+}
+
+/// A number of metres among the properties.
+fn metres(feature: &Map<String, Value>, name: &'static str) -> Result<Option<f64>, FeatureReason> {
+    let read = |value: &Value| value.as_f64().ok_or_else(|| FeatureReason::Metres { name, found: describe(value) });
+    given(feature, name).map(read).transpose()
+}
+
+/// Corners of a circle: its edges come in by 0.12 % of the radius.
+const CIRCLE_CORNERS: usize = 64;
+
+fn circle(centre: &Value, radius_m: f64, place: Place) -> Result<Shape, FeatureReason> {
+    let [lon, lat] = position(centre, place)?;
+    let centre = Position::new(lon, lat).map_err(|source| ShapeError::Position { place, source })?;
+    Ok(Shape::circle(centre, radius_m, CIRCLE_CORNERS)?)
 }
 
 fn shape(feature: &Map<String, Value>) -> Result<Shape, FeatureReason> {
@@ -262,12 +326,38 @@ fn shape(feature: &Map<String, Value>) -> Result<Shape, FeatureReason> {
             let read = |(i, value)| polygon(value, Place { polygon: Some(i), ..root });
             Ok(Shape::multi_polygon(&polygons.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?)?)
         }
+        Some(kind @ ("LineString" | "MultiLineString")) => {
+            let lines = match kind {
+                "LineString" => vec![positions(coordinates(), root)?],
+                _ => {
+                    let lines = array(coordinates(), root, "an array of lines")?.iter().enumerate();
+                    lines
+                        .map(|(i, line)| positions(line, Place { polygon: Some(i), ..root }))
+                        .collect::<Result<_, _>>()?
+                }
+            };
+            Ok(match metres(feature, "width")? {
+                Some(width_m) => Shape::corridor(&lines, width_m)?,
+                None => Shape::lines(&lines)?,
+            })
+        }
+        Some(kind @ ("Point" | "MultiPoint")) => {
+            let Some(radius_m) = metres(feature, "radius")? else {
+                let hint = " without a property `radius`, in metres";
+                return Err(FeatureReason::Unsupported { found: describe_typed(geometry), hint });
+            };
+            if kind == "Point" {
+                return circle(coordinates(), radius_m, root);
+            }
+            let centres = array(coordinates(), root, "an array of positions")?.iter().enumerate();
+            let circles = centres.map(|(i, centre)| circle(centre, radius_m, Place { position: Some(i), ..root }));
+            let circles: Vec<Shape> = circles.collect::<Result<_, _>>()?;
+            circles.into_iter().reduce(Shape::with).ok_or(FeatureReason::Shape(ShapeError::Empty))
+        }
         _ => {
             let hint = match kind {
-                Some("LineString" | "MultiLineString") => "; lines with a width are not supported yet",
-                Some("Point" | "MultiPoint") => "; circles round a point are not supported yet",
                 Some("GeometryCollection") => "; make each geometry a feature of its own",
-                _ => "",
+                _ => ": polygons, lines and circles can, a circle being a point with a `radius`",
             };
             Err(FeatureReason::Unsupported { found: describe_typed(geometry), hint })
         }
@@ -276,23 +366,24 @@ fn shape(feature: &Map<String, Value>) -> Result<Shape, FeatureReason> {
 
 fn polygon(value: &Value, place: Place) -> Result<Vec<Vec<[f64; 2]>>, FeatureReason> {
     let rings = array(value, place, "an array of rings")?.iter().enumerate();
-    rings.map(|(i, value)| ring(value, Place { ring: Some(i), ..place })).collect()
+    rings.map(|(i, value)| positions(value, Place { ring: Some(i), ..place })).collect()
 }
 
-fn ring(value: &Value, place: Place) -> Result<Vec<[f64; 2]>, FeatureReason> {
+/// The positions of a ring or a line.
+fn positions(value: &Value, place: Place) -> Result<Vec<[f64; 2]>, FeatureReason> {
     let positions = array(value, place, "an array of positions")?.iter().enumerate();
-    let read = |(i, value): (usize, &Value)| {
-        let numbers = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        match (numbers.first().and_then(Value::as_f64), numbers.get(1).and_then(Value::as_f64)) {
-            (Some(lon), Some(lat)) => Ok([lon, lat]),
-            _ => Err(FeatureReason::Coordinates {
-                place: Place { position: Some(i), ..place },
-                found: describe(value),
-                wanted: "a position, [longitude, latitude]",
-            }),
+    positions.map(|(i, value)| position(value, Place { position: Some(i), ..place })).collect()
+}
+
+fn position(value: &Value, place: Place) -> Result<[f64; 2], FeatureReason> {
+    let numbers = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    match (numbers.first().and_then(Value::as_f64), numbers.get(1).and_then(Value::as_f64)) {
+        (Some(lon), Some(lat)) => Ok([lon, lat]),
+        _ => {
+            let wanted = "a position, [longitude, latitude]";
+            Err(FeatureReason::Coordinates { place, found: describe(value), wanted })
         }
-    };
-    positions.map(read).collect()
+    }
 }
 
 fn array<'a>(value: &'a Value, place: Place, wanted: &'static str) -> Result<&'a [Value], FeatureReason> {

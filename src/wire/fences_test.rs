@@ -56,8 +56,9 @@ fn features_become_fences_with_their_properties() {
 #[test]
 fn the_id_may_be_any_property() {
     let text = r#"{"type":"Feature","id":"x","properties":{"zone":12},"geometry":null}"#.replace("null", SQUARE);
-    let by =
-        |name: &str| read_fences(text.as_bytes(), &FenceOptions { id_property: Some(name.into()), lenient: false });
+    let by = |name: &str| {
+        read_fences(text.as_bytes(), &FenceOptions { id_property: Some(name.into()), ..FenceOptions::default() })
+    };
     assert_eq!(by("zone").unwrap().fences[0].id, "12");
     assert_eq!(by("name").unwrap_err()[0].to_string(), "`features[0]`: no id: the feature has no property `name`");
 }
@@ -105,14 +106,13 @@ fn broken_geometries_are_named_with_their_place() {
         geometry_error(r#"{"type":"MultiPolygon","coordinates":[[[[0]]]]}"#),
         "`coordinates[0][0][0]` is `[0]`, not a position, [longitude, latitude]"
     );
-    assert_eq!(geometry_error("null"), "the feature has no geometry; a fence needs a `Polygon` or a `MultiPolygon`");
+    assert_eq!(geometry_error("null"), "the feature has no geometry; a fence needs one, a `Polygon` for instance");
     assert_eq!(
-        geometry_error(r#"{"type":"LineString","coordinates":[[0,0],[1,1]]}"#),
-        "a geometry of type `LineString` can't be a fence: `Polygon` and `MultiPolygon` can; lines with a width are not supported yet"
+        geometry_error(r#"{"type":"LineString","coordinates":[[0,0]]}"#),
+        "the line at `coordinates` has 1 position; it needs at least 2"
     );
     assert!(
-        geometry_error(r#"{"type":"Point","coordinates":[0,0]}"#)
-            .ends_with("circles round a point are not supported yet")
+        geometry_error(r#"{"type":"Point","coordinates":[0,0]}"#).ends_with("without a property `radius`, in metres")
     );
     assert!(geometry_error("[]").starts_with("a geometry of type `[]` can't"));
 }
@@ -132,8 +132,8 @@ fn every_mistake_of_a_file_is_reported() {
         [
             "`features[1]` (id `a`): the id is already that of `features[0]`",
             "`features[2]`: expected a GeoJSON `Feature`, found an object without a `type`",
-            "`features[3]` (id `b`): the property `valid_from` is not supported yet; remove it to have the fence valid at all times",
-            "`features[3]` (id `b`): the feature has no geometry; a fence needs a `Polygon` or a `MultiPolygon`",
+            "`features[3]` (id `b`): the property `valid_from` is `\"zone\"`, expected a time such as `2026-01-01T00:00:00Z`, or milliseconds since 1970",
+            "`features[3]` (id `b`): the feature has no geometry; a fence needs one, a `Polygon` for instance",
             "`features[4]`: the id `\"\"` is neither a number nor a text of at least one character",
             "`features[5]` (id `c`): `properties` is `5`, not an object or null",
         ]
@@ -164,4 +164,52 @@ proptest! {
         bytes.truncate(cut);
         let _ = read_fences(&bytes, &FenceOptions { lenient: true, ..FenceOptions::default() });
     }
+}
+
+#[test]
+fn lines_points_and_times_are_fences_too() {
+    let feature = |id: &str, geometry: &str, properties: &str| {
+        format!(r#"{{"type":"Feature","id":"{id}","geometry":{geometry},"properties":{{{properties}}}}}"#)
+    };
+    let line = r#"{"type":"LineString","coordinates":[[10,50],[10,51]]}"#;
+    let lines = r#"{"type":"MultiLineString","coordinates":[[[20,50],[20,51]],[[21,50],[21,51]]]}"#;
+    let point = r#"{"type":"Point","coordinates":[30,50]}"#;
+    let all = [
+        feature("gate", line, ""),
+        feature("lane", lines, r#""width":1000"#),
+        feature("mast", point, r#""radius":500,"valid_from":"2026-01-01T00:00:00Z","valid_to":1767225700000"#),
+    ];
+    let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, all.join(","));
+    let read = read_fences(text.as_bytes(), &FenceOptions::default()).unwrap().fences;
+    let contains = |at: usize, lon: f64, lat: f64| read[at].shape.contains(Position::new(lon, lat).unwrap());
+    assert!(
+        !contains(0, 10.0, 50.5) && contains(1, 20.0, 50.5) && contains(1, 21.006, 50.5) && !contains(1, 21.008, 50.5)
+    );
+    assert!(contains(2, 30.006, 50.0) && !contains(2, 30.008, 50.0));
+    assert_eq!(read[2].valid, Validity { from_ms: 1_767_225_600_000, to_ms: 1_767_225_700_000 });
+    let reason =
+        |feature: String| read_fences(feature.as_bytes(), &FenceOptions::default()).unwrap_err()[0].to_string();
+    let id = "`features[0]` (id `x`): ";
+    assert_eq!(
+        reason(feature("x", point, "")),
+        format!("{id}a geometry of type `Point` can't be a fence without a property `radius`, in metres")
+    );
+    assert_eq!(
+        reason(feature("x", line, r#""width":"wide""#)),
+        format!("{id}the property `width` is `\"wide\"`, expected metres")
+    );
+    assert_eq!(
+        reason(feature("x", line, r#""width":-1"#)),
+        format!("{id}a corridor's width of `-1` m is not between 0 and 1,000,000 m")
+    );
+    assert!(reason(feature("x", line, r#""valid_from":"soon""#)).contains("expected a time such as"));
+    assert!(reason(feature("x", line, r#""valid_from":2,"valid_to":2"#)).contains("never be there"));
+    let twice = format!(
+        r#"{{"type":"FeatureCollection","features":[{},{}]}}"#,
+        feature("a", line, ""),
+        feature("a", lines, "")
+    );
+    let merged =
+        read_fences(twice.as_bytes(), &FenceOptions { merge: true, ..FenceOptions::default() }).unwrap().fences;
+    assert!(merged.len() == 1 && merged[0].shape.vertex_count() == 6);
 }

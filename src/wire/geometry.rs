@@ -1,7 +1,7 @@
 //! GeoJSON geometries, cut at the antimeridian as RFC 7946 asks (section 3.1.9).
 
 use super::json_out::{Comma, float};
-use crate::geo::{Cell, Position};
+use crate::geo::{Cell, Polygons, Position};
 
 type Place = (f64, f64);
 
@@ -124,6 +124,33 @@ pub(super) fn write_cell(out: &mut Vec<u8>, cell: Cell) -> bool {
     }
     out.push(b'}');
     true
+}
+
+/// Polygons with their holes: one is a polygon, none or several a multi-polygon.
+pub(super) fn write_polygons(out: &mut Vec<u8>, polygons: &Polygons) {
+    let many = polygons.as_slice().len() != 1;
+    out.extend_from_slice(
+        format!(r#"{{"type":"{}","coordinates":"#, if many { "MultiPolygon" } else { "Polygon" }).as_bytes(),
+    );
+    if many {
+        out.push(b'[');
+    }
+    let mut comma = Comma(false);
+    for rings in polygons.as_slice() {
+        comma.write(out);
+        out.push(b'[');
+        let mut comma = Comma(false);
+        for ring in rings {
+            comma.write(out);
+            let ring: Vec<Place> = ring.iter().map(|&[lon, lat]| (lon, lat)).collect();
+            write_places(out, &ring);
+        }
+        out.push(b']');
+    }
+    if many {
+        out.push(b']');
+    }
+    out.push(b'}');
 }
 
 /// The parts of a convex ring (anticlockwise, first corner not repeated) between −180° and 180°, each closed.

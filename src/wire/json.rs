@@ -2,6 +2,7 @@
 //! without a tree and, unless a text is long or has escapes, without an allocation.
 
 use super::{
+    flat::Habit,
     json_value::Scalar,
     layout::{Layout, Raw, Want},
     record::RecordSchema,
@@ -19,6 +20,7 @@ pub struct JsonDecoder {
     layout: Layout,
     nodes: Vec<Node>,
     cells: Vec<Raw>,
+    habit: Habit,
 }
 
 impl JsonDecoder {
@@ -36,7 +38,7 @@ impl JsonDecoder {
             node.index();
         }
         let cells = vec![Raw::Absent; layout.names().len()];
-        Self { layout, nodes, cells }
+        Self { layout, nodes, cells, habit: Habit::default() }
     }
 
     /// Decodes one record and adds the event to `batch`, whose width is that of the schema's slots.
@@ -48,12 +50,22 @@ impl JsonDecoder {
         let text = std::str::from_utf8(record).map_err(|error| {
             Reject::new(RejectReason::Syntax, format!("not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
-        check_depth(record)?;
+        self.cells.fill(Raw::Absent);
+        let root = self.nodes.first();
+        if self.habit.read(text, |key| root.and_then(|node| node.find(key)), &mut self.cells) {
+            return self.layout.finish(&self.cells, partition, offset, batch);
+        }
+        self.parse(text)?;
+        self.layout.finish(&self.cells, partition, offset, batch)
+    }
+
+    /// Fills the cells of any record.
+    fn parse(&mut self, text: &str) -> Result<(), Reject> {
+        check_depth(text.as_bytes())?;
         self.cells.fill(Raw::Absent);
         let mut json = serde_json::Deserializer::from_str(text);
         let root = Object { nodes: &self.nodes, node: 0, cells: &mut self.cells };
-        root.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| syntax(&error))?;
-        self.layout.finish(&self.cells, partition, offset, batch)
+        root.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| syntax(&error))
     }
 }
 
@@ -104,8 +116,9 @@ struct Entry {
     target: Target,
 }
 
+/// What a needed key leads to.
 #[derive(Clone, Copy, Debug)]
-enum Target {
+pub(super) enum Target {
     Cell(usize, Want),
     Object(usize),
 }
@@ -240,3 +253,7 @@ impl Visitor<'_> for Name<'_> {
         Ok(self.0.find(key.as_bytes()))
     }
 }
+
+#[cfg(test)]
+#[path = "flat_test.rs"]
+mod tests;

@@ -42,7 +42,7 @@ pub(super) fn key(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// A value: durations in seconds, times RFC 3339, cells in hexadecimal, points as GeoJSON, fences as their ids.
+/// A value: durations in seconds, times RFC 3339, cells in hexadecimal, points and geometries as GeoJSON, fences as their ids.
 pub(super) fn value(out: &mut Vec<u8>, value: &Value, names: &dyn Names) {
     use super::geometry::write_position;
     match value {
@@ -59,6 +59,7 @@ pub(super) fn value(out: &mut Vec<u8>, value: &Value, names: &dyn Names) {
             out.push(b'}');
         }
         Value::Cell(cell) => text(out, &cell.to_string()),
+        Value::Geometry(polygons) => super::geometry::write_polygons(out, polygons),
         Value::Fence(_) | Value::Fences(_) | Value::List(_) => list(out, value, names),
     }
 }

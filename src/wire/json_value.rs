@@ -51,12 +51,7 @@ impl<'de> Visitor<'de> for Scalar {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Raw, E> {
-        // Read here, an instant needs no copy of its text, which is too long to be held in place.
-        Ok(match self.want.time.then(|| parse_time(value)) {
-            Some(Ok(at_ms)) if TimeUnit::Milliseconds.of_int(at_ms).is_some() => Raw::Time(at_ms),
-            Some(_) => Raw::Text(clip(value).into()),
-            None => Raw::Text(Text::from(value)),
-        })
+        Ok(text_value(self.want, value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
@@ -99,6 +94,17 @@ impl<'de> Visitor<'de> for Scalar {
             Some((lon, lat)) => Raw::Point(lon, lat),
             None => Raw::Other("an object without two coordinates"),
         })
+    }
+}
+
+/// What a text is to a needed key.
+#[inline]
+pub(super) fn text_value(want: Want, value: &str) -> Raw {
+    // Read here, an instant needs no copy of its text, which is too long to be held in place.
+    match want.time.then(|| parse_time(value)) {
+        Some(Ok(at_ms)) if TimeUnit::Milliseconds.of_int(at_ms).is_some() => Raw::Time(at_ms),
+        Some(_) => Raw::Text(clip(value).into()),
+        None => Raw::Text(Text::from(value)),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Raw {
 }
 
 impl Raw {
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Absent => "missing".to_owned(),
             Self::Null => "null".to_owned(),
@@ -220,7 +220,7 @@ impl Layout {
         })
     }
 
-    fn number(&self, found: &Raw) -> Option<f64> {
+    pub(super) fn number(&self, found: &Raw) -> Option<f64> {
         match found {
             Raw::Int(number) => Some(*number as f64),
             Raw::Big(number) => Some(*number as f64),
@@ -263,7 +263,8 @@ impl Layout {
         })
     }
 
-    fn typed(&self, found: &Raw, kind: FieldKind) -> Option<Value> {
+    /// The value of a field that has one, as the kind wants it.
+    pub(super) fn typed(&self, found: &Raw, kind: FieldKind) -> Option<Value> {
         Some(match (kind, found) {
             (FieldKind::Any, Raw::Bool(value)) | (FieldKind::Bool, Raw::Bool(value)) => Value::Bool(*value),
             (FieldKind::Any | FieldKind::Int, Raw::Int(value)) => Value::Int(*value),
@@ -335,7 +336,7 @@ pub(super) fn number_text(text: &str) -> Option<Raw> {
     text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Raw::Float)
 }
 
-fn bool_text(text: &str) -> Option<bool> {
+pub(super) fn bool_text(text: &str) -> Option<bool> {
     match text.trim() {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),

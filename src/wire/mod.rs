@@ -5,6 +5,7 @@
 //! became no event or came too late.
 
 pub mod fences;
+pub mod table;
 pub mod yaml;
 
 mod alert;
@@ -13,6 +14,7 @@ mod annotation;
 mod chunk;
 mod csv;
 mod decoder;
+mod flat;
 mod geometry;
 mod infer;
 mod json;

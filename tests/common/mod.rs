@@ -144,6 +144,60 @@ impl Scene {
         Ok(Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas })
     }
 
+    /// A project over `pings`, a list of records for each partition.
+    pub(crate) fn of(project: Project, partitions: &[Vec<String>], disorder_ms: i64) -> Self {
+        let schemas = schemas(&project.config);
+        let lane = |(at, records): (usize, &Vec<String>)| Lane {
+            source: "pings".to_owned(),
+            partition: at as u32,
+            disorder_ms,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: partitions.iter().enumerate().map(lane).collect(), schemas }
+    }
+
+    /// Rules under a configuration, with a single partition of each of these sources.
+    pub(crate) fn configured(config: &Path, rules: &str, lanes: &[(&str, Vec<String>)]) -> Self {
+        let project = load(config, rules).unwrap_or_else(|error| panic!("{error}"));
+        let schemas = schemas(&project.config);
+        let lane = |(source, records): &(&str, Vec<String>)| Lane {
+            source: (*source).to_owned(),
+            partition: 0,
+            disorder_ms: 0,
+            records: records.iter().map(|record| record.clone().into_bytes()).collect(),
+        };
+        Self { project, lanes: lanes.iter().map(lane).collect(), schemas }
+    }
+
+    /// Rules over the sources of a fixture, with other records.
+    pub(crate) fn over(fixture: &str, rules: &str, records: Vec<(&str, Vec<String>)>) -> Self {
+        let project = load(&fixture_config(fixture), rules).unwrap_or_else(|error| panic!("{error}"));
+        let schemas = schemas(&project.config);
+        let lanes = records.into_iter().map(|(source, records)| Lane {
+            source: source.to_owned(),
+            partition: 0,
+            disorder_ms: 0,
+            records: records.into_iter().map(String::into_bytes).collect(),
+        });
+        Self { lanes: lanes.collect(), project, schemas }
+    }
+
+    /// Rules over the sources of a configuration; for each partition its source and records.
+    pub(crate) fn with_config(config: &str, rules: &str, partitions: Vec<(&str, Vec<String>)>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("geocep.yaml");
+        fs::write(&file, config).unwrap();
+        let project = load(&file, rules).unwrap_or_else(|error| panic!("{error}"));
+        let lane = |(at, (source, records)): (usize, (&str, Vec<String>))| Lane {
+            source: source.to_owned(),
+            partition: at as u32,
+            disorder_ms: 0,
+            records: records.into_iter().map(String::into_bytes).collect(),
+        };
+        let schemas = schemas(&project.config);
+        Self { project, lanes: partitions.into_iter().enumerate().map(lane).collect(), schemas }
+    }
+
     /// A source's records dealt to several partitions, by a field so that an entity stays on one.
     pub(crate) fn split(mut self, source: &str, count: u32, field: &str) -> Self {
         let at = self.lanes.iter().position(|lane| lane.source == source).unwrap();

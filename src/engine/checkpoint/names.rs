@@ -2,7 +2,7 @@
 
 use crate::{
     expr::World,
-    model::{DecodeError, Reader, RenumberedStream, Renumbering, StreamId, Writer},
+    model::{DecodeError, FenceMap, Reader, RenumberedStream, Renumbering, SetNumbers, StreamId, Writer},
     plan::{Plan, Rule, StreamOrigin},
 };
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ impl Names {
         let rules = plan.rules.iter().map(|rule| NamedRule {
             name: rule.name.clone(),
             version: rule.version.clone(),
-            layout: layout(plan, rule),
+            layout: layout(plan, world, rule),
         });
         Self {
             streams: streams.collect(),
@@ -81,12 +81,14 @@ impl Names {
         let set = |(name, old): &(String, Vec<String>)| {
             let at = now.fence_sets.iter().position(|(other, _)| other == name)?;
             let ids: BTreeMap<&str, u32> = now.fence_sets.get(at)?.1.iter().map(String::as_str).zip(0..).collect();
-            Some((at as u16, old.iter().map(|id| ids.get(id.as_str()).copied()).collect()))
+            let fences = old.iter().map(|id| ids.get(id.as_str()).copied()).collect();
+            Some(SetNumbers::New { set: at as u16, fences })
         };
+        let sets = self.fence_sets.iter().map(|old| set(old).unwrap_or(SetNumbers::Gone));
         let rule = |old: &NamedRule| now.rule(&old.name).map(|at| at as u32);
         Some(Renumbering {
             streams: self.streams.iter().map(stream).collect(),
-            fence_sets: self.fence_sets.iter().map(set).collect(),
+            fences: FenceMap::new(sets.collect()),
             rules: self.rules.iter().map(rule).collect(),
         })
     }
@@ -153,9 +155,9 @@ impl Names {
     }
 }
 
-/// Names and types of what a rule's expression names in its streams. A field that happens to be called like another word of the expression
+/// Names and types of what a rule's expression names in its streams and reference tables. A field that happens to be called like another word of the expression
 /// counts, too: that a state is then dropped without need is the lesser evil.
-fn layout(plan: &Plan, rule: &Rule) -> u64 {
+fn layout(plan: &Plan, world: &World, rule: &Rule) -> u64 {
     let mut text = String::new();
     for input in &rule.inputs {
         let Some(stream) = plan.streams.get(input.stream.0 as usize) else { continue };
@@ -166,5 +168,13 @@ fn layout(plan: &Plan, rule: &Rule) -> u64 {
         fields.sort();
         text.extend(fields);
     }
+    // Of a table the form counts; what is in it may change at any time.
+    let mut columns = Vec::new();
+    for (name, table) in world.tables().iter().filter(|(name, _)| rule.canonical.contains(name)) {
+        let named = table.columns().iter().filter(|(column, _)| rule.canonical.contains(column));
+        columns.extend(named.map(|(column, ty)| format!("{name}.{column}:{ty:?};")));
+    }
+    columns.sort();
+    text.extend(columns);
     xxh3_64(text.as_bytes())
 }

@@ -67,6 +67,11 @@ impl Router {
         Self { streams: readers.iter().map(of_level).collect(), plan, world, groups, shards }
     }
 
+    /// What is asked from now on sees this reference data.
+    pub(in crate::engine) fn set_world(&mut self, world: &Arc<World>) {
+        self.world = Arc::clone(world);
+    }
+
     /// Memos for one thread, by level and stream.
     pub(in crate::engine) fn memos(&self) -> Vec<Vec<Memo>> {
         self.streams.iter().map(|level| level.iter().map(Stream::memo).collect()).collect()
@@ -126,6 +131,23 @@ impl Router {
 
     /// By the rule's own expressions.
     fn route_alone(&self, to: Subscription, event: EventRef<'_>, found: &mut impl FnMut(Subscription, Route<'_>)) {
+        self.evaluate(to, event, |_, key| match key {
+            None => found(to, Route::NoKey),
+            Some(key) => found(to, Route::To(&key)),
+        });
+    }
+
+    /// Asks one rule of one event, by its own expressions: its key, and what the key's expressions may look at.
+    pub(in crate::engine) fn alone(&self, to: Subscription, event: EventRef<'_>, found: impl FnOnce(&Env<'_>, &Key)) {
+        self.evaluate(to, event, |env, key| {
+            if let Some(key) = key {
+                found(&Env { key: &key, ..*env }, &key);
+            }
+        });
+    }
+
+    /// The event's key, none if it is incomplete, of a rule whose WHERE it passes.
+    fn evaluate(&self, to: Subscription, event: EventRef<'_>, found: impl FnOnce(&Env<'_>, Option<Key>)) {
         let Some(rule) = self.plan.rules.get(to.rule as usize) else { return };
         let Some(input) = rule.inputs.get(to.input as usize) else { return };
         let none = Key::default();
@@ -144,10 +166,8 @@ impl Router {
         }
         let parts = input.key.iter().zip(&rule.key).filter(|(_, part)| !part.through);
         let parts: SmallVec<[Value; 2]> = parts.map(|(expr, _)| expr.value(&env)).collect();
-        match parts.iter().any(Value::is_null) {
-            true => found(to, Route::NoKey),
-            false => found(to, Route::To(&Key::new(&parts))),
-        }
+        let complete = !parts.iter().any(Value::is_null);
+        found(&env, complete.then(|| Key::new(&parts)));
     }
 
     /// The shard that owns a key.

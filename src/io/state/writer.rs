@@ -56,6 +56,8 @@ pub struct CheckpointWriter {
     stored: BTreeMap<BlockId, (Stored, u64)>,
     /// Of each checkpoint in the directory the files that it needs.
     needs: BTreeMap<u64, BTreeSet<u64>>,
+    /// The names behind the numbers of those blocks, encoded.
+    names: Vec<u8>,
     since_full: u32,
 }
 
@@ -74,7 +76,7 @@ impl CheckpointWriter {
         }
         let next = numbers.first().map_or(1, |newest| newest.saturating_add(1));
         let dir = dir.to_owned();
-        Ok(Self { dir, retain: retain.max(1), next, stored: BTreeMap::new(), needs, since_full: 0 })
+        Ok(Self { dir, retain: retain.max(1), next, stored: BTreeMap::new(), needs, names: Vec::new(), since_full: 0 })
     }
 
     /// Writes a checkpoint. When this returns it is durable under its name; after an error the ones before are as they were. Files in `before`
@@ -85,7 +87,8 @@ impl CheckpointWriter {
     pub fn write(&mut self, contents: &Contents<'_>, before: &[PathBuf]) -> io::Result<Written> {
         let number = self.next;
         let path = temporary(&self.dir, number);
-        let full = self.since_full >= FULL_EVERY;
+        // Under other names a number is another rule's, or another field's.
+        let full = self.since_full >= FULL_EVERY || self.names != contents.names;
         let outcome = self.write_file(&path, number, full, contents).and_then(|(manifest, written)| {
             for path in before {
                 match File::open(path).and_then(|file| file.sync_data()) {
@@ -111,6 +114,7 @@ impl CheckpointWriter {
         };
         self.next += 1;
         self.since_full = if full { 0 } else { self.since_full + 1 };
+        self.names = contents.names.to_vec();
         let barrier = contents.cut.barrier();
         let old = std::mem::take(&mut self.stored);
         for (&id, &stored) in &manifest.blocks {
@@ -155,7 +159,7 @@ impl CheckpointWriter {
         for (id, payload) in small {
             manifest.blocks.insert(id, put(id, &payload, &mut out)?);
         }
-        // Names don't change while a process runs.
+        // Where these have changed everything is written.
         let id = single(BlockKind::Names);
         let stored = match unchanged(&id, 0) {
             Some(stored) => stored,

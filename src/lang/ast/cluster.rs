@@ -22,6 +22,12 @@ pub struct ClusterClause {
     pub expire: Option<Quantity>,
     /// `EVERY d`.
     pub every: Option<Quantity>,
+    /// `WEIGHT expr`: what a cell weighs.
+    pub weight: Option<Expr>,
+    /// `MEMBERS expr`: who is in a cell.
+    pub members: Option<Expr>,
+    /// `CONFIRM n OF m`.
+    pub confirm: Option<Confirm>,
     /// `OVERLAP BY CELLS | WEIGHT | MEMBERS`.
     pub overlap: Option<Spanned<Overlap>>,
     /// `SURVIVE 0.5`.
@@ -45,6 +51,17 @@ pub struct Density {
     pub count: Spanned<u64>,
     /// Within how many steps of the grid.
     pub within: Spanned<u64>,
+    /// The whole of it.
+    pub span: Span,
+}
+
+/// `CONFIRM n OF m`: a cell is hot while at least `hits` of its last `results` results were hot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirm {
+    /// How many.
+    pub hits: Spanned<u64>,
+    /// Of how many.
+    pub results: Spanned<u64>,
     /// The whole of it.
     pub span: Span,
 }

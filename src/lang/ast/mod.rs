@@ -10,7 +10,7 @@ mod pattern;
 mod query;
 mod window;
 
-pub use cluster::{ClusterClause, Density, Overlap, Ratio};
+pub use cluster::{ClusterClause, Confirm, Density, Overlap, Ratio};
 pub use expr::{BinaryOp, Call, Expr, ExprKind, Name, Number, Path, Quantity, Semantics, UnaryOp, WhenArm};
 pub use pattern::{
     Connector, Contiguity, Definition, Group, GroupKind, PatternClause, Quantifier, RowsPerMatch, Sequence, Skip,

@@ -67,11 +67,17 @@ impl Source {
     }
 }
 
-/// `THROUGH airports, ports`.
+/// `THROUGH airports, ports [BUFFER 30 m] [AT LEAST 3 EVENTS] [FIRST ENTERS | FIRST IGNORED]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThroughClause {
     /// Names of geofence sets; at least one.
     pub sets: Vec<Name>,
+    /// `BUFFER`: how far from a fence an entity has to be to have left it.
+    pub buffer: Option<Quantity>,
+    /// `AT LEAST n EVENTS`: how many positions in a row have to say that it came or left.
+    pub at_least: Option<Spanned<u64>>,
+    /// `FIRST`: whether a first position inside is an entry, if it is said.
+    pub first_enters: Option<bool>,
     /// The whole clause.
     pub span: Span,
 }
@@ -97,7 +103,7 @@ pub struct NearClause {
     pub span: Span,
 }
 
-/// `[INNER | LEFT] JOIN b ON condition [WITHIN -5 min .. 10 min]`.
+/// `[INNER | LEFT] JOIN b ON condition [WITHIN -5 min .. 10 min]`; `WITHIN d` is read as `WITHIN -d .. d`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JoinClause {
     /// Inner (the default) or left.

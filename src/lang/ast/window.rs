@@ -47,12 +47,14 @@ pub enum WindowKind {
         /// The longest session.
         max: Option<Quantity>,
     },
-    /// `COUNT n [EVERY m]`.
+    /// `COUNT n [EVERY m] [EXPIRE d]`.
     Count {
         /// Events per window.
         size: Spanned<u64>,
         /// Events from one window's start to the next.
         every: Option<Spanned<u64>>,
+        /// The silence after which a key begins anew.
+        expire: Option<Quantity>,
     },
     /// `name(args)`: a user's own assigner.
     Custom {

@@ -35,7 +35,6 @@ pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("centroid", Some(AggregateKind::Centroid)),
     ("bounding_box", Some(AggregateKind::BoundingBox)),
     ("convex_hull", Some(AggregateKind::ConvexHull)),
-    ("baseline", None),
 ];
 
 const MEDIAN: AggregateKind = AggregateKind::Quantile { millionths: 500_000 };
@@ -45,8 +44,18 @@ const TOP_MAX: i64 = 100;
 
 /// Whether the events of a variable can be aggregated so; all others are of windows.
 fn is_of_variables(name: &str, kind: AggregateKind) -> bool {
-    use AggregateKind::{Avg, Count, Distinct, First, Last, Max, Min, PathLength, Sum};
-    matches!(kind, Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength) && name != "rate"
+    use AggregateKind::{Avg, BoundingBox, Centroid, Count, Distinct, First, Last, Max, Min, PathLength, Stddev, Sum};
+    let folds = matches!(
+        kind,
+        Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength | Stddev | Centroid | BoundingBox
+    );
+    folds && name != "rate"
+}
+
+/// Whether the cells of a region can be aggregated so: they have no order but that of their numbers.
+fn is_of_cells(name: &str, kind: AggregateKind) -> bool {
+    use AggregateKind::{Ewma, First, Last, PathLength};
+    !matches!(kind, First | Last | PathLength | Ewma { .. }) && name != "rate"
 }
 
 /// Whether a function is an aggregate.
@@ -70,7 +79,7 @@ impl<'a> Compiler<'_, 'a> {
             self.rule.unsupported(&format!("{name}(…)"), call.name.span);
             return None;
         };
-        if matches!(self.site, Site::Event | Site::Constant) {
+        if matches!(self.site, Site::Event | Site::Constant | Site::Joined) {
             return self.error(
                 Diagnostic::new(
                     Code::WrongPlace,
@@ -80,11 +89,29 @@ impl<'a> Compiler<'_, 'a> {
                 .with_help("aggregates stand in MEASURES and HAVING of a window, or over a variable of a pattern"),
             );
         }
-        if self.site != Site::Window && !is_of_variables(name, kind) {
-            self.rule.unsupported(&format!("{name}(…) outside of windows"), call.name.span);
-            return None;
+        if self.site == Site::Region && !is_of_cells(name, kind) {
+            return self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    span,
+                    format!("`{name}` goes by time, and the cells of a region have no order in it"),
+                )
+                .with_help("over cells there are count, sum, avg, min, max, stddev, median and the like"),
+            );
         }
-        let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && self.site != Site::Window;
+        let at_once = matches!(self.site, Site::Window | Site::Region);
+        if !at_once && !is_of_variables(name, kind) {
+            let why = match name {
+                "rate" | "ewma" => "is over the time of a window, and a match has none of its own",
+                _ => "is over a window: of a match every partial match would have to keep all of its values",
+            };
+            return self.error(
+                Diagnostic::new(Code::WrongPlace, call.name.span, format!("`{}` {why}", call.name.text)).with_help(
+                    "put the match out row by row as a `stream:` (ALL ROWS PER MATCH), and let a window read that",
+                ),
+            );
+        }
+        let picks = matches!(kind, AggregateKind::First | AggregateKind::Last) && !at_once;
         if let Some(distinct) = call.distinct {
             match kind {
                 AggregateKind::Count if name == "count" => kind = AggregateKind::Distinct,
@@ -95,8 +122,7 @@ impl<'a> Compiler<'_, 'a> {
                 }
             }
         } else if kind == AggregateKind::Collect {
-            self.rule.unsupported("collect(…) without DISTINCT", span);
-            return None;
+            kind = AggregateKind::List;
         }
         // With FILTER it is a value to keep rather than an event to find.
         if picks && call.filter.is_none() {
@@ -190,7 +216,7 @@ impl<'a> Compiler<'_, 'a> {
 
     /// The variable that an aggregate runs over; of a window, or where it names no variable of the match, [`Var::ANY`].
     fn variable_of(&mut self, call: &Call, span: Span) -> Option<u16> {
-        if self.site == Site::Window {
+        if matches!(self.site, Site::Window | Site::Region) {
             return Some(Var::ANY);
         }
         let mut found = Vec::new();
@@ -280,6 +306,7 @@ impl<'a> Compiler<'_, 'a> {
             AggregateKind::Centroid => Type::Point,
             AggregateKind::TopK { .. }
             | AggregateKind::Collect
+            | AggregateKind::List
             | AggregateKind::BoundingBox
             | AggregateKind::ConvexHull => Type::List,
             AggregateKind::Avg
@@ -336,7 +363,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     fn fits(&mut self, call: &Call, kind: AggregateKind, typed: &Typed) -> Option<()> {
-        use Type::{Any, Bool, Duration, Fences, Float, Int, List, Point, Quantity};
+        use Type::{Any, Bool, Duration, Fences, Float, Geometry, Int, List, Point, Quantity};
         let (fits, wanted) = match kind {
             AggregateKind::Sum
             | AggregateKind::Avg
@@ -344,7 +371,7 @@ impl<'a> Compiler<'_, 'a> {
             | AggregateKind::Quantile { .. }
             | AggregateKind::Ewma { .. } => (matches!(typed.ty, Int | Float | Quantity(_) | Duration | Any), "numbers"),
             AggregateKind::Min | AggregateKind::Max => {
-                (!matches!(typed.ty, Point | List | Fences | Bool), "values that have an order")
+                (!matches!(typed.ty, Point | List | Fences | Geometry | Bool), "values that have an order")
             }
             _ if is_of_positions(kind) => (matches!(typed.ty, Point | Any), "positions"),
             _ => (true, ""),

@@ -24,10 +24,16 @@ impl Compiler<'_, '_> {
     pub(super) fn call(&mut self, call: &Call, expr: &Expr) -> Option<Typed> {
         let name = call.name.text.to_ascii_lowercase();
         // In measures the text of a key's component means the component.
-        if matches!(self.site, Site::Window | Site::Match)
+        if matches!(self.site, Site::Window | Site::Match | Site::Region)
             && let Some(typed) = self.key_component(&print_expr(expr), expr.span)
         {
             return Some(typed);
+        }
+        let of_several = aggregate::is_aggregate(&name)
+            || SPECIAL.contains(&name.as_str())
+            || MATCH_FUNCTIONS.contains(&name.as_str());
+        if self.site == Site::Pair && of_several {
+            return self.not_of_pairs(call, expr.span);
         }
         if let Some(semantics) = call.semantics {
             return self.as_of(call, semantics, expr);
@@ -52,6 +58,16 @@ impl Compiler<'_, '_> {
         }
         match self.site {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
+            // Refused already.
+            Site::Pair => None,
+            Site::Window if name.starts_with("baseline") => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` is of the events of a key, and windows are no events of this rule", call.name.text),
+                )
+                .with_help("measure first, as a `stream:` rule, and compare in a rule that reads it"),
+            ),
             Site::Match => self.retained_last(expr),
             Site::Window => self.error(
                 Diagnostic::new(
@@ -61,11 +77,36 @@ impl Compiler<'_, '_> {
                 )
                 .with_help(format!("use an aggregate: `last({})`", print_expr(expr))),
             ),
+            Site::Joined => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!(
+                        "`{}` follows one entity's positions and events, and a pair is of two streams",
+                        call.name.text
+                    ),
+                )
+                .with_help("measure it in a `stream:` rule, and join that stream"),
+            ),
+            Site::Region => self.error(
+                Diagnostic::new(
+                    Code::WrongPlace,
+                    expr.span,
+                    format!("`{}` looks at events, and a region has none of its own", call.name.text),
+                )
+                .with_help("a rule that reads this one's stream with `PARTITION BY region` can say it"),
+            ),
             Site::Event | Site::Define => match name.as_str() {
                 "prev" => self.prev(call, expr.span),
+                "baseline" | "baseline_mad" => self.baseline(call, &name, expr.span),
                 "gap" => self.no_arguments(call, expr).and_then(|()| self.gap(expr.span)),
                 "speed" => self.no_arguments(call, expr).and_then(|()| self.motion("speed", expr.span)),
                 "heading" => self.no_arguments(call, expr).and_then(|()| self.motion("heading", expr.span)),
+                "acceleration" => self.no_arguments(call, expr).and_then(|()| self.change("speed", expr.span)),
+                "turn_rate" => self.no_arguments(call, expr).and_then(|()| self.change("heading", expr.span)),
+                "outside" => self.outside(call, expr.span),
+                "nearest" => self.nearest_fence(call, expr.span),
+                "distance_to" | "route_deviation" => self.distance_to(call, expr.span),
                 _ => self.passing(call, expr.span),
             },
         }
@@ -73,10 +114,6 @@ impl Compiler<'_, '_> {
 
     fn library(&mut self, call: &Call, name: &str, span: Span) -> Option<Typed> {
         let Some(function) = func::find(name) else {
-            if matches!(name, "crossed" | "outside") {
-                self.rule.unsupported(&format!("{name}(…)"), call.name.span);
-                return None;
-            }
             let special = SPECIAL.iter().chain(MATCH_FUNCTIONS).copied();
             let all = func::all().map(|function| function.name).chain(special);
             let known = all.chain(aggregate::NAMES.iter().map(|(name, _)| *name));

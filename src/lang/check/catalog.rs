@@ -9,6 +9,10 @@ pub struct Catalog {
     pub sources: Vec<(String, Schema)>,
     /// The geofence sets; none when nobody declared any: then every name is taken for a set, with unknown properties.
     pub fence_sets: Option<Vec<FenceSetInfo>>,
+    /// The reference tables; none when nobody declared any: then every name is taken for a table, with unknown columns.
+    pub tables: Option<Vec<TableInfo>>,
+    /// The windows that an embedding program adds to the built-in ones, by name; the daemon has none.
+    pub windows: Vec<String>,
     /// No configuration was given: a stream that nobody declared is taken for a source with any fields, and that is said.
     pub open: bool,
 }
@@ -24,6 +28,17 @@ pub struct FenceSetInfo {
     pub open: bool,
 }
 
+/// A reference table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableInfo {
+    /// Its name in rules.
+    pub name: String,
+    /// Its columns and their types.
+    pub columns: Vec<(String, Type)>,
+    /// The columns that it is looked up by, all of them.
+    pub key: Vec<String>,
+}
+
 impl Catalog {
     /// The schema of a declared source.
     pub(super) fn source(&self, name: &str) -> Option<&Schema> {
@@ -35,6 +50,14 @@ impl Catalog {
         match &self.fence_sets {
             None => Ok(None),
             Some(sets) => sets.iter().find(|set| set.name == name).map(Some).ok_or(()),
+        }
+    }
+
+    /// The table of this name: `Err` where there is none, `Ok(None)` where nothing is known of it.
+    pub(super) fn table(&self, name: &str) -> Result<Option<&TableInfo>, ()> {
+        match &self.tables {
+            None => Ok(None),
+            Some(tables) => tables.iter().find(|table| table.name == name).map(Some).ok_or(()),
         }
     }
 

@@ -23,6 +23,12 @@ pub(super) enum Site {
     Match,
     /// MEASURES and HAVING of a window: the window's aggregates and its key.
     Window,
+    /// MEASURES and HAVING of a cluster: the region, and aggregates over its cells.
+    Region,
+    /// ON, MEASURES and HAVING of NEAR: the latest events of two entities, and what NEAR adds.
+    Pair,
+    /// Everything of a join but what is asked of one event: the pair.
+    Joined,
     /// No names at all.
     Constant,
 }
@@ -34,6 +40,10 @@ pub(super) struct Uses {
     pub(super) prev: bool,
     /// What THROUGH adds.
     pub(super) extra: bool,
+    /// The element that UNNEST adds.
+    pub(super) element: bool,
+    /// The left and the right event of a pair.
+    pub(super) sides: [bool; 2],
 }
 
 /// A checked subexpression: a constant that no node was made for, or a node.
@@ -82,6 +92,8 @@ pub(super) struct Compiler<'r, 'a> {
     pub(super) fence: Option<&'a ast::Call>,
     /// Inside of `prev(…)`: the event before has no event before.
     pub(super) in_prev: bool,
+    /// Inside of `baseline(…)`: what is usual for what is usual nobody keeps.
+    pub(super) in_baseline: bool,
     /// Inside of a component of the key, which names no other.
     pub(super) in_key: bool,
     /// Measures may be named: HAVING.
@@ -101,6 +113,7 @@ impl<'r, 'a> Compiler<'r, 'a> {
             own: None,
             fence,
             in_prev: false,
+            in_baseline: false,
             in_key: false,
             having: false,
             uses: Uses::default(),

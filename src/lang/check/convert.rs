@@ -74,6 +74,25 @@ impl Compiler<'_, '_> {
         self.error(Diagnostic::new(Code::OutOfRange, quantity.span, "the duration must be longer than 0"))
     }
 
+    /// The metres of a length of 0 or more, which `quantity` must be.
+    pub(super) fn metres(&mut self, quantity: &ast::Quantity) -> Option<f64> {
+        let length = self.quantity(quantity)?;
+        let Type::Quantity(unit) = length.ty else {
+            let message = format!("a length is expected here, not {}", named(length.ty));
+            let help = "write a unit of length after it: m, km, nmi, mi or ft";
+            return self.error(Diagnostic::new(Code::WrongUnit, quantity.span, message).with_help(help));
+        };
+        let Some(factor) = unit.ratio_to(Unit::Metre) else {
+            let message = format!("a length is expected here, not {}", named(length.ty));
+            return self.error(Diagnostic::new(Code::WrongUnit, quantity.span, message));
+        };
+        let metres = length.as_const().and_then(Value::number)? * factor;
+        if metres >= 0.0 {
+            return Some(metres);
+        }
+        self.error(Diagnostic::new(Code::OutOfRange, quantity.span, "a length is not less than 0"))
+    }
+
     fn unknown_unit<T>(&mut self, unit: &Spanned<String>) -> Option<T> {
         let symbols = Unit::ALL.iter().map(|unit| unit.symbol()).chain(TIME_UNITS.iter().map(|(symbol, _)| *symbol));
         let usual = match unit.value.to_lowercase().as_str() {
@@ -265,4 +284,15 @@ pub(super) fn to_ms(value: f64) -> Option<TimeMs> {
     let rounded = value.round();
     // 2^63 as a float is exact; below it the cast is too.
     (rounded.abs() < 9.223_372_036_854_776e18).then_some(rounded as TimeMs)
+}
+
+/// The type of a field that two streams have: ints become floats, units of one kind the first's.
+pub(super) fn common(a: Type, b: Type) -> Option<Type> {
+    match (a, b) {
+        _ if a == b => Some(a),
+        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
+        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
+        (Type::Quantity(x), Type::Quantity(y)) if x.dimension() == y.dimension() => Some(a),
+        _ => None,
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
         diag::{Code, Diagnostic, nearest},
         span::Span,
     },
-    model::{Type, Value},
+    model::{Type, Unit, Value},
 };
 
 /// Which fences a function means.
@@ -21,6 +21,7 @@ pub(super) enum Passing {
     Inside,
     Entered,
     Exited,
+    Crossed,
 }
 
 impl Passing {
@@ -29,6 +30,7 @@ impl Passing {
             "inside" => Some(Self::Inside),
             "entered" => Some(Self::Entered),
             "exited" => Some(Self::Exited),
+            "crossed" => Some(Self::Crossed),
             _ => None,
         }
     }
@@ -49,9 +51,19 @@ pub(super) fn fence_function(expr: &Expr) -> Option<&Call> {
 }
 
 impl<'a> Compiler<'_, 'a> {
-    /// `inside(x)`, `entered(x)`, `exited(x)`: x is a set or one fence.
+    /// `outside(x)`: not inside of any; unknown without a position.
+    pub(super) fn outside(&mut self, call: &Call, span: Span) -> Option<Typed> {
+        let inside = Call { name: Name { text: "inside".to_owned(), span: call.name.span }, ..call.clone() };
+        let inside = self.passing(&inside, span)?;
+        Some(self.not(inside))
+    }
+
+    /// `inside(x)`, `entered(x)`, `exited(x)`, `crossed(x)`: x is a set or one fence.
     pub(super) fn passing(&mut self, call: &Call, span: Span) -> Option<Typed> {
         let passing = Passing::of(&call.name.text)?;
+        if let (Passing::Crossed, [arg, side]) = (passing, call.args.as_slice()) {
+            return self.crossed_to(arg, side, span);
+        }
         let [arg] = call.args.as_slice() else {
             let message = format!("`{}` takes a geofence set or one fence", call.name.text);
             return self.error(
@@ -71,11 +83,12 @@ impl<'a> Compiler<'_, 'a> {
                 Node::HasFence(fences, Some(one))
             }),
         };
-        if passing != Passing::Exited || found.as_const().is_some() {
+        if matches!(passing, Passing::Inside | Passing::Entered) || found.as_const().is_some() {
             return Some(found);
         }
-        // Nothing is left at a first position, nor where either position is unknown: false rather than unknown.
-        let (before, now) = (self.located_before(set, "exited", span)?, self.located(set, "exited", span)?);
+        // Nothing is left or crossed at a first position, nor where either position is unknown: false rather than unknown.
+        let name = &call.name.text;
+        let (before, now) = (self.located_before(set, name, span)?, self.located(set, name, span)?);
         let known = [before, now].map(|at| {
             let absent = self.node(&[&at], Type::Bool, span, |ids| Node::IsNull(first(ids)));
             self.not(absent)
@@ -172,11 +185,119 @@ impl<'a> Compiler<'_, 'a> {
             return Some(now);
         }
         let before = self.located_before(set, function, span)?;
-        let (from, without) = if passing == Passing::Entered { (now, before) } else { (before, now) };
-        Some(self.node(&[&from, &without], Type::Fences, span, |ids| {
+        Some(match passing {
+            Passing::Inside | Passing::Entered => self.without(&now, &before, span),
+            Passing::Exited => self.without(&before, &now, span),
+            Passing::Crossed => {
+                let (entered, exited) = (self.without(&now, &before, span), self.without(&before, &now, span));
+                let lines = self.lines_crossed(set, None, span)?;
+                let both = self.together(&entered, &exited, span);
+                self.together(&both, &lines, span)
+            }
+        })
+    }
+
+    fn without(&mut self, from: &Typed, without: &Typed, span: Span) -> Typed {
+        self.node(&[from, without], Type::Fences, span, |ids| {
             let (from, without) = two(ids);
             Node::FencesMinus(from, without)
+        })
+    }
+
+    fn together(&mut self, a: &Typed, b: &Typed, span: Span) -> Typed {
+        self.node(&[a, b], Type::Fences, span, |ids| {
+            let (a, b) = two(ids);
+            Node::FencesPlus(a, b)
+        })
+    }
+
+    /// The lines of a set that lie on the way from the previous position.
+    fn lines_crossed(&mut self, set: u16, to_left: Option<bool>, span: Span) -> Option<Typed> {
+        let only = self.only;
+        let here = self.position("crossed", span)?;
+        let here = self.coerce(here, Type::Point).ok()?;
+        let (slot, _) = self.prev_slot(format!("{only:?}|None|position"), |compiler| {
+            compiler.only = only;
+            compiler.position("crossed", span)
+        })?;
+        let there = self.leaf(Node::Prev(slot), Type::Point, span);
+        Some(self.node(&[&there, &here], Type::Fences, span, |ids| {
+            let (there, here) = two(ids);
+            Node::Crossed(set, there, here, to_left)
         }))
+    }
+
+    /// `crossed(lines, 'left')`: a line of the set, to its left.
+    fn crossed_to(&mut self, lines: &Expr, side: &Expr, span: Span) -> Option<Typed> {
+        self.needs_partition("crossed", span)?;
+        let (set, None) = self.fences_meant(lines, "crossed")? else {
+            let message = "`crossed` with a side takes a set of lines";
+            return self.error(Diagnostic::new(Code::WrongArguments, lines.span, message));
+        };
+        let compiled = self.expr(side)?;
+        let to_left = match compiled.as_const() {
+            Some(Value::Text(side)) if side.as_str() == "left" => true,
+            Some(Value::Text(side)) if side.as_str() == "right" => false,
+            _ => {
+                let message = "the side to which a line is crossed is `'left'` or `'right'`, seen along the line";
+                return self.error(Diagnostic::new(Code::WrongArguments, side.span, message));
+            }
+        };
+        let crossed = self.lines_crossed(set, Some(to_left), span)?;
+        Some(self.node(&[&crossed], Type::Bool, span, |ids| Node::HasFence(first(ids), None)))
+    }
+
+    /// `nearest(set)`: the fence that is nearest.
+    pub(super) fn nearest_fence(&mut self, call: &Call, span: Span) -> Option<Typed> {
+        let [arg] = call.args.as_slice() else {
+            let message = "`nearest` takes a geofence set";
+            return self.error(Diagnostic::new(Code::WrongArguments, span, message).with_help("`nearest(ports)`"));
+        };
+        let (set, None) = self.fences_meant(arg, "nearest")? else {
+            let message = "`nearest` takes a geofence set, not one fence";
+            return self.error(Diagnostic::new(Code::WrongArguments, arg.span, message));
+        };
+        let position = self.position("nearest", span)?;
+        let position = self.coerce(position, Type::Point).ok()?;
+        Some(self.node(&[&position], Type::Fence, span, |ids| Node::Nearest(set, first(ids))))
+    }
+
+    /// `distance_to(set)`, `distance_to(set, id)`, `distance_to(enter.fence)`; `route_deviation` is the same by another name.
+    pub(super) fn distance_to(&mut self, call: &Call, span: Span) -> Option<Typed> {
+        let function = call.name.text.as_str();
+        let (set, one) = match call.args.as_slice() {
+            [arg] => self.fences_meant(arg, function)?,
+            [arg, id] => {
+                let (set, None) = self.fences_meant(arg, function)? else {
+                    let message = format!("`{function}` takes one fence, or a set and an id");
+                    return self.error(Diagnostic::new(Code::WrongArguments, arg.span, message));
+                };
+                let id = self.expr(id)?;
+                let id = match self.coerce(id, Type::Text) {
+                    Ok(id) => id,
+                    Err(id) => {
+                        let message = format!("the id of a fence is a string, not {}", self.describe(&id));
+                        return self.error(Diagnostic::new(Code::WrongType, id.span, message));
+                    }
+                };
+                (set, Some(id))
+            }
+            _ => {
+                let message = format!("`{function}` takes a geofence set, a set and a fence's id, or one fence");
+                let help = format!("`{function}(ports)`, `{function}(routes, line)`, `{function}(enter.fence)`");
+                return self.error(Diagnostic::new(Code::WrongArguments, span, message).with_help(help));
+            }
+        };
+        let position = self.position(function, span)?;
+        let position = self.coerce(position, Type::Point).ok()?;
+        let metres = Type::Quantity(Unit::Metre);
+        Some(match one {
+            None => self.node(&[&position], metres, span, |ids| Node::DistanceTo(set, first(ids), None)),
+            Some(one) => self.node(&[&position, &one], metres, span, |ids| {
+                let (position, one) = two(ids);
+                Node::DistanceTo(set, position, Some(one))
+            }),
+        })
     }
 
     /// The fences of a set around the event's position, found once per event.

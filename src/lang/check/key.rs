@@ -15,24 +15,27 @@ use crate::{
 };
 
 /// Checks PARTITION BY and notes the components; for each input the expressions of the key.
-pub(super) fn partition<'a>(rule: &mut RuleScope<'a>, parts: &'a [ast::KeyPart]) -> Vec<Vec<Expr>> {
+pub(super) fn partition<'a>(
+    rule: &mut RuleScope<'a>,
+    parts: impl IntoIterator<Item = (Option<&'a ast::Name>, &'a ast::Expr)>,
+) -> Vec<Vec<Expr>> {
     let mut exprs = vec![Vec::new(); rule.inputs.len()];
     let mut keys: Vec<KeyScope<'a>> = Vec::new();
-    for part in parts {
-        let (name, span) = match &part.name {
+    for (name, expr) in parts {
+        let (name, span) = match name {
             Some(name) => (name.text.clone(), name.span),
-            None => (name_of(&part.expr), part.expr.span),
+            None => (name_of(expr), expr.span),
         };
         if keys.iter().any(|key| key.name == name) {
             let message = format!("the key has two components named `{name}`");
             rule.report(Diagnostic::new(Code::NameTwice, span, message).with_help("name one of them with `AS`"));
             continue;
         }
-        if let Some((ty, through, of_inputs)) = component(rule, &part.expr) {
+        if let Some((ty, through, of_inputs)) = component(rule, expr) {
             for (input, expr) in exprs.iter_mut().zip(of_inputs) {
                 input.push(expr);
             }
-            keys.push(KeyScope { name, ty, text: print_expr(&part.expr), expr: &part.expr, through });
+            keys.push(KeyScope { name, ty, text: print_expr(expr), expr, through });
         }
     }
     rule.keys = keys;
@@ -54,6 +57,13 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
                     .with_help("make what it finds a field: a `stream:` rule that measures it, and a rule that reads that stream"),
             );
         }
+        if compiler.uses.element {
+            return compiler.error(
+                Diagnostic::new(Code::WrongPlace, expr.span, "the key decides whose event it is, before UNNEST takes it apart")
+                    .with_label("an element")
+                    .with_help("make the rule with UNNEST a `stream:` of its own; a rule that reads it may partition by the element"),
+            );
+        }
         if typed.is_null() {
             let stream = compiler.rule.inputs.get(input).map_or("", |input| &input.name).to_owned();
             return compiler.error(
@@ -65,7 +75,7 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
         let typed = match typed.ty {
             // A fence's number changes with its set, its id doesn't.
             Type::Fence => compiler.output(typed),
-            Type::Fences | Type::List => {
+            Type::Fences | Type::Geometry | Type::List => {
                 let message = format!("{} can't be a component of the key", named(typed.ty));
                 return compiler.error(Diagnostic::new(Code::WrongType, expr.span, message));
             }
@@ -80,7 +90,7 @@ fn component(rule: &mut RuleScope<'_>, expr: &ast::Expr) -> Option<(Type, bool, 
 }
 
 /// The name of a component that has none: the field's, `cell` for an H3 cell, else the function's.
-fn name_of(expr: &ast::Expr) -> String {
+pub(super) fn name_of(expr: &ast::Expr) -> String {
     match &expr.kind {
         ExprKind::Path(path) => path.parts.last().map(|part| part.text.clone()).unwrap_or_default(),
         ExprKind::Call(call) => {

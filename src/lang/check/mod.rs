@@ -7,14 +7,23 @@
 
 mod aggregate;
 mod arithmetic;
+mod baseline;
 mod call;
 mod catalog;
+mod cluster;
 mod compile;
 mod convert;
 mod fence;
 mod filter;
 mod graph;
+mod join;
+mod joined;
 mod key;
+mod late;
+mod latest;
+mod lookup;
+mod near;
+mod once;
 mod operator;
 mod order;
 mod output;
@@ -22,6 +31,7 @@ mod path;
 mod pattern;
 mod program;
 mod refuse;
+mod region;
 mod row;
 mod rule;
 mod scope;
@@ -34,9 +44,9 @@ mod walk;
 mod window;
 
 pub use aggregate::NAMES as AGGREGATES;
-pub use catalog::{Catalog, FenceSetInfo};
+pub use catalog::{Catalog, FenceSetInfo, TableInfo};
 pub use path::SPECIAL as CONTEXT_FUNCTIONS;
-pub use program::{Checked, Finding, check};
+pub use program::{Checked, Finding, check, check_after};
 
 #[cfg(test)]
 mod fuzz;

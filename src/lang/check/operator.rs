@@ -103,7 +103,8 @@ impl Compiler<'_, '_> {
             );
             return Some(Typed::constant(Value::Null, Type::Bool, span));
         }
-        let unordered = |ty| matches!(ty, Type::Point | Type::Fence | Type::Fences | Type::List | Type::Bool);
+        let unordered =
+            |ty| matches!(ty, Type::Point | Type::Fence | Type::Fences | Type::Geometry | Type::List | Type::Bool);
         if !matches!(op, Compare::Eq | Compare::Ne) && (unordered(left.ty) || unordered(right.ty)) {
             let wrong = if unordered(left.ty) { &left } else { &right };
             let message = format!("{} has no order: it can be compared with = and != only", named(wrong.ty));

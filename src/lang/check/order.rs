@@ -43,14 +43,14 @@ fn is_time(expr: &Expr) -> bool {
 fn part(rule: &mut RuleScope<'_>, expr: &Expr, input: usize) -> Option<Program> {
     let mut compiler = Compiler::new(rule, Site::Event, input);
     let typed = compiler.expr(expr)?;
-    if compiler.uses.prev || compiler.uses.extra {
+    if compiler.uses.prev || compiler.uses.extra || compiler.uses.element {
         return compiler.error(
             Diagnostic::new(Code::WrongPlace, expr.span, "an event's place in the order must be its own")
                 .with_label("looks at more than the event")
                 .with_help("order by fields of the event, for example a sequence number"),
         );
     }
-    if matches!(typed.ty, Type::Point | Type::Fence | Type::Fences | Type::List) {
+    if matches!(typed.ty, Type::Point | Type::Fence | Type::Fences | Type::Geometry | Type::List) {
         let message = format!("{} has no order", named(typed.ty));
         return compiler.error(Diagnostic::new(Code::WrongType, expr.span, message));
     }

@@ -2,6 +2,10 @@
 
 use super::{
     compile::{Compiler, Site, Typed},
+    joined,
+    latest::is_snapshot,
+    near::ADDED,
+    region,
     scope::RuleScope,
 };
 use crate::{
@@ -12,23 +16,34 @@ use crate::{
         span::Span,
     },
     model::{Field, Schema, Type},
-    plan::{OutputField, Role},
+    plan::{Near, OutputField, Role},
 };
 
 /// The outputs and HAVING of a rule whose measures stand at `site`.
 pub(super) fn outputs(rule: &mut RuleScope<'_>, query: &Query, site: Site) -> (Vec<OutputField>, Option<Expr>) {
     let mut outputs = Vec::new();
     keys(rule, &mut outputs);
+    if site == Site::Region {
+        region::identity(rule, &mut outputs);
+    }
     let all = site == Site::Event && query.measures.is_empty();
     if all {
         pass_on(rule, query, &mut outputs);
+    }
+    if site == Site::Joined && query.measures.is_empty() {
+        joined::fields(rule, query.span, &mut outputs);
+    }
+    if site == Site::Pair && query.measures.is_empty() {
+        outputs.extend(added(rule, Role::Measure).take(3));
     }
     for measure in &query.measures {
         let field = measured(rule, measure, site);
         add_measure(rule, measure, field, &mut outputs);
     }
-    implicit(rule, site, query.span, &mut outputs);
-    let having = query.having.as_ref().and_then(|having| {
+    implicit(rule, site, query, &mut outputs);
+    // Of a snapshot it is asked of each key's latest event.
+    let asked = query.having.as_ref().filter(|_| site != Site::Joined && !is_snapshot(query));
+    let having = asked.and_then(|having| {
         if site == Site::Event {
             return rule.report_none(
                 Diagnostic::new(Code::WrongPlace, having.span, "HAVING looks at the results of a window or pattern")
@@ -77,11 +92,9 @@ fn add_measure(
         return;
     };
     let is_key = before.role == Role::Key;
-    let repeats_key = is_key
-        && rule.keys.iter().any(|key| {
-            let text = crate::lang::print::print_expr(&measure.expr);
-            key.name == field.name && (key.text == text || key.name == text)
-        });
+    let text = crate::lang::print::print_expr(&measure.expr);
+    let is_component = |key: &super::scope::KeyScope<'_>| key.name == field.name && key.text == text;
+    let repeats_key = is_key && (field.name == text || rule.keys.iter().any(is_component));
     if repeats_key {
         return;
     }
@@ -128,6 +141,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
     if rule.through.is_some() {
         names.extend(["passage", "fence", "dwell"].map(str::to_owned));
     }
+    names.extend(rule.element.as_ref().map(|(name, _)| name.clone()));
     for (at, name) in names.iter().enumerate() {
         if names.iter().take(at).any(|before| before == name) || outputs.iter().any(|output| output.name == *name) {
             continue;
@@ -149,9 +163,10 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
     }
 }
 
-/// Adds the position where there is one, and a window's bounds.
-fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
+/// Adds the position where there is one, a window's bounds, and how many results of it came before where there can be several.
+fn implicit(rule: &mut RuleScope<'_>, site: Site, query: &Query, outputs: &mut Vec<OutputField>) {
     let inputs = rule.inputs.len();
+    let joined = if site == Site::Joined { joined::position(rule) } else { None };
     let mut add = |name: &str, ty: Type, exprs: Vec<Expr>| {
         if !outputs.iter().any(|output| output.name == name) {
             outputs.push(OutputField { name: name.to_owned(), ty, role: Role::Implicit, exprs });
@@ -166,9 +181,12 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
         Site::Window => {
             add("window_start", Type::Time, vec![leaf(Node::SpanStart, Type::Time); inputs]);
             add("window_end", Type::Time, vec![leaf(Node::SpanEnd, Type::Time); inputs]);
+            if query.allowed_lateness.is_some() {
+                add("revision", Type::Int, vec![leaf(Node::MatchNumber, Type::Int); inputs]);
+            }
         }
         Site::Match => {
-            if let Some(slot) = track(rule, span) {
+            if let Some(slot) = track(rule, query.span) {
                 let last = Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, slot);
                 add("position", Type::Point, vec![leaf(last, Type::Point); inputs]);
             }
@@ -183,8 +201,65 @@ fn implicit(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<
                 add("position", Type::Point, positions.into_iter().map(expr).collect());
             }
         }
+        Site::Joined => {
+            if let Some((side, slot)) = joined {
+                let kept = Node::Var(Var { var: side, pick: Pick::Last(0) }, slot);
+                add("position", Type::Point, vec![leaf(kept, Type::Point); inputs]);
+            }
+        }
+        Site::Region => region::fields(inputs, outputs),
+        Site::Pair => added(rule, Role::Implicit).for_each(|field| add(&field.name, field.ty, field.exprs)),
         Site::Define | Site::Constant => {}
     }
+    if rule.is_alert && matches!(site, Site::Match | Site::Event) {
+        boundary(rule, site, query.span, outputs);
+    }
+}
+
+/// What an alert shows of the last event that has a boundary, unless it measures one itself.
+fn boundary(rule: &mut RuleScope<'_>, site: Site, span: Span, outputs: &mut Vec<OutputField>) {
+    let inputs = rule.inputs.len();
+    let name = |rule: &RuleScope<'_>, input: usize| rule.streams.geometry_name(rule.stream_of(input)?);
+    let Some(first) = (0..inputs).find_map(|input| name(rule, input)) else { return };
+    if outputs.iter().any(|output| output.ty == Type::Geometry || output.name == first) {
+        return;
+    }
+    let slot = |compiler: &mut Compiler<'_, '_>| {
+        let found = name(compiler.rule, compiler.input).and_then(|name| {
+            let stream = compiler.rule.stream_of(compiler.input)?;
+            compiler.rule.streams.slot(stream, &name)
+        });
+        match found {
+            Some((slot, ty)) => compiler.leaf(Node::Field(slot), ty, span),
+            None => Typed::constant(crate::model::Value::Null, Type::Geometry, span),
+        }
+    };
+    let exprs = if site == Site::Match {
+        let mut compiler = Compiler::new(rule, Site::Event, 0);
+        let kept = compiler.shared(super::scope::Table::Retained, "None||boundary".to_owned(), |c| Some(slot(c)));
+        let Some((kept, ty)) = kept else { return };
+        let mut builder = crate::expr::Builder::new();
+        let root = builder.push(Node::Var(Var { var: Var::ANY, pick: Pick::Last(0) }, kept));
+        vec![builder.finish(root, ty); inputs]
+    } else {
+        let of_input = |input: usize| {
+            let mut compiler = Compiler::new(rule, Site::Event, input);
+            let typed = slot(&mut compiler);
+            compiler.finish(&typed)
+        };
+        (0..inputs).map(of_input).collect()
+    };
+    outputs.push(OutputField { name: first, ty: Type::Geometry, role: Role::Implicit, exprs });
+}
+
+/// What NEAR adds to the event of a pair.
+fn added(rule: &RuleScope<'_>, role: Role) -> impl Iterator<Item = OutputField> + use<> {
+    let inputs = rule.inputs.len();
+    ADDED.into_iter().zip(Near::EXTRA..).map(move |((name, ty), at)| {
+        let mut builder = crate::expr::Builder::new();
+        let root = builder.push(Node::Extra(at));
+        OutputField { name: name.to_owned(), ty, role, exprs: vec![builder.finish(root, ty); inputs] }
+    })
 }
 
 fn position_slot(rule: &RuleScope<'_>, input: usize) -> Option<u16> {

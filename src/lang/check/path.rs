@@ -2,22 +2,41 @@
 
 use super::{
     compile::{Compiler, Site, Typed, first, named},
+    convert::common,
     scope::Table,
 };
 use crate::{
     expr::{Node, Pick, Var, func},
     lang::{
-        ast::{Expr, ExprKind, Name, Path},
+        ast::{Expr, ExprKind, Measure, Name, Path},
         diag::{Code, Diagnostic, nearest},
         print::print_expr,
         span::Span,
     },
     model::{Type, Value},
+    plan::Unnest,
 };
 use std::collections::BTreeSet;
 
 /// Functions that compare consecutive events, look at fences or at a match: the compiler knows them, the library doesn't.
-pub const SPECIAL: &[&str] = &["prev", "gap", "speed", "heading", "inside", "entered", "exited"];
+pub const SPECIAL: &[&str] = &[
+    "prev",
+    "gap",
+    "speed",
+    "heading",
+    "acceleration",
+    "turn_rate",
+    "inside",
+    "outside",
+    "entered",
+    "exited",
+    "crossed",
+    "nearest",
+    "distance_to",
+    "route_deviation",
+    "baseline",
+    "baseline_mad",
+];
 
 /// Functions of a match.
 pub(super) const MATCH_FUNCTIONS: &[&str] = &["classifier", "match_number"];
@@ -38,11 +57,17 @@ impl<'a> Compiler<'_, 'a> {
             },
             Site::Match => self.match_path(head, rest, path),
             Site::Window => self.window_path(head, rest, path),
+            Site::Joined => self.joined_path(head, rest, path.span),
+            Site::Region => self.region_path(head, rest, path),
+            Site::Pair => self.pair_path(head, rest, path.span),
         }
     }
 
     /// A path at a place that looks at the event.
     pub(super) fn event_path(&mut self, head: &Name, rest: &[Name], span: Span) -> Option<Typed> {
+        if let Some(at) = self.rule.lookup(&head.text).filter(|_| !rest.is_empty()) {
+            return self.lookup_path(at, head, rest, span);
+        }
         if let Some(var) = self.rule.variable(&head.text) {
             if self.own == Some(var) {
                 return match rest.split_first() {
@@ -65,7 +90,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// `.property` of a fence; anything else has none.
-    fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
+    pub(super) fn property_of(&mut self, typed: Typed, rest: &[Name]) -> Option<Typed> {
         let Some((property, deeper)) = rest.split_first() else { return Some(typed) };
         let span = typed.span.to(property.span);
         if !matches!(typed.ty, Type::Fence) {
@@ -93,7 +118,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The field of one input; null on events of others.
-    fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
+    pub(super) fn input_field(&mut self, input: usize, field: &Name) -> Option<Typed> {
         let stream = self.rule.stream_of(input)?;
         let ty = match self.rule.streams.field_type(stream, &field.text) {
             Some(ty) => Some(ty),
@@ -150,6 +175,20 @@ impl<'a> Compiler<'_, 'a> {
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }
         }
+        if let Some(typed) = self.measure_named(name) {
+            return typed;
+        }
+        if let Some((element, ty)) = &self.rule.element
+            && *element == name.text
+        {
+            let ty = *ty;
+            if self.in_prev {
+                let message = format!("`{}` is one of several of its event: there is no previous one", name.text);
+                return self.error(Diagnostic::new(Code::WrongPlace, span, message));
+            }
+            self.uses.element = true;
+            return Some(self.leaf(Node::Extra(Unnest::EXTRA), ty, span));
+        }
         let inputs = self.inputs_at_hand();
         if let Some(ty) = self.common_type(name, &inputs)? {
             return self.field_of_any(name, &inputs, ty);
@@ -195,7 +234,7 @@ impl<'a> Compiler<'_, 'a> {
             let Some(ty) = listed else { continue };
             found = match found {
                 None => Some((input, ty)),
-                Some((before, known)) => match join(known, ty) {
+                Some((before, known)) => match common(known, ty) {
                     Some(joined) => Some((before, joined)),
                     None => {
                         let called = |input: usize| self.rule.inputs.get(input).map_or("", |input| &input.name);
@@ -271,7 +310,8 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     fn unknown_name<T>(&mut self, name: &Name, inputs: &[usize]) -> Option<T> {
-        if self.rule.measures.iter().any(|measure| measure.name.text == name.text) {
+        let measured = |measure: &Measure| measure.name.text == name.text && measure.name.span != name.span;
+        if self.rule.measures.iter().any(measured) {
             return self.error(
                 Diagnostic::new(Code::WrongPlace, name.span, format!("`{}` is a measure of this rule itself", name.text))
                     .with_help("measures don't see each other: write again what it is; HAVING and the rules that read this one may name it"),
@@ -279,7 +319,7 @@ impl<'a> Compiler<'_, 'a> {
         }
         let of_match = MATCH_FUNCTIONS.contains(&name.text.to_ascii_lowercase().as_str());
         if of_match || SPECIAL.contains(&name.text.as_str()) || func::find(&name.text).is_some() {
-            let call = if of_match || SPECIAL[1..4].contains(&name.text.as_str()) { "()" } else { "(…)" };
+            let call = if of_match || SPECIAL[1..6].contains(&name.text.as_str()) { "()" } else { "(…)" };
             return self.error(
                 Diagnostic::new(
                     Code::UnknownField,
@@ -288,6 +328,10 @@ impl<'a> Compiler<'_, 'a> {
                 )
                 .with_help(format!("functions take parentheses: `{}{call}`", name.text)),
             );
+        }
+        if let Some(at) = self.rule.lookup(&name.text) {
+            self.lookup_path(at, name, &[], name.span);
+            return None;
         }
         if self.rule.input(&name.text).is_some() {
             return self.error(
@@ -389,7 +433,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// In HAVING, a measure by its name: what it says, in its place.
-    fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
+    pub(super) fn measure_named(&mut self, name: &Name) -> Option<Option<Typed>> {
         if !self.having {
             return None;
         }
@@ -398,16 +442,5 @@ impl<'a> Compiler<'_, 'a> {
         let typed = self.expr(&measure.expr);
         self.having = true;
         Some(typed.map(|typed| Typed { span: name.span, ..typed }))
-    }
-}
-
-/// The type of a field that two streams have: ints become floats, units of one kind the first's.
-fn join(a: Type, b: Type) -> Option<Type> {
-    match (a, b) {
-        _ if a == b => Some(a),
-        (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
-        (Type::Int, Type::Float) | (Type::Float, Type::Int) => Some(Type::Float),
-        (Type::Quantity(x), Type::Quantity(y)) if x.dimension() == y.dimension() => Some(a),
-        _ => None,
     }
 }

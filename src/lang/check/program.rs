@@ -2,6 +2,7 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -12,9 +13,9 @@ use crate::{
         file::{RuleFile, RuleKind},
     },
     model::{Field, Schema, Type},
-    plan::Plan,
+    plan::{Plan, StreamOrigin},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What came of a check: a plan unless there is an error, and everything there is to say.
 #[derive(Debug)]
@@ -46,7 +47,13 @@ impl Checked {
 /// Mistakes of the files' own shape are the reader's ([`RuleFile::parse`]); where it gave any errors nothing may run even
 /// if this check finds none. Cost: the text of all rules, times the inputs of each.
 pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
-    let mut run = Run { files, catalog, findings: Vec::new() };
+    check_after(files, catalog, &Plan::default())
+}
+
+/// The same for rules that are to take the place of `running` ones: streams, fields and fence sets keep their numbers, and
+/// sources that no rule reads any more stay, so that states and waiting events of rules that are unchanged still fit.
+pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Checked {
+    let mut run = Run { files, catalog, running, findings: Vec::new() };
     let rules = run.parse();
     let order = graph::order(&rules);
     for (at, diagnostic) in &order.circles {
@@ -55,14 +62,16 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
         }
     }
     let mut streams = run.sources(&rules);
-    let mut plan = Plan::default();
+    let mut plan = Plan { fence_sets: running.fence_sets.clone(), tables: running.tables.clone(), ..Plan::default() };
     let mut sound = order.circles.is_empty();
     for &at in &order.rules {
         let Some(parsed) = rules.get(at) else { continue };
         let in_circle = order.in_circle.get(at) == Some(&true);
         let query = parsed.query.as_ref().filter(|_| !in_circle);
-        let outcome =
-            query.map(|query| rule::check_rule(parsed.rule, query, &mut streams, catalog, &mut plan.fence_sets));
+        let outcome = query.map(|query| {
+            let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
+            rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
+        });
         let mut checked = None;
         if let Some(outcome) = outcome {
             checked = outcome.rule;
@@ -96,13 +105,16 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
         ))
     });
     let wrong = run.findings.iter().any(|finding| finding.diagnostic.is_error());
+    plan.rules.iter_mut().for_each(|rule| cluster::leave_unread(rule, &streams));
     plan.streams = streams.finish();
-    Checked { plan: (sound && !wrong).then_some(plan), diagnostics: run.findings }
+    Checked { plan: (sound && !wrong).then(|| plan.after(running)), diagnostics: run.findings }
 }
 
 struct Run<'a> {
     files: &'a [RuleFile],
     catalog: &'a Catalog,
+    /// What runs so far; empty at the start.
+    running: &'a Plan,
     findings: Vec<Finding>,
 }
 
@@ -157,11 +169,16 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let running = self.running.streams.iter().filter(|stream| stream.origin == StreamOrigin::Source);
+        let known: BTreeMap<&str, &Schema> = running.map(|stream| (stream.name.as_str(), &stream.schema)).collect();
+        let is_rule = |name: &str| rules.iter().any(|rule| rule.rule.name == name);
+        names.extend(known.keys().filter(|name| !is_rule(name)));
         let mut streams = Streams::default();
         for name in names {
+            let known = known.get(name).copied();
             match self.catalog.source(name) {
-                Some(schema) => streams.add_source(name, schema),
-                None => streams.add_source(name, &open_schema()),
+                Some(schema) => streams.add_source(name, schema, known),
+                None => streams.add_source(name, &open_schema(), known),
             }
         }
         streams

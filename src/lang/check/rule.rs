@@ -2,9 +2,10 @@
 
 use super::{
     catalog::Catalog,
+    cluster,
     compile::{Compiler, Site},
     fence::fence_function,
-    filter, key, order, output, pattern, refuse,
+    filter, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -16,7 +17,7 @@ use crate::{
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, Through},
+    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, TablePlan, Through, Unnest},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -37,14 +38,20 @@ pub(super) fn check_rule(
     streams: &mut Streams,
     catalog: &Catalog,
     fence_sets: &mut Vec<String>,
+    tables: &mut Vec<TablePlan>,
 ) -> Outcome {
     let mut scope = RuleScope {
         streams,
         catalog,
+        is_alert: rule.kind == file::RuleKind::Alert,
         fence_sets,
+        tables,
+        lookups: Vec::new(),
+        looking_up: Vec::new(),
         inputs: Vec::new(),
-        partitioned: !query.partition_by.is_empty(),
+        partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
         through: None,
+        element: None,
         keys: Vec::new(),
         variables: Vec::new(),
         all_rows: false,
@@ -53,8 +60,11 @@ pub(super) fn check_rule(
         prev: Slots::default(),
         computed: Slots::default(),
         retained: Slots::default(),
+        baseline: Slots::default(),
+        baseline_hours: Vec::new(),
         aggregates: Vec::new(),
         aggregate_keys: Vec::new(),
+        joined: joined::JoinScope::default(),
         diagnostics: Vec::new(),
     };
     refuse::refuse(&mut scope, query);
@@ -70,7 +80,7 @@ pub(super) fn check_rule(
 /// Notes the streams of FROM; whether all are there.
 fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
     let mut whole = true;
-    for source in &query.from {
+    for source in query.from.iter().chain(query.joins.iter().map(|join| &join.source)) {
         let name = source.visible_name();
         let Some(stream) = scope.streams.find(&source.stream.text) else {
             // The unknown stream was reported where the streams were gathered.
@@ -81,14 +91,18 @@ fn inputs(scope: &mut RuleScope<'_>, query: &Query) -> bool {
             let message = format!("FROM names `{}` twice", name.text);
             scope.report(Diagnostic::new(Code::NameTwice, name.span, message));
             whole = false;
-        } else if scope.inputs.iter().any(|input| input.stream == stream) {
+        } else if query.joins.is_empty() && scope.inputs.iter().any(|input| input.stream == stream) {
             scope.unsupported("the same stream twice in FROM", source.span);
             whole = false;
         } else {
             scope.inputs.push(InputScope { name: name.text.clone(), stream });
         }
     }
-    whole && !scope.inputs.is_empty()
+    let whole = whole && !scope.inputs.is_empty();
+    match &query.near {
+        Some(clause) if whole => near::declare(scope, query, clause),
+        _ => whole,
+    }
 }
 
 fn clauses<'a>(
@@ -97,22 +111,52 @@ fn clauses<'a>(
     query: &'a Query,
     in_file: &mut Vec<FileDiagnostic>,
 ) -> Option<Rule> {
-    if query.near.is_some() || query.unnest.is_some() || !query.joins.is_empty() || !query.lookups.is_empty() {
-        // Refused already; the names that they add are not known here.
-        return None;
-    }
+    lookup::lookups(scope, query);
+    let mut joined = match query.joins.first() {
+        Some(clause) => Some(join::join(scope, query, clause)?),
+        None => None,
+    };
     let through = through(scope, query);
+    lookup::judge(scope);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
         pattern::declare(scope, clause);
     }
-    let key_exprs = key::partition(scope, &query.partition_by);
+    let lists = match &query.unnest {
+        Some(clause) => Some(once::unnest(scope, clause, query)?),
+        None => None,
+    };
+    let (key_exprs, pair) = match (&query.near, &mut joined) {
+        (_, Some(joined)) => (std::mem::take(&mut joined.key), None),
+        (Some(clause), None) => {
+            let others = key::partition(scope, near::others(&query.partition_by));
+            (others, Some((clause, near::ids(scope, query, clause)?)))
+        }
+        (None, None) => {
+            let by = query.partition_by.iter().map(|part| (part.name.as_ref(), &part.expr));
+            let latest_by: &[_] = match &query.operator {
+                Some(Operator::Latest(clause)) => &clause.by,
+                _ => &[],
+            };
+            (key::partition(scope, by.chain(latest_by.iter().map(|expr| (None, expr)))), None)
+        }
+    };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
-    let parts = filter::where_parts(scope, query.where_.as_ref());
+    let parts = match &mut joined {
+        Some(joined) => std::mem::take(&mut joined.parts),
+        None => filter::where_parts(scope, query.where_.as_ref()),
+    };
     let (mut body, site) = match &query.operator {
-        None => (Some(Body::Filter), Site::Event),
+        _ if joined.is_some() => (joined.map(|joined| Body::Join(Box::new(joined.join))), Site::Joined),
+        None => match pair {
+            Some((clause, ids)) => {
+                (near::near(scope, query, clause, ids).map(|near| Body::Near(Box::new(near))), Site::Pair)
+            }
+            None if latest::is_snapshot(query) => (snapshot(scope, query), Site::Event),
+            None => (Some(Body::Filter), Site::Event),
+        },
         Some(Operator::Pattern(clause)) => {
             (pattern::pattern(scope, clause).map(|pattern| Body::Pattern(Box::new(pattern))), Site::Match)
         }
@@ -125,16 +169,30 @@ fn clauses<'a>(
             }
             (window::window(scope, clause, query).map(|window| Body::Window(Box::new(window))), Site::Window)
         }
+        Some(Operator::Cluster(clause)) => {
+            (cluster::cluster(scope, clause, query).map(|cluster| Body::Cluster(Box::new(cluster))), Site::Region)
+        }
         // Refused already; its measures have names of its own that nobody could judge.
-        Some(Operator::Cluster(_) | Operator::Latest(_)) => return None,
+        Some(Operator::Latest(_)) => (snapshot(scope, query), Site::Event),
     };
     let (clock, at_end) = timers(scope, query);
+    let once = once::once(scope, query)?;
     let order = order::order(scope, &query.order_by)?;
     let (outputs, having) = output::outputs(scope, query, site);
+    if !scope.has_errors() {
+        lookup::unused(scope);
+    }
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
+        Some(Body::Near(near)) => {
+            near.retained = (0..scope.inputs.len()).map(|input| scope.retained.of_input(input)).collect();
+        }
         Some(Body::Window(window)) => {
             window.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
+        }
+        Some(Body::Join(join)) => join::finish(scope, join),
+        Some(Body::Cluster(cluster)) => {
+            cluster.aggregates = std::mem::take(&mut scope.aggregates).into_iter().map(|(_, one)| one).collect();
         }
         _ => {}
     }
@@ -154,7 +212,7 @@ fn clauses<'a>(
         computed: scope.computed.of_input(at),
         after,
     });
-    Some(Rule {
+    let checked = Rule {
         name: rule.name.clone(),
         group: rule.group.clone(),
         kind: match rule.kind {
@@ -170,22 +228,33 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
+        baselines: super::baseline::baselines(scope),
         body: body?,
         clock,
         at_end,
         having,
+        once,
         outputs,
+        mode: rule.mode,
         limits: rule.limits,
         labels: rule.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         annotations,
-    })
+    };
+    late::rule(scope, &checked, query);
+    Some(checked)
+}
+
+fn snapshot(scope: &mut RuleScope<'_>, query: &Query) -> Option<Body> {
+    latest::latest(scope, query).map(|latest| Body::Latest(Box::new(latest)))
 }
 
 /// CLOCK and AT END, which say something of timers.
 fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndPolicy>) {
     let clauses = [query.clock.map(|clock| ("CLOCK", clock.span)), query.at_end.map(|at_end| ("AT END", at_end.span))];
-    for (word, span) in clauses.into_iter().flatten().filter(|_| query.operator.is_none()) {
+    let is_filter = query.operator.is_none() && query.joins.is_empty() && query.near.is_none() && query.emit.is_none();
+    for (word, span) in clauses.into_iter().flatten().filter(|_| is_filter) {
         scope.report(
             Diagnostic::new(Code::WrongPlace, span, format!("`{word}` is about timers, and a filter has none"))
                 .with_help("patterns and windows have: absences, time-outs, ends of windows"),
@@ -250,5 +319,19 @@ fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> 
     }
     let set = scope.fence_set(set)?;
     scope.through = Some(set);
-    Some(Some(Through { set, first: FirstPosition::Enters }))
+    let buffer_m = match &clause.buffer {
+        Some(buffer) => Compiler::new(scope, Site::Constant, 0).metres(buffer)?,
+        None => 0.0,
+    };
+    let at_least = match clause.at_least.as_ref().map(|count| (u32::try_from(count.value), count.span)) {
+        None => 1,
+        Some((Ok(count @ 1..=1_000), _)) => count,
+        Some((_, span)) => {
+            let message = "AT LEAST takes 1 to 1,000 events in a row";
+            scope.report(Diagnostic::new(Code::OutOfRange, span, message));
+            return None;
+        }
+    };
+    let first = if clause.first_enters == Some(false) { FirstPosition::Ignored } else { FirstPosition::Enters };
+    Some(Some(Through { set, first, buffer_m, at_least }))
 }

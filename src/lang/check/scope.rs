@@ -1,6 +1,6 @@
 //! What is known of one rule while it is checked: its inputs, its key, its variables, and the slots given out so far.
 
-use super::{catalog::Catalog, streams::Streams};
+use super::{catalog::Catalog, joined::JoinScope, lookup::LookupScope, streams::Streams};
 use crate::{
     expr::Expr,
     lang::{
@@ -9,7 +9,7 @@ use crate::{
         span::Span,
     },
     model::{StreamId, Type},
-    plan::Aggregate,
+    plan::{Aggregate, TablePlan},
 };
 
 /// A stream of FROM.
@@ -51,10 +51,12 @@ pub(super) enum Table {
     Computed,
     /// Kept of the events of a match.
     Retained,
+    /// Kept of the past for what is usual.
+    Baseline,
 }
 
 /// Expressions on events that get a slot; each slot has one expression per input.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
     keys: Vec<String>,
     types: Vec<Type>,
@@ -89,12 +91,22 @@ impl Slots {
 pub(super) struct RuleScope<'a> {
     pub(super) streams: &'a mut Streams,
     pub(super) catalog: &'a Catalog,
+    /// Its outputs are shown: they have a geometry.
+    pub(super) is_alert: bool,
     /// The sets that any rule names so far; the index is the set's number.
     pub(super) fence_sets: &'a mut Vec<String>,
+    /// The tables that any rule looks up so far; the index is the table's number.
+    pub(super) tables: &'a mut Vec<TablePlan>,
+    /// The tables of LOOKUP.
+    pub(super) lookups: Vec<LookupScope<'a>>,
+    /// Those of them whose key is being compiled: a key may name other tables, but none that waits for it.
+    pub(super) looking_up: Vec<usize>,
     pub(super) inputs: Vec<InputScope>,
     pub(super) partitioned: bool,
     /// THROUGH's set.
     pub(super) through: Option<u16>,
+    /// What UNNEST calls the element, and its type.
+    pub(super) element: Option<(String, Type)>,
     pub(super) keys: Vec<KeyScope<'a>>,
     pub(super) variables: Vec<VariableScope<'a>>,
     /// ALL ROWS PER MATCH: measures are as of each row unless they say FINAL.
@@ -105,9 +117,14 @@ pub(super) struct RuleScope<'a> {
     pub(super) prev: Slots,
     pub(super) computed: Slots,
     pub(super) retained: Slots,
+    pub(super) baseline: Slots,
+    /// Over how many hours each of `baseline` looks.
+    pub(super) baseline_hours: Vec<u32>,
     /// Aggregates with the variable that each runs over (of a window: none), and the text of each.
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     pub(super) aggregate_keys: Vec<String>,
+    /// Of a rule with JOIN: what is known of its sides.
+    pub(super) joined: JoinScope,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -135,6 +152,7 @@ impl<'a> RuleScope<'a> {
             Table::Prev => &mut self.prev,
             Table::Computed => &mut self.computed,
             Table::Retained => &mut self.retained,
+            Table::Baseline => &mut self.baseline,
         }
     }
 

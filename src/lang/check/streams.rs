@@ -1,5 +1,7 @@
 //! The streams while rules are checked. A source's row holds only what rules read, so slots are given out as names are met.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::{Field, Schema, StreamId, Type},
     plan::{StreamOrigin, StreamPlan},
@@ -15,6 +17,8 @@ pub(super) struct Stream {
     declared: Option<Schema>,
     origin: StreamOrigin,
     level: u32,
+    /// The slots that rules read of it.
+    read: BTreeSet<u16>,
 }
 
 /// All streams; the index is the [`StreamId`].
@@ -24,9 +28,17 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Adds a source, with its id and position kept: alerts show them even if no rule names them.
-    pub(super) fn add_source(&mut self, name: &str, declared: &Schema) {
+    /// Adds a source, with its id and position kept: alerts show them even if no rule names them. The fields of `known`, a row
+    /// that runs already, keep their slots, if they are still what they were.
+    pub(super) fn add_source(&mut self, name: &str, declared: &Schema, known: Option<&Schema>) {
         let mut schema = Schema { open: declared.open, ..Schema::default() };
+        let still = |field: &Field| match declared.slot(&field.name) {
+            Some((_, ty)) => ty == field.ty,
+            None => declared.open && field.ty == Type::Any,
+        };
+        if let Some(known) = known.filter(|known| known.fields.iter().all(still)) {
+            schema.fields.clone_from(&known.fields);
+        }
         let mut keep = |slot: Option<u16>| {
             let field = declared.fields.get(usize::from(slot?))?;
             let at = schema.fields.iter().position(|kept| kept.name == field.name).unwrap_or_else(|| {
@@ -43,6 +55,7 @@ impl Streams {
             declared: Some(declared.clone()),
             origin: StreamOrigin::Source,
             level: 0,
+            read: BTreeSet::new(),
         });
     }
 
@@ -56,6 +69,7 @@ impl Streams {
             declared: None,
             origin: StreamOrigin::Rule(rule),
             level,
+            read: BTreeSet::new(),
         });
     }
 
@@ -94,6 +108,7 @@ impl Streams {
     pub(super) fn slot(&mut self, id: StreamId, name: &str) -> Option<(u16, Type)> {
         let stream = self.streams.get_mut(id.0 as usize)?;
         if let Some(found) = stream.schema.slot(name) {
+            stream.read.insert(found.0);
             return Some(found);
         }
         let declared = stream.declared.as_ref().and_then(|declared| declared.slot(name)).map(|(_, ty)| ty);
@@ -101,6 +116,17 @@ impl Streams {
         let at = u16::try_from(stream.schema.fields.len()).ok()?;
         stream.schema.fields.push(Field { name: name.to_owned(), ty });
         Some((at, ty))
+    }
+
+    /// Whether a rule reads a slot of it.
+    pub(super) fn is_read(&self, id: StreamId, slot: u16) -> bool {
+        self.get(id).is_some_and(|stream| stream.read.contains(&slot))
+    }
+
+    /// The name of its first field that is a geometry.
+    pub(super) fn geometry_name(&self, id: StreamId) -> Option<String> {
+        let fields = &self.get(id)?.schema.fields;
+        fields.iter().find(|field| field.ty == Type::Geometry).map(|field| field.name.clone())
     }
 
     /// The slot and type of its position.

@@ -1,6 +1,6 @@
 //! Rule texts in, plans out.
 
-use super::{Catalog, Checked, FenceSetInfo, check};
+use super::{Catalog, Checked, FenceSetInfo, TableInfo, check};
 use crate::{
     lang::{
         diag::{FileDiagnostic, Style},
@@ -50,8 +50,22 @@ pub(super) fn catalog() -> Catalog {
             set("airports", &[("name", Type::Text), ("speed_limit", km_h)]),
             set("ports", &[("name", Type::Text)]),
         ]),
-        open: false,
+        tables: Some(tables()),
+        ..Catalog::default()
     }
+}
+
+/// Of these tests, and of `fixtures/rules-bad`.
+fn tables() -> Vec<TableInfo> {
+    let table = |name: &str, key: &[&str], columns: &[(&str, Type)]| TableInfo {
+        name: name.to_owned(),
+        columns: columns.iter().map(|(name, ty)| ((*name).to_owned(), *ty)).collect(),
+        key: key.iter().map(|&name| name.to_owned()).collect(),
+    };
+    vec![
+        table("vehicles", &["id"], &[("id", Type::Text), ("capacity", Type::Int), ("depot", Type::Point)]),
+        table("tariffs", &["zone", "class"], &[("zone", Type::Text), ("class", Type::Int), ("fee", Type::Float)]),
+    ]
 }
 
 fn run(text: &str, catalog: &Catalog) -> (Checked, String) {
@@ -154,6 +168,14 @@ fn show_rule(rule: &Rule, out: &mut String) {
                     aggregate.ty
                 );
             }
+        }
+        Body::Join(join) => {
+            let _ = writeln!(out, "  join {} .. {} outer {}", join.lower_ms, join.upper_ms, join.outer);
+        }
+        Body::Cluster(cluster) => drop(writeln!(out, "  cluster {:?}", cluster.config)),
+        Body::Latest(latest) => drop(writeln!(out, "  {latest:?}")),
+        Body::Near(near) => {
+            let _ = writeln!(out, "  {near:?}");
         }
         Body::Window(window) => {
             let _ = writeln!(out, "  window {:?}", window.kind);

@@ -1,4 +1,5 @@
-//! Functions over consecutive events of a partition: `prev(x)`, `prev(x, n)`, `gap()`, `speed()`, `heading()`.
+//! Functions over consecutive events of a partition: `prev(x)`, `prev(x, n)`, `gap()`, `speed()`, `heading()`,
+//! `acceleration()`, `turn_rate()`.
 
 use super::{
     compile::{Compiler, Typed, two},
@@ -134,6 +135,30 @@ impl Compiler<'_, '_> {
             let elapsed = compiler.elapsed(span);
             let seconds = compiler.seconds(&elapsed);
             Some(compiler.float(Arith::Div, &way, &seconds, Type::Quantity(Unit::MetrePerSecond), span))
+        })?;
+        Some(self.leaf(Node::Computed(slot), ty, span))
+    }
+
+    /// `acceleration()`, `turn_rate()`: how fast speed or heading changed since the previous event, from three positions.
+    pub(super) fn change(&mut self, of: &'static str, span: Span) -> Option<Typed> {
+        let function = if of == "speed" { "acceleration" } else { "turn_rate" };
+        self.needs_partition(&format!("{function}()"), span)?;
+        let only = self.only;
+        let (slot, ty) = self.shared(Table::Computed, format!("{only:?}|{function}()"), |compiler| {
+            compiler.only = only;
+            let now = compiler.motion(of, span)?;
+            let (slot, ty) = compiler.prev_slot(format!("{only:?}|None|{of}()"), |compiler| {
+                compiler.only = only;
+                compiler.motion(of, span)
+            })?;
+            let before = compiler.leaf(Node::Prev(slot), ty, span);
+            let (change, unit) = match of {
+                "speed" => (compiler.float(Arith::Sub, &now, &before, ty, span), Unit::MetrePerSecondSquared),
+                _ => (compiler.measured(&before, &now, "turn", ty, span)?, Unit::DegreePerSecond),
+            };
+            let elapsed = compiler.elapsed(span);
+            let seconds = compiler.seconds(&elapsed);
+            Some(compiler.float(Arith::Div, &change, &seconds, Type::Quantity(unit), span))
         })?;
         Some(self.leaf(Node::Computed(slot), ty, span))
     }

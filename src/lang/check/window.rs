@@ -2,6 +2,7 @@
 
 use super::{
     compile::{Compiler, Site, named},
+    late,
     scope::RuleScope,
 };
 use crate::{
@@ -26,6 +27,7 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
     }
     let kind = kind(rule, clause);
     let early_ms = early(rule, clause, query);
+    let late_ms = late::lateness(rule, clause, query);
     let jitter = match (&clause.jitter, &clause.offset, &kind) {
         (Some(jitter), ..) => drawn(rule, jitter, kind.as_ref()),
         (None, Some(offset), Some(kind)) => self::offset(rule, offset, kind),
@@ -40,7 +42,7 @@ pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Qu
         *offset_ms = offset_ms.saturating_add(*shift_ms).rem_euclid(*size_ms);
         jitter = plan::Jitter::Aligned;
     }
-    Some(plan::Window { kind, jitter, early_ms: early_ms?, aggregates: Vec::new() })
+    Some(plan::Window { kind, jitter, early_ms: early_ms?, late_ms: late_ms?, aggregates: Vec::new() })
 }
 
 fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowKind> {
@@ -88,20 +90,52 @@ fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowK
             };
             Some(plan::WindowKind::Session { gap_ms: gap_ms?, max_ms })
         }
-        WindowKind::Count { size, every } => {
+        WindowKind::Count { size, every, expire } => {
+            let expire_ms = match expire {
+                Some(expire) => Some(ms(expire)?),
+                None => None,
+            };
             let step = every.as_ref().unwrap_or(size);
             let wrong = [size, step].into_iter().find(|count| !(1..=COUNT_MAX).contains(&count.value));
             match wrong {
-                None => Some(plan::WindowKind::Count { size: size.value, every: step.value }),
+                None => Some(plan::WindowKind::Count { size: size.value, every: step.value, expire_ms }),
                 Some(wrong) => rule.report_none(
                     Diagnostic::new(Code::OutOfRange, wrong.span, "so many events make no window")
                         .with_help(format!("from 1 to {COUNT_MAX}")),
                 ),
             }
         }
-        // Refused already.
-        WindowKind::Custom { .. } => None,
+        WindowKind::Custom { name, args } => custom(rule, name, args),
     }
+}
+
+/// An embedding program's own windows: the name must be known, and what they are made with constant.
+fn custom(rule: &mut RuleScope<'_>, name: &ast::Name, args: &[ast::Expr]) -> Option<plan::WindowKind> {
+    let known = &rule.catalog.windows;
+    if !known.contains(&name.text) {
+        let near = nearest(&name.text, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let listed = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let help = near.unwrap_or_else(|| match known.is_empty() {
+            true => {
+                "windows of one's own are added by a program that embeds the library, and this one has none".to_owned()
+            }
+            false => format!("this program has {}", listed()),
+        });
+        let message = format!("there are no windows called `{}`", name.text);
+        return rule.report_none(Diagnostic::new(Code::UnknownFunction, name.span, message).with_help(help));
+    }
+    let mut values = Vec::new();
+    for arg in args {
+        let typed = Compiler::new(rule, Site::Constant, 0).expr(arg)?;
+        match typed.as_const() {
+            Some(value) => values.push(value.clone()),
+            None => {
+                let message = "windows are made with constants";
+                return rule.report_none(Diagnostic::new(Code::WrongPlace, arg.span, message));
+            }
+        }
+    }
+    Some(plan::WindowKind::Custom { name: name.text.clone(), args: values })
 }
 
 const HOUR_MS: TimeMs = 3_600_000;
@@ -199,10 +233,14 @@ fn drawn_from(rule: &mut RuleScope<'_>, by: &ast::Expr) -> Option<plan::JitterBy
 }
 
 fn offset(rule: &mut RuleScope<'_>, offset: &ast::Expr, kind: &plan::WindowKind) -> Option<plan::Jitter> {
-    use plan::WindowKind::{Calendar, Count, Cumulative, Session, Sliding, Tumbling};
-    let (size_ms, period_ms) = match *kind {
+    use plan::WindowKind::{Calendar, Count, Cumulative, Custom, Session, Sliding, Tumbling};
+    let (size_ms, period_ms) = match kind.clone() {
         Tumbling { size_ms } | Calendar { size_ms, .. } | Cumulative { size_ms, .. } => (size_ms, size_ms),
         Sliding { size_ms, every_ms } => (size_ms.max(every_ms), every_ms),
+        Custom { name, .. } => {
+            let message = format!("how long `{name}` windows are is theirs to say: no OFFSET can be held to it");
+            return rule.report_none(Diagnostic::new(Code::WrongPlace, offset.span, message));
+        }
         Session { .. } | Count { .. } => {
             let message = "these windows begin with a key's first event, which no OFFSET can shift";
             return rule.report_none(Diagnostic::new(Code::WrongPlace, offset.span, message));

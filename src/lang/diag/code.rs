@@ -69,6 +69,7 @@ codes! {
     UnknownSet "E0205" "a geofence set that isn't configured";
     NameTwice "E0206" "a name that is given twice where it must be unique";
     AmbiguousName "E0207" "a name that several streams have";
+    UnknownTable "E0208" "a reference table that isn't configured";
     // Types and units.
     WrongType "E0301" "a value of another type was expected";
     UnknownUnit "E0302" "a unit that isn't there";
@@ -77,7 +78,7 @@ codes! {
     OutOfRange "E0305" "a value outside of what is possible";
     WrongPlace "E0306" "something that is fine elsewhere but means nothing here";
     BadPattern "E0307" "a pattern that can't mean what it says";
-    MissingWithin "E0308" "a pattern whose partial matches nothing bounds";
+    MissingWithin "E0308" "nothing bounds for how long events are kept";
     MissingMeasures "E0309" "a window that measures nothing";
     NeedsLimit "E0310" "a pattern whose partial matches can multiply and that nothing bounds";
     // Not supported yet.

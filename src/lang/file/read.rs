@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     lang::diag::{Code, FileDiagnostic, nearest},
-    plan::Limits,
+    plan::{Limits, Mode},
     wire::yaml::{Yaml, YamlError, parse_value},
 };
 
@@ -117,12 +117,14 @@ impl Reader {
         let named = self.rule_name(entries, path);
         self.later(entries, path);
         let expr = self.needed(entries, path, "expr", "the rule").and_then(|v| self.expr(v, &inside(path, "expr")));
+        let mode = self.mode(entries, path);
         let limits = self.limits(entries, path);
         let labels = self.labels(entries, path);
         let annotations = self.annotations(entries, path);
         let (kind, name, name_range) = named?;
         let (expr, expr_map) = expr?;
-        Some(Rule { name, name_range, kind, group: group.to_owned(), expr, expr_map, limits, labels, annotations })
+        let group = group.to_owned();
+        Some(Rule { name, name_range, kind, group, expr, expr_map, mode, limits, labels, annotations })
     }
 
     /// The rule's kind and name, if it has exactly one of each and nobody else has it.
@@ -182,20 +184,27 @@ impl Reader {
                     .with_help("leave it out"),
             );
         }
+    }
+
+    /// Whether the rule runs, and who hears of its alerts.
+    fn mode(&mut self, entries: &[(String, Yaml)], path: &Path) -> Mode {
         let path = inside(path, "mode");
-        let Some(mode) = find(entries, "mode").and_then(|m| self.text(m, &path, "a rule's mode")) else { return };
+        let mode = find(entries, "mode").and_then(|mode| self.text(mode, &path, "a rule's mode"));
         let range = self.outline.value_place(&path);
-        match mode.as_str() {
-            "active" => {}
-            "shadow" | "off" => self.report(
-                FileDiagnostic::new(Code::KeyUnsupported, range, format!("`mode: {mode}` is not supported yet"))
-                    .with_label("this version runs every rule")
-                    .with_help("leave it out, or write `active`"),
-            ),
-            _ => self.report(
-                FileDiagnostic::new(Code::BadShape, range, format!("`{mode}` is no mode of a rule"))
-                    .with_label("expected `active`, `shadow` or `off`"),
-            ),
+        match mode.as_deref() {
+            None | Some("active") => Mode::Active,
+            Some("off") => Mode::Off,
+            Some("shadow") if find(entries, "stream").is_none() => Mode::Shadow,
+            Some("shadow") => {
+                let diagnostic = FileDiagnostic::new(Code::BadShape, range, "a stream has no alerts to put aside");
+                self.report(diagnostic.with_label("expected `active` or `off`"));
+                Mode::Active
+            }
+            Some(mode) => {
+                let diagnostic = FileDiagnostic::new(Code::BadShape, range, format!("`{mode}` is no mode of a rule"));
+                self.report(diagnostic.with_label("expected `active`, `shadow` or `off`"));
+                Mode::Active
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::lang::{
     parse::parse_query,
     span::Span,
 };
-use crate::plan::Limits;
+use crate::plan::{Limits, Mode};
 
 /// What one rule file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Rule {
     pub expr: String,
     /// Where the expression stands in the file.
     pub expr_map: SourceMap,
+    /// Whether it runs, and who hears of its alerts.
+    pub mode: Mode,
     /// Bounds on what a key may hold and put out.
     pub limits: Limits,
     /// Labels of its alerts.

@@ -194,7 +194,7 @@ fn diagnostics_are_as_recorded() {
         (
             "later_keys",
             rule(
-                "      - alert: A\n        expr: FROM p\n        for: 5 min\n        mode: shadow\n        limits: {runs: 5}\n      - alert: B\n        expr: FROM p\n        mode: on\n      - alert: C\n        expr: FROM p\n        mode: active\n",
+                "      - alert: A\n        expr: FROM p\n        for: 5 min\n        mode: shadow\n        limits: {runs: 5}\n      - alert: B\n        expr: FROM p\n        mode: on\n      - alert: C\n        expr: FROM p\n        mode: active\n      - stream: d\n        expr: FROM p\n        mode: shadow\n      - stream: e\n        expr: FROM p\n        mode: off\n",
             ),
         ),
         (

@@ -92,7 +92,8 @@ const RESERVED: &[&str] = &[
 /// Words after a number that go on with the clause and so are no unit, beside the reserved and opening ones.
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
-    "LEAVE", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
+    "LEAVE", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
+    "WEIGHT", "MEMBERS", "CONFIRM",
 ];
 
 /// Words on a pattern step.
@@ -109,6 +110,9 @@ const INNER: &[(&str, &str)] = &[
     ("DENSITY", "CLUSTER BY"),
     ("EXPIRE", "CLUSTER BY"),
     ("OVERLAP", "CLUSTER BY"),
+    ("WEIGHT", "CLUSTER BY"),
+    ("MEMBERS", "CLUSTER BY"),
+    ("CONFIRM", "CLUSTER BY"),
     ("LEAVE", "NEAR"),
     ("UNTIL", "a step of PATTERN"),
 ];

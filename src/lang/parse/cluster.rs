@@ -6,7 +6,7 @@ use super::{
     literal::{count, duration, ratio},
 };
 use crate::lang::{
-    ast::{ClusterClause, Density, LatestClause, Overlap},
+    ast::{ClusterClause, Confirm, Density, LatestClause, Overlap},
     diag::{Code, Diagnostic},
     span::{Span, Spanned},
 };
@@ -26,6 +26,9 @@ pub(super) fn cluster(start: Tokens<'_>) -> Parsed<'_, ClusterClause> {
         density: None,
         expire: None,
         every: None,
+        weight: None,
+        members: None,
+        confirm: None,
         overlap: None,
         survive: None,
         split: None,
@@ -57,6 +60,12 @@ fn part<'a>(i: Tokens<'a>, clause: &mut ClusterClause) -> Result<Option<Tokens<'
         put(i, &mut clause.expire, duration(i.next())?)
     } else if i.is_word("EVERY") {
         put(i, &mut clause.every, duration(i.next())?)
+    } else if i.is_word("WEIGHT") {
+        put(i, &mut clause.weight, expression(i.next())?)
+    } else if i.is_word("MEMBERS") {
+        put(i, &mut clause.members, expression(i.next())?)
+    } else if i.is_word("CONFIRM") {
+        put(i, &mut clause.confirm, confirm(i)?)
     } else if i.is_word("OVERLAP") {
         put(i, &mut clause.overlap, overlap(i)?)
     } else if i.is_word("SURVIVE") {
@@ -93,6 +102,13 @@ fn density(start: Tokens<'_>) -> Parsed<'_, Density> {
     let (i, _) = must_word("WITHIN")(i)?;
     let (i, within) = count(i)?;
     Ok((i, Density { count: cells, within, span: i.span_from(start.span()) }))
+}
+
+fn confirm(start: Tokens<'_>) -> Parsed<'_, Confirm> {
+    let (i, hits) = count(start.next())?;
+    let (i, _) = must_word("OF")(i)?;
+    let (i, results) = count(i)?;
+    Ok((i, Confirm { hits, results, span: i.span_from(start.span()) }))
 }
 
 fn overlap(start: Tokens<'_>) -> Parsed<'_, Spanned<Overlap>> {

@@ -5,11 +5,11 @@ use super::{
     cluster::put,
     expr::expression,
     input::{Parsed, Tokens, list, must_word, must_words, name, name_of},
-    literal::{duration, must_quantity},
+    literal::{count, duration, must_quantity},
     token::{Kind, Sign},
 };
 use crate::lang::ast::{
-    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Source, ThroughClause, UnnestClause,
+    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source, ThroughClause, UnnestClause,
 };
 
 /// Words that go on with `NEAR` and `JOIN` after a source.
@@ -59,10 +59,28 @@ pub(super) fn sources(i: Tokens<'_>) -> Parsed<'_, Vec<Source>> {
     list(source)(i)
 }
 
-/// `THROUGH sets`, from the word on.
+/// `THROUGH sets [BUFFER d] [AT LEAST n EVENTS] [FIRST …]`, from the word on.
 pub(super) fn through(start: Tokens<'_>) -> Parsed<'_, ThroughClause> {
-    let (i, sets) = list(name("a geofence set's name"))(start.next())?;
-    Ok((i, ThroughClause { sets, span: i.span_from(start.span()) }))
+    let (mut i, sets) = list(name("a geofence set's name"))(start.next())?;
+    let (mut buffer, mut at_least, mut first_enters) = (None, None, None);
+    loop {
+        i = if i.is_word("BUFFER") {
+            put(i, &mut buffer, must_quantity("a distance such as `30 m`")(i.next())?)
+        } else if i.is_word("AT") && i.ahead(1).is_word("LEAST") {
+            let (rest, number) = count(i.next().next())?;
+            let (rest, _) = must_word("EVENTS")(rest)?;
+            put(i, &mut at_least, (rest, number))
+        } else if i.is_word("FIRST") {
+            match i.ahead(1) {
+                word if word.is_word("ENTERS") => put(i, &mut first_enters, (i.next().next(), true)),
+                word if word.is_word("IGNORED") => put(i, &mut first_enters, (i.next().next(), false)),
+                _ => return i.next().unexpected("`ENTERS` or `IGNORED`"),
+            }
+        } else {
+            break;
+        };
+    }
+    Ok((i, ThroughClause { sets, buffer, at_least, first_enters, span: i.span_from(start.span()) }))
 }
 
 /// `NEAR b WITHIN 500 m …`, from the word on.
@@ -98,7 +116,7 @@ pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
     Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, span: i.span_from(start.span()) }))
 }
 
-/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b]`, from its first word on.
+/// `[INNER | LEFT] JOIN b ON condition [WITHIN a .. b | WITHIN d]`, from its first word on.
 pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
     let kind = if start.is_word("LEFT") { JoinKind::Left } else { JoinKind::Inner };
     let i = if start.is_word("JOIN") { start } else { start.next() };
@@ -107,15 +125,25 @@ pub(super) fn join(start: Tokens<'_>) -> Parsed<'_, JoinClause> {
     let (i, _) = must_word("ON")(i)?;
     let (mut i, on) = expression(i)?;
     let mut within = None;
-    // Without `..` it is the clause of a pattern.
     if i.is_word("WITHIN") && !i.ahead(1).is_word("UNBOUNDED") {
         let (rest, from) = duration(i.next())?;
-        if rest.is_sign(Sign::DotDot) {
+        (i, within) = if rest.is_sign(Sign::DotDot) {
             let (rest, to) = duration(rest.next())?;
-            (i, within) = (rest, Some(JoinBounds { from, to }));
-        }
+            (rest, Some(JoinBounds { from, to }))
+        } else {
+            // One duration is how far apart they may be, whichever comes first.
+            (rest, Some(JoinBounds { from: negative(&from), to: from }))
+        };
     }
     Ok((i, JoinClause { kind, source, on, within, span: i.span_from(start.span()) }))
+}
+
+fn negative(quantity: &Quantity) -> Quantity {
+    let value = match quantity.value {
+        Number::Int(value) => Number::Int(value.saturating_neg()),
+        Number::Float(value) => Number::Float(-value),
+    };
+    Quantity { value, ..quantity.clone() }
 }
 
 /// `LOOKUP table ON condition`, from the word on.

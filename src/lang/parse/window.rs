@@ -87,7 +87,12 @@ fn kind(i: Tokens<'_>) -> Parsed<'_, WindowKind> {
             let (rest, value) = count(i.next())?;
             (i, every) = (rest, Some(value));
         }
-        return Ok((i, WindowKind::Count { size, every }));
+        let mut expire = None;
+        if i.is_word("EXPIRE") {
+            let (rest, value) = duration(i.next())?;
+            (i, expire) = (rest, Some(value));
+        }
+        return Ok((i, WindowKind::Count { size, every, expire }));
     }
     if matches!(i.peek().kind, Kind::Word | Kind::Quoted) && i.ahead(1).is_sign(Sign::Open) {
         return custom(i);

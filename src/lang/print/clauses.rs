@@ -50,6 +50,16 @@ impl Printer {
         if let Some(clause) = &query.through {
             self.put("THROUGH");
             self.list(&clause.sets, Self::name);
+            if let Some(buffer) = &clause.buffer {
+                self.put("BUFFER");
+                self.quantity(buffer);
+            }
+            if let Some(count) = &clause.at_least {
+                self.put(&format!("AT LEAST {} EVENTS", count.value));
+            }
+            if let Some(enters) = clause.first_enters {
+                self.put(if enters { "FIRST ENTERS" } else { "FIRST IGNORED" });
+            }
         }
         if let Some(clause) = &query.near {
             self.near(clause);
@@ -159,10 +169,11 @@ impl Printer {
                 self.quantity(gap);
                 self.optional("MAX", max.as_ref(), Self::quantity);
             }
-            WindowKind::Count { size, every } => {
+            WindowKind::Count { size, every, expire } => {
                 self.put("COUNT");
                 self.count(size);
                 self.optional("EVERY", every.as_ref(), Self::count);
+                self.optional("EXPIRE", expire.as_ref(), Self::quantity);
             }
             WindowKind::Custom { name, args } => {
                 // In back-ticks whatever it is: one of the built-in words would be read as such.
@@ -201,6 +212,13 @@ impl Printer {
         });
         self.optional("EXPIRE", clause.expire.as_ref(), Self::quantity);
         self.optional("EVERY", clause.every.as_ref(), Self::quantity);
+        self.optional("WEIGHT", clause.weight.as_ref(), Self::expr);
+        self.optional("MEMBERS", clause.members.as_ref(), Self::expr);
+        self.optional("CONFIRM", clause.confirm.as_ref(), |out, confirm| {
+            out.count(&confirm.hits);
+            out.put("OF");
+            out.count(&confirm.results);
+        });
         match clause.overlap.map(|o| o.value) {
             Some(Overlap::Cells) => self.put("OVERLAP BY CELLS"),
             Some(Overlap::Weight) => self.put("OVERLAP BY WEIGHT"),

@@ -208,8 +208,9 @@ fn window() -> impl Strategy<Value = Operator> {
         (quantity(), quantity()).prop_map(|(size, every)| WindowKind::Sliding { size, every }),
         (quantity(), quantity()).prop_map(|(size, every)| WindowKind::Cumulative { size, every }),
         (quantity(), option::of(quantity())).prop_map(|(gap, max)| WindowKind::Session { gap, max }),
-        (any::<u64>(), option::of(any::<u64>()))
-            .prop_map(|(size, every)| WindowKind::Count { size: spanned(size), every: every.map(spanned) }),
+        (any::<u64>(), option::of(any::<u64>()), option::of(quantity())).prop_map(|(size, every, expire)| {
+            WindowKind::Count { size: spanned(size), every: every.map(spanned), expire }
+        }),
         (name(), prop::collection::vec(expr(), 0..3)).prop_map(|(name, args)| WindowKind::Custom { name, args }),
     ];
     let jitter = prop_oneof![
@@ -239,7 +240,14 @@ fn cluster() -> impl Strategy<Value = Operator> {
     }));
     let thresholds = (ratio(), ratio(), ratio(), ratio(), ratio());
     let bounds = (count(), count(), density, option::of(quantity()), option::of(quantity()), overlap);
-    (expr(), expr(), option::of(expr()), bounds, thresholds).prop_map(|(by, hot, cold, bounds, thresholds)| {
+    let confirm = option::of((any::<u64>(), any::<u64>()).prop_map(|(hits, results)| Confirm {
+        hits: spanned(hits),
+        results: spanned(results),
+        span: AT,
+    }));
+    let held = (option::of(expr()), option::of(expr()), confirm);
+    let cell = (expr(), expr(), option::of(expr()));
+    (cell, held, bounds, thresholds).prop_map(|((by, hot, cold), (weight, members, confirm), bounds, thresholds)| {
         let (min_cells, reach, density, expire, every, overlap) = bounds;
         let (survive, split, grow, move_, dense) = thresholds;
         let overlap = overlap.map(spanned);
@@ -253,6 +261,9 @@ fn cluster() -> impl Strategy<Value = Operator> {
             density,
             expire,
             every,
+            weight,
+            members,
+            confirm,
             overlap,
             survive,
             split,
@@ -294,7 +305,11 @@ fn reading() -> impl Strategy<Value = Query> {
     });
     let lookup = (source(), expr()).prop_map(|(table, on)| LookupClause { table, on, span: AT });
     let unnest = (expr(), option::of(name())).prop_map(|(list, name)| UnnestClause { list, name, span: AT });
-    let through = prop::collection::vec(name(), 1..3).prop_map(|sets| ThroughClause { sets, span: AT });
+    let at_least = option::of((1u64..9).prop_map(|count| Spanned::new(count, AT)));
+    let through =
+        (prop::collection::vec(name(), 1..3), option::of(quantity()), at_least, option::of(any::<bool>())).prop_map(
+            |(sets, buffer, at_least, first_enters)| ThroughClause { sets, buffer, at_least, first_enters, span: AT },
+        );
     (
         prop::collection::vec(source(), 1..3),
         option::weighted(0.3, through),

@@ -12,6 +12,7 @@ use super::{
     edge::{First, Last},
     ewma::Ewma,
     extreme::{Max, Min},
+    list::List,
     path_length::PathLength,
     quantile::Quantile,
     stddev::Stddev,
@@ -25,10 +26,10 @@ use crate::{
 
 /// The running state of an aggregate.
 #[derive(Clone, Debug)]
-pub struct Accumulator(Repr);
+pub struct Accumulator(pub(super) Repr);
 
 #[derive(Clone, Debug)]
-enum Repr {
+pub(super) enum Repr {
     Count(Count),
     Sum(Sum),
     Avg(Avg),
@@ -47,6 +48,7 @@ enum Repr {
     BoundingBox(Box<BoundingBox>),
     ConvexHull(Box<ConvexHull>),
     Collect(Box<Collect>),
+    List(Box<List>),
 }
 
 // A key's state holds these flat: growth is a decision.
@@ -74,6 +76,7 @@ macro_rules! each {
             Repr::BoundingBox($it) => $body,
             Repr::ConvexHull($it) => $body,
             Repr::Collect($it) => $body,
+            Repr::List($it) => $body,
         }
     };
 }
@@ -100,6 +103,7 @@ impl Accumulator {
             AggregateKind::BoundingBox => Repr::BoundingBox(Box::default()),
             AggregateKind::ConvexHull => Repr::ConvexHull(Box::default()),
             AggregateKind::Collect => Repr::Collect(Box::default()),
+            AggregateKind::List => Repr::List(Box::default()),
         })
     }
 
@@ -124,10 +128,11 @@ impl Accumulator {
             Repr::BoundingBox(_) => AggregateKind::BoundingBox,
             Repr::ConvexHull(_) => AggregateKind::ConvexHull,
             Repr::Collect(_) => AggregateKind::Collect,
+            Repr::List(_) => AggregateKind::List,
         }
     }
 
-    /// Whether its state grows with the values that it takes.
+    /// Whether its state grows with the values that it takes: windows that slide keep a [`Running`](super::Running) of it.
     pub fn is_large(&self) -> bool {
         matches!(
             &self.0,
@@ -135,8 +140,8 @@ impl Accumulator {
                 | Repr::ApproxDistinct(_)
                 | Repr::Quantile(_)
                 | Repr::TopK(_)
-                | Repr::ConvexHull(_)
                 | Repr::Collect(_)
+                | Repr::List(_)
         )
     }
 
@@ -165,6 +170,7 @@ impl Accumulator {
             Repr::BoundingBox(it) => it.add(value),
             Repr::ConvexHull(it) => it.add(value),
             Repr::Collect(it) => it.add(value),
+            Repr::List(it) => it.add(value),
             Repr::Ewma(it) => it.add(value, time_ms),
         }
     }
@@ -190,6 +196,7 @@ impl Accumulator {
             (Repr::BoundingBox(a), Repr::BoundingBox(b)) => a.merge(b),
             (Repr::ConvexHull(a), Repr::ConvexHull(b)) => a.merge(b),
             (Repr::Collect(a), Repr::Collect(b)) => a.merge(b),
+            (Repr::List(a), Repr::List(b)) => a.merge(b),
             _ => {}
         }
     }
@@ -245,6 +252,7 @@ impl Accumulator {
             AggregateKind::BoundingBox => Repr::BoundingBox(Box::new(BoundingBox::load(reader)?)),
             AggregateKind::ConvexHull => Repr::ConvexHull(Box::new(ConvexHull::load(reader)?)),
             AggregateKind::Collect => Repr::Collect(Box::new(Collect::load(reader)?)),
+            AggregateKind::List => Repr::List(Box::new(List::load(reader)?)),
         }))
     }
 
@@ -266,6 +274,7 @@ impl Accumulator {
             Repr::BoundingBox(_) => size_of::<BoundingBox>(),
             Repr::ConvexHull(it) => size_of::<ConvexHull>() + it.heap_bytes(),
             Repr::Collect(it) => size_of::<Collect>() + it.heap_bytes(),
+            Repr::List(it) => size_of::<List>() + it.heap_bytes(),
         }
     }
 }

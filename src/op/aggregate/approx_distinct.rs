@@ -10,11 +10,11 @@ use super::distinct::key_of;
 use crate::model::{DecodeError, Reader, Value, Writer};
 
 /// As many hashes as take the room of the registers.
-const FEW: usize = 512;
+pub(super) const FEW: usize = 512;
 const INDEX_BITS: u32 = 12;
-const REGISTERS: usize = 1 << INDEX_BITS;
+pub(super) const REGISTERS: usize = 1 << INDEX_BITS;
 /// The longest run that fits the other bits, and one more for all zeros.
-const LONGEST: usize = 64 - INDEX_BITS as usize + 1;
+pub(super) const LONGEST: usize = 64 - INDEX_BITS as usize + 1;
 
 /// A sketch of a set.
 #[derive(Clone, Debug)]
@@ -114,29 +114,42 @@ impl ApproxDistinct {
 }
 
 fn observe(registers: &mut [u8; REGISTERS], hash: u64) {
-    // At most 53: the bits shifted in are ones, so that a run ends there.
-    let rest = hash << INDEX_BITS | (1 << INDEX_BITS >> 1);
-    let run = rest.leading_zeros().min(LONGEST as u32 - 1) as u8 + 1;
-    if let Some(register) = registers.get_mut((hash >> (64 - INDEX_BITS)) as usize) {
+    let (at, run) = place_of(hash);
+    if let Some(register) = registers.get_mut(at) {
         *register = (*register).max(run);
     }
 }
 
-/// Ertl's improved estimator, from how many registers hold each run.
+/// A hash's register, and its run of zeros and one more.
+pub(super) fn place_of(hash: u64) -> (usize, u8) {
+    // At most 53: the bits shifted in are ones, so that a run ends there.
+    let rest = hash << INDEX_BITS | (1 << INDEX_BITS >> 1);
+    let run = rest.leading_zeros().min(LONGEST as u32 - 1) as u8 + 1;
+    ((hash >> (64 - INDEX_BITS)) as usize, run)
+}
+
+/// How many registers hold each run, 0 where they hold none.
+pub(super) type Runs = [u32; LONGEST + 1];
+
 fn estimate(registers: &[u8; REGISTERS]) -> f64 {
-    let mut having = [0.0f64; LONGEST + 1];
+    let mut having: Runs = [0; LONGEST + 1];
     for &register in registers {
         if let Some(count) = having.get_mut(usize::from(register)) {
-            *count += 1.0;
+            *count += 1;
         }
     }
+    estimate_of(&having)
+}
+
+/// Ertl's improved estimator, from how many registers hold each run.
+pub(super) fn estimate_of(having: &Runs) -> f64 {
     let all = REGISTERS as f64;
-    let (none, full) = (having.first().copied().unwrap_or(0.0), having.last().copied().unwrap_or(0.0));
-    let mut sum = all * tau(1.0 - full / all);
+    let share = |count: Option<&u32>| f64::from(count.copied().unwrap_or(0)) / all;
+    let mut sum = all * tau(1.0 - share(having.last()));
     for &count in having.iter().take(LONGEST).skip(1).rev() {
-        sum = 0.5 * (sum + count);
+        sum = 0.5 * (sum + f64::from(count));
     }
-    sum += all * sigma(none / all);
+    sum += all * sigma(share(having.first()));
     all * all / (2.0 * std::f64::consts::LN_2 * sum)
 }
 

@@ -1,7 +1,7 @@
 //! The different values as a list, in the order of their canonical bytes: numbers and times ascend, texts are in the order of their bytes.
 
 use super::distinct::Distinct;
-use crate::model::{DecodeError, Reader, Value, Writer};
+use crate::model::{DecodeError, Key, Reader, Value, Writer};
 use std::sync::Arc;
 
 /// A set of values.
@@ -15,6 +15,11 @@ impl Collect {
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.0.merge(&other.0);
+    }
+
+    /// Calls with every value, in an order that must be of no account.
+    pub(super) fn each(&self, visit: &mut impl FnMut(&Key)) {
+        self.0.each(visit);
     }
 
     /// A list; of no values an empty one.

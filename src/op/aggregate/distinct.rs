@@ -69,6 +69,14 @@ impl Distinct {
         }
     }
 
+    /// Calls with every value, in an order that must be of no account.
+    pub(super) fn each(&self, visit: &mut impl FnMut(&Key)) {
+        match self {
+            Self::Few(keys) => keys.iter().for_each(visit),
+            Self::Many(set) => set.iter().for_each(visit),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Few(keys) => keys.len(),

@@ -3,7 +3,8 @@
 //! An [`Accumulator`] takes values one at a time, forgets them, and can say its result at any moment. Null never counts.
 //! Two of them merge: the result is that of the left one's values followed by the right one's, exactly for counts, whole
 //! numbers, extremes, distinct, first and last, boxes, hulls and sketches, and to the last bits for sums of floats. No result depends on the order
-//! of a hash. What an aggregate is *not*: it can't take a value back; sliding windows merge panes instead.
+//! of a hash. What an aggregate is *not*: it can't take a value back. Sliding
+//! windows merge panes instead; of sets and sketches they keep a [`Running`] total, from which whole panes can be taken back.
 
 mod accumulator;
 #[cfg(test)]
@@ -16,14 +17,23 @@ mod collect;
 mod compensated;
 mod convex_hull;
 mod count;
+#[cfg(test)]
+pub(crate) mod definition_test;
 mod distinct;
 mod edge;
 mod ewma;
 mod extreme;
+mod list;
 mod path_length;
 mod quantile;
+mod running;
+mod running_approx;
+mod running_quantile;
+mod running_set;
+mod running_top;
 mod stddev;
 mod sum;
 mod top_k;
 
 pub use accumulator::Accumulator;
+pub use running::Running;

@@ -23,11 +23,11 @@ pub(super) struct Quantile {
     pub(super) millionths: u32,
     /// Bucket and how many are in it, ascending: negative buckets for negative numbers, 0 for zero.
     buckets: Vec<(i32, u64)>,
-    count: u64,
-    least: f64,
-    most: f64,
+    pub(super) count: u64,
+    pub(super) least: f64,
+    pub(super) most: f64,
     /// Whether values were durations.
-    durations: bool,
+    pub(super) durations: bool,
 }
 
 impl Quantile {
@@ -76,6 +76,20 @@ impl Quantile {
         self.most = self.most.max(other.most);
         self.durations |= other.durations;
         other.buckets.iter().for_each(|&(bucket, count)| self.put(bucket, count));
+    }
+
+    /// Takes back what another one took before, but for its least and most.
+    pub(super) fn take_back(&mut self, other: &Self) {
+        for (bucket, count) in &other.buckets {
+            let Ok(at) = self.buckets.binary_search_by_key(bucket, |(bucket, _)| *bucket) else { continue };
+            if let Some((_, there)) = self.buckets.get_mut(at) {
+                *there = there.saturating_sub(*count);
+                if *there == 0 {
+                    self.buckets.remove(at);
+                }
+            }
+        }
+        self.count = self.count.saturating_sub(other.count);
     }
 
     /// Null over no values.

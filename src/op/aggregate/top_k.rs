@@ -39,6 +39,10 @@ impl TopK {
         }
     }
 
+    pub(super) fn counts(&self) -> &BTreeMap<Key, u64> {
+        &self.counts
+    }
+
     fn make_room(&mut self) {
         let mut counts: Vec<u64> = self.counts.values().copied().collect();
         counts.sort_unstable_by_key(|count| Reverse(*count));

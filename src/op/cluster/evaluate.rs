@@ -2,7 +2,6 @@
 
 use super::{
     component::{Before, Cluster, Components},
-    config::Overlap,
     grid::{Facts, NONE},
     region::{Flags, Look, Record, RegionId, Transition},
     sums::{Sums, exact_weight},
@@ -11,6 +10,7 @@ use super::{
 use crate::{
     geo::{Cell, haversine_m},
     model::TimeMs,
+    plan::regions::Overlap,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! The cells that are hot or lately were, numbered, and who is near whom.
 
-use super::{config::Config, sums::Patch};
-use crate::geo::Cell;
+use super::sums::Patch;
+use crate::{geo::Cell, model::Value, plan::regions::Config};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
@@ -16,12 +16,12 @@ pub struct Load {
     pub weight: f64,
     /// Who is in it (for `OVERLAP BY MEMBERS`): numbers that the caller gives, such as a key's hash. In any order.
     pub members: Vec<u64>,
-    /// The measures of the cell, by column; none where the cell has no value. NaN counts as none.
-    pub values: Vec<Option<f64>>,
+    /// The measures of the cell, by column; null where the cell has no value.
+    pub values: Vec<Value>,
 }
 
 /// What searches look at: a third of a cache line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spot {
     pub(super) cell: Cell,
     /// The cluster it belongs to; none if it is cold or noise.
@@ -37,7 +37,7 @@ pub(super) struct Spot {
 }
 
 /// What else there is to know of a cell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) patch: Patch,
     pub(super) load: Load,
@@ -51,7 +51,7 @@ pub(super) struct Facts {
 type Near = SmallVec<[u32; 6]>;
 
 /// All cells known. Numbers aren't stable beyond [`Grid::sweep`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grid {
     pub(super) spots: Vec<Spot>,
     /// By number, too.
@@ -223,15 +223,12 @@ impl Grid {
 }
 
 impl Load {
-    /// A weight that isn't negative, members ascending and once each, no NaN.
+    /// A weight that isn't negative, members ascending and once each.
     pub(super) fn tidy(mut self) -> Self {
         // `max` takes the other side of NaN.
         self.weight = self.weight.max(0.0);
         self.members.sort_unstable();
         self.members.dedup();
-        for value in &mut self.values {
-            *value = value.filter(|value| !value.is_nan());
-        }
         self
     }
 }

@@ -1,9 +1,9 @@
 //! Which cells are hot: hysteresis, confirmation and expiry.
 
-use super::error::ClusterError;
 use crate::{
     geo::Cell,
     model::{DecodeError, Reader, TimeMs, Writer},
+    plan::regions::{ClusterError, Confirm},
 };
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -20,32 +20,6 @@ pub enum Reading {
     Cold,
 }
 
-/// `CONFIRM n OF m`: against flicker, a cell is hot while at least `hits` of its last `results` results were hot. It turns
-/// hot that much later, and a single cold result among hot ones doesn't tear a hole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Confirm {
-    hits: u32,
-    results: u32,
-}
-
-impl Confirm {
-    /// n of m, 1 ≤ n ≤ m ≤ 64.
-    ///
-    /// # Errors
-    /// Other numbers.
-    pub fn new(hits: u32, results: u32) -> Result<Self, ClusterError> {
-        let fits = hits >= 1 && hits <= results && results <= 64;
-        fits.then_some(Self { hits, results }).ok_or(ClusterError::Confirm { hits, results })
-    }
-}
-
-impl Default for Confirm {
-    /// Each result counts at once.
-    fn default() -> Self {
-        Self { hits: 1, results: 1 }
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct State {
     /// The last results, the youngest in the lowest bit; 1 is hot.
@@ -58,7 +32,7 @@ struct State {
 }
 
 /// The heat of all cells of a rule's key. A result at t counts in `[t, t + EXPIRE)`, unless another follows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Heat {
     expire: Option<TimeMs>,
     confirm: Confirm,
@@ -88,7 +62,7 @@ impl Heat {
             Reading::Between => u64::from(was_hot),
             Reading::Cold => 0,
         };
-        let Confirm { hits, results: count } = self.confirm;
+        let (hits, count) = (self.confirm.hits(), self.confirm.results());
         let results = (known.map_or(0, |state| state.results) << 1 | bit) & (u64::MAX >> (64 - count));
         let is_hot = results.count_ones() >= hits;
         if results == 0 {

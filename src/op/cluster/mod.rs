@@ -10,16 +10,18 @@
 //! changes), brings its clusters up to date and follows their identities. The cost is that of the changes: neither
 //! cells nor regions to which nothing happened are looked at. [`Tracker`] is both, with the order of things within an instant. A state and its bytes depend on the input alone, not on the
 //! order of the cells of one instant.
+//!
+//! [`Program`] is a rule's clause: it reads events as results of cells, and puts out records as rows.
 
 mod component;
-mod config;
-mod error;
 mod evaluate;
 mod grid;
 mod heat;
 mod member;
+mod program;
 mod region;
 mod regions;
+mod row;
 mod split;
 mod state;
 mod sums;
@@ -29,12 +31,12 @@ mod tracker;
 mod transition;
 mod view;
 
-pub use config::{Config, Density, Limits, Overlap, REACH_MAX};
-pub use error::ClusterError;
+pub use crate::plan::regions::{ClusterError, Config, Confirm, Density, Limits, Overlap, REACH_MAX};
 pub use grid::Load;
-pub use heat::{Confirm, Heat, Reading};
+pub use heat::{Heat, Reading};
+pub use program::{KeyState, Program};
 pub use region::{Flags, Look, Record, RegionId, Transition};
 pub use regions::{Emit, Regions};
 pub use tracker::{Timing, Tracker};
 pub use transition::{Fate, Followed, Origin, Shared, Side, follow};
-pub use view::{Column, View};
+pub use view::View;

@@ -2,13 +2,15 @@
 
 use super::{
     component::Components,
-    config::Config,
-    error::ClusterError,
     grid::Load,
     region::{Record, RegionId},
     view::View,
 };
-use crate::{geo::Cell, model::TimeMs};
+use crate::{
+    geo::Cell,
+    model::TimeMs,
+    plan::regions::{ClusterError, Config},
+};
 use std::collections::BTreeMap;
 
 /// Which regions a tick reports.
@@ -25,7 +27,7 @@ pub enum Emit {
 ///
 /// Changes wait until [`Regions::evaluate`]; of several changes of one cell the last counts. The cells must be of one
 /// resolution: others are never neighbours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Regions {
     pub(super) components: Components,
     pub(super) pending: BTreeMap<Cell, Option<Load>>,
@@ -65,6 +67,11 @@ impl Regions {
     /// How many cells were hot at the last tick.
     pub fn hot_cells(&self) -> usize {
         self.components.grid.hot()
+    }
+
+    /// How many regions there were at the last tick.
+    pub fn len(&self) -> usize {
+        self.components.clusters.iter().filter(|cluster| cluster.id.is_some()).count()
     }
 
     /// Whether there is nothing to remember: no hot cell, no change that waits.

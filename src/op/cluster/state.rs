@@ -5,7 +5,7 @@
 //! count, then per region in order of its lowest cell:  lowest cell, id's tick, id's cell
 //! count, then per hot cell of the last state, ascending:  cell, load
 //! count, then per change that waits, ascending:  cell, whether hot, load if hot
-//! load: weight, members (count, each 8 bytes), values (count, each a flag and 8 bytes)
+//! load: weight, members (count, each 8 bytes), values (count, each as the codec writes it)
 //! ```
 
 use super::{grid::Load, region::RegionId, regions::Regions};
@@ -98,17 +98,13 @@ fn write_load(out: &mut Writer, load: &Load) {
     }
     out.len(load.values.len());
     for value in &load.values {
-        out.bool(value.is_some());
-        if let Some(value) = value {
-            out.f64(*value);
-        }
+        out.value(value);
     }
 }
 
 fn read_load(input: &mut Reader<'_>) -> Result<Load, DecodeError> {
     let weight = input.f64()?;
     let members = (0..input.len()?).map(|_| input.i64().map(|member| member as u64)).collect::<Result<_, _>>()?;
-    let value = |input: &mut Reader<'_>| if input.bool()? { input.f64().map(Some) } else { Ok(None) };
-    let values = (0..input.len()?).map(|_| value(input)).collect::<Result<_, _>>()?;
+    let values = (0..input.len()?).map(|_| input.value()).collect::<Result<_, _>>()?;
     Ok(Load { weight, members, values }.tidy())
 }

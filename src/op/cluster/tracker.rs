@@ -5,16 +5,15 @@
 //! called next, also where no result comes: always before the results of a later instant.
 
 use super::{
-    config::Config,
-    error::ClusterError,
     grid::Load,
-    heat::{Confirm, Heat, Reading},
+    heat::{Heat, Reading},
     region::Record,
     regions::{Emit, Regions},
 };
 use crate::{
     geo::Cell,
     model::{DecodeError, Reader, TimeMs, Writer},
+    plan::regions::{ClusterError, Config, Confirm},
 };
 
 /// What a clause says of time and heat.
@@ -31,7 +30,7 @@ pub struct Timing {
 }
 
 /// The regions of one key, through time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tracker {
     heat: Heat,
     regions: Regions,
@@ -101,6 +100,13 @@ impl Tracker {
         let goes_on = self.emit == Emit::All && !self.regions.is_empty();
         self.due = self.every.filter(|_| goes_on).and_then(|every| now.checked_add(every));
         records
+    }
+
+    /// From now on a tick at which nothing changed says nothing, until the next change.
+    pub fn stop_repeating(&mut self) {
+        if !self.regions.has_changes() {
+            self.due = None;
+        }
     }
 
     /// The regions of the last tick.

@@ -2,8 +2,7 @@
 //!
 //! A pure function of two states. An old region has exactly one [`Fate`], a new one exactly one [`Origin`].
 
-use super::config::Limits;
-use crate::geo::Cell;
+use crate::{geo::Cell, plan::regions::Limits};
 use std::cmp::Reverse;
 
 /// A region as far as transitions look at it.

@@ -4,33 +4,18 @@ use super::{
     component::Cluster,
     grid::{Grid, Load},
 };
-use crate::geo::{Cell, outline};
+use crate::{
+    geo::{Cell, outline},
+    model::Value,
+    op::aggregate::Accumulator,
+    plan::AggregateKind,
+};
 
 /// The cells of one region.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     grid: &'a Grid,
     cluster: &'a Cluster,
-}
-
-/// A measure over the cells of a region. Cells without a value don't count.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Column {
-    /// How many cells have a value.
-    pub count: usize,
-    /// Their sum, in order of the cells, the rounding errors made up for (Neumaier): 0 without values.
-    pub sum: f64,
-    /// The least value.
-    pub min: Option<f64>,
-    /// The greatest value.
-    pub max: Option<f64>,
-}
-
-impl Column {
-    /// The mean of the values.
-    pub fn avg(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
-    }
 }
 
 impl<'a> View<'a> {
@@ -78,21 +63,12 @@ impl<'a> View<'a> {
         outline(&self.cells().collect::<Vec<_>>()).unwrap_or_default()
     }
 
-    /// A measure over the cells, by its column in [`Load::values`].
-    pub fn column(&self, column: usize) -> Column {
-        let mut found = Column { count: 0, sum: 0.0, min: None, max: None };
-        let mut lost = 0.0;
-        let values = self.loads().filter_map(|(_, load)| load.values.get(column).copied().flatten());
-        for value in values {
-            found.count += 1;
-            let sum = found.sum + value;
-            lost += if found.sum.abs() >= value.abs() { found.sum - sum + value } else { value - sum + found.sum };
-            found.sum = sum;
-            found.min = Some(found.min.map_or(value, |min| min.min(value)));
-            found.max = Some(found.max.map_or(value, |max| max.max(value)));
+    /// An aggregate over the cells, in their order, by its column in [`Load::values`]. Cells without a value don't count.
+    pub fn column(&self, column: usize, kind: AggregateKind) -> Value {
+        let mut aggregate = Accumulator::new(kind);
+        for value in self.loads().filter_map(|(_, load)| load.values.get(column)) {
+            aggregate.add(value, 0);
         }
-        // Infinite values have an infinite sum, not what is lost of it.
-        found.sum += if lost.is_finite() { lost } else { 0.0 };
-        found
+        aggregate.result()
     }
 }

@@ -43,6 +43,7 @@ impl Program {
                 values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
                 taken,
                 row,
+                revision: 0,
                 dropped: 0,
             })
         };

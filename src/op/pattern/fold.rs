@@ -4,6 +4,7 @@
 use crate::{
     geo::{Position, geodesic_m},
     model::{DecodeError, Reader, Type, Value, Writer},
+    op::aggregate::Accumulator,
     plan::AggregateKind,
 };
 use std::cmp::Ordering;
@@ -45,7 +46,22 @@ pub(super) enum Fold {
     One(Value),
     /// The last position and the way to it.
     Way(Position, Precise),
+    /// Any other whose state is of one size: a fold is a copy of the one before with a value more.
+    Copied(Copied),
 }
+
+/// The state of an aggregate; two are equal whose results are.
+#[derive(Clone, Debug)]
+pub(super) struct Copied(Box<Accumulator>);
+
+impl PartialEq for Copied {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.kind() == other.0.kind() && self.0.result() == other.0.result()
+    }
+}
+
+/// The kinds that are copied; a state says by its place here which it is.
+const COPIED: [AggregateKind; 3] = [AggregateKind::Stddev, AggregateKind::Centroid, AggregateKind::BoundingBox];
 
 impl Fold {
     /// The fold after one more value that is not null. `seen`: for distinct counts, whether it was there before.
@@ -80,6 +96,14 @@ impl Fold {
                 (Value::Point(to), _) => Fold::Way(to, Precise::default()),
                 (_, fold) => fold.clone(),
             },
+            (kind, fold) if COPIED.contains(&kind) => {
+                let mut copy = match fold {
+                    Fold::Copied(Copied(before)) if before.kind() == kind => before.clone(),
+                    _ => Box::new(Accumulator::new(kind)),
+                };
+                copy.add(&value, 0);
+                Fold::Copied(Copied(copy))
+            }
             // The others are of windows: the checker refuses them here.
             (_, fold) => fold.clone(),
         }
@@ -123,12 +147,14 @@ impl Fold {
             }
             (_, Fold::One(value)) => value.clone(),
             (_, Fold::Way(_, metres)) => Value::from(metres.total()),
+            (_, Fold::Copied(Copied(aggregate))) => aggregate.result(),
         }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Fold::One(value) | Fold::Count(_, value) => value.heap_bytes(),
+            Fold::Copied(Copied(aggregate)) => size_of::<Accumulator>() + aggregate.heap_bytes(),
             _ => 0,
         }
     }
@@ -167,6 +193,12 @@ impl Fold {
                 writer.value(&Value::Point(*last));
                 precise(writer, metres);
             }
+            Fold::Copied(Copied(aggregate)) => {
+                writer.u8(7);
+                let kind = aggregate.kind();
+                writer.u8(COPIED.iter().position(|copied| *copied == kind).unwrap_or(0) as u8);
+                aggregate.save(writer);
+            }
         }
     }
 
@@ -184,6 +216,12 @@ impl Fold {
                 Value::Point(last) => Fold::Way(last, precise(reader)?),
                 _ => return Err(DecodeError::Unexpected { found: 6, expected: "a position" }),
             },
+            7 => {
+                let found = reader.u8()?;
+                let kind = COPIED.get(usize::from(found)).copied();
+                let kind = kind.ok_or(DecodeError::Unexpected { found: found.into(), expected: "an aggregate" })?;
+                Fold::Copied(Copied(Box::new(Accumulator::load(kind, reader)?)))
+            }
             found => return Err(DecodeError::Unexpected { found: found.into(), expected: "an aggregate" }),
         })
     }
@@ -219,6 +257,24 @@ mod tests {
             assert_eq!(fold(kind, Type::Int, &ints), expected, "{kind:?}");
             assert_eq!(fold(kind, Type::Int, &[]), of_none, "{kind:?} of nothing");
         }
+    }
+
+    #[test]
+    fn a_fold_that_is_copied_leaves_the_one_before_as_it_was_and_saves() {
+        let kind = AggregateKind::Stddev;
+        let grow = |fold: &Fold, x: i64| fold.with(kind, Value::Int(x), |_| false);
+        let two = grow(&grow(&Fold::default(), 1), 3);
+        let three = grow(&two, 100);
+        assert_eq!(two.result(kind, Type::Float), Value::Float(2.0f64.sqrt()));
+        assert_ne!(three, two);
+        let mut writer = Writer::new();
+        three.save(&mut writer);
+        let bytes = writer.into_bytes();
+        assert_eq!(Fold::load(&mut Reader::new(&bytes)).unwrap(), three);
+        assert_eq!(fold(kind, Type::Float, &[]), Value::Null);
+        let [a, b] = [(1.0, 0.0), (3.0, 0.0)].map(|(lon, lat)| Value::Point(Position::new(lon, lat).unwrap()));
+        let box_of_two = fold(AggregateKind::BoundingBox, Type::List, &[a, b]);
+        assert_eq!(box_of_two, Value::List(std::sync::Arc::new([1.0, 0.0, 3.0, 0.0].map(Value::Float).to_vec())));
     }
 
     #[test]

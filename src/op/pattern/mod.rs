@@ -46,6 +46,7 @@ mod group;
 mod growth;
 mod heap;
 mod item;
+mod migrate;
 mod never;
 mod place;
 mod program;

@@ -60,6 +60,14 @@ pub trait WindowAssigner: fmt::Debug + Send + Sync {
         windows.into_iter().min_by_key(|span| (span.end_ms, span.start_ms))
     }
 
+    /// Of the windows that contain the instant the one that ends last. Worth its own way where windows are many.
+    fn last(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        let mut windows = Vec::new();
+        self.assign(time_ms, offset_ms, &mut windows);
+        windows.retain(|span| span.contains(time_ms));
+        windows.into_iter().max_by_key(|span| (span.end_ms, span.start_ms))
+    }
+
     /// The window that stays empty before a silent key is forgotten, once `closed` gave a result and no other is open; of
     /// windows of panes the one that closes after `closed`. Its end is after that of `closed`. By default the first that
     /// contains the instant at which `closed` ends; with none, the key gives no empty result.

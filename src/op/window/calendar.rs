@@ -61,6 +61,10 @@ impl WindowAssigner for Calendar {
         Some(span).filter(|span| span.contains(time_ms))
     }
 
+    fn last(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        self.first(time_ms, offset_ms)
+    }
+
     fn stagger_ms(&self) -> Option<TimeMs> {
         Some(self.size_ms)
     }

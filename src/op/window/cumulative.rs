@@ -42,6 +42,10 @@ impl WindowAssigner for Cumulative {
         Some(Span { start_ms, end_ms: self.step(time_ms, offset_ms).end_ms }).filter(|span| span.contains(time_ms))
     }
 
+    fn last(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        Some(grid(time_ms, offset_ms, self.size_ms)).filter(|span| span.contains(time_ms))
+    }
+
     fn stagger_ms(&self) -> Option<TimeMs> {
         Some(self.size_ms)
     }

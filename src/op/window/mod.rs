@@ -4,7 +4,8 @@
 //! a [`Scratch`] belongs to a shard, is reused and never saved. Which windows an event falls into is said by a
 //! [`WindowAssigner`], the seam for windows of one's own.
 //!
-//! Events of a key come in order of event time, so a window that closes is complete: nothing is ever taken back here.
+//! Events of a key come in order of event time, so a window that closes is complete, unless the rule has
+//! ALLOWED LATENESS: then a late event puts its result out again, and nothing is ever taken back.
 //! What this room is *not*: it orders no events, keeps no timers (it only says when the next one is due, [`Program::deadline`]), and looks up no key.
 //!
 //! # A key's life
@@ -26,16 +27,20 @@
 //! addition and a result a merger or two, whatever the number of windows that an event is in. Counted windows are the
 //! same over numbers of events. Any other assigner's windows are each kept by themselves.
 //!
+//! With ALLOWED LATENESS what is over is kept for as long as a late event may change it: everything is in `kept` then.
+//!
 //! # Jitter
 //!
 //! Offsets come from `hash(seed, window, key)` and from nothing else: see [`Stagger`]. `JITTER NATURAL` takes the first
 //! event's time, which the state keeps as long as the key lives.
 
 mod assigner;
+mod assigners;
 mod calendar;
 mod counted;
 mod cumulative;
 mod jitter;
+mod kept;
 mod panes;
 mod program;
 mod session;
@@ -45,11 +50,14 @@ mod step;
 mod tumbling;
 
 #[cfg(test)]
+mod late_test;
+#[cfg(test)]
 mod model_test;
 #[cfg(test)]
 mod tests;
 
 pub use assigner::{Shape, Span, WindowAssigner};
+pub use assigners::Assigners;
 pub use calendar::Calendar;
 pub use counted::Counted;
 pub use cumulative::Cumulative;

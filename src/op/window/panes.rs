@@ -8,7 +8,8 @@
 //! no aggregate has to take anything back, the least and largest included. Aggregates merge in the order of time.
 //!
 //! That takes one more state of each aggregate per pane. Where a state holds many values (sets and sketches) it would be the
-//! square of what came: those stay with their panes, and a result merges them all.
+//! square of what came: those stay with their panes, and a [`Running`] total takes each pane once when it is whole and once
+//! back when it is forgotten. The totals are not saved, as the panes are all that is in them.
 //!
 //! ```text
 //!  old, its top at the right         young
@@ -18,7 +19,7 @@
 use super::{Program, Span, state::Accumulators};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Writer},
-    op::aggregate::Accumulator,
+    op::aggregate::{Accumulator, Running},
 };
 
 /// The panes of one key and the window that they are in.
@@ -28,10 +29,16 @@ pub(super) struct Panes {
     pub(super) next: Option<Span>,
     /// How many events the key had, where windows are counted.
     pub(super) count: i64,
+    /// When its last event was, where windows are counted.
+    pub(super) last_ms: TimeMs,
     old: Vec<Pane>,
     young: Vec<Pane>,
     /// All of `young` but its last.
     sum: Option<Pane>,
+    /// By aggregate, for those that stay with their panes: the totals of the `summed` oldest panes. Empty where there is no
+    /// such aggregate, or nothing is summed.
+    running: Vec<Option<Running>>,
+    summed: usize,
 }
 
 /// A pane, or several that follow one another as one.
@@ -84,16 +91,37 @@ impl Panes {
         self.young.push(pane);
     }
 
-    /// Everything in it as one; none if it is empty.
-    pub(super) fn total(&self) -> Option<Pane> {
+    /// Everything in it as one, but for what [`running`](Self::running) then has; none if it is empty. All panes are whole.
+    pub(super) fn total(&mut self) -> Option<Pane> {
+        self.run_on();
         let mut parts = self.old.last().into_iter().chain(&self.sum).chain(self.young.last());
         let mut total = parts.next()?.without_large();
         parts.for_each(|part| total.merge(part));
-        for (at, own) in total.accumulators.iter_mut().enumerate().filter(|(_, own)| own.is_large()) {
-            let panes = self.old.iter().rev().chain(&self.young);
-            panes.filter_map(|pane| pane.accumulators.get(at)).for_each(|pane| own.merge(pane));
-        }
         Some(total)
+    }
+
+    /// The totals of sets and sketches as of the last [`total`](Self::total), by aggregate.
+    pub(super) fn running(&self) -> &[Option<Running>] {
+        &self.running
+    }
+
+    /// Takes the panes into the totals that aren't in them yet.
+    fn run_on(&mut self) {
+        let Some(first) = self.old.last().or(self.young.first()) else { return };
+        if self.running.is_empty() {
+            if !first.accumulators.iter().any(Accumulator::is_large) {
+                return;
+            }
+            self.running = first.accumulators.iter().map(|own| Running::new(own.kind())).collect();
+        }
+        for pane in self.old.iter().rev().chain(&self.young).skip(self.summed) {
+            for (running, own) in self.running.iter_mut().zip(&pane.accumulators) {
+                if let Some(running) = running {
+                    running.push(own);
+                }
+            }
+        }
+        self.summed = self.old.len() + self.young.len();
     }
 
     /// Forgets the panes that begin before `start_ms`.
@@ -108,7 +136,18 @@ impl Panes {
             if self.old.last().is_none_or(|pane| pane.span.start_ms >= start_ms) {
                 return;
             }
-            self.old.pop();
+            let Some(pane) = self.old.pop() else { return };
+            if self.summed > 0 {
+                self.summed -= 1;
+                for (running, own) in self.running.iter_mut().zip(&pane.accumulators) {
+                    if let Some(running) = running {
+                        running.pop(own);
+                    }
+                }
+            }
+            if self.summed == 0 {
+                self.running = Vec::new();
+            }
         }
     }
 
@@ -131,7 +170,9 @@ impl Panes {
     pub(super) fn heap_bytes(&self) -> usize {
         let places = (self.old.capacity() + self.young.capacity()) * size_of::<Pane>();
         let panes = self.old.iter().chain(&self.young).chain(&self.sum);
-        places + panes.map(|pane| super::state::heap_bytes(&pane.accumulators)).sum::<usize>()
+        let running = self.running.capacity() * size_of::<Option<Running>>()
+            + self.running.iter().flatten().map(Running::heap_bytes).sum::<usize>();
+        places + running + panes.map(|pane| super::state::heap_bytes(&pane.accumulators)).sum::<usize>()
     }
 
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -141,6 +182,7 @@ impl Panes {
             writer.i64(next.end_ms);
         }
         writer.i64(self.count);
+        writer.i64(self.last_ms);
         for stack in [self.old.as_slice(), &self.young, self.sum.as_slice()] {
             writer.len(stack.len());
             for pane in stack {
@@ -157,7 +199,7 @@ impl Panes {
             true => Some(Span { start_ms: reader.i64()?, end_ms: reader.i64()? }),
             false => None,
         };
-        let count = reader.i64()?;
+        let (count, last_ms) = (reader.i64()?, reader.i64()?);
         let mut stack = || {
             let pane = |reader: &mut Reader<'_>| {
                 let span = Span { start_ms: reader.i64()?, end_ms: reader.i64()? };
@@ -175,6 +217,6 @@ impl Panes {
         if sum.len() > 1 || !ordered || count < 0 || next.is_some_and(|next| next.start_ms >= next.end_ms) {
             return Err(DecodeError::Unexpected { found: sum.len() as u64, expected: "panes in order" });
         }
-        Ok(Self { next, count, old, young, sum: sum.pop() })
+        Ok(Self { next, count, last_ms, old, young, sum: sum.pop(), running: Vec::new(), summed: 0 })
     }
 }

@@ -1,8 +1,8 @@
 //! The program of a window rule, and how it is built.
 
-use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner};
+use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner, step::Coming};
 use crate::{
-    expr::{Env, Expr, Node},
+    expr::{Expr, Node},
     model::{Key, TimeMs, Value, format_duration},
     plan::{self, AggregateKind, Jitter, WindowKind},
 };
@@ -24,6 +24,14 @@ pub enum BuildError {
         assigner: String,
         /// The period given.
         early_ms: TimeMs,
+    },
+    /// ALLOWED LATENESS is not more than 0, or these windows depend on the order in which events come.
+    #[error("windows `{assigner}` can't take events that are late by up to {late_ms} ms")]
+    Late {
+        /// What the assigner calls itself.
+        assigner: String,
+        /// The lateness given.
+        late_ms: TimeMs,
     },
     /// The share of the size that JITTER draws from is out of range.
     #[error("jitter of {percent} %: it must be more than 0 and at most 100")]
@@ -67,6 +75,10 @@ pub struct Program {
     pub(super) feeds: Vec<Vec<Feed>>,
     /// EMIT EVERY.
     pub(super) early_ms: Option<TimeMs>,
+    /// EXPIRE of windows that are counted: a key that is silent for so long begins anew.
+    pub(super) expire_ms: Option<TimeMs>,
+    /// ALLOWED LATENESS.
+    pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
 }
@@ -114,7 +126,8 @@ impl Program {
     /// The program of a rule's WINDOW clause. `name` is the rule's name, `seed` the run's; both only matter to jitter.
     ///
     /// # Errors
-    /// When the plan is not one that the checker makes.
+    /// When the plan is not one that the checker makes, or the windows are a user's own: those take
+    /// [`with_assigner`](Self::with_assigner).
     pub fn new(
         window: &plan::Window,
         name: &str,
@@ -124,7 +137,14 @@ impl Program {
         having: Option<&Expr>,
     ) -> Result<Self, BuildError> {
         let assigner = assigner(&window.kind).ok_or_else(|| BuildError::Kind { kind: window.kind.clone() })?;
-        Self::with_assigner(assigner, window, name, seed, inputs, outputs, having)
+        let mut program = Self::with_assigner(assigner, window, name, seed, inputs, outputs, having)?;
+        if let WindowKind::Count { expire_ms: Some(expire_ms), .. } = window.kind {
+            if expire_ms <= 0 {
+                return Err(BuildError::Kind { kind: window.kind.clone() });
+            }
+            program.expire_ms = Some(expire_ms);
+        }
+        Ok(program)
     }
 
     /// The same with a user's own assigner in place of `window.kind`, which is not looked at.
@@ -188,9 +208,16 @@ impl Program {
         {
             return Err(BuildError::Early { assigner: assigner.describe(), early_ms });
         }
+        if let Some(late_ms) = window.late_ms
+            && (late_ms <= 0 || !matches!(shape, Shape::Apart | Shape::Panes) || matches!(offset, Offset::Natural(_)))
+        {
+            return Err(BuildError::Late { assigner: assigner.describe(), late_ms });
+        }
         Ok(Self {
             shape,
             early_ms: window.early_ms,
+            expire_ms: None,
+            late_ms: window.late_ms,
             assigner,
             offset,
             kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
@@ -224,6 +251,12 @@ impl Program {
         if let Some(early_ms) = self.early_ms {
             let _ = write!(text, ", so far every {}", format_duration(early_ms));
         }
+        if let Some(expire_ms) = self.expire_ms {
+            let _ = write!(text, ", anew after a silence of {}", format_duration(expire_ms));
+        }
+        if let Some(late_ms) = self.late_ms {
+            let _ = write!(text, ", again for events late by up to {}", format_duration(late_ms));
+        }
         for (at, kind) in self.kinds.iter().enumerate() {
             text.push_str(if at == 0 { "; " } else { ", " });
             text.push_str(word(*kind));
@@ -235,15 +268,21 @@ impl Program {
         text
     }
 
+    /// Whether the rule has ALLOWED LATENESS.
+    pub fn takes_late(&self) -> bool {
+        self.late_ms.is_some()
+    }
+
     pub(super) fn kinds(&self) -> impl Iterator<Item = AggregateKind> {
         self.kinds.iter().copied()
     }
 
     /// The offset of a key whose first event this is.
-    pub(super) fn draw(&self, input: usize, env: &Env<'_>) -> TimeMs {
+    pub(super) fn draw(&self, coming: Coming<'_>) -> TimeMs {
+        let Coming { input, time_ms, env } = coming;
         match &self.offset {
             Offset::Fixed(offset_ms) => *offset_ms,
-            Offset::Natural(period_ms) => env.event.header.time_ms.rem_euclid(*period_ms),
+            Offset::Natural(period_ms) => time_ms.rem_euclid(*period_ms),
             Offset::ByKey(stagger) => stagger.offset_ms(env.key),
             Offset::ByValue(stagger, exprs) => {
                 let value = exprs.get(input).map_or(Value::Null, |expr| expr.value(env));
@@ -267,8 +306,9 @@ fn assigner(kind: &WindowKind) -> Option<Arc<dyn WindowAssigner>> {
         WindowKind::Sliding { size_ms, every_ms } => shared(Sliding::new(*size_ms, *every_ms)),
         WindowKind::Cumulative { size_ms, every_ms } => shared(Cumulative::new(*size_ms, *every_ms)),
         WindowKind::Session { gap_ms, max_ms } => shared(Session::new(*gap_ms, *max_ms)),
-        WindowKind::Count { size, every } => shared(Counted::new(*size, *every)),
+        WindowKind::Count { size, every, .. } => shared(Counted::new(*size, *every)),
         WindowKind::Calendar { size_ms, offset_ms, zone } => shared(Calendar::new(*size_ms, *offset_ms, zone.clone())),
+        WindowKind::Custom { .. } => None,
     }
 }
 
@@ -295,6 +335,7 @@ fn word(kind: AggregateKind) -> &'static str {
         AggregateKind::Centroid => "centroid",
         AggregateKind::BoundingBox => "bounding_box",
         AggregateKind::ConvexHull => "convex_hull",
-        AggregateKind::Collect => "collect",
+        AggregateKind::Collect => "collect distinct",
+        AggregateKind::List => "collect",
     }
 }

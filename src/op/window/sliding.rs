@@ -49,6 +49,12 @@ impl WindowAssigner for Sliding {
         Some(self.window(self.first_start(time_ms, offset_ms))).filter(|span| span.contains(time_ms))
     }
 
+    fn last(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        let (every, offset) = (i128::from(self.every_ms), i128::from(offset_ms));
+        let start = (i128::from(time_ms) - offset).div_euclid(every) * every + offset;
+        Some(self.window(start)).filter(|span| span.contains(time_ms))
+    }
+
     fn next(&self, closed: Span, offset_ms: TimeMs) -> Option<Span> {
         // From the end, since a start may be cut off.
         let start = i128::from(closed.end_ms) - i128::from(self.size_ms);
@@ -97,6 +103,7 @@ mod tests {
             let expected: Vec<Span> = starts.map(|start| Span { start_ms: start, end_ms: start + size }).collect();
             prop_assert_eq!(&windows, &expected);
             prop_assert_eq!(sliding.first(time, offset), expected.first().copied());
+            prop_assert_eq!(sliding.last(time, offset), expected.last().copied());
             let pane = sliding.pane(time, offset).unwrap();
             prop_assert!(pane.contains(time));
             for other in [pane.start_ms, pane.end_ms - 1] {

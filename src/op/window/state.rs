@@ -1,10 +1,10 @@
 //! What is kept per key: its offset and its open windows, or the panes of windows that overlap. With one aggregate and one
 //! open window nothing is on the heap.
 
-use super::{Program, Span, panes::Panes};
+use super::{Program, Span, kept::Kept, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
-    op::aggregate::Accumulator,
+    op::aggregate::{Accumulator, Running},
 };
 use smallvec::SmallVec;
 
@@ -16,7 +16,16 @@ pub struct KeyState {
     /// Ascending by end, then start. Of windows that don't overlap there is at most one.
     pub(super) open: SmallVec<[OpenWindow; 1]>,
     /// Of windows that are made of panes: those, and nothing is in `open`.
-    pub(super) panes: Option<Box<Panes>>,
+    pub(super) shared: Option<Box<Shared>>,
+}
+
+/// Windows that share what they hold.
+#[derive(Clone, Debug)]
+pub(super) enum Shared {
+    /// Those that overlap.
+    Panes(Panes),
+    /// Those that late events may change.
+    Kept(Kept),
 }
 
 /// One per aggregate of the rule.
@@ -47,19 +56,29 @@ pub struct Scratch {
 
 impl Default for KeyState {
     fn default() -> Self {
-        Self { offset_ms: UNKNOWN, open: SmallVec::new(), panes: None }
+        Self { offset_ms: UNKNOWN, open: SmallVec::new(), shared: None }
     }
 }
 
 impl KeyState {
     /// Whether nothing is open, so that the state may be dropped: the key's next event makes the same state again.
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.panes.as_ref().is_none_or(|panes| panes.next.is_none() && panes.count == 0)
+        self.open.is_empty()
+            && match self.shared.as_deref() {
+                None => true,
+                Some(Shared::Panes(panes)) => panes.next.is_none() && panes.count == 0,
+                Some(Shared::Kept(kept)) => kept.is_idle(),
+            }
     }
 
     /// How many windows are open, one that waits empty included. Windows that share panes count as one.
     pub fn open_windows(&self) -> usize {
-        self.open.len() + usize::from(self.panes.as_ref().is_some_and(|panes| panes.next.is_some()))
+        let shared = match self.shared.as_deref() {
+            None => false,
+            Some(Shared::Panes(panes)) => panes.next.is_some(),
+            Some(Shared::Kept(kept)) => kept.is_open(),
+        };
+        self.open.len() + usize::from(shared)
     }
 
     /// The key's offset, once an event made it known.
@@ -71,8 +90,12 @@ impl KeyState {
     pub fn heap_bytes(&self) -> usize {
         let spilled = if self.open.spilled() { self.open.capacity() * size_of::<OpenWindow>() } else { 0 };
         let windows = self.open.iter().map(|open| heap_bytes(&open.accumulators));
-        let panes = self.panes.as_ref().map_or(0, |panes| size_of::<Panes>() + panes.heap_bytes());
-        spilled + windows.sum::<usize>() + panes
+        let shared = match self.shared.as_deref() {
+            None => 0,
+            Some(Shared::Panes(panes)) => size_of::<Shared>() + panes.heap_bytes(),
+            Some(Shared::Kept(kept)) => size_of::<Shared>() + kept.heap_bytes(),
+        };
+        spilled + windows.sum::<usize>() + shared
     }
 
     /// Writes the state. The aggregates' kinds are not in it: they are the program's.
@@ -86,9 +109,16 @@ impl KeyState {
             writer.u64(open.early.into());
             open.accumulators.iter().for_each(|accumulator| accumulator.save(writer));
         }
-        writer.bool(self.panes.is_some());
-        if let Some(panes) = &self.panes {
-            panes.save(writer);
+        match self.shared.as_deref() {
+            None => writer.u8(0),
+            Some(Shared::Panes(panes)) => {
+                writer.u8(1);
+                panes.save(writer);
+            }
+            Some(Shared::Kept(kept)) => {
+                writer.u8(2);
+                kept.save(writer);
+            }
         }
     }
 
@@ -109,8 +139,51 @@ impl KeyState {
                 program.kinds().map(|kind| Accumulator::load(kind, reader)).collect::<Result<_, DecodeError>>()?;
             open.push(OpenWindow { span, empty, early, accumulators });
         }
-        let panes = if reader.bool()? { Some(Box::new(Panes::load(program, reader)?)) } else { None };
-        Ok(Self { offset_ms, open, panes })
+        // Which of them it is, is the program's.
+        let shared = match (reader.u8()?, program.takes_late()) {
+            (0, _) => None,
+            (1, false) => Some(Box::new(Shared::Panes(Panes::load(program, reader)?))),
+            (2, true) => Some(Box::new(Shared::Kept(Kept::load(program, reader)?))),
+            (found, _) => {
+                return Err(DecodeError::Unexpected { found: found.into(), expected: "how windows are kept" });
+            }
+        };
+        Ok(Self { offset_ms, open, shared })
+    }
+
+    /// The panes of windows that overlap, if there are any.
+    #[inline]
+    pub(super) fn panes(&self) -> Option<&Panes> {
+        match self.shared.as_deref() {
+            Some(Shared::Panes(panes)) => Some(panes),
+            _ => None,
+        }
+    }
+
+    /// The same, made if there are none yet.
+    #[inline]
+    pub(super) fn panes_mut(&mut self) -> Option<&mut Panes> {
+        match &mut **self.shared.get_or_insert_with(|| Box::new(Shared::Panes(Panes::default()))) {
+            Shared::Panes(panes) => Some(panes),
+            Shared::Kept(_) => None,
+        }
+    }
+
+    /// The windows that late events may change, made if there are none yet.
+    #[inline]
+    pub(super) fn kept_mut(&mut self) -> Option<&mut Kept> {
+        match &mut **self.shared.get_or_insert_with(|| Box::new(Shared::Kept(Kept::default()))) {
+            Shared::Kept(kept) => Some(kept),
+            Shared::Panes(_) => None,
+        }
+    }
+
+    /// After an event that is in no window: a state that may be dropped may also be given to another key, whose offset is its own.
+    #[inline]
+    pub(super) fn forget_idle(&mut self) {
+        if self.is_idle() {
+            *self = Self::default();
+        }
     }
 
     /// The offset, drawn by `draw` at first.
@@ -140,6 +213,10 @@ pub(super) fn heap_bytes(accumulators: &Accumulators) -> usize {
 pub(super) struct WindowBound<'a> {
     pub(super) span: Span,
     pub(super) accumulators: &'a [Accumulator],
+    /// In place of some of those, by their index.
+    pub(super) running: &'a [Option<Running>],
+    /// How many results of it were put out before.
+    pub(super) revision: u32,
 }
 
 impl crate::expr::Bound for WindowBound<'_> {
@@ -152,7 +229,14 @@ impl crate::expr::Bound for WindowBound<'_> {
     }
 
     fn aggregate(&self, ix: u16) -> Value {
-        self.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result)
+        match self.running.get(usize::from(ix)) {
+            Some(Some(running)) => running.result(),
+            _ => self.accumulators.get(usize::from(ix)).map_or(Value::Null, Accumulator::result),
+        }
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.revision.into())
     }
 
     fn span(&self) -> Option<(TimeMs, TimeMs)> {

@@ -4,18 +4,47 @@ use super::{
     KeyState, Program, Scratch, Shape, Span,
     panes::{Pane, Panes},
     program::{Feed, Source},
-    state::{Accumulators, OpenWindow, WindowBound},
+    state::{Accumulators, OpenWindow, Shared},
 };
 use crate::{
     expr::Env,
-    model::{Clock, Emission, EmissionKind, TimeMs},
+    model::{Clock, Emission, TimeMs},
     op::aggregate::Accumulator,
 };
+
+/// When and by what a result is put out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision {
+    pub(super) time_ms: TimeMs,
+    /// Which clock; none: an event.
+    pub(super) clock: Option<Clock>,
+    /// How many results of the window were put out before.
+    pub(super) revision: u32,
+}
+
+/// An event on its way into windows.
+#[derive(Clone, Copy)]
+pub(super) struct Coming<'a> {
+    /// The place of its stream in FROM.
+    pub(super) input: usize,
+    /// The time by which it belongs to windows: its own, or that of its arrival.
+    pub(super) time_ms: TimeMs,
+    pub(super) env: &'a Env<'a>,
+}
+
+impl Decision {
+    fn by(clock: Clock, time_ms: TimeMs) -> Self {
+        Self { time_ms, clock: Some(clock), revision: 0 }
+    }
+}
 
 impl Program {
     /// When [`advance`](Self::advance) would next do something: the first end of an open window, or an early result.
     #[inline]
     pub fn deadline(&self, state: &KeyState) -> Option<TimeMs> {
+        if let Some(Shared::Kept(kept)) = state.shared.as_deref() {
+            return self.kept_deadline(kept);
+        }
         match self.shape {
             Shape::Apart | Shape::Any if self.early_ms.is_none() => state.open.first().map(|open| open.span.end_ms),
             Shape::Apart | Shape::Any | Shape::Growing => {
@@ -23,8 +52,11 @@ impl Program {
                 let early = state.open.last().and_then(|open| self.next_early(open));
                 early.into_iter().chain(closes).min()
             }
-            Shape::Panes => state.panes.as_ref().and_then(|panes| panes.next).map(|next| next.end_ms),
-            Shape::Counted => None,
+            Shape::Panes => state.panes().and_then(|panes| panes.next).map(|next| next.end_ms),
+            Shape::Counted => {
+                let panes = state.panes().filter(|_| !state.is_idle())?;
+                Some(panes.last_ms.saturating_add(self.expire_ms?))
+            }
         }
     }
 
@@ -40,8 +72,30 @@ impl Program {
         out: &mut Vec<Emission>,
     ) {
         let time_ms = env.event.header.time_ms;
+        self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+    }
+
+    /// The same as if the event were of this time, in windows over the time of arrival; what expressions see of it stays as it is.
+    pub fn step_arrived(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+    }
+
+    #[inline]
+    fn step_at(&self, state: &mut KeyState, scratch: &mut Scratch, coming: Coming<'_>, out: &mut Vec<Emission>) {
+        let Coming { time_ms, env, .. } = coming;
         if self.deadline(state).is_some_and(|due_ms| due_ms <= time_ms) {
             self.advance(state, scratch, time_ms, Clock::Event, env, out);
+        }
+        if self.late_ms.is_some() {
+            return self.step_kept(state, time_ms, coming, out);
         }
         match self.shape {
             Shape::Apart | Shape::Growing => {
@@ -51,18 +105,49 @@ impl Program {
                     if self.shape == Shape::Growing {
                         open.span = self.assigner.grow(open.span, time_ms);
                     }
-                    self.add(&mut open.accumulators, input, env);
+                    self.add(&mut open.accumulators, coming);
                     if open.empty {
                         self.no_longer_empty(open, time_ms);
                     }
                 } else {
-                    self.open_and_add(state, scratch, input, env);
+                    self.open_and_add(state, scratch, coming);
                 }
             }
-            Shape::Any => self.open_and_add(state, scratch, input, env),
-            Shape::Panes => self.add_to_pane(state, time_ms, input, env),
-            Shape::Counted => self.count(state, input, env, out),
+            Shape::Any => self.open_and_add(state, scratch, coming),
+            Shape::Panes => {
+                self.add_to_pane(state, time_ms, coming);
+                state.forget_idle();
+            }
+            Shape::Counted => self.count(state, coming, out),
         }
+    }
+
+    /// Takes a late event that was found to be late at `found_ms`, which is when it is now; the rule has ALLOWED LATENESS and
+    /// [takes](Self::takes) it.
+    pub fn step_late(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        found_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        if self.deadline(state).is_some_and(|due_ms| due_ms <= found_ms) {
+            self.advance(state, scratch, found_ms, Clock::Event, env, out);
+        }
+        if self.late_ms.is_some() {
+            let time_ms = env.event.header.time_ms;
+            self.step_kept(state, found_ms, Coming { input, time_ms, env }, out);
+        }
+    }
+
+    fn step_kept(&self, state: &mut KeyState, now_ms: TimeMs, coming: Coming<'_>, out: &mut Vec<Emission>) {
+        let offset_ms = state.offset_or(|| self.draw(coming));
+        if let Some(kept) = state.kept_mut() {
+            self.keep((kept, offset_ms), now_ms, coming, out);
+        }
+        state.forget_idle();
     }
 
     /// Gives the results that are due at `to_ms` or before. `env` needs no event: results look at the window and the key.
@@ -75,24 +160,34 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        if let Some(panes) = &mut state.panes {
-            if self.shape == Shape::Panes {
+        if self.shape == Shape::Counted && self.deadline(state).is_some_and(|silent_ms| silent_ms <= to_ms) {
+            *state = KeyState::default();
+            return;
+        }
+        match state.shared.as_deref_mut() {
+            Some(Shared::Kept(kept)) => self.close_kept((kept, state.offset_ms), to_ms, clock, env, out),
+            Some(Shared::Panes(panes)) if self.shape == Shape::Panes => {
                 self.close_panes(panes, state.offset_ms, to_ms, clock, env, out);
             }
-        } else {
-            while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
-                match state.open.first().map(|open| self.due_ms(state, open)) {
-                    // What is so far known of a window comes before the result of one that closes at that instant.
-                    Some(closes_ms) if closes_ms == due_ms && !self.is_early(state, due_ms) => {
-                        self.close_first(state, clock, env, out);
-                    }
-                    Some(_) => self.emit_early(state, due_ms, clock, env, out),
-                    None => break,
-                }
-            }
+            Some(Shared::Panes(_)) => {}
+            None => self.close_open(state, to_ms, clock, env, out),
         }
         if self.draws_anew() && state.is_idle() {
             *state = KeyState::default();
+        }
+    }
+
+    /// Closes windows that are kept one by one.
+    fn close_open(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
+        while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
+            match state.open.first().map(|open| self.due_ms(state, open)) {
+                // What is so far known of a window comes before the result of one that closes at that instant.
+                Some(closes_ms) if closes_ms == due_ms && !self.is_early(state, due_ms) => {
+                    self.close_first(state, clock, env, out);
+                }
+                Some(_) => self.emit_early(state, due_ms, clock, env, out),
+                None => break,
+            }
         }
     }
 
@@ -118,13 +213,13 @@ impl Program {
         let Some(open) = state.open.last_mut() else { return };
         open.early = open.early.saturating_add(1);
         let span = Span { end_ms: at_ms, ..open.span };
-        self.emit(span, at_ms, &open.accumulators, clock, env, out);
+        self.emit(span, Decision::by(clock, at_ms), (&open.accumulators, &[]), env, out);
     }
 
     fn close_first(&self, state: &mut KeyState, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         let Some(due_ms) = state.open.first().map(|open| self.due_ms(state, open)) else { return };
         let mut closed = state.open.remove(0);
-        self.emit(closed.span, due_ms, &closed.accumulators, clock, env, out);
+        self.emit(closed.span, Decision::by(clock, due_ms), (&closed.accumulators, &[]), env, out);
         if closed.empty || !state.open.is_empty() {
             return;
         }
@@ -142,9 +237,9 @@ impl Program {
     }
 
     /// The way of a window's first event, and of every event where windows may overlap in any way.
-    fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, input: usize, env: &Env<'_>) {
-        let time_ms = env.event.header.time_ms;
-        let offset_ms = state.offset_or(|| self.draw(input, env));
+    fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, coming: Coming<'_>) {
+        let time_ms = coming.time_ms;
+        let offset_ms = state.offset_or(|| self.draw(coming));
         scratch.spans.clear();
         self.assigner.assign(time_ms, offset_ms, &mut scratch.spans);
         scratch.spans.retain(|span| span.contains(time_ms));
@@ -159,11 +254,11 @@ impl Program {
         state.open.retain(|open| !open.empty || scratch.spans.contains(&open.span));
         for &span in &scratch.spans {
             if let Some(open) = state.open.iter_mut().find(|open| open.span == span) {
-                self.add(&mut open.accumulators, input, env);
+                self.add(&mut open.accumulators, coming);
                 self.no_longer_empty(open, time_ms);
             } else {
                 let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
-                self.add(&mut open.accumulators, input, env);
+                self.add(&mut open.accumulators, coming);
                 self.no_longer_empty(&mut open, time_ms);
                 state.insert(open);
             }
@@ -184,10 +279,10 @@ impl Program {
     }
 
     /// Adds an event to its pane. `instant` is its time, or its number.
-    fn add_to_pane(&self, state: &mut KeyState, instant: TimeMs, input: usize, env: &Env<'_>) {
-        let offset_ms = state.offset_or(|| self.draw(input, env));
-        let time_ms = env.event.header.time_ms;
-        let panes = state.panes.get_or_insert_default();
+    fn add_to_pane(&self, state: &mut KeyState, instant: TimeMs, coming: Coming<'_>) {
+        let offset_ms = state.offset_or(|| self.draw(coming));
+        let time_ms = coming.time_ms;
+        let Some(panes) = state.panes_mut() else { return };
         if panes.current().is_none_or(|pane| !pane.span.contains(instant)) {
             let Some(first) = self.assigner.first(instant, offset_ms) else { return };
             let Some(span) = self.assigner.pane(instant, offset_ms) else { return };
@@ -199,17 +294,18 @@ impl Program {
         }
         if let Some(pane) = panes.current() {
             pane.last_ms = time_ms;
-            self.add(&mut pane.accumulators, input, env);
+            self.add(&mut pane.accumulators, coming);
         }
     }
 
     /// Adds an event to the windows that are counted, and closes those that it fills.
-    fn count(&self, state: &mut KeyState, input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
-        let number = state.panes.get_or_insert_default().count;
-        self.add_to_pane(state, number, input, env);
-        let (offset_ms, Some(panes)) = (state.offset_ms, &mut state.panes) else { return };
+    fn count(&self, state: &mut KeyState, coming: Coming<'_>, out: &mut Vec<Emission>) {
+        let Some(number) = state.panes_mut().map(|panes| panes.count) else { return };
+        self.add_to_pane(state, number, coming);
+        let (offset_ms, Some(panes)) = (state.offset_ms, state.panes_mut()) else { return };
         panes.count = number.saturating_add(1);
-        self.close_panes(panes, offset_ms, panes.count, Clock::Event, env, out);
+        panes.last_ms = coming.env.event.header.time_ms;
+        self.close_panes(panes, offset_ms, panes.count, Clock::Event, coming.env, out);
         let next = self.assigner.first(panes.count, offset_ms);
         if panes.is_empty() && next.is_some_and(|next| next.start_ms == panes.count) {
             panes.count = 0;
@@ -232,11 +328,16 @@ impl Program {
             match &total {
                 Some(total) if counted => {
                     let span = Span { start_ms: total.first_ms, end_ms: total.last_ms };
-                    self.emit(span, total.last_ms, &total.accumulators, clock, env, out);
+                    // What closes a counted window is the event that fills it.
+                    let decision = Decision { clock: None, ..Decision::by(clock, total.last_ms) };
+                    self.emit(span, decision, (&total.accumulators, panes.running()), env, out)
                 }
-                Some(total) => self.emit(closed, closed.end_ms, &total.accumulators, clock, env, out),
-                None => self.emit(closed, closed.end_ms, &self.blank(), clock, env, out),
-            }
+                Some(total) => {
+                    let decision = Decision::by(clock, closed.end_ms);
+                    self.emit(closed, decision, (&total.accumulators, panes.running()), env, out)
+                }
+                None => self.emit(closed, Decision::by(clock, closed.end_ms), (&self.blank(), &[]), env, out),
+            };
             // A window that came no later than the one that closed would make this loop forever.
             let mut next = self.assigner.next(closed, offset_ms).filter(|next| {
                 next.end_ms > closed.end_ms && next.start_ms >= closed.start_ms && next.start_ms < next.end_ms
@@ -256,9 +357,9 @@ impl Program {
     }
 
     #[inline]
-    fn add(&self, accumulators: &mut Accumulators, input: usize, env: &Env<'_>) {
+    pub(super) fn add(&self, accumulators: &mut Accumulators, coming: Coming<'_>) {
+        let Coming { input, time_ms, env } = coming;
         let Some(feeds) = self.feeds.get(input) else { return };
-        let time_ms = env.event.header.time_ms;
         for (accumulator, Feed { filter, source }) in accumulators.iter_mut().zip(feeds) {
             if filter.as_ref().is_some_and(|filter| !filter.is_true(env)) {
                 continue;
@@ -274,34 +375,5 @@ impl Program {
                 Source::Expr(expr) => accumulator.add(&expr.value(env), time_ms),
             }
         }
-    }
-
-    #[cold]
-    fn emit(
-        &self,
-        span: Span,
-        time_ms: TimeMs,
-        accumulators: &[Accumulator],
-        clock: Clock,
-        env: &Env<'_>,
-        out: &mut Vec<Emission>,
-    ) {
-        let bound = WindowBound { span, accumulators };
-        let env = env.with_bound(&bound);
-        if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
-            return;
-        }
-        out.push(Emission {
-            kind: EmissionKind::Window,
-            time_ms,
-            start_ms: span.start_ms,
-            end_ms: span.end_ms,
-            // What closes a counted window is the event that fills it.
-            clock: (self.shape != Shape::Counted).then_some(clock),
-            values: self.outputs.iter().map(|output| output.value(&env)).collect(),
-            taken: Vec::new(),
-            row: None,
-            dropped: 0,
-        });
     }
 }

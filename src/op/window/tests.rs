@@ -45,7 +45,10 @@ fn window(jitter: Jitter, size_ms: TimeMs) -> (plan::Window, Vec<OutputField>) {
         output("total", Node::Aggregate(1), Type::Int),
         output("window_start", Node::SpanStart, Type::Time),
     ];
-    (plan::Window { kind: WindowKind::Tumbling { size_ms }, jitter, early_ms: None, aggregates }, outputs)
+    (
+        plan::Window { kind: WindowKind::Tumbling { size_ms }, jitter, early_ms: None, late_ms: None, aggregates },
+        outputs,
+    )
 }
 
 fn program(jitter: Jitter, size_ms: TimeMs) -> Program {

@@ -34,6 +34,10 @@ impl WindowAssigner for Tumbling {
         self.span(time_ms, offset_ms)
     }
 
+    fn last(&self, time_ms: TimeMs, offset_ms: TimeMs) -> Option<Span> {
+        self.span(time_ms, offset_ms)
+    }
+
     fn stagger_ms(&self) -> Option<TimeMs> {
         Some(self.size_ms)
     }

@@ -54,6 +54,7 @@ impl BenchInput {
     pub fn read(project: &Project, inputs: Vec<BoundInput>) -> Result<Self, String> {
         let mut session =
             Session::new(project, Options::default(), Box::new(Inline)).map_err(|error| error.to_string())?;
+        session.has_no_arrivals()?;
         let mut input = Self {
             partitions: Vec::new(),
             formats: Vec::new(),

@@ -45,6 +45,7 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
     let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
     let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
     let mut session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
+    session.has_no_arrivals()?;
     let mut lanes: Vec<Option<LaneIx>> = Vec::new();
     for (at, (bound, number)) in input.partitions.iter().enumerate() {
         lanes.push(session.add_partition(&bound.source, &bound.schema, input.format(at), *number, bound.disorder_ms));

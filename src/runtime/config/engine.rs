@@ -62,6 +62,33 @@ impl Default for EngineConfig {
     }
 }
 
+/// How changed rules and fences come to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadConfig {
+    /// How often their files are looked at, milliseconds; `None`: never. Default 1 s.
+    pub watch_ms: Option<u64>,
+}
+
+impl Default for ReloadConfig {
+    fn default() -> Self {
+        Self { watch_ms: Some(1_000) }
+    }
+}
+
+pub(super) fn read_reload(node: &Node<'_>) -> Result<ReloadConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let watch_ms = match fields.get("watch") {
+        None => ReloadConfig::default().watch_ms,
+        Some(never) if never.text().is_ok_and(|text| text == "never") => None,
+        Some(node) => match node.span_ms()? {
+            span_ms @ 10..=3_600_000 => Some(span_ms as u64),
+            _ => return Err(node.wrong("a duration from 10 ms to 1 h, or `never`")),
+        },
+    };
+    fields.done()?;
+    Ok(ReloadConfig { watch_ms })
+}
+
 pub(super) fn read_api(node: &Node<'_>) -> Result<ApiConfig, ConfigError> {
     let mut fields = node.fields()?;
     let mut api = ApiConfig::default();

@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema, engine, expand,
-    node::Node, schema, sinks, sources, state, tree,
+    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema,
+    TableConfig, engine, expand, node::Node, schema, sinks, sources, state, tables, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,8 @@ pub struct GeofenceConfig {
     pub id: Option<String>,
     /// Skip and count features that are invalid instead of refusing the file.
     pub lenient: bool,
+    /// Features with one id are one fence.
+    pub merge: bool,
 }
 
 /// The daemon's configuration, checked for form; files that it names are not opened.
@@ -29,6 +31,8 @@ pub struct Config {
     pub schemas: BTreeMap<String, StreamSchema>,
     /// Geofence sets by name.
     pub geofences: BTreeMap<String, GeofenceConfig>,
+    /// Reference tables by name.
+    pub tables: BTreeMap<String, TableConfig>,
     /// Rule files, directories, or patterns with `*` and `?` in the last part.
     pub rules: Vec<PathBuf>,
     /// Where outputs go.
@@ -39,6 +43,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Checkpoints.
     pub state: StateConfig,
+    /// How changed rules and fences come to run.
+    pub reload: ReloadConfig,
 }
 
 impl Config {
@@ -95,6 +101,11 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
             config.geofences.insert(name, read_geofences(&node, base)?);
         }
     }
+    if let Some(node) = fields.get("tables") {
+        for (name, node) in node.named()? {
+            config.tables.insert(name, tables::read(&node, base)?);
+        }
+    }
     if let Some(node) = fields.get("rules") {
         config.rules =
             node.items().iter().map(|item| item.name().map(|path| base.join(path))).collect::<Result<_, _>>()?;
@@ -112,20 +123,24 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
         Some(node) => state::read_state(&node, base)?,
         None => state::default_state(base),
     };
+    if let Some(node) = fields.get("reload") {
+        config.reload = engine::read_reload(&node)?;
+    }
     fields.done()?;
     Ok(config)
 }
 
 fn read_geofences(node: &Node<'_>, base: &Path) -> Result<GeofenceConfig, ConfigError> {
     if node.is_text() {
-        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false });
+        return Ok(GeofenceConfig { path: base.join(node.name()?), id: None, lenient: false, merge: false });
     }
     let mut fields = node.fields()?;
     let path = base.join(fields.need("path")?.name()?);
     let id = fields.get("id").map(|id| id.name().map(str::to_owned)).transpose()?;
     let lenient = fields.get("lenient").map_or(Ok(false), |lenient| lenient.flag())?;
+    let merge = fields.get("merge").map_or(Ok(false), |merge| merge.flag())?;
     fields.done()?;
-    Ok(GeofenceConfig { path, id, lenient })
+    Ok(GeofenceConfig { path, id, lenient, merge })
 }
 
 #[cfg(test)]

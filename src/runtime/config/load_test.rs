@@ -44,6 +44,7 @@ sinks:
   dead_letter: { file: dead.ndjson }
 api: { listen: '0.0.0.0:9000', enabled: false }
 engine: { shards: 2, seed: 7, key_groups: 64 }
+reload: { watch: 5 s }
 ";
 
 #[test]
@@ -101,6 +102,9 @@ fn what_is_set_at_start_wins_over_the_file() {
     .unwrap();
     let Input::Kafka(kafka) = &config.sources["orders"].input else { panic!() };
     assert_eq!((kafka.brokers.as_str(), config.engine.shards), ("other:9092", Some(5)));
+    assert_eq!(config.reload.watch_ms, Some(5_000));
+    let never = parse("reload: { watch: never }", &[]).unwrap();
+    assert_eq!((never.reload.watch_ms, Config::default().reload.watch_ms), (None, Some(1_000)));
     let Some(AlertSinkConfig::File(file)) = config.sinks.alerts.get(1) else { panic!() };
     assert_eq!((file.path.as_path(), config.sinks.late), (Path::new("/etc/geocep/x"), None));
     assert!(matches!(&config.sources["new"].input, Input::File(file) if file.path.ends_with("a=b.csv")));
@@ -149,6 +153,7 @@ fn a_mistake_is_told_with_its_path_and_what_was_expected() {
             "schemas: { s: { time: { unit: h } } }",
             "`schemas.s.time.unit` is `h`, expected one of `auto`, `ms`, `s`, `us`, `rfc3339`",
         ),
+        ("reload: { watch: 1 ms }", "`reload.watch` is `1 ms`, expected a duration from 10 ms to 1 h, or `never`"),
         ("engine: { shards: 0 }", "`engine.shards` is `0`, expected a whole number from 1 to 1024"),
         ("rules: [{}]", "`rules.0` is a mapping, expected a text"),
         ("[1]", "`the file` is a list, expected a mapping"),
@@ -210,7 +215,7 @@ proptest! {
 
     #[test]
     fn nor_do_strange_values_under_known_keys(
-        path in "(sources|schemas|geofences|sinks|api|engine|state|rules)(\\.(pings|ais|fields|file|kafka|time|position|alerts|0|late|speed|unit)){0,3}",
+        path in "(sources|schemas|geofences|sinks|api|engine|state|reload|rules)(\\.(pings|ais|fields|file|kafka|time|position|alerts|0|late|speed|unit)){0,3}",
         value in "(\\[\\]|\\{\\}|~|-1|1e400|x|\\[\\[a\\]\\]|\\{a: b\\}|!t x|'')",
     ) {
         let _ = parse(FULL, &[&format!("{path}={value}")]);
@@ -235,6 +240,7 @@ fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
     assert_eq!((config.api, config.engine.seed), (Config::embedded().api, 0));
     assert_eq!(config.engine.key_groups, EngineConfig::default().key_groups);
     assert_eq!(config.state, Config::embedded().state);
+    assert_eq!(config.reload, ReloadConfig::default());
 }
 
 #[test]

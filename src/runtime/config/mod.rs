@@ -16,9 +16,10 @@ mod sinks;
 mod sources;
 mod span;
 mod state;
+mod tables;
 mod tree;
 
-pub use engine::{ApiConfig, EngineConfig, Secret};
+pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;
@@ -27,3 +28,4 @@ pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
 pub use span::parse_span_ms;
 pub use state::StateConfig;
+pub use tables::TableConfig;

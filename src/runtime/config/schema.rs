@@ -135,7 +135,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<StreamSchema, ConfigError> {
     Ok(schema)
 }
 
-fn read_time(node: &Node<'_>) -> Result<TimeSource, ConfigError> {
+pub(super) fn read_time(node: &Node<'_>) -> Result<TimeSource, ConfigError> {
     if node.is_text() {
         return Ok(TimeSource { fields: vec![node.name()?.to_owned()], unit: TimeUnit::Auto });
     }
@@ -153,7 +153,7 @@ fn time_unit(node: &Node<'_>) -> Result<TimeUnit, ConfigError> {
     node.choice(&choices)
 }
 
-fn read_position(node: &Node<'_>) -> Result<Option<PositionSource>, ConfigError> {
+pub(super) fn read_position(node: &Node<'_>) -> Result<Option<PositionSource>, ConfigError> {
     if node.is_text() {
         return match node.name()? {
             "none" => Ok(None),
@@ -171,7 +171,7 @@ fn read_position(node: &Node<'_>) -> Result<Option<PositionSource>, ConfigError>
     Ok(Some(source))
 }
 
-fn read_field(name: String, node: &Node<'_>) -> Result<FieldSource, ConfigError> {
+pub(super) fn read_field(name: String, node: &Node<'_>) -> Result<FieldSource, ConfigError> {
     if node.is_text() {
         let kind = kind(node, None)?;
         return Ok(FieldSource { path: name.clone(), name, kind, required: false });
@@ -216,6 +216,8 @@ fn kind(ty: &Node<'_>, unit: Option<&Node<'_>>) -> Result<FieldKind, ConfigError
         }
         "length" => return quantity(Dimension::Length, Unit::Metre),
         "speed" => return quantity(Dimension::Speed, Unit::MetrePerSecond),
+        "acceleration" => return quantity(Dimension::Acceleration, Unit::MetrePerSecondSquared),
+        "turn_rate" => return quantity(Dimension::TurnRate, Unit::DegreePerSecond),
         "angle" => return quantity(Dimension::Angle, Unit::Degree),
         "area" => return quantity(Dimension::Area, Unit::SquareMetre),
         _ => {}

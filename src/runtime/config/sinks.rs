@@ -11,6 +11,8 @@ use std::{
 pub struct SinksConfig {
     /// Each alert goes to all of them; default `[stdout]`.
     pub alerts: Vec<AlertSinkConfig>,
+    /// Each alert of a rule in shadow mode goes to all of these; default none: they are only counted.
+    pub shadow: Vec<AlertSinkConfig>,
     /// Events that came after the watermark had passed them; counted either way.
     pub late: Option<FileSinkConfig>,
     /// Records that became no event; counted either way.
@@ -19,7 +21,7 @@ pub struct SinksConfig {
 
 impl Default for SinksConfig {
     fn default() -> Self {
-        Self { alerts: vec![AlertSinkConfig::Stdout], late: None, dead_letter: None }
+        Self { alerts: vec![AlertSinkConfig::Stdout], shadow: Vec::new(), late: None, dead_letter: None }
     }
 }
 
@@ -61,6 +63,9 @@ pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigEr
     let mut sinks = SinksConfig::default();
     if let Some(alerts) = fields.get("alerts") {
         sinks.alerts = alerts.items().iter().map(|sink| read_alert_sink(sink, base)).collect::<Result<_, _>>()?;
+    }
+    if let Some(shadow) = fields.get("shadow") {
+        sinks.shadow = shadow.items().iter().map(|sink| read_alert_sink(sink, base)).collect::<Result<_, _>>()?;
     }
     sinks.late = fields.get("late").map(|late| read_lines(&late, base)).transpose()?;
     sinks.dead_letter = fields.get("dead_letter").map(|letters| read_lines(&letters, base)).transpose()?;

@@ -6,6 +6,7 @@ use super::{
     outbox::Outbox,
     quiet::Quiet,
     report::Report,
+    tables::Tables,
 };
 use crate::{
     engine::{
@@ -15,6 +16,7 @@ use crate::{
     io::source::Delivery,
     runtime::{
         clock::Clock,
+        reload::Swap,
         replay::Summary,
         session::{LaneIx, Letters, Lines, Session},
         shutdown::Shutdown,
@@ -32,6 +34,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
+use tokio::sync::mpsc::Receiver;
 
 /// How often silence and time are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,6 +49,7 @@ const READ_GRACE: Duration = Duration::from_millis(300);
 /// Where the driver's outputs go.
 pub(super) struct Outlets {
     pub(super) alerts: Vec<Arc<Outbox>>,
+    pub(super) shadow: Vec<Arc<Outbox>>,
     pub(super) late: Option<Arc<Outbox>>,
     pub(super) dead: Option<Arc<Outbox>>,
 }
@@ -53,6 +57,7 @@ pub(super) struct Outlets {
 /// All that the thread owns.
 pub(super) struct Driver {
     pub(super) session: Session,
+    pub(super) tables: Tables,
     pub(super) feeds: Vec<Feed>,
     pub(super) quiet: Quiet,
     pub(super) outlets: Outlets,
@@ -65,10 +70,16 @@ pub(super) struct Driver {
     pub(super) stop: Arc<AtomicBool>,
     /// The rules' names: keys of alerts, and for the summary.
     pub(super) rules: Vec<String>,
+    /// Which rules are in shadow mode.
+    pub(super) shadows: Vec<bool>,
+    /// Which rules depend on when events arrive.
+    pub(super) by_arrival: Vec<bool>,
     /// Of each lane its source and partition.
     pub(super) lanes: Vec<(String, u32)>,
     pub(super) lines: Lines,
     pub(super) letters: Letters,
+    /// Projects that are to take the place of the running one.
+    pub(super) swaps: Receiver<Swap>,
     /// What went wrong for good.
     pub(super) failures: Vec<String>,
     /// Who writes checkpoints, if there are any.
@@ -94,6 +105,7 @@ pub(super) struct Outcome {
 enum Wake {
     /// A source has something, or its thread is gone.
     Delivery(usize, Option<Delivery>),
+    Swap(Box<Swap>),
     Stop,
     Tick,
 }
@@ -104,7 +116,7 @@ impl Driver {
         let feed = self.feeds.get_mut(at)?;
         let lane = self.session.add_partition(&feed.source, &feed.schema, feed.format, partition, feed.disorder_ms)?;
         feed.lanes.insert(partition, lane);
-        self.quiet.add(lane, feed.idle_timeout_ms, feed.silence == Silence::Untold);
+        self.quiet.add(lane, self.session.timeline_of(lane), feed.idle_timeout_ms, feed.silence == Silence::Untold);
         self.lanes.push((feed.source.clone(), partition));
         Some(lane)
     }
@@ -117,6 +129,7 @@ impl Driver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (mut looked, mut reported) = (self.clock.monotonic(), self.clock.monotonic());
         self.publish();
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let mut turn = 0;
         let mut all_open = false;
         let at_end = loop {
@@ -135,14 +148,19 @@ impl Driver {
             }
             let wanted = self.wanted(turn);
             turn = turn.wrapping_add(1);
-            match runtime.block_on(next(&mut self.feeds, &wanted, &self.shutdown)) {
+            let Self { feeds, swaps, shutdown, .. } = &mut self;
+            match runtime.block_on(next_or_swap(swaps, next(feeds, &wanted, shutdown))) {
                 Wake::Delivery(at, delivery) => self.take(at, delivery),
+                Wake::Swap(swap) => self.change(*swap),
                 Wake::Stop => break AtEnd::Hold,
                 Wake::Tick => {}
             }
             let now = self.clock.monotonic();
             if now.saturating_sub(looked) >= TICK {
                 looked = now;
+                if let Some(world) = self.tables.changed() {
+                    self.session.engine_mut().set_world(world);
+                }
                 self.look(&wanted);
             }
             if now.saturating_sub(reported) >= REPORT {
@@ -183,10 +201,11 @@ impl Driver {
         if !starting.is_empty() {
             return starting;
         }
-        let lane = self.session.held_back_by();
+        let full = self.session.engine().waiting() >= WAITING_MAX;
+        let lane = if full { self.session.most_wait_for() } else { self.session.held_back_by() };
         let held = lane.and_then(|lane| self.feeds.iter().position(|feed| feed.lanes.values().any(|own| *own == lane)));
         let held = held.filter(open);
-        if held.is_some() && self.session.engine().waiting() >= WAITING_MAX {
+        if held.is_some() && full {
             return held.into_iter().collect();
         }
         let count = self.feeds.len().max(1);
@@ -296,6 +315,7 @@ impl Driver {
 
     /// Looks who is silent, and what time it is if all are.
     fn look(&mut self, wanted: &[usize]) {
+        self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let now = self.clock.monotonic();
         for (at, feed) in self.feeds.iter().enumerate() {
             if !wanted.contains(&at) || feed.is_neglected(now) {
@@ -303,18 +323,23 @@ impl Driver {
             }
         }
         let idle = self.quiet.newly_idle();
+        let mut by_wall = !idle.is_empty() || !self.lines.entries.is_empty();
         if !idle.is_empty() {
             idle.iter().for_each(|lane| self.session.set_idle(*lane, true));
             self.session.advance(&mut self.lines);
         }
-        let watermark_ms = self.session.engine().watermark_ms();
-        let mut by_wall = !idle.is_empty();
-        if let Some(time_ms) = self.quiet.time_ms(watermark_ms) {
-            by_wall = true;
-            self.session.tick(time_ms, &mut self.lines);
-        } else if self.session.engine().waits_for_wall() && self.quiet.is_live() {
-            // Time comes from events, and it is the time of now: the wall clock has come as far.
-            self.session.tick(watermark_ms, &mut self.lines);
+        let engine = self.session.engine();
+        // Where time comes from events, and it is the time of now, the wall clock has come as far.
+        let live = engine.waits_for_wall() && self.quiet.is_live();
+        let mut to_ms = Vec::with_capacity(engine.timelines());
+        for timeline in 0..engine.timelines() {
+            let watermark_ms = engine.timeline_watermark_ms(timeline);
+            let quiet_ms = self.quiet.time_ms(timeline, watermark_ms);
+            by_wall |= quiet_ms.is_some();
+            to_ms.push(quiet_ms.or(live.then_some(watermark_ms)));
+        }
+        if to_ms.iter().any(Option::is_some) {
+            self.session.tick_timelines(&to_ms, &mut self.lines);
         }
         // Another run that reads the same would not find when this was.
         self.hand_on_from(by_wall);
@@ -352,11 +377,20 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         let lane = self.session.held_back_by();
         let held =
             lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
         self.report.publish(&self.session, held);
+    }
+}
+
+/// A project that waits comes before everything else.
+async fn next_or_swap(swaps: &mut Receiver<Swap>, next: impl Future<Output = Wake>) -> Wake {
+    tokio::select! {
+        biased;
+        Some(swap) = swaps.recv() => Wake::Swap(Box::new(swap)),
+        wake = next => wake,
     }
 }
 

@@ -1,8 +1,49 @@
 //! What the driver hands on: alerts and letters to the sinks, cuts to who writes checkpoints.
 
-use super::{driver::Driver, keeper::Keeper};
-use crate::{engine::checkpoint::Place, io::sink};
+use super::{
+    driver::{Driver, Outlets},
+    keeper::Keeper,
+    outbox::Outbox,
+};
+use crate::{
+    engine::checkpoint::Place,
+    io::sink,
+    model::StreamId,
+    plan::{Plan, StreamOrigin},
+};
 use std::sync::Arc;
+
+/// Whether lines are of rules in shadow mode, which have sinks of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aside {
+    No,
+    Yes,
+}
+
+impl Outlets {
+    /// Where lines go.
+    pub(super) fn of(&self, aside: Aside) -> &[Arc<Outbox>] {
+        match aside {
+            Aside::No => &self.alerts,
+            Aside::Yes => &self.shadow,
+        }
+    }
+}
+
+/// For each rule whether what it puts out depends on when events arrive: another run that reads the same would not find that.
+pub(super) fn by_arrival(plan: &Plan) -> Vec<bool> {
+    let mut all: Vec<bool> = Vec::with_capacity(plan.rules.len());
+    // A rule comes after those that it reads.
+    for rule in &plan.rules {
+        let origin = |stream: StreamId| plan.streams.get(stream.0 as usize).map(|stream| stream.origin);
+        let reads = rule.inputs.iter().any(|input| match origin(input.stream) {
+            Some(StreamOrigin::Rule(read)) => all.get(read as usize) == Some(&true),
+            _ => false,
+        });
+        all.push(reads || rule.by_arrival());
+    }
+    all
+}
 
 impl Driver {
     /// Takes a checkpoint if one is due: between two advances, with everything handed on.
@@ -38,19 +79,27 @@ impl Driver {
     }
 
     /// The same, of lines that the wall clock brought about or that events did.
-    pub(super) fn hand_on_from(&mut self, by_wall: bool) {
+    pub(super) fn hand_on_from(&mut self, mut by_wall: bool) {
         if !self.lines.entries.is_empty() {
-            let mut batch = sink::Lines::new();
+            let mut batches = [sink::Lines::new(), sink::Lines::new()];
             for (rule, place) in &self.lines.entries {
-                let name = self.rules.get(*rule as usize).map_or("", String::as_str);
+                let at = *rule as usize;
+                let name = self.rules.get(at).map_or("", String::as_str);
                 let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
-                batch.push_with(name, |out| out.extend_from_slice(line));
+                let aside = usize::from(self.shadows.get(at) == Some(&true));
+                batches
+                    .get_mut(aside)
+                    .into_iter()
+                    .for_each(|batch| batch.push_with(name, |out| out.extend_from_slice(line)));
+                by_wall |= self.by_arrival.get(at) == Some(&true);
             }
             self.lines.clear();
-            let batch = Arc::new(batch);
-            match &mut self.keeper {
-                Some(keeper) => keeper.hand_on(batch, by_wall),
-                None => self.outlets.alerts.iter().for_each(|outbox| outbox.push(&batch)),
+            for (batch, to) in batches.into_iter().zip([Aside::No, Aside::Yes]).filter(|(batch, _)| !batch.is_empty()) {
+                let batch = Arc::new(batch);
+                match &mut self.keeper {
+                    Some(keeper) => keeper.hand_on(batch, to, by_wall),
+                    None => self.outlets.of(to).iter().for_each(|outbox| outbox.push(&batch)),
+                }
             }
         }
         for sample in self.letters.samples.drain(..) {

@@ -1,6 +1,6 @@
 //! Who sees to checkpoints: says when one is due, has it written on a thread of its own, and tells what became of it.
 
-use super::outbox::Outbox;
+use super::{hand::Aside, outbox::Outbox};
 use crate::{
     engine::{
         Cut,
@@ -31,6 +31,8 @@ pub(super) type Outboxes = Vec<(String, Arc<Outbox>)>;
 /// What a thread is asked to write.
 struct Job {
     cut: Cut,
+    /// The names behind its numbers, encoded.
+    names: Arc<[u8]>,
     wall_ms: i64,
     places: Vec<Place>,
     /// Batches that sinks have not acknowledged.
@@ -52,7 +54,7 @@ pub(super) struct Setting {
     pub(super) writer: CheckpointWriter,
     /// The head, but for the time.
     pub(super) head: Head,
-    /// The names, encoded.
+    /// The names behind the numbers of the rules that run, encoded.
     pub(super) names: Vec<u8>,
     pub(super) interval: Duration,
     /// Files that sinks write, made durable before a checkpoint is.
@@ -65,6 +67,7 @@ pub(super) struct Setting {
 /// A batch of alerts on its way to the sinks.
 struct Held {
     batch: Arc<Lines>,
+    aside: Aside,
     until: Until,
 }
 
@@ -87,8 +90,10 @@ pub(super) struct Keeper {
     dir: StateDir,
     interval: Duration,
     outboxes: Outboxes,
-    /// Those of the alerts among them.
+    /// Those of alerts among them, and those of alerts of rules in shadow mode.
     alerts: Vec<Arc<Outbox>>,
+    shadow: Vec<Arc<Outbox>>,
+    names: Arc<[u8]>,
     held: VecDeque<Held>,
     jobs: Option<mpsc::SyncSender<Job>>,
     done: mpsc::Receiver<Done>,
@@ -110,7 +115,7 @@ impl Keeper {
     pub(super) fn start(
         setting: Setting,
         outboxes: Outboxes,
-        alerts: Vec<Arc<Outbox>>,
+        (alerts, shadow): (Vec<Arc<Outbox>>, Vec<Arc<Outbox>>),
         watched: Watched,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
@@ -123,7 +128,7 @@ impl Keeper {
                 let began = timer.monotonic();
                 let offsets = offsets(&job.places);
                 let head = Head { wall_ms: job.wall_ms, ..head.clone() };
-                let result = write(&mut writer, &head, &names, &files, job);
+                let result = write(&mut writer, &head, &files, job);
                 let took = timer.monotonic().saturating_sub(began);
                 if sender.send(Done { result, took, offsets }).is_err() {
                     return;
@@ -136,6 +141,8 @@ impl Keeper {
             interval,
             outboxes,
             alerts,
+            shadow,
+            names: names.into(),
             held: VecDeque::new(),
             jobs: Some(jobs),
             done,
@@ -159,9 +166,9 @@ impl Keeper {
     }
 
     /// Takes alerts on their way to the sinks, which the wall clock brought about or not.
-    pub(super) fn hand_on(&mut self, batch: Arc<Lines>, by_wall: bool) {
+    pub(super) fn hand_on(&mut self, batch: Arc<Lines>, aside: Aside, by_wall: bool) {
         let until = if by_wall { Until::Cut } else { Until::Turn };
-        self.held.push_back(Held { batch, until });
+        self.held.push_back(Held { batch, aside, until });
         self.release();
     }
 
@@ -173,11 +180,23 @@ impl Keeper {
         self.release();
     }
 
+    fn outboxes_of(&self, aside: Aside) -> &[Arc<Outbox>] {
+        match aside {
+            Aside::No => &self.alerts,
+            Aside::Yes => &self.shadow,
+        }
+    }
+
+    /// Other rules run from now on, with these names behind their numbers, encoded.
+    pub(super) fn rename(&mut self, names: Vec<u8>) {
+        self.names = names.into();
+    }
+
     /// Lets go of what waits for nothing any more.
     fn release(&mut self) {
         while self.held.front().is_some_and(|held| held.until == Until::Turn) {
             if let Some(held) = self.held.pop_front() {
-                self.alerts.iter().for_each(|outbox| outbox.push(&held.batch));
+                self.outboxes_of(held.aside).iter().for_each(|outbox| outbox.push(&held.batch));
             }
         }
     }
@@ -193,19 +212,17 @@ impl Keeper {
     pub(super) fn keep(&mut self, cut: Cut, places: Vec<Place>, pause: Duration) {
         self.begun = self.clock.monotonic();
         self.figures.paused(pause);
-        let held: Vec<Arc<Lines>> = self.held.iter().map(|held| Arc::clone(&held.batch)).collect();
         let of_sink = |(name, outbox): &(String, Arc<Outbox>)| {
             let mut batches = outbox.unacknowledged_lines();
-            if self.alerts.iter().any(|alerts| Arc::ptr_eq(alerts, outbox)) {
-                batches.extend(held.iter().cloned());
-            }
+            let goes = |held: &&Held| self.outboxes_of(held.aside).iter().any(|own| Arc::ptr_eq(own, outbox));
+            batches.extend(self.held.iter().filter(goes).map(|held| Arc::clone(&held.batch)));
             (name.clone(), batches)
         };
         let undelivered = self.outboxes.iter().map(of_sink).collect();
         for held in self.held.iter_mut().filter(|held| held.until == Until::Cut) {
             held.until = Until::Written;
         }
-        let job = Job { cut, wall_ms: self.clock.wall_ms(), places, undelivered };
+        let job = Job { cut, names: Arc::clone(&self.names), wall_ms: self.clock.wall_ms(), places, undelivered };
         // The thread takes one at a time, and is only asked when it has nothing to do.
         self.busy = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
         if !self.busy {
@@ -287,14 +304,14 @@ impl Keeper {
     }
 }
 
-fn write(writer: &mut CheckpointWriter, head: &Head, names: &[u8], files: &[PathBuf], job: Job) -> io::Result<Written> {
+fn write(writer: &mut CheckpointWriter, head: &Head, files: &[PathBuf], job: Job) -> io::Result<Written> {
     let text = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
     let of_sink = |(sink, batches): (String, Vec<Arc<Lines>>)| Undelivered {
         sink,
         lines: batches.iter().flat_map(|batch| batch.iter()).map(|(key, line)| (text(key), line.to_vec())).collect(),
     };
     let undelivered: Vec<Undelivered> = job.undelivered.into_iter().map(of_sink).collect();
-    let contents = Contents { head, names, places: &job.places, undelivered: &undelivered, cut: &job.cut };
+    let contents = Contents { head, names: &job.names, places: &job.places, undelivered: &undelivered, cut: &job.cut };
     writer.write(&contents, files)
 }
 

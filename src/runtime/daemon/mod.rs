@@ -9,6 +9,7 @@
 //! Nothing is ever dropped to make room: a full outbox holds the driver back, the driver its sources' channels, and those
 //! the sources. What the driver adds to the events is only idleness and time on quiet streams (`quiet`).
 
+mod change;
 mod driver;
 mod feed;
 mod hand;
@@ -19,5 +20,6 @@ mod quiet;
 mod report;
 mod service;
 mod state;
+mod tables;
 
 pub use service::{Daemon, DaemonError};

@@ -26,8 +26,8 @@ fn ms(ms: u64) -> Duration {
 fn two(timeouts_ms: [Option<TimeMs>; 2]) -> (Arc<ManualClock>, Quiet) {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let mut quiet = Quiet::new(clock.clone());
-    quiet.add(A, timeouts_ms[0], false);
-    quiet.add(B, timeouts_ms[1], true);
+    quiet.add(A, 0, timeouts_ms[0], false);
+    quiet.add(B, 0, timeouts_ms[1], true);
     (clock, quiet)
 }
 
@@ -45,7 +45,7 @@ fn a_partition_is_idle_when_it_is_read_to_its_end_and_silent_and_a_record_wakes_
     assert_eq!(quiet.newly_idle(), []);
     // The other is never idle, so that time stands still.
     clock.advance(ms(1_000_000));
-    assert_eq!((quiet.newly_idle(), quiet.time_ms(50_000)), (vec![], None));
+    assert_eq!((quiet.newly_idle(), quiet.time_ms(0, 50_000)), (vec![], None));
     assert!(quiet.record(A));
     assert!(!quiet.record(A));
 }
@@ -59,17 +59,17 @@ fn time_goes_on_from_the_watermark_and_never_jumps_to_the_walls() {
     clock.advance(ms(2_000));
     assert_eq!(quiet.newly_idle(), [A, B]);
     // 2 s since the last record of all.
-    assert_eq!(quiet.time_ms(10_000), Some(12_000));
+    assert_eq!(quiet.time_ms(0, 10_000), Some(12_000));
     clock.advance(ms(100));
     clock.set_wall_ms(9_000_000_000_000);
     // The core's watermark has moved by the first tick: what counts is where it stood then.
-    assert_eq!(quiet.time_ms(12_000), Some(12_100));
+    assert_eq!(quiet.time_ms(0, 12_000), Some(12_100));
     quiet.record(B);
-    assert_eq!(quiet.time_ms(12_100), None);
+    assert_eq!(quiet.time_ms(0, 12_100), None);
     quiet.end(B);
-    assert_eq!(quiet.time_ms(12_100), Some(14_700));
+    assert_eq!(quiet.time_ms(0, 12_100), Some(14_700));
     quiet.end(A);
-    assert_eq!(quiet.time_ms(12_100), None);
+    assert_eq!(quiet.time_ms(0, 12_100), None);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn before_the_first_event_and_after_the_last_there_is_no_time_to_move() {
     quiet.set_caught_up(A, true);
     clock.advance(ms(10));
     assert_eq!(quiet.newly_idle(), [A, B]);
-    assert_eq!((quiet.time_ms(TimeMs::MIN), quiet.time_ms(TimeMs::MAX)), (None, None));
+    assert_eq!((quiet.time_ms(0, TimeMs::MIN), quiet.time_ms(0, TimeMs::MAX)), (None, None));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn silence_is_counted_from_when_a_partition_was_asked_and_had_caught_up() {
     quiet.set_caught_up(A, true);
     assert_eq!(quiet.newly_idle(), []);
     clock.advance(ms(1_000));
-    assert_eq!((quiet.newly_idle(), quiet.time_ms(5_000)), (vec![A], Some(6_000)));
+    assert_eq!((quiet.newly_idle(), quiet.time_ms(0, 5_000)), (vec![A], Some(6_000)));
 }
 
 const RULES: &str = "
@@ -119,11 +119,12 @@ groups:
 fn session(rules: &str) -> Session {
     let (file, _) = RuleFile::parse("rules.yaml", rules);
     let sources = [("pings".to_owned(), StreamSchema::default().catalog())].into_iter().collect();
-    let checked = check(&[file.unwrap()], &Catalog { sources, fence_sets: None, open: false });
+    let checked = check(&[file.unwrap()], &Catalog { sources, ..Catalog::default() });
     let project = Project {
         config: Config::parse("{}", Path::new(""), &[], &|_| None).unwrap(),
         plan: Arc::new(checked.plan.unwrap()),
         world: Arc::default(),
+        table_stamps: std::collections::BTreeMap::new(),
         warnings: Vec::new(),
     };
     Session::new(&project, Options { eager: true, ..Options::default() }, Box::new(Inline)).unwrap()
@@ -142,7 +143,7 @@ fn on_a_quiet_stream_what_waits_for_order_comes_out_and_absence_fires() {
     let mut quiet = Quiet::new(clock.clone());
     let mut session = session(RULES);
     let lane = session.add_partition("pings", &StreamSchema::default(), Format::Ndjson, 0, 3_000).unwrap();
-    quiet.add(lane, Some(500), true);
+    quiet.add(lane, 0, Some(500), true);
     let (mut lines, mut letters) = (Lines::default(), Letters::default());
     let mut push = |session: &mut Session, offset: u64, text: &str, lines: &mut Lines| {
         let mut chunk = Chunk::new();
@@ -159,7 +160,7 @@ fn on_a_quiet_stream_what_waits_for_order_comes_out_and_absence_fires() {
                 session.set_idle(lane, true);
                 session.advance(lines);
             }
-            if let Some(time_ms) = quiet.time_ms(session.engine().watermark_ms()) {
+            if let Some(time_ms) = quiet.time_ms(0, session.engine().watermark_ms()) {
                 session.tick(time_ms, lines);
             }
         }
@@ -209,7 +210,7 @@ groups:
     let mut quiet = Quiet::new(clock.clone());
     let mut session = session(rules);
     let lane = session.add_partition("pings", &StreamSchema::default(), Format::Ndjson, 0, 0).unwrap();
-    quiet.add(lane, Some(500), true);
+    quiet.add(lane, 0, Some(500), true);
     let (mut lines, mut letters) = (Lines::default(), Letters::default());
     for (offset, (ts, id)) in [(100_000, "a"), (106_000, "b")].into_iter().enumerate() {
         let mut chunk = Chunk::new();
@@ -227,7 +228,7 @@ groups:
     assert!(String::from_utf8(confirmed).unwrap().contains(r#""end":"1970-01-01T00:01:45Z","clock":"wall""#));
     clock.advance(ms(4_100));
     quiet.newly_idle().into_iter().for_each(|lane| session.set_idle(lane, true));
-    session.tick(quiet.time_ms(session.engine().watermark_ms()).unwrap(), &mut lines);
+    session.tick(quiet.time_ms(0, session.engine().watermark_ms()).unwrap(), &mut lines);
     let text = String::from_utf8(lines.bytes.clone()).unwrap();
     assert_eq!(self::rules(&mut lines), [0], "{text}");
     for part in

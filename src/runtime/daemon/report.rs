@@ -2,10 +2,10 @@
 
 use crate::{
     model::{RejectReason, TimeMs},
-    plan::{Plan, RuleKind as PlannedKind},
+    plan::{Mode, Plan, RuleKind as PlannedKind},
     runtime::{
         session::{Session, SourceCounts},
-        telemetry::{RuleFigures, RuleKind, RuleStatus, StreamFigures, Telemetry},
+        telemetry::{RuleFigures, RuleKind, RuleMode, RuleStatus, StreamFigures, Telemetry},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -36,12 +36,23 @@ impl Report {
         Self { telemetry, plan, streams, rules }
     }
 
+    /// Other rules run from now on; what was told of those that stay stays told.
+    pub(super) fn replace(&mut self, plan: Arc<Plan>) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        let mut told: BTreeMap<&str, _> =
+            old.rules.iter().map(|rule| rule.name.as_str()).zip(std::mem::take(&mut self.rules)).collect();
+        let telemetry = &self.telemetry;
+        let mut figures = |name: &str| told.remove(name).unwrap_or_else(|| (telemetry.rule(name), [0; 2], [0; 2]));
+        self.rules = self.plan.rules.iter().map(|rule| figures(&rule.name)).collect();
+    }
+
     /// Brings the figures up to date. `held_back` is the source and partition that the others wait for.
     pub(super) fn publish(&mut self, session: &Session, held_back: Option<(&str, u32)>) {
         for counts in session.sources() {
             let Some((figures, told)) = self.streams.get_mut(&counts.name) else { continue };
             figures.add_events(counts.events - told.events);
             figures.add_late(counts.late - told.late);
+            figures.add_late_taken(counts.late_taken - told.late_taken);
             for (&reason, &count) in &counts.rejected {
                 figures.add_rejected(reason, count - rejected(told, reason));
             }
@@ -64,6 +75,11 @@ impl Report {
                 name: rule.name.clone(),
                 group: rule.group.clone(),
                 kind: if rule.kind == PlannedKind::Alert { RuleKind::Alert } else { RuleKind::Stream },
+                mode: match rule.mode {
+                    Mode::Active => RuleMode::Active,
+                    Mode::Shadow => RuleMode::Shadow,
+                    Mode::Off => RuleMode::Off,
+                },
                 version: rule.version.clone(),
                 outputs: stats.outputs,
                 keys: stats.keys as u64,

@@ -5,12 +5,14 @@
 use super::{
     driver::{Driver, Outcome, Outlets},
     feed::Feed,
+    hand::by_arrival,
     keeper::{Keeper, Outboxes},
     outbox::OUTBOX_BYTES,
     outlet::{Outlet, Reports},
     quiet::Quiet,
     report::Report,
     state::Found,
+    tables::Tables,
 };
 use crate::{
     engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
@@ -18,13 +20,14 @@ use crate::{
         sink::{self, Sink, SinkError},
         source::SourceError,
     },
-    plan::StreamOrigin,
+    plan::{Mode, StreamOrigin},
     runtime::{
         clock::Clock,
         config::{Input, SinksConfig, StreamSchema},
         connect::{Numbered, open_alert_sink, open_file_sink, open_source},
         executor::Threads,
-        project::Project,
+        project::{Project, Request},
+        reload::{Reloads, Setup, Swap},
         replay::Summary,
         session::{Letters, Lines, Session},
         shutdown::Shutdown,
@@ -38,6 +41,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tokio::sync::mpsc::Receiver;
 
 /// How long sinks may take to get rid of what they have after a stop.
 const SINK_GRACE: Duration = Duration::from_secs(10);
@@ -108,8 +112,10 @@ pub struct Daemon {
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
     alerts: Vec<Box<dyn Sink>>,
+    shadow: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
+    swaps: Option<Receiver<Swap>>,
 }
 
 impl Daemon {
@@ -155,14 +161,35 @@ impl Daemon {
         if sources.is_empty() {
             return Err(DaemonError::NoSource { streams: read.join(", ") });
         }
-        let SinksConfig { alerts, late, dead_letter } = &project.config.sinks;
+        let SinksConfig { alerts, shadow, late, dead_letter } = &project.config.sinks;
         let failed = |what| move |error| DaemonError::Sink { what, error: Box::new(error) };
         let file =
             |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
         let alerts = alerts.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;
+        let shadow = shadow.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("shadow alerts"))?;
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
-        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, late, dead })
+        let swaps = None;
+        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, shadow, late, dead, swaps })
+    }
+
+    /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
+    /// when its files change; `hash` is its fingerprint.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn reloads(&mut self, request: Request, hash: String) -> io::Result<Reloads> {
+        let (sender, swaps) = tokio::sync::mpsc::channel(1);
+        self.swaps = Some(swaps);
+        Reloads::start(Setup {
+            request,
+            guessed: self.schemas.clone(),
+            config: self.project.config.clone(),
+            plan: Arc::clone(&self.project.plan),
+            hash,
+            telemetry: Arc::clone(&self.telemetry),
+            swaps: sender,
+        })
     }
 
     /// What the daemon says about itself.
@@ -177,7 +204,7 @@ impl Daemon {
     pub fn run(self, shutdown: &Shutdown) -> Result<String, DaemonError> {
         let health = Arc::clone(self.telemetry.health());
         let engine = health.watch(ComponentKind::Engine, "engine");
-        let (outlets, all) = start_sinks(self.alerts, self.late, self.dead, &self.telemetry, shutdown)?;
+        let (outlets, all) = start_sinks(self.alerts, self.shadow, self.late, self.dead, &self.telemetry, shutdown)?;
         let mut places = BTreeMap::new();
         let mut keeper = None;
         if let Some(found) = self.found {
@@ -191,12 +218,14 @@ impl Daemon {
             places = known.collect();
             let setting = found.setting(&self.project.config, &self.telemetry);
             let watched = health.watch(ComponentKind::State, "checkpoints");
-            keeper = Some(Keeper::start(setting, outboxes, outlets.alerts.clone(), watched, Arc::clone(&self.clock))?);
+            let alerts = (outlets.alerts.clone(), outlets.shadow.clone());
+            keeper = Some(Keeper::start(setting, outboxes, alerts, watched, Arc::clone(&self.clock))?);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::clone(&self.project.plan);
         let streams: Vec<&str> = self.sources.iter().map(|(name, _)| name.as_str()).collect();
         let mut driver = Driver {
+            tables: Tables::watch(&self.project)?,
             feeds: Vec::new(),
             quiet: Quiet::new(Arc::clone(&self.clock)),
             outlets,
@@ -207,9 +236,12 @@ impl Daemon {
             shutdown: shutdown.clone(),
             stop: Arc::clone(&stop),
             rules: plan.rules.iter().map(|rule| rule.name.clone()).collect(),
+            by_arrival: by_arrival(&plan),
+            shadows: plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect(),
             lanes: Vec::new(),
             lines: Lines::default(),
             letters: Letters::default(),
+            swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
             keeper,
             places,
@@ -321,6 +353,7 @@ fn wait(ended: &mpsc::Receiver<Ended>, outlets: &[Outlet], shutdown: &Shutdown, 
 /// Starts a thread for each sink.
 fn start_sinks(
     alerts: Vec<Box<dyn Sink>>,
+    shadow: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
     telemetry: &Arc<Telemetry>,
@@ -337,12 +370,15 @@ fn start_sinks(
         all.push(outlet);
         io::Result::Ok(outbox)
     };
-    let mut started = Vec::new();
-    for sink in alerts {
-        let name = sink.name().to_owned();
-        started.push(start(&name, sink)?);
-    }
+    let mut started = |sinks: Vec<Box<dyn Sink>>| {
+        let start = |sink: Box<dyn Sink>| {
+            let name = sink.name().to_owned();
+            start(&name, sink)
+        };
+        sinks.into_iter().map(start).collect::<io::Result<Vec<_>>>()
+    };
+    let (alerts, shadow) = (started(alerts)?, started(shadow)?);
     let late = late.map(|sink| start("late", sink)).transpose()?;
     let dead = dead.map(|sink| start("dead_letter", sink)).transpose()?;
-    Ok((Outlets { alerts: started, late, dead }, all))
+    Ok((Outlets { alerts, shadow, late, dead }, all))
 }

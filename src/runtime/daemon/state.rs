@@ -195,8 +195,13 @@ fn go_on(session: &mut Session, saved: &Saved) -> Result<(), CheckpointError> {
                 (rules, total) = (rules + 1, total + keys);
             }
             Fate::Edited(keys) => {
-                tracing::warn!(rule, keys, "its expression is another: it begins without the state that these keys had")
+                tracing::warn!(
+                    rule,
+                    keys,
+                    "its expression, or that of a rule that it reads, is another: it begins without the state that these keys had"
+                );
             }
+            Fate::Off(keys) => tracing::warn!(rule, keys, "it is off: the state that these keys had is left"),
             Fate::Layout(keys) => tracing::warn!(
                 rule,
                 keys,

@@ -49,11 +49,23 @@ const GUESS_RECORDS: usize = 200;
 /// # Errors
 /// What is wrong with which file, and what to do.
 pub fn bind(loaded: &Loaded, streams: &[(String, PathBuf)], inputs: &[PathBuf]) -> Result<Binding, String> {
-    let names = loaded.source_names();
+    bind_names(loaded, &loaded.source_names(), streams, inputs)
+}
+
+/// The same for streams of these names.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_names(
+    loaded: &Loaded,
+    names: &[String],
+    streams: &[(String, PathBuf)],
+    inputs: &[PathBuf],
+) -> Result<Binding, String> {
     let mut pairs: Vec<(String, PathBuf)> = Vec::new();
     for (name, path) in streams {
         if !names.contains(name) {
-            return Err(format!("`--stream {name}=…`: no rule reads `{name}`; rules read {}", listed(&names)));
+            return Err(format!("`--stream {name}=…`: no rule reads `{name}`; rules read {}", listed(names)));
         }
         pairs.push((name.clone(), path.clone()));
     }
@@ -63,7 +75,7 @@ pub fn bind(loaded: &Loaded, streams: &[(String, PathBuf)], inputs: &[PathBuf]) 
         let only = names.first().filter(|_| names.len() == 1);
         let name = named.or(only).ok_or_else(|| {
             let shown = path.display();
-            format!("which stream does `{shown}` feed? say `--stream NAME={shown}`; rules read {}", listed(&names))
+            format!("which stream does `{shown}` feed? say `--stream NAME={shown}`; rules read {}", listed(names))
         })?;
         pairs.push((name.clone(), path.clone()));
     }
@@ -84,7 +96,7 @@ pub fn bind(loaded: &Loaded, streams: &[(String, PathBuf)], inputs: &[PathBuf]) 
     if pairs.is_empty() {
         return Err(format!(
             "nothing to read: name files, or sources in the configuration; rules read {}",
-            listed(&names)
+            listed(names)
         ));
     }
     let mut binding = Binding::default();

@@ -1,9 +1,10 @@
 //! The loop of a replay.
 
-use super::{BoundInput, Speed, summary::Summary};
+use super::{BoundInput, Speed, SvgOptions, gallery::Gallery, summary::Summary};
 use crate::{
     engine::{AtEnd, Inline, Options},
     io::source::{FileOptions, FileSource, Pulled, Source},
+    plan::{Mode, Plan},
     runtime::{
         executor::Threads,
         project::Project,
@@ -17,6 +18,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -32,10 +34,14 @@ pub struct ReplayOptions {
     pub shards: Option<u32>,
     /// Where alerts go; none: stdout.
     pub alerts: Option<PathBuf>,
+    /// Where alerts of rules in shadow mode go; none: they are only counted.
+    pub shadow: Option<PathBuf>,
     /// Where late events go; none: they are only counted.
     pub late: Option<PathBuf>,
     /// Where records go that are no events; none: they are only counted.
     pub dead_letter: Option<PathBuf>,
+    /// Where pictures of regions go; none: nowhere.
+    pub svg: Option<SvgOptions>,
     /// Whether to show progress on a terminal.
     pub progress: bool,
 }
@@ -47,6 +53,7 @@ pub struct Replay {
     options: ReplayOptions,
     rules: Vec<String>,
     out: Outputs,
+    gallery: Option<Gallery>,
 }
 
 struct Reader {
@@ -63,12 +70,18 @@ impl Replay {
     ///
     /// # Errors
     /// A file that can't be opened, in words.
-    pub fn new(project: Project, inputs: Vec<BoundInput>, options: ReplayOptions) -> Result<Self, String> {
+    pub fn new(mut project: Project, inputs: Vec<BoundInput>, options: ReplayOptions) -> Result<Self, String> {
+        let make = |svg| Gallery::new(Arc::make_mut(&mut project.plan), svg);
+        let gallery = options.svg.clone().map(make).transpose()?;
         let engine = project.config.engine;
         let shards = options.shards.or(engine.shards).unwrap_or(1).max(1);
         let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
         let executor: Box<dyn crate::engine::Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
         let mut session = Session::new(&project, core, executor).map_err(|error| error.to_string())?;
+        session.has_no_arrivals()?;
+        if let Some(gallery) = &gallery {
+            gallery.watch(session.engine_mut());
+        }
         let mut readers = Vec::new();
         let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
         for input in inputs {
@@ -85,9 +98,9 @@ impl Replay {
             let lane = session.add_partition(&input.source, &input.schema, format, partition, input.disorder_ms);
             readers.extend(lane.map(|lane| Reader { file, lane, ended: false }));
         }
-        let out = Outputs::open(&options)?;
+        let out = Outputs::open(&options, &project.plan)?;
         let rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
-        Ok(Self { session, readers, options, rules, out })
+        Ok(Self { session, readers, options, rules, out, gallery })
     }
 
     /// Runs to the end of the input; the summary for people.
@@ -123,6 +136,9 @@ impl Replay {
                 let began = summary.now();
                 self.session.push(lane, &piece, &mut letters);
                 self.session.advance(&mut lines);
+                if let Some(gallery) = &mut self.gallery {
+                    gallery.take(self.session.engine_mut());
+                }
                 let going_on = self.out.write(&mut lines, &mut letters)?;
                 summary.worked(began, piece.len() as u64);
                 bar.inc(piece.len() as u64);
@@ -136,7 +152,11 @@ impl Replay {
         self.out.write(&mut lines, &mut letters)?;
         self.out.flush()?;
         bar.finish_and_clear();
-        let text = summary.text(&self.session, &self.rules);
+        let mut text = summary.text(&self.session, &self.rules);
+        if let Some(gallery) = &mut self.gallery {
+            gallery.take(self.session.engine_mut());
+            text.push_str(&gallery.write()?);
+        }
         if failures.is_empty() { Ok(text) } else { Err(format!("{}\n{text}", failures.join("\n"))) }
     }
 
@@ -202,12 +222,15 @@ impl Pace {
 /// Where lines go.
 struct Outputs {
     alerts: Box<dyn Write>,
+    /// Which rules are in shadow mode, and where their alerts go.
+    shadows: Vec<bool>,
+    shadow: Option<BufWriter<File>>,
     late: Option<BufWriter<File>>,
     dead: Option<BufWriter<File>>,
 }
 
 impl Outputs {
-    fn open(options: &ReplayOptions) -> Result<Self, String> {
+    fn open(options: &ReplayOptions, plan: &Plan) -> Result<Self, String> {
         let create = |path: &PathBuf| {
             File::create(path).map(BufWriter::new).map_err(|error| format!("can't write `{}`: {error}", path.display()))
         };
@@ -216,6 +239,8 @@ impl Outputs {
                 Some(path) => Box::new(create(path)?),
                 None => Box::new(io::stdout()),
             },
+            shadows: plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect(),
+            shadow: options.shadow.as_ref().map(create).transpose()?,
             late: options.late.as_ref().map(create).transpose()?,
             dead: options.dead_letter.as_ref().map(create).transpose()?,
         })
@@ -223,7 +248,7 @@ impl Outputs {
 
     /// Writes and empties; false where the reader of the alerts has gone away.
     fn write(&mut self, lines: &mut Lines, letters: &mut Letters) -> Result<bool, String> {
-        let written = self.alerts.write_all(&lines.bytes);
+        let (written, shadow) = self.write_alerts(lines);
         lines.clear();
         let late = self.late.as_mut().map_or(Ok(()), |out| out.write_all(&letters.late));
         let dead = self.dead.as_mut().map_or(Ok(()), |out| out.write_all(&letters.dead));
@@ -232,12 +257,30 @@ impl Outputs {
         }
         letters.late.clear();
         letters.dead.clear();
-        late.and(dead).map_err(|error| format!("can't write: {error}"))?;
+        late.and(dead).and(shadow).map_err(|error| format!("can't write: {error}"))?;
         match written {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(format!("can't write alerts: {error}")),
         }
+    }
+
+    /// How it went with the alerts, and with those of shadows.
+    fn write_alerts(&mut self, lines: &Lines) -> (io::Result<()>, io::Result<()>) {
+        if !self.shadows.contains(&true) {
+            return (self.alerts.write_all(&lines.bytes), Ok(()));
+        }
+        let (mut alerts, mut shadow) = (Ok(()), Ok(()));
+        for (rule, place) in &lines.entries {
+            let line = lines.bytes.get(place.clone()).unwrap_or_default();
+            let aside = self.shadows.get(*rule as usize) == Some(&true);
+            match (aside, &mut self.shadow) {
+                (false, _) => alerts = alerts.and_then(|()| self.alerts.write_all(line)),
+                (true, Some(out)) => shadow = shadow.and_then(|()| out.write_all(line)),
+                (true, None) => {}
+            }
+        }
+        (alerts, shadow)
     }
 
     fn flush(&mut self) -> Result<(), String> {
@@ -247,11 +290,13 @@ impl Outputs {
         };
         let late = self.late.as_mut().map_or(Ok(()), Write::flush);
         let dead = self.dead.as_mut().map_or(Ok(()), Write::flush);
-        alerts.and(late).and(dead).map_err(|error| format!("can't write: {error}"))
+        let shadow = self.shadow.as_mut().map_or(Ok(()), Write::flush);
+        alerts.and(shadow).and(late).and(dead).map_err(|error| format!("can't write: {error}"))
     }
 }
 
-fn progress_bar(wanted: bool) -> ProgressBar {
+/// Counts records on stderr, where that is a terminal and somebody wants it.
+pub fn progress_bar(wanted: bool) -> ProgressBar {
     if !wanted {
         return ProgressBar::hidden();
     }

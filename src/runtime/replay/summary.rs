@@ -45,6 +45,9 @@ impl Summary {
                     source.late
                 )?;
             }
+            if source.late_taken > 0 {
+                write!(text, ", {} late but taken", source.late_taken)?;
+            }
             for (reason, count) in &source.rejected {
                 write!(text, ", {count} rejected as {}", reason.name())?;
             }

@@ -201,6 +201,7 @@ impl<'a> Run<'a> {
         let engine = project.config.engine;
         let options = Options { shards: 1, key_groups: engine.key_groups, seed: engine.seed, eager: false };
         let mut session = Session::new(project, options, Box::new(Inline)).map_err(|error| error.to_string())?;
+        session.has_no_arrivals()?;
         let mut lanes = Vec::new();
         for stream in &test.streams {
             let Input::Rows(rows) = &stream.input else { continue };

@@ -10,11 +10,13 @@ use crate::model::RejectReason;
 pub struct StreamFigures {
     events: Counter,
     late: Counter,
+    late_taken: Counter,
     rejected: Vec<(RejectReason, Counter)>,
 }
 
 impl StreamFigures {
-    pub(super) fn new(stream: &str, events: &Counters, late: &Counters, rejected: &Counters) -> Self {
+    pub(super) fn new(stream: &str, events: &Counters, late: [&Counters; 2], rejected: &Counters) -> Self {
+        let [late, late_taken] = late;
         let labels: Labels = vec![("stream", stream.to_owned())];
         let with_reason = |reason: RejectReason| -> Labels {
             vec![("stream", stream.to_owned()), ("reason", reason.name().to_owned())]
@@ -23,6 +25,7 @@ impl StreamFigures {
         Self {
             events: events.get_or_create_owned(&labels),
             late: late.get_or_create_owned(&labels),
+            late_taken: late_taken.get_or_create_owned(&labels),
             rejected: RejectReason::ALL
                 .iter()
                 .map(|&reason| (reason, rejected.get_or_create_owned(&with_reason(reason))))
@@ -35,9 +38,14 @@ impl StreamFigures {
         self.events.inc_by(count);
     }
 
-    /// Adds events that came below the watermark.
+    /// Adds events that came below the watermark, and that no rule took.
     pub fn add_late(&self, count: u64) {
         self.late.inc_by(count);
+    }
+
+    /// Adds events that came below the watermark, and that a rule with ALLOWED LATENESS took.
+    pub fn add_late_taken(&self, count: u64) {
+        self.late_taken.inc_by(count);
     }
 
     /// Adds records that were rejected for this reason.

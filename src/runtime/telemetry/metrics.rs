@@ -26,6 +26,9 @@ const PROCESSING_BUCKETS_S: [f64; 19] = [
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// What can come of a reload.
+const RELOADED: [&str; 2] = ["ok", "refused"];
+
 /// All figures; shared by the threads that count and the API that shows them. See the [module](super) for their meaning.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -34,6 +37,7 @@ pub struct Telemetry {
     events: Counters,
     rejected: Counters,
     late: Counters,
+    late_taken: Counters,
     alerts: Counters,
     missing_key: Counters,
     dropped: Counters,
@@ -44,6 +48,9 @@ pub struct Telemetry {
     sink_errors: Counters,
     processing: Histogram,
     checkpoints: CheckpointFigures,
+    reloads: Counters,
+    reload_ok: Gauge,
+    rules_info: Gauges,
     pulse: Arc<Pulse>,
     rules: RwLock<Arc<[RuleStatus]>>,
 }
@@ -57,7 +64,8 @@ impl Telemetry {
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
         let rejected = register.counters("rejected", "Records that are no event, by reason");
-        let late = register.counters("late", "Events that came below the watermark");
+        let late = register.counters("late", "Events that came below the watermark and that no rule took");
+        let late_taken = register.counters("late_taken", "Late events that a rule with ALLOWED LATENESS took");
         let alerts = register.counters("alerts", "Alerts by status");
         let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
         let dropped = register.counters("dropped", "Partial matches and matches that a limit dropped");
@@ -68,6 +76,14 @@ impl Telemetry {
         let sink_errors = register.counters("sink_errors", "Attempts to write that failed");
         let help = "Time from the arrival of a chunk until its outputs are with the sinks";
         let processing = register.seconds("processing", help, Histogram::new(PROCESSING_BUCKETS_S));
+        let reloads = register.counters("reloads", "Reloads of rules and fences, by result");
+        for result in RELOADED {
+            reloads.get_or_create_owned(&vec![("result", result.to_owned())]);
+        }
+        let help = "Whether the last reload was taken; 1 before the first";
+        let reload_ok = register.metric("reload_ok", help, Gauge::default());
+        reload_ok.set(1);
+        let rules_info = register.gauges("rules_info", "The fingerprint of the rule files and fences that run");
         let (registry, names) = register.close();
         Self {
             registry,
@@ -75,6 +91,7 @@ impl Telemetry {
             events,
             rejected,
             late,
+            late_taken,
             alerts,
             missing_key,
             dropped,
@@ -85,6 +102,9 @@ impl Telemetry {
             sink_errors,
             processing,
             checkpoints,
+            reloads,
+            reload_ok,
+            rules_info,
             pulse,
             rules: RwLock::new(Arc::from([])),
         }
@@ -92,7 +112,7 @@ impl Telemetry {
 
     /// The figures of a source stream; asking again gives the same ones.
     pub fn stream(&self, stream: &str) -> StreamFigures {
-        StreamFigures::new(stream, &self.events, &self.late, &self.rejected)
+        StreamFigures::new(stream, &self.events, [&self.late, &self.late_taken], &self.rejected)
     }
 
     /// The figures of a rule; asking again gives the same ones.
@@ -128,6 +148,20 @@ impl Telemetry {
     /// Notes how long a chunk took, from its arrival until its outputs were handed to the sinks.
     pub fn observe_processing(&self, took: Duration) {
         self.processing.observe(took.as_secs_f64());
+    }
+
+    /// Counts a reload, which was taken or refused.
+    pub fn count_reload(&self, taken: bool) {
+        let [ok, refused] = RELOADED;
+        let result = if taken { ok } else { refused };
+        self.reloads.get_or_create_owned(&vec![("result", result.to_owned())]).inc();
+        self.reload_ok.set(i64::from(taken));
+    }
+
+    /// Sets the fingerprint of the rule files and fences that run.
+    pub fn set_rules_hash(&self, hash: &str) {
+        self.rules_info.clear();
+        self.rules_info.get_or_create_owned(&vec![("hash", hash.to_owned())]).set(1);
     }
 
     /// Replaces the picture of the running rules, `geocep_keys` and `geocep_open` included. Meant for a few times per second.

@@ -5,7 +5,7 @@ use crate::{
     model::RejectReason,
     runtime::{
         clock::ManualClock,
-        telemetry::{ComponentKind, RuleKind},
+        telemetry::{ComponentKind, RuleKind, RuleMode},
     },
 };
 
@@ -13,7 +13,8 @@ const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 
 fn rule(name: &str, keys: u64) -> RuleStatus {
     let (group, version) = ("airport".to_owned(), "v1".to_owned());
-    RuleStatus { name: name.to_owned(), group, kind: RuleKind::Alert, version, outputs: 3, keys, open: 2 }
+    let (kind, mode) = (RuleKind::Alert, RuleMode::Active);
+    RuleStatus { name: name.to_owned(), group, kind, mode, version, outputs: 3, keys, open: 2 }
 }
 
 /// Telemetry in which every figure has a value.
@@ -37,6 +38,10 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.observe_processing(Duration::from_micros(300));
     telemetry.checkpoints().written(1_234, Duration::from_millis(20));
     telemetry.checkpoints().paused(Duration::from_millis(1));
+    telemetry.count_reload(true);
+    telemetry.count_reload(false);
+    telemetry.set_rules_hash("old");
+    telemetry.set_rules_hash("00ff");
     telemetry.health().watch(ComponentKind::Engine, "engine").ready();
     telemetry
 }
@@ -60,6 +65,11 @@ fn what_was_counted_stands_in_the_text() {
     assert_line(&text, r#"geocep_keys{rule="Queue"} 7"#);
     assert_line(&text, r#"geocep_open{rule="Queue"} 2"#);
     assert_line(&text, "geocep_waiting_events 8");
+    assert_line(&text, r#"geocep_reloads_total{result="ok"} 1"#);
+    assert_line(&text, r#"geocep_reloads_total{result="refused"} 1"#);
+    assert_line(&text, "geocep_reload_ok 0");
+    assert_line(&text, r#"geocep_rules_info{hash="00ff"} 1"#);
+    assert!(!text.contains("old"));
     assert_line(&text, r#"geocep_sink_written_total{sink="stdout"} 6"#);
     assert_line(&text, r#"geocep_sink_errors_total{sink="stdout"} 1"#);
     assert_line(&text, r#"geocep_watermark_held_back_info{stream="pings",partition="3"} 1"#);

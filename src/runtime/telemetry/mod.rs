@@ -25,6 +25,8 @@
 //! | `geocep_checkpoint_age_seconds` | since the last one was durable, absent before the first |
 //! | `geocep_checkpoint_bytes` | the size of its file |
 //! | `geocep_checkpoint_duration_seconds`, `geocep_checkpoint_pause_seconds` | how long writing it took; how long the stream stood still for it |
+//! | `geocep_reloads_total{result}`, `geocep_reload_ok` | reloads taken (`ok`) and `refused`; whether the last was taken |
+//! | `geocep_rules_info{hash}` | the fingerprint of the rule files and fences that run |
 //! | `geocep_component_ready{kind,name}` | 1 when the part works, else 0 |
 //! | `geocep_build_info{version}`, `geocep_uptime_seconds` | which binary, and for how long |
 //!
@@ -46,5 +48,5 @@ pub use checkpoint::CheckpointFigures;
 pub use figures::{RuleFigures, SinkFigures, StreamFigures};
 pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;
-pub use rules::{RuleKind, RuleStatus};
+pub use rules::{RuleKind, RuleMode, RuleStatus};
 pub use summary::{LatencyRecord, LatencySummary};

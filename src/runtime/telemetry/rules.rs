@@ -12,6 +12,18 @@ pub enum RuleKind {
     Stream,
 }
 
+/// Whether a rule runs, and who hears of its alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleMode {
+    /// Its alerts go to the sinks.
+    Active,
+    /// Its alerts go to the shadow sinks only.
+    Shadow,
+    /// It doesn't run.
+    Off,
+}
+
 /// A running rule at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleStatus {
@@ -21,6 +33,8 @@ pub struct RuleStatus {
     pub group: String,
     /// What it puts out.
     pub kind: RuleKind,
+    /// Whether it runs.
+    pub mode: RuleMode,
     /// Its version as alerts carry it.
     pub version: String,
     /// Outputs since the start.

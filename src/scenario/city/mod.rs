@@ -14,5 +14,5 @@ mod town;
 mod traffic;
 mod zones;
 
-pub(super) use town::script;
-use town::{Fleet, TOWN, kmh};
+use town::Fleet;
+pub(super) use town::{TOWN, kmh, script};

@@ -10,11 +10,11 @@ use super::super::truth::Notes;
 use super::{airport, ring, surge, traffic, zones};
 
 /// The town's place on the earth.
-pub(super) const TOWN: Plane =
+pub(in crate::scenario) const TOWN: Plane =
     Plane { lon: 10_000_000, lat: 50_000_000, metres_lon: 71_695.726, metres_lat: 111_229.062 };
 
 /// Metres per second of a speed in km/h.
-pub(super) fn kmh(speed: f64) -> f64 {
+pub(in crate::scenario) fn kmh(speed: f64) -> f64 {
     speed / 3.6
 }
 

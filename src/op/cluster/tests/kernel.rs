@@ -1,12 +1,16 @@
 use super::super::*;
-use crate::geo::{Cell, Position, haversine_m};
+use crate::{
+    geo::{Cell, Position, haversine_m},
+    model::Value,
+    plan::AggregateKind::{Avg, Count, Max, Sum},
+};
 
 fn centre() -> Cell {
     "882a100d2dfffff".parse().unwrap()
 }
 
 fn load(weight: f64) -> Load {
-    Load { weight, members: vec![], values: vec![Some(weight), None] }
+    Load { weight, members: vec![], values: vec![Value::Float(weight), Value::Null] }
 }
 
 fn heat(regions: &mut Regions, cells: impl IntoIterator<Item = Cell>, weight: f64) {
@@ -24,8 +28,10 @@ fn a_region_says_what_it_looks_like() {
     assert_eq!((record.transition, record.look.size, record.look.weight), (Transition::Emerged, 7, 14.0));
     assert!(haversine_m(record.look.centre, centre().centre()) < 20.0);
     let view = regions.view(record).unwrap();
-    assert_eq!(view.column(0), Column { count: 7, sum: 14.0, min: Some(2.0), max: Some(2.0) });
-    assert_eq!((view.column(0).avg(), view.column(1).avg(), view.column(7).count), (Some(2.0), None, 0));
+    let kinds = [(0, Count), (0, Sum), (0, Max), (0, Avg), (1, Avg), (7, Count)];
+    let found = kinds.map(|(column, kind)| view.column(column, kind));
+    let [two, sum] = [Value::Float(2.0), Value::Float(14.0)];
+    assert_eq!(found, [Value::Int(7), sum, two.clone(), two, Value::Null, Value::Int(0)]);
     let outline = view.outline();
     assert_eq!((outline.len(), outline[0].len(), outline[0][0].len()), (1, 1, 19));
     assert!(view.compacted().len() <= 7);

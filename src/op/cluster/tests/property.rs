@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     geo::{Cell, Position, Resolution},
-    model::{Reader, Writer},
+    model::{Reader, Value, Writer},
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
     let load = (0u32..20, prop::collection::vec(0u64..12, 0..3)).prop_map(|(weight, members)| Load {
         weight: f64::from(weight) / 4.0,
         members,
-        values: vec![Some(f64::from(weight)), None],
+        values: vec![Value::Float(f64::from(weight)), Value::Null],
     });
     (any::<prop::sample::Index>(), prop::option::weighted(0.6, load)).prop_map(|(at, load)| (at.index(1 << 20), load))
 }

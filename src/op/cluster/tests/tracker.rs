@@ -130,3 +130,42 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn broken_state_is_an_error_or_another_state_and_never_a_panic(
+        heats in prop::collection::vec(0..19usize, 0..12),
+        cut in 0..2_000usize,
+        flips in prop::collection::vec((0..2_000usize, any::<u8>()), 0..4),
+        noise in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let cells = centre().disk(2).unwrap();
+        let new = || tracker(Some(90), Some(20), Emit::All);
+        let mut whole = new();
+        for (at, cell) in heats.into_iter().enumerate() {
+            let load = Load { weight: 2.0, members: vec![1], values: vec![crate::model::Value::Int(3)] };
+            whole.result(cells[cell], Reading::Hot, load, at as TimeMs);
+        }
+        whole.close(20);
+        whole.result(cells[0], Reading::Cold, Load::default(), 21);
+        let mut writer = Writer::new();
+        whole.save(&mut writer);
+        let mut bytes = writer.into_bytes();
+        for (at, flip) in flips {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= flip;
+            }
+        }
+        bytes.truncate(cut);
+        for bytes in [bytes, noise] {
+            let mut read = new();
+            if read.load(&mut Reader::new(&bytes)).is_ok() {
+                read.result(cells[3], Reading::Hot, Load::default(), 30);
+                for _ in 0..20 {
+                    let Some(at) = read.next() else { break };
+                    read.close(at);
+                }
+            }
+        }
+    }
+}

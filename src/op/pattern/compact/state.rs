@@ -89,6 +89,15 @@ impl Compact {
         self.values.get(start..start + self.width).unwrap_or_default()
     }
 
+    /// Keeps the partial matches in some states of the automaton only.
+    pub(in crate::op::pattern) fn keep_states(&mut self, within_ms: Option<TimeMs>, keeps: impl Fn(u16) -> bool) {
+        self.sets.retain(|set| keeps(set.state));
+        self.settle(within_ms);
+        if !self.sets.is_empty() {
+            self.count_starts();
+        }
+    }
+
     /// Lets go of what is out of time at an instant.
     pub(in crate::op::pattern) fn pass(&mut self, within_ms: Option<TimeMs>, now: TimeMs) {
         let Some(within) = within_ms else { return };

@@ -1,0 +1,138 @@
+//! ONCE: a kernel of which, for each key, the first output counts, and those that come long enough after it.
+//!
+//! What counts is decided by the outputs' own times, so that it doesn't matter when somebody looks. A key that has put out and
+//! never may again keeps a time and nothing of its kernel; with EVERY it is forgotten when that is over.
+
+use super::kernel::Kernel;
+use crate::{
+    expr::Env,
+    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    plan::Once,
+};
+use std::sync::Arc;
+
+/// A kernel behind a gate.
+#[derive(Debug)]
+pub(super) struct Gate<K> {
+    inner: Arc<K>,
+    once: Once,
+}
+
+/// The kernel's state, and when an output last passed.
+#[derive(Clone, Debug)]
+pub(super) struct GateState<S> {
+    inner: S,
+    passed_ms: Option<TimeMs>,
+}
+
+impl<K: Kernel> Gate<K> {
+    pub(super) fn new(inner: Arc<K>, once: Once) -> Self {
+        Self { inner, once }
+    }
+
+    /// Whether nothing passes any more, whatever comes.
+    fn is_shut(&self, state: &GateState<K::State>) -> bool {
+        self.once.every_ms.is_none() && state.passed_ms.is_some()
+    }
+
+    /// When what has passed is forgotten.
+    fn opens_ms(&self, state: &GateState<K::State>) -> Option<TimeMs> {
+        Some(state.passed_ms?.saturating_add(self.once.every_ms?))
+    }
+
+    /// Of the outputs from an index on, those that count stay.
+    fn pass(&self, state: &mut GateState<K::State>, out: &mut Vec<Emission>, from: usize) {
+        if out.len() == from {
+            return;
+        }
+        for emission in out.split_off(from) {
+            let opens = match state.passed_ms {
+                None => true,
+                Some(_) => self.opens_ms(state).is_some_and(|opens_ms| emission.time_ms >= opens_ms),
+            };
+            if opens {
+                state.passed_ms = Some(emission.time_ms);
+                out.push(emission);
+            }
+        }
+        if self.is_shut(state) {
+            state.inner = self.inner.blank();
+        }
+    }
+}
+
+impl<K: Kernel> Kernel for Gate<K> {
+    type State = GateState<K::State>;
+    type Scratch = K::Scratch;
+
+    fn blank(&self) -> Self::State {
+        GateState { inner: self.inner.blank(), passed_ms: None }
+    }
+
+    fn step(
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        if self.is_shut(state) {
+            return;
+        }
+        let from = out.len();
+        self.inner.step(&mut state.inner, scratch, input, env, out);
+        self.pass(state, out, from);
+    }
+
+    fn advance(
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        if self.is_shut(state) {
+            return;
+        }
+        let from = out.len();
+        self.inner.advance(&mut state.inner, scratch, to_ms, clock, env, out);
+        self.pass(state, out, from);
+        // Whatever comes now is of that time or later.
+        if self.opens_ms(state).is_some_and(|opens_ms| opens_ms <= to_ms) {
+            state.passed_ms = None;
+        }
+    }
+
+    fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
+        let inner = self.inner.deadline(&state.inner);
+        inner.into_iter().chain(self.opens_ms(state)).min()
+    }
+
+    fn is_idle(&self, state: &Self::State) -> bool {
+        state.passed_ms.is_none() && self.inner.is_idle(&state.inner)
+    }
+
+    fn save(&self, state: &Self::State, writer: &mut Writer) {
+        writer.time(state.passed_ms);
+        self.inner.save(&state.inner, writer);
+    }
+
+    fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError> {
+        Ok(GateState { passed_ms: reader.time()?, inner: self.inner.load(reader)? })
+    }
+
+    fn take_shed(&self, scratch: &mut Self::Scratch) -> u64 {
+        self.inner.take_shed(scratch)
+    }
+
+    fn open(&self, state: &Self::State) -> usize {
+        self.inner.open(&state.inner)
+    }
+
+    fn key(&self, partition: &Key, emission: &Emission) -> Key {
+        self.inner.key(partition, emission)
+    }
+}

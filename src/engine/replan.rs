@@ -1,0 +1,308 @@
+//! Rules that change while they run: a core takes another plan, other fences, or both, between two advances.
+//!
+//! All or nothing: the whole new core is built beside the running one, and only then moves what stays into it. Rules that mean the
+//! same ([`Plan::kept`]) go on with their state, which is moved and not copied; they can't tell that anything
+//! happened, nor can one see it from what they put out. Streams keep their numbers and slots (`lang::check::check_after`), so
+//! that events that wait are events of the new plan as well: a field that no rule read when they were decoded is null.
+
+use super::{
+    compile::CompileError,
+    executor::Inline,
+    kernel::Kernel,
+    machine::{Engine, RuleStats},
+    operator::{KeyedOperator, Operator},
+    output::Output,
+    timeline::move_on,
+};
+use crate::{
+    expr::World,
+    model::{FenceMap, Reader, Value, Writer},
+    plan::{Plan, Rule, RuleKind, StreamOrigin},
+};
+use std::sync::Arc;
+
+/// Why a core doesn't take a plan; it goes on as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceError {
+    /// A rule that no program can be built from.
+    #[error("{0}")]
+    Compile(#[from] CompileError),
+    /// The events that wait are of another form.
+    #[error("the fields of the source `{source_name}` are others than those that run: that takes a restart")]
+    Source {
+        /// The source.
+        source_name: String,
+    },
+    /// The plan wasn't made as a successor of the one that runs.
+    #[error("the geofence sets are numbered in another way than those that run: that takes a restart")]
+    Fences,
+}
+
+/// What a change did to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It means the same and goes on with all its state.
+    Kept,
+    /// It wasn't there before.
+    Started,
+    /// It has another meaning, as its text is another or that of a rule that it reads. What has come about in the same way under
+    /// both meanings goes on: partial matches whose events were taken alike, windows of which only the result is another.
+    Edited,
+    /// It is no longer there.
+    Removed,
+}
+
+/// A rule, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleChange {
+    /// Its name.
+    pub name: String,
+    /// Its version: the new one, or of a rule that was removed the last.
+    pub version: String,
+    /// What became of it.
+    pub change: Change,
+    /// Keys whose state goes on.
+    pub keys: usize,
+    /// Partial matches or open windows that go on.
+    pub open: usize,
+    /// Keys whose state is dropped.
+    pub dropped_keys: usize,
+    /// Partial matches or open windows that are dropped; of patterns kept as sets, some that were over already among them.
+    pub dropped_open: usize,
+}
+
+/// What a change of the plan did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replaced {
+    /// All rules, in the order of the new plan, then those that were removed.
+    pub rules: Vec<RuleChange>,
+    /// Alerts that were decided under the old plan and that no rule of the new one could put out: with the old plan's
+    /// numbers, so that they are to be written before anything of the new one.
+    pub last: Vec<Output>,
+}
+
+impl Replaced {
+    /// How many rules a change happened to.
+    pub fn count(&self, change: Change) -> usize {
+        self.rules.iter().filter(|rule| rule.change == change).count()
+    }
+}
+
+impl Engine {
+    /// Puts a plan and a world in the place of those that run. The plan is one that was checked as the successor of the running
+    /// one; alerts that are ready are taken before.
+    ///
+    /// # Errors
+    /// When the plan can't be run or isn't such a successor: then nothing has changed.
+    pub fn replace(&mut self, plan: Arc<Plan>, world: Arc<World>) -> Result<Replaced, ReplaceError> {
+        if let Some(name) = plan.moved_source(&self.plan) {
+            return Err(ReplaceError::Source { source_name: name.to_owned() });
+        }
+        if !plan.fence_sets.starts_with(&self.plan.fence_sets) {
+            return Err(ReplaceError::Fences);
+        }
+        let mut next = Engine::new(plan, world, self.options.clone(), Box::new(Inline))?;
+        let fences = self.world.renumbered(&next.world);
+        let fences = (!fences.is_identity()).then_some(fences);
+        let mut kept = next.plan.kept(&self.plan);
+        // Where fences have new numbers as well, edited rules start empty.
+        let edited = if fences.is_none() { next.plan.adapted(&self.plan, &kept) } else { Vec::new() };
+        let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
+        for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
+            new.take_over(old, &mut kept, &edited, fences.as_ref());
+        }
+        let now: Vec<RuleStats> = (0..next.plan.rules.len()).map(|rule| next.rule_stats(rule as u32)).collect();
+        let rules = changes(&self.plan, &next.plan, &kept, &loads, &now);
+        let mut replaced = Replaced { rules, last: Vec::new() };
+        self.move_outputs(&mut next, &kept, fences.as_ref(), &mut replaced.last);
+        self.move_events(&mut next, &kept, fences.as_ref());
+        for (rule, stats) in next.plan.rules.iter().zip(&mut next.stats) {
+            // What was counted under a rule's name goes on, whatever it means now.
+            let old = self.plan.rules.iter().position(|old| old.name == rule.name);
+            *stats = old.and_then(|old| self.stats.get(old)).copied().unwrap_or_default();
+        }
+        next.partitions = std::mem::take(&mut self.partitions);
+        move_on(
+            std::mem::take(&mut self.timelines),
+            &mut next.timelines,
+            &next.timeline_of_stream,
+            &mut next.partitions,
+        );
+        std::mem::swap(&mut next.executor, &mut self.executor);
+        (next.indexed, next.wall_ms) = (self.indexed, self.wall_ms);
+        // Tables that moved know since which barrier they are as they are.
+        next.barrier = self.barrier;
+        *self = next;
+        // Rules that are new learn what time it is.
+        self.resume_arrivals();
+        Ok(replaced)
+    }
+
+    /// Outputs that wait for their instant, or to be taken, go on under their rules' new numbers; those of rules that are no
+    /// more are alerts at once, or nothing: who would have read them is gone.
+    fn move_outputs(
+        &mut self,
+        next: &mut Engine,
+        kept: &[Option<u32>],
+        fences: Option<&FenceMap>,
+        last: &mut Vec<Output>,
+    ) {
+        let mut number = vec![None; self.plan.rules.len()];
+        for (new, old) in kept.iter().enumerate() {
+            if let Some(place) = old.and_then(|old| number.get_mut(old as usize)) {
+                *place = Some(new as u32);
+            }
+        }
+        last.append(&mut self.ready);
+        let held = self.held.iter_mut().flat_map(|held| held.drain(..)).map(|output| (output, false));
+        let all: Vec<(Output, bool)> = held.chain(self.ordered.drain(..).map(|output| (output, true))).collect();
+        for (mut output, is_complete) in all {
+            match number.get(output.rule as usize).copied().flatten() {
+                Some(rule) => {
+                    let rank = next.compiled.get(rule as usize).map_or(0, |compiled| compiled.rank);
+                    renumber(&mut output, rule, rank, fences);
+                    let level = next.level_of.get(rule as usize).map_or(0, |level| *level as usize);
+                    match next.held.get_mut(level) {
+                        _ if is_complete => next.ordered.push(output),
+                        Some(held) => held.push(output),
+                        None => {}
+                    }
+                }
+                None if self.options.eager => {}
+                None => {
+                    let rule = self.plan.rules.get(output.rule as usize);
+                    if rule.is_some_and(|rule| rule.kind == RuleKind::Alert) {
+                        last.push(output);
+                    }
+                }
+            }
+        }
+        next.watched = self.watched.iter().filter_map(|&rule| number.get(rule as usize).copied().flatten()).collect();
+        next.held.iter_mut().for_each(|held| held.sort_by(Output::order));
+        last.sort_by(Output::order);
+    }
+
+    /// Events that wait for their instant on a level still do, if they are of a source or of a rule that was kept.
+    fn move_events(&mut self, next: &mut Engine, kept: &[Option<u32>], fences: Option<&FenceMap>) {
+        for (level, inbox) in self.inboxes.iter_mut().enumerate() {
+            let of_old = self.timelines.iter().find(|timeline| timeline.levels.contains(&level));
+            let step = of_old.map_or(0, |timeline| level - timeline.levels.start);
+            for mut event in inbox.take_all() {
+                let at = event.stream.0 as usize;
+                let stays = match next.plan.streams.get(at).map(|stream| stream.origin) {
+                    None => false,
+                    Some(StreamOrigin::Source) => true,
+                    Some(StreamOrigin::Rule(rule)) => kept.get(rule as usize).is_some_and(Option::is_some),
+                };
+                let timeline = next.timeline_of_stream.get(at).and_then(|timeline| next.timelines.get(*timeline));
+                let level = timeline.map(|timeline| timeline.levels.start + step);
+                let level = level.filter(|level| timeline.is_some_and(|timeline| timeline.levels.contains(level)));
+                if let Some(fences) = fences {
+                    renumber_values(&mut event.values, fences);
+                }
+                if let (true, Some(&rank), Some(inbox)) =
+                    (stays, next.stream_ranks.get(at), level.and_then(|level| next.inboxes.get_mut(level)))
+                {
+                    inbox.push(rank, event);
+                }
+            }
+        }
+    }
+}
+
+/// What became of every rule.
+fn changes(old: &Plan, new: &Plan, kept: &[Option<u32>], loads: &[RuleStats], now: &[RuleStats]) -> Vec<RuleChange> {
+    let mut rules = Vec::with_capacity(new.rules.len());
+    let change = |rule: &Rule, change: Change, was: Option<usize>, goes_on: RuleStats| {
+        let load = was.and_then(|was| loads.get(was)).copied().unwrap_or_default();
+        RuleChange {
+            name: rule.name.clone(),
+            version: rule.version.clone(),
+            change,
+            keys: goes_on.keys,
+            open: goes_on.open,
+            dropped_keys: load.keys.saturating_sub(goes_on.keys),
+            dropped_open: load.open.saturating_sub(goes_on.open),
+        }
+    };
+    for ((rule, kept), now) in new.rules.iter().zip(kept).zip(now) {
+        let was = old.rules.iter().position(|old| old.name == rule.name);
+        let what = match (kept, was) {
+            (Some(_), _) => Change::Kept,
+            (None, Some(_)) => Change::Edited,
+            (None, None) => Change::Started,
+        };
+        rules.push(change(rule, what, was, *now));
+    }
+    let gone = |(_, rule): &(usize, &Rule)| !new.rules.iter().any(|other| other.name == rule.name);
+    rules.extend(
+        old.rules
+            .iter()
+            .enumerate()
+            .filter(gone)
+            .map(|(at, rule)| change(rule, Change::Removed, Some(at), RuleStats::default())),
+    );
+    rules
+}
+
+fn renumber(output: &mut Output, rule: u32, rank: u32, fences: Option<&FenceMap>) {
+    (output.rule, output.rank) = (rule, rank);
+    if let Some(fences) = fences {
+        renumber_values(&mut output.emission.values, fences);
+    }
+}
+
+fn renumber_values(values: &mut [Value], fences: &FenceMap) {
+    for value in values {
+        *value = fences.value(std::mem::replace(value, Value::Null));
+    }
+}
+
+impl<K: Kernel + 'static> KeyedOperator<K> {
+    /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions.
+    pub(super) fn migrate_from(&mut self, old: Self) -> bool {
+        let Some(migration) = self.kernel.migration(&old.kernel) else { return false };
+        for (group, key, mut partition) in old.partitions.into_entries() {
+            self.kernel.migrate(&migration, &mut partition.kernel);
+            if partition.is_idle(&*self.kernel) {
+                continue;
+            }
+            self.open += self.kernel.open(&partition.kernel);
+            let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+            if let Some(place) = self.partitions.insert(group, key, partition) {
+                self.partitions.schedule(place, deadline_ms);
+            }
+        }
+        if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
+            passing.entities = old.entities;
+        }
+        (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
+        true
+    }
+
+    /// Goes on with the state of an operator of the same rule. Where fences have new numbers it is written and read again, as the
+    /// numbers can be anywhere in it; otherwise it is moved.
+    pub(super) fn go_on_from(&mut self, mut old: Self, fences: Option<&FenceMap>) -> bool {
+        if let Some(fences) = fences {
+            let mut writer = Writer::new();
+            old.save(&mut writer);
+            let bytes = writer.into_bytes();
+            if self.load(&mut Reader::renumbering(&bytes, fences), &|_| true).is_err() {
+                return false;
+            }
+            old.instant.iter_mut().for_each(|event| renumber_values(&mut event.event.values, fences));
+        } else {
+            // What a checkpoint holds of it stays lent.
+            self.partitions = old.partitions;
+            self.open = old.open;
+            self.waiting = old.waiting;
+            if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
+                passing.entities = old.entities;
+            }
+        }
+        (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
+        let (rule, rank) = (self.ix, self.rank);
+        self.waiting.iter_mut().for_each(|output| renumber(output, rule, rank, None));
+        true
+    }
+}

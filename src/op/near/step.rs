@@ -1,0 +1,349 @@
+//! One position, or time that passes: whom it brings together and whom it parts.
+
+use super::{
+    Program,
+    entity::Entity,
+    grid::{place, too_far},
+    program::after,
+    state::{KeyState, Scratch},
+    view::View,
+};
+use crate::{
+    expr::Env,
+    geo::{Position, geodesic_m},
+    model::{Clock, Emission, EmissionKind, Key, Taken, TimeMs, Value},
+};
+use smallvec::SmallVec;
+
+/// What an event or a timer is to a pair.
+#[derive(Clone, Copy)]
+struct Moment<'e> {
+    now_ms: TimeMs,
+    /// The clock of the timer; none: an event decides.
+    clock: Option<Clock>,
+    env: &'e Env<'e>,
+}
+
+impl Program {
+    /// Takes an event of an input: first what is due at or before its time, then the event. One without an id or a position is
+    /// left out.
+    pub fn step(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let now_ms = env.event.time_ms();
+        self.advance(state, scratch, now_ms, Clock::Event, env, out);
+        let Some(slot) = self.take(state, input, env) else { return };
+        match self.near.every_ms {
+            Some(every_ms) => {
+                if state.tick_ms.is_none() {
+                    state.tick_ms = Some(grid_at_or_after(now_ms, every_ms));
+                }
+            }
+            None => {
+                state.schedule(slot, after(now_ms.saturating_add(self.near.valid_ms)));
+                self.meet(state, scratch, slot, &Moment { now_ms, clock: None, env }, out);
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn advance(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        match self.near.every_ms {
+            Some(every_ms) => {
+                // A tick is after all events of its instant.
+                while let Some(tick_ms) = state.tick_ms.filter(|tick_ms| after(*tick_ms) <= to_ms) {
+                    self.tick(state, scratch, &Moment { now_ms: tick_ms, clock: Some(clock), env }, out);
+                    let next_ms = tick_ms.checked_add(every_ms);
+                    state.tick_ms = next_ms.filter(|next_ms| !state.is_idle() && *next_ms < TimeMs::MAX);
+                }
+            }
+            None => self.fall_silent(state, scratch, to_ms, clock, env, out),
+        }
+    }
+
+    /// Puts the event in the place of its entity's last one.
+    fn take(&self, state: &mut KeyState, input: usize, env: &Env<'_>) -> Option<u32> {
+        let id = self.near.ids.get(input)?.value(env);
+        let (id_slot, position_slot) = *self.slots.get(input)?;
+        let position = match env.event.values.get(usize::from(position_slot?)) {
+            Some(Value::Point(position)) if !id.is_null() => *position,
+            _ => return None,
+        };
+        let side = if self.near.same { 0 } else { input };
+        let kept = self.near.retained.get(input).into_iter().flatten().map(|expr| expr.value(env)).collect();
+        let key = Key::new([&id]);
+        let found = state.find(side, &key);
+        let entity = Entity {
+            side,
+            id,
+            key,
+            time_ms: env.event.time_ms(),
+            position,
+            place: place(position),
+            event: env.event.id(id_slot),
+            kept,
+            partners: SmallVec::new(),
+            timer_ms: TimeMs::MAX,
+        };
+        Some(match found {
+            Some(slot) => {
+                state.replace(slot, entity);
+                slot
+            }
+            None => state.insert(entity),
+        })
+    }
+
+    /// Looks at all that an entity is near to, or was.
+    fn meet(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        slot: u32,
+        moment: &Moment<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut found = std::mem::take(&mut scratch.found);
+        found.clear();
+        self.candidates(state, slot, &mut found);
+        if let Some(entity) = state.get(slot) {
+            found.extend(entity.partners.iter().map(|partner| partner.slot));
+        }
+        found.sort_unstable();
+        found.dedup();
+        state.sort(&mut found);
+        for &other in &found {
+            self.judge(state, slot, other, moment, out);
+        }
+        scratch.found = found;
+    }
+
+    /// Those in reach of an entity, by the straight line.
+    fn candidates(&self, state: &KeyState, slot: u32, found: &mut Vec<u32>) {
+        let Some(entity) = state.get(slot) else { return };
+        let side = if self.near.same { 0 } else { 1 - entity.side.min(1) };
+        let Some(grid) = state.grid(side) else { return };
+        grid.near(entity.place, &mut |other| {
+            let near = |found: &Entity| !too_far(entity.place, found.place, self.near.within_m);
+            if !(self.near.same && other == slot) && state.get(other).is_some_and(near) {
+                found.push(other);
+            }
+        });
+    }
+
+    /// Looks at all pairs that are near, or were.
+    fn tick(&self, state: &mut KeyState, scratch: &mut Scratch, moment: &Moment<'_>, out: &mut Vec<Emission>) {
+        let (mut pairs, mut found) = (std::mem::take(&mut scratch.pairs), std::mem::take(&mut scratch.found));
+        pairs.clear();
+        for slot in 0..state.entities.len() as u32 {
+            let Some(entity) = state.get(slot) else { continue };
+            // Each pair once: from its lower slot, or from its first side.
+            if !self.near.same && entity.side != 0 {
+                continue;
+            }
+            found.clear();
+            if self.is_valid(entity, moment.now_ms) {
+                self.candidates(state, slot, &mut found);
+            }
+            found.extend(entity.partners.iter().map(|partner| partner.slot));
+            pairs.extend(found.iter().filter(|other| !self.near.same || slot < **other).map(|other| (slot, *other)));
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        let order = |&(x, y): &(u32, u32)| {
+            let (x, y) = (state.order(x), state.order(y));
+            if x <= y { (x, y) } else { (y, x) }
+        };
+        pairs.sort_by(|x, y| order(x).cmp(&order(y)));
+        for &(x, y) in &pairs {
+            self.judge(state, x, y, moment, out);
+        }
+        for slot in 0..state.entities.len() as u32 {
+            if state.get(slot).is_some_and(|entity| !self.is_valid(entity, moment.now_ms)) {
+                state.remove(slot);
+            }
+        }
+        (scratch.pairs, scratch.found) = (pairs, found);
+    }
+
+    /// Parts those whose position is no longer valid from everybody, in order of time.
+    fn fall_silent(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        to_ms: TimeMs,
+        clock: Clock,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut silent = std::mem::take(&mut scratch.found);
+        while let Some(now_ms) = state.due(to_ms, &mut silent) {
+            let moment = Moment { now_ms, clock: Some(clock), env };
+            for &slot in &silent {
+                let Some(entity) = state.get(slot) else { continue };
+                if self.is_valid(entity, now_ms) {
+                    let deadline_ms = after(entity.time_ms.saturating_add(self.near.valid_ms));
+                    // At the end of time it never comes.
+                    if deadline_ms > now_ms {
+                        state.schedule(slot, deadline_ms);
+                    }
+                    continue;
+                }
+                let mut partners: Vec<u32> = entity.partners.iter().map(|partner| partner.slot).collect();
+                state.sort(&mut partners);
+                for other in partners {
+                    self.judge(state, slot, other, &moment, out);
+                }
+                state.remove(slot);
+            }
+        }
+        scratch.found = silent;
+    }
+
+    fn is_valid(&self, entity: &Entity, now_ms: TimeMs) -> bool {
+        now_ms.saturating_sub(entity.time_ms) <= self.near.valid_ms
+    }
+
+    /// What a pair is now, and what it puts out.
+    fn judge(&self, state: &mut KeyState, x: u32, y: u32, moment: &Moment<'_>, out: &mut Vec<Emission>) {
+        let (Some(first), Some(second)) = (state.get(x), state.get(y)) else { return };
+        let in_order = (first.side, first.key.as_bytes()) <= (second.side, second.key.as_bytes());
+        let (a, b) = if in_order { (first, second) } else { (second, first) };
+        let was = first.since(y);
+        let limit_m = if was.is_some() { self.near.leave_m } else { self.near.within_m };
+        let valid = self.is_valid(a, moment.now_ms)
+            && self.is_valid(b, moment.now_ms)
+            && a.time_ms.abs_diff(b.time_ms) <= self.near.apart_ms.unsigned_abs();
+        if was.is_none() && (!valid || too_far(a.place, b.place, limit_m)) {
+            return;
+        }
+        let distance_m = geodesic_m(a.position, b.position);
+        let since_ms = was.unwrap_or(moment.now_ms);
+        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m };
+        let near = valid && distance_m <= limit_m && self.counts(&pair, moment);
+        let encounter = match (was, near) {
+            (None, true) => &self.approached,
+            (Some(_), true) => &self.together,
+            (Some(_), false) => &self.separated,
+            (None, false) => return,
+        };
+        out.extend(self.emission(&pair, encounter, moment));
+        match (was, near) {
+            (None, true) => {
+                state.pairs += 1;
+                for (one, other) in [(x, y), (y, x)] {
+                    if let Some(entity) = state.get_mut(one) {
+                        entity.join(other, since_ms);
+                    }
+                }
+            }
+            (Some(_), false) => {
+                state.pairs = state.pairs.saturating_sub(1);
+                for (one, other) in [(x, y), (y, x)] {
+                    if let Some(entity) = state.get_mut(one) {
+                        entity.part(other);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// ON.
+    fn counts(&self, pair: &Pair<'_>, moment: &Moment<'_>) -> bool {
+        let Some(on) = &self.near.on else { return true };
+        let extra = pair.extra(Value::Null);
+        on.is_true(&pair.env(moment, &extra, &Key::default()))
+    }
+
+    fn emission(&self, pair: &Pair<'_>, encounter: &Value, moment: &Moment<'_>) -> Option<Emission> {
+        let View { a, b, since_ms, now_ms } = pair.view;
+        let extra = pair.extra(encounter.clone());
+        let mut parts = moment.env.key.values();
+        parts.extend([a.id.clone(), b.id.clone()]);
+        let key = Key::new(&parts);
+        let env = pair.env(moment, &extra, &key);
+        if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
+            return None;
+        }
+        let taken = |(var, of): (u16, &Entity)| Taken { var, id: of.event.clone(), position: Some(of.position) };
+        Some(Emission {
+            kind: EmissionKind::Event,
+            time_ms: now_ms,
+            start_ms: since_ms,
+            end_ms: now_ms,
+            clock: moment.clock,
+            values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
+            taken: [(0, a), (1, b)].map(taken).into(),
+            row: None,
+            revision: 0,
+            dropped: 0,
+        })
+    }
+}
+
+/// Two entities and how far they are apart.
+struct Pair<'a> {
+    view: View<'a>,
+    distance_m: f64,
+}
+
+/// What THROUGH and UNNEST add, which NEAR has not, and what NEAR adds.
+type Extra = [Value; 8];
+
+impl Pair<'_> {
+    fn extra(&self, encounter: Value) -> Extra {
+        let View { a, b, since_ms, now_ms } = self.view;
+        let together = Value::Duration(now_ms.saturating_sub(since_ms));
+        let halfway = Value::Point(halfway(a.position, b.position));
+        let none = || Value::Null;
+        [none(), none(), none(), none(), encounter, self.distance_m.into(), together, halfway]
+    }
+
+    fn env<'e>(&'e self, moment: &Moment<'e>, extra: &'e Extra, key: &'e Key) -> Env<'e> {
+        Env {
+            extra,
+            previous: None,
+            computed: (&[], &[]),
+            key,
+            bound: &self.view,
+            event: moment.env.event,
+            world: moment.env.world,
+        }
+    }
+}
+
+/// Halfway between two positions on the sphere; of antipodes the first.
+fn halfway(a: Position, b: Position) -> Position {
+    let unit = |p: Position| {
+        let ((sin_lat, cos_lat), (sin_lon, cos_lon)) = (p.lat().to_radians().sin_cos(), p.lon().to_radians().sin_cos());
+        [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]
+    };
+    let ([x, y, z], [u, v, w]) = (unit(a), unit(b));
+    let (x, y, z) = (x + u, y + v, z + w);
+    if x.hypot(y).hypot(z) < 1e-9 {
+        return a;
+    }
+    Position::new(y.atan2(x).to_degrees(), z.atan2(x.hypot(y)).to_degrees()).unwrap_or(a)
+}
+
+/// The first instant of the grid that is not before `ms`.
+fn grid_at_or_after(ms: TimeMs, every_ms: TimeMs) -> TimeMs {
+    match ms.rem_euclid(every_ms) {
+        0 => ms,
+        past => ms.saturating_add(every_ms - past),
+    }
+}

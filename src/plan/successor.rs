@@ -1,0 +1,159 @@
+//! Plans that take the place of a running one: streams keep their numbers, and rules that mean the same are found again.
+
+use super::{Body, ClockPolicy, Mode, Plan, Rule, StreamOrigin, StreamPlan};
+use crate::model::{Schema, StreamId};
+
+/// A stream that nobody reads or makes any more: it only holds its number's place.
+fn vacant() -> StreamPlan {
+    StreamPlan { name: String::new(), schema: Schema::default(), origin: StreamOrigin::Rule(u32::MAX), level: 0 }
+}
+
+impl Plan {
+    /// The plan with the streams that `running` has under their numbers there. New ones get numbers that are free: those
+    /// of derived streams that are gone (whoever held events of them is gone, too), then further ones.
+    pub fn after(mut self, running: &Plan) -> Self {
+        if running.streams.is_empty() {
+            return self;
+        }
+        let same = |a: &StreamPlan, b: &StreamPlan| {
+            a.name == b.name && (a.origin == StreamOrigin::Source) == (b.origin == StreamOrigin::Source)
+        };
+        let mut places: Vec<Option<StreamPlan>> = vec![None; running.streams.len()];
+        let mut ids = vec![StreamId(0); self.streams.len()];
+        let mut fresh = Vec::new();
+        for (at, stream) in std::mem::take(&mut self.streams).into_iter().enumerate() {
+            match running.streams.iter().position(|other| same(&stream, other)) {
+                Some(place) => {
+                    set(&mut ids, at, StreamId(place as u32));
+                    set(&mut places, place, Some(stream));
+                }
+                None => fresh.push((at, stream)),
+            }
+        }
+        // A source's number stays taken: its partitions are known by it.
+        let is_free = |place: usize, taken: &Option<StreamPlan>| {
+            let source = running.streams.get(place).is_some_and(|stream| stream.origin == StreamOrigin::Source);
+            taken.is_none() && !source
+        };
+        for (at, stream) in fresh {
+            let free = places.iter().enumerate().position(|(place, taken)| is_free(place, taken));
+            let place = free.unwrap_or_else(|| {
+                places.push(None);
+                places.len() - 1
+            });
+            set(&mut ids, at, StreamId(place as u32));
+            set(&mut places, place, Some(stream));
+        }
+        self.streams = places.into_iter().map(|stream| stream.unwrap_or_else(vacant)).collect();
+        for input in self.rules.iter_mut().flat_map(|rule| &mut rule.inputs) {
+            input.stream = ids.get(input.stream.0 as usize).copied().unwrap_or(input.stream);
+        }
+        self
+    }
+
+    /// For each rule the one of `running` that means the same, so that its state fits: name and version are equal, it reads the
+    /// same slots of the same streams, and the rules that make those streams are the same too. Labels, annotations,
+    /// limits, and whether it is an alert or a shadow, don't matter.
+    pub fn kept(&self, running: &Plan) -> Vec<Option<u32>> {
+        let mut kept: Vec<Option<u32>> = Vec::with_capacity(self.rules.len());
+        // A rule comes after those that it reads.
+        for rule in &self.rules {
+            let same = running.rules.iter().position(|other| other.name == rule.name).filter(|&at| {
+                let reads = |id: StreamId| self.reads_same(running, id, &kept);
+                running.rules.get(at).is_some_and(|other| {
+                    other.version == rule.version
+                        && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
+                        && rule.inputs.iter().all(|input| reads(input.stream))
+                        && layout(other) == layout(rule)
+                })
+            });
+            kept.push(same.map(|at| at as u32));
+        }
+        kept
+    }
+
+    /// For each rule that isn't kept the one of `running` whose states may go on in part: it has its name, reads the same
+    /// streams in the same way and splits them by the same key, and its windows or what a match keeps of its events are the same.
+    pub fn adapted(&self, running: &Plan, kept: &[Option<u32>]) -> Vec<Option<u32>> {
+        let adapted = self.rules.iter().zip(kept).map(|(rule, is_kept)| {
+            let at = running.rules.iter().position(|other| other.name == rule.name)?;
+            let old = running.rules.get(at).filter(|_| is_kept.is_none())?;
+            let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
+            // What a rule that waits for the wall clock has decided is of its old form.
+            let waits = [old.clock, rule.clock].contains(&ClockPolicy::Wall);
+            let reads = rule.inputs.iter().all(|input| self.reads_same(running, input.stream, kept));
+            (runs && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
+        });
+        adapted.collect()
+    }
+
+    /// Whether a stream's events are what they were.
+    fn reads_same(&self, running: &Plan, id: StreamId, kept: &[Option<u32>]) -> bool {
+        let at = id.0 as usize;
+        let (Some(new), Some(old)) = (self.streams.get(at), running.streams.get(at)) else { return false };
+        match (new.origin, old.origin) {
+            (StreamOrigin::Source, StreamOrigin::Source) => new.name == old.name && extends(&new.schema, &old.schema),
+            (StreamOrigin::Rule(new), StreamOrigin::Rule(old)) => kept.get(new as usize) == Some(&Some(old)),
+            _ => false,
+        }
+    }
+
+    /// A source of `running` that has another number here, or fields with other slots, so that events that wait would be
+    /// misread.
+    pub fn moved_source<'p>(&self, running: &'p Plan) -> Option<&'p str> {
+        let stays = |at: usize, old: &StreamPlan| {
+            let same = |new: &StreamPlan| {
+                new.origin == StreamOrigin::Source && new.name == old.name && extends(&new.schema, &old.schema)
+            };
+            self.streams.get(at).is_some_and(same)
+        };
+        let sources = running.streams.iter().enumerate().filter(|(_, stream)| stream.origin == StreamOrigin::Source);
+        sources.into_iter().find(|(at, old)| !stays(*at, old)).map(|(_, stream)| stream.name.as_str())
+    }
+}
+
+fn set<T>(all: &mut [T], at: usize, value: T) {
+    if let Some(place) = all.get_mut(at) {
+        *place = value;
+    }
+}
+
+/// Whether a row has all slots of another one, and perhaps more.
+fn extends(new: &Schema, old: &Schema) -> bool {
+    new.fields.starts_with(&old.fields) && new.id == old.id && new.position == old.position
+}
+
+/// All of a rule that a state depends on, as text.
+fn layout(rule: &Rule) -> String {
+    // Everything but what is left out here, so that what is added to a rule counts.
+    let bare = Rule {
+        group: String::new(),
+        kind: super::RuleKind::Alert,
+        mode: Mode::Active,
+        limits: super::Limits::default(),
+        labels: Vec::new(),
+        annotations: Vec::new(),
+        ..rule.clone()
+    };
+    format!("{bare:?}")
+}
+
+/// What an edit must leave alone so that states go on in part, as text: which partitions there are, and what is kept in each
+/// beside partial matches, which are compared one by one.
+fn frame(rule: &Rule) -> String {
+    let body = match &rule.body {
+        Body::Pattern(_) => Body::Filter,
+        other => other.clone(),
+    };
+    let form = format!("{:?}", std::mem::discriminant(&rule.body));
+    let bare = Rule {
+        version: String::new(),
+        canonical: String::new(),
+        at_end: None,
+        having: None,
+        outputs: Vec::new(),
+        body,
+        ..rule.clone()
+    };
+    format!("{form} {}", layout(&bare))
+}

@@ -1,0 +1,106 @@
+use super::*;
+use crate::wire::{FieldKind, FieldSource, PositionSource, SlotSource, TimeSource, TimeUnit};
+use proptest::prelude::*;
+
+fn decoder() -> JsonDecoder {
+    let kinds = [("a", FieldKind::Any), ("b", FieldKind::Point), ("c", FieldKind::Time(TimeUnit::Auto))];
+    let field = |(name, kind): (&str, FieldKind)| {
+        SlotSource::Field(FieldSource { name: name.into(), path: name.into(), kind, required: false })
+    };
+    JsonDecoder::new(&RecordSchema {
+        time: TimeSource::default(),
+        position: Some(PositionSource::default()),
+        slots: kinds.into_iter().map(field).collect(),
+        checks: Vec::new(),
+    })
+}
+
+/// What the scanner makes of a record, if it takes it.
+fn glance(decoder: &mut JsonDecoder, text: &str) -> Option<Vec<Raw>> {
+    decoder.cells.fill(Raw::Absent);
+    let root = &decoder.nodes[0];
+    decoder.habit.read(text, |key| root.find(key), &mut decoder.cells).then(|| decoder.cells.clone())
+}
+
+#[test]
+fn flat_records_are_taken_whatever_the_order_of_their_keys() {
+    let mut decoder = decoder();
+    for text in [
+        "{}",
+        " { } ",
+        r#"{"ts":1,"lon":-58.597883,"lat":0.5,"a":"x","other":"é\u007f","b":null}"#.replace("\\u007f", "\u{7f}").as_str(),
+        r#"{"ts":1,"lat":1,"lon":2,"a":true}"#,
+        r#"{ "a" : -0.0 , "a" : 999999999999999999,"c":"2026-01-01T00:00:00Z" }"#,
+        r#"{"c":"2026-13-01","ts":-12.25}"#,
+    ] {
+        let found = glance(&mut decoder, text).expect(text);
+        decoder.parse(text).expect(text);
+        assert_eq!(format!("{found:?}"), format!("{:?}", decoder.cells), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_flat_or_not_sure_is_left_to_the_parser() {
+    let mut decoder = decoder();
+    for text in [
+        "",
+        "{",
+        "[]",
+        "{}}",
+        "{,}",
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":1 "b":2}"#,
+        r#"{"a":[1]}"#,
+        r#"{"x":{}}"#,
+        r#"{"a":"\n"}"#,
+        "{\"a\":\"\n\"}",
+        r#"{"\u0061":1}"#,
+        r#"{"a":01}"#,
+        r#"{"a":-}"#,
+        r#"{"a":1.}"#,
+        r#"{"a":.5}"#,
+        r#"{"a":1e5}"#,
+        r#"{"a":-0}"#,
+        r#"{"a":1234567890123456789}"#,
+        r#"{"a":0.1234567890123456789}"#,
+        r#"{"a":9007199254740993.5}"#,
+        r#"{"a":tru}"#,
+        r#"{"a":nullx}"#,
+        "{} x",
+    ] {
+        assert_eq!(glance(&mut decoder, text), None, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_scanner_takes_is_what_the_parser_reads(
+        texts in prop::collection::vec(
+            r#" ?\{("(ts|lon|a|b|c|x|é)" ?: ?(-?[0-9]{1,19}(\.[0-9]{0,18})?|[0-9.eE+-]{1,5}|"[a-zé\\"]{0,3}"|\{\}|null|true|false),? ?){0,5}\} ?"#,
+            1..4,
+        ),
+    ) {
+        let mut decoder = decoder();
+        for text in &texts {
+            if let Some(found) = glance(&mut decoder, text) {
+                let parsed = decoder.parse(text);
+                prop_assert!(parsed.is_ok(), "{text}: {parsed:?}");
+                // As text, since minus zero equals zero.
+                prop_assert_eq!(format!("{found:?}"), format!("{:?}", &decoder.cells), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn decimals_are_the_nearest_floats(whole in 0u64..1 << 40, fraction in "[0-9]{1,9}", negative: bool) {
+        let text = format!("{}{whole}.{fraction}", if negative { "-" } else { "" });
+        let mut decoder = decoder();
+        let found = glance(&mut decoder, &format!("{{\"a\":{text}}}"));
+        if let Some(cells) = found {
+            let a = decoder.layout.names().iter().position(|name| name == "a").unwrap();
+            prop_assert_eq!(&cells[a], &Raw::Float(text.parse().unwrap()));
+        }
+    }
+}
