@@ -1,9 +1,9 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
 mod instant;
-mod passages;
+mod passing;
 
-use self::instant::Unordered;
+use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
     histories::Histories,
@@ -64,12 +64,6 @@ pub(super) trait Operator: Send {
     fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
 
-pub(super) struct Passing {
-    program: through::Program,
-    pub(super) entities: Keyed<through::KeyState>,
-    scratch: Vec<[Value; 3]>,
-}
-
 pub(super) struct KeyedOperator<K: Kernel> {
     pub(super) rule: Arc<plan::Rule>,
     pub(super) ix: u32,
@@ -117,11 +111,7 @@ impl<K: Kernel> KeyedOperator<K> {
         groups: u32,
         ending: Option<Ending>,
     ) -> Self {
-        let passing = rule.through.as_ref().map(|through| Passing {
-            program: through::Program::new(through),
-            entities: Keyed::new(groups),
-            scratch: Vec::new(),
-        });
+        let passing = rule.through.as_ref().map(|through| Passing::new(through, groups));
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),

@@ -126,6 +126,26 @@ impl Cell {
         self.inner().area_m2()
     }
 
+    /// How many steps on the grid it is to a cell of the same resolution; nothing where H3 can't tell: for cells of other resolutions, very
+    /// far ones, and some with a pentagon in between.
+    pub fn steps_to(self, other: Self) -> Option<u32> {
+        let steps = self.inner().grid_distance(other.inner()).ok()?;
+        u32::try_from(steps).ok()
+    }
+
+    /// All cells exactly `k` steps away, in ascending order.
+    ///
+    /// # Errors
+    /// `k` is over [`MAX_DISK`].
+    pub fn ring(self, k: u32) -> Result<Vec<Self>, CellError> {
+        let mut ring = self.disk(k)?;
+        if let Some(nearer) = k.checked_sub(1) {
+            let nearer = self.disk(nearer)?;
+            ring.retain(|cell| nearer.binary_search(cell).is_err());
+        }
+        Ok(ring)
+    }
+
     /// All cells at most `k` steps away, this one included, in ascending order.
     ///
     /// # Errors
@@ -227,5 +247,18 @@ mod tests {
             let disk = cell.disk(k).unwrap();
             prop_assert!(disk.contains(&cell) && disk.len() <= (3 * k * k + 3 * k + 1) as usize);
         }
+    }
+
+    #[test]
+    fn a_ring_is_what_a_disk_adds_and_so_many_steps_away() {
+        let cell = Cell::at(Position::new(4.0, 52.0).unwrap(), Resolution::new(8).unwrap());
+        assert_eq!(cell.ring(0), Ok(vec![cell]));
+        for k in 1..6 {
+            let ring = cell.ring(k).unwrap();
+            assert_eq!(ring.len(), 6 * k as usize);
+            assert!(ring.iter().all(|other| cell.steps_to(*other) == Some(k)), "{k}");
+        }
+        assert_eq!(cell.steps_to(cell.parent(Resolution::new(7).unwrap()).unwrap()), None);
+        assert!(cell.ring(MAX_DISK + 1).is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::model::Value;
 
+mod cell;
 mod encounter;
 mod geo;
 mod number;
@@ -52,7 +53,9 @@ pub enum Returns {
 
 /// Every function, in the order of the reference.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    [geo::FUNCTIONS, encounter::FUNCTIONS, number::FUNCTIONS, text::FUNCTIONS, time::FUNCTIONS].into_iter().flatten()
+    [geo::FUNCTIONS, cell::FUNCTIONS, encounter::FUNCTIONS, number::FUNCTIONS, text::FUNCTIONS, time::FUNCTIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The function of this name.

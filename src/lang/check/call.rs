@@ -216,6 +216,9 @@ impl Compiler<'_, '_> {
             "h3" | "parent" => {
                 args.get(1).filter(|arg| matches!(arg.as_const(), Some(Value::Int(n)) if !(0..=15).contains(n)))
             }
+            "disk" | "ring" => {
+                args.get(1).filter(|arg| matches!(arg.as_const(), Some(Value::Int(n)) if !(0..=20).contains(n)))
+            }
             "point" => {
                 let out = |arg: &&Typed, most: f64| {
                     let number = arg.as_const().and_then(Value::number);
@@ -229,6 +232,7 @@ impl Compiler<'_, '_> {
         let Some(bad) = bad else { return Some(()) };
         let (message, help) = match function.name {
             "point" => ("this position is not on the earth", "longitude first, −180 to 180; then latitude, −90 to 90"),
+            "disk" | "ring" => ("so far a neighbourhood doesn't reach", "0 to 20 steps"),
             _ => ("there is no such H3 resolution", "resolutions are 0 (largest cells) to 15"),
         };
         self.error(Diagnostic::new(Code::OutOfRange, bad.span, message).with_label("out of range").with_help(help))

@@ -1,14 +1,28 @@
-//! Rules with THROUGH: positions become passages first.
+//! THROUGH: positions of an entity become passages, each an event of the partition of the entity and a fence.
 
 use super::{KeyedOperator, When};
 use crate::{
-    engine::{kernel::Kernel, output::Output},
+    engine::{kernel::Kernel, keyed::Keyed, output::Output},
     expr::{Env, Nothing},
     model::{EventRef, Key, Value},
     op::through,
+    plan,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// The entities of a rule with THROUGH, and the fences that they are in.
+pub(in crate::engine) struct Passing {
+    pub(super) program: through::Program,
+    pub(in crate::engine) entities: Keyed<through::KeyState>,
+    scratch: Vec<[Value; 3]>,
+}
+
+impl Passing {
+    pub(super) fn new(through: &plan::Through, groups: u32) -> Self {
+        Self { program: through::Program::new(through), entities: Keyed::new(groups), scratch: Vec::new() }
+    }
+}
 
 impl<K: Kernel> KeyedOperator<K> {
     /// Positions become passages, each an event of its own partition.
