@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{Mode, Scene, ping, rule_file};
+use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
     engine::{
-        AtEnd, Change,
+        AtEnd, Change, Fate,
         checkpoint::{Head, Names, Place, Position, Undelivered},
     },
     io::state::{CheckpointWriter, Contents, StateDir, checkpoints, read},
@@ -143,4 +143,43 @@ fn a_file_of_format_version_1_reads_block_by_block() {
     assert!(matches!(&saved.places[..], [Place { position: Some(Position::File { line: 149.., .. }), .. }]));
     assert_eq!(Names::decode(&saved.names.encode()), Ok(saved.names.clone()));
     assert_eq!(geocep::engine::saved_keys(&saved.payloads, 4), Ok(7));
+}
+
+#[test]
+fn what_a_restart_makes_of_other_rules_is_told_rule_by_rule() {
+    let rules = |speed: u32, off: bool| {
+        let text = rule_file(&[
+            ("alert", "Own", "FROM pings\nPARTITION BY id\nPATTERN x{3}\nWITHIN 1 h"),
+            ("stream", "fast", &format!("FROM pings\nWHERE speed > {speed} km/h\nPARTITION BY id\nMEASURES speed")),
+            ("alert", "Three", "FROM fast\nPARTITION BY id\nPATTERN x{3}\nWITHIN 1 h"),
+            ("alert", "Last", "FROM pings\nPARTITION BY id\nPATTERN x{3}\nWITHIN 1 h"),
+        ]);
+        if off { format!("{text}        mode: off\n") } else { text }
+    };
+    let records: Vec<String> = (0..12).map(|n| ping(n * 1_000, &format!("v{}", n % 4), 1.0, 2.0, 60.0)).collect();
+    let scene = |speed, off| Scene::pings(&rules(speed, off), vec![records.clone()]);
+    let mode = Mode::default();
+    let (session, lanes) = scene(10, false).session(&mode, 2);
+    let mut play = Play { session, lanes, lines: Lines::default() };
+    play.push(&scene(10, false), 0..8);
+    let (cut, names, partitions) = (play.session.cut(), play.session.names(), play.session.partitions().to_vec());
+    let fates = |scene: &Scene| {
+        let mut session = scene.blank(&mode, 3);
+        let fates = session.resume(&cut.payloads(), &partitions, &names).unwrap();
+        let lanes = scene.add_lanes(&mut session);
+        let mut play = Play { session, lanes, lines: Lines::default() };
+        play.push(scene, 8..12);
+        play.session.finish(AtEnd::Drain, &mut play.lines);
+        let text = String::from_utf8(play.lines.bytes).unwrap();
+        let fates: Vec<Fate> = fates.into_iter().map(|(_, fate)| fate).collect();
+        (fates, ["Own", "Three", "Last"].map(|rule| count_of(&text, rule)))
+    };
+    let kept = Fate::Kept(4);
+    let (same, counts) = fates(&scene(10, false));
+    assert_eq!(same, [kept.clone(), Fate::Kept(0), kept.clone(), kept.clone()]);
+    assert_eq!(counts, [4, 4, 4]);
+    // Who reads an edited rule begins anew with it; a rule that is off leaves its state.
+    let (other, counts) = fates(&scene(20, true));
+    assert_eq!(other, [kept, Fate::Edited(0), Fate::Edited(4), Fate::Off(4)]);
+    assert_eq!(counts, [4, 0, 0]);
 }
