@@ -299,7 +299,16 @@ fn several_sources_give_the_alerts_of_a_replay_with_any_number_of_shards() {
     assert!(expected.len() > 20);
     for shards in ["1", "2", "8"] {
         let shards = format!("engine.shards={shards}");
-        let (code, output, messages) = place.ends(&["-c", &config, "--set", "api.enabled=false", "--set", &shards]);
+        let (code, output, messages) = place.ends(&[
+            "-c",
+            &config,
+            "--set",
+            "api.enabled=false",
+            "--set",
+            "state.enabled=false",
+            "--set",
+            &shards,
+        ]);
         assert_eq!(code, Some(0), "{messages}");
         assert_eq!(sorted(&output), expected);
     }
@@ -431,7 +440,7 @@ api: { listen: '127.0.0.1:0' }
     assert!(status == 200 && rules.contains("\"outputs\":50"), "{rules}");
 
     // A second daemon can't have the port.
-    let (code, _, messages) = place.ends(&["--set", &format!("api.listen={api}")]);
+    let (code, _, messages) = place.ends(&["--set", &format!("api.listen={api}"), "--set", "state.dir=other"]);
     assert!(code == Some(2) && messages.contains("choose another port"), "{messages}");
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0));

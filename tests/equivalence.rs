@@ -5,7 +5,7 @@
 mod common;
 
 use common::{FIXTURES, Mode, Scene, count_of, ping, rule_file};
-use geocep::{engine::AtEnd, plan::RuleKind};
+use geocep::{engine::AtEnd, plan::RuleKind, runtime::session::Session};
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -362,6 +362,13 @@ fn a_saved_core_reads_itself_and_writes_the_same_bytes_again() {
     let (mut other, _) = scene.session(&mode, 2);
     other.engine_mut().restore(&saved).unwrap();
     assert!(saved == other.engine().save(), "what was read is not what was written");
+    // What the one has counted as it went on the other has counted as it read.
+    let figures = |session: &Session| {
+        let rules = 0..scene.project.plan.rules.len() as u32;
+        rules.map(|rule| session.engine().rule_stats(rule)).map(|stats| (stats.keys, stats.open)).collect::<Vec<_>>()
+    };
+    assert_eq!(figures(&session), figures(&other));
+    assert!(figures(&session).iter().all(|(_, open)| *open < 5_000));
     let (mut stranger, _) = scene.session(&Mode { seed: 8, ..mode }, 2);
     assert!(stranger.engine_mut().restore(&saved).is_err(), "another seed moves windows");
 }

@@ -62,6 +62,7 @@ fn source(brokers: &str, topic: &str, member: &str) -> KafkaSource {
         latest: false,
         record_bytes_max: RECORD_BYTES_MAX,
         options,
+        checkpoint: None,
     })
     .unwrap()
 }
@@ -163,7 +164,7 @@ fn a_source_on_its_thread_is_held_back_and_stops_when_told() {
     let mut found = 0;
     while found < 50_000 {
         match running.deliveries.blocking_recv().unwrap() {
-            Delivery::Records(chunk) => found += chunk.len(),
+            Delivery::Records(chunk, _) => found += chunk.len(),
             Delivery::Trouble(error) => eprintln!("{error}"),
             Delivery::Failed(error) => panic!("{error}"),
             Delivery::Opened(opened) => assert_eq!(opened.partitions, Some(1)),
@@ -302,7 +303,8 @@ api: {{ enabled: false }}
     assert!(messages.contains("pings: 1000 events\n"), "{messages}");
 
     // It goes on where it ended; a minute later each vehicle has been silent for 30 s and is seen again.
-    produce(1_000..1_002, 10);
+    // Ten seconds later: while all was quiet the wall clock moved event time on, and the daemon remembers that.
+    produce(2_000..2_002, 10);
     produce(10_000..10_002, 10);
     let mut daemon = Daemon::start(dir.path());
     alerts(&mut daemon, 1_000 + 4 + 2);
@@ -311,6 +313,100 @@ api: {{ enabled: false }}
 
     let found = pull_count(&mut source(&brokers, &out, "reader"), 1_006);
     assert_eq!(found, 1_006);
+}
+
+#[test]
+fn killed_while_it_reads_a_topic_the_daemon_goes_on_at_its_checkpoint_and_loses_nothing() {
+    let Some((brokers, topic)) = broker("crash") else { return };
+    let out = format!("{topic}-alerts");
+    make_topic(&brokers, &topic, 1);
+    make_topic(&brokers, &out, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "sources:
+  pings:
+    kafka: {{ brokers: '{brokers}', topic: '{topic}', group: 'g-{topic}', options: {{ group.instance.id: d }} }}
+    idle_timeout: never
+    schema: {{ fields: {{ id: string }} }}
+rules: rules.yaml
+sinks: {{ alerts: [{{ kafka: {{ brokers: '{brokers}', topic: '{out}' }} }}, {{ file: alerts.ndjson }}] }}
+state: {{ interval: 50 ms }}
+api: {{ enabled: false }}
+"
+    );
+    std::fs::write(dir.path().join("geocep.yaml"), config).unwrap();
+    let rules = "groups:
+  - name: g
+    rules:
+      - alert: Seen
+        expr: |
+          FROM pings
+          PARTITION BY id
+      - alert: Tens
+        expr: |
+          FROM pings
+          PARTITION BY id
+          WINDOW COUNT 10
+          MEASURES count(*) AS n
+";
+    std::fs::write(dir.path().join("rules.yaml"), rules).unwrap();
+    let mut sink = KafkaSink::connect(&brokers, &topic, &BTreeMap::new()).unwrap();
+    let mut produce = |range: std::ops::Range<i64>| {
+        let mut lines = Lines::new();
+        for at in range {
+            let id = ["a", "b", "c"][at as usize % 3];
+            let text = format!("{{\"ts\":{},\"id\":\"{id}\",\"lon\":1,\"lat\":2}}", 1_000_000_000_000 + at * 10);
+            lines.push_with(id, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        sink.write(&lines).unwrap();
+        sink.flush().unwrap();
+    };
+    let kills: i64 = std::env::var("GEOCEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
+    let (mut random, mut sent) = (11u64, 0);
+    for _ in 0..kills {
+        let mut daemon = Daemon::start(dir.path());
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for _ in 0..4 + (random >> 33) % 30 {
+            produce(sent..sent + 30);
+            sent += 30;
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        let child = daemon.0.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    produce(sent..sent + 30);
+    sent += 30;
+    let ids = |text: &str| {
+        let id = |line: &str| line.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..32)).map(str::to_owned);
+        text.lines().filter(|line| line.ends_with('}')).filter_map(id).collect::<BTreeSet<String>>()
+    };
+    let expected = (sent + sent / 30 * 3) as usize;
+    let daemon = Daemon::start(dir.path());
+    let read = || ids(&std::fs::read_to_string(dir.path().join("alerts.ndjson")).unwrap_or_default()).len();
+    for _ in 0..600 {
+        if read() >= expected {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(read(), expected, "of {sent} messages");
+    let messages = daemon.stop();
+    assert!(messages.contains("going on from a checkpoint"), "{messages}");
+    // The same in the topic, each at least once.
+    let mut source = source(&brokers, &out, "reader");
+    let mut found = BTreeSet::new();
+    for _ in 0..300 {
+        let mut chunk = Chunk::new();
+        let _ = source.pull(&mut chunk, Duration::from_millis(100));
+        for record in chunk.records() {
+            found.extend(ids(std::str::from_utf8(record.bytes).unwrap()));
+        }
+        if found.len() >= expected && chunk.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), expected);
 }
 
 /// How many records a topic gives, up to this many.

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
-    engine::{Change, Inline, Options, Replaced},
+    engine::{Change, Fate, Inline, Options, Replaced},
     runtime::{
         project::{Loaded, Project, ProjectError, Request},
         session::{Letters, Lines, Session},
@@ -115,12 +115,19 @@ struct Play<'a> {
 
 impl Play<'_> {
     fn run(&self, shards: u32, eager: bool) -> (String, Vec<Replaced>) {
+        self.run_with(shards, eager, false)
+    }
+
+    /// The same; after each reload another process, which has checked the rules for itself, may go on from a checkpoint.
+    fn run_with(&self, shards: u32, eager: bool, restarts: bool) -> (String, Vec<Replaced>) {
+        let mode = Mode { eager, ..Mode::default() };
         let mut project = self.place.load(&self.rules, None).unwrap();
         let scene = Scene::of(self.place.load(&self.rules, None).unwrap(), self.records, self.disorder_ms);
-        let (mut session, lanes) = scene.session(&Mode { eager, ..Mode::default() }, shards);
+        let (mut session, mut lanes) = scene.session(&mode, shards);
         let (mut lines, mut letters) = (Lines::default(), Letters::default());
         let mut replaced = Vec::new();
         let mut done = 0;
+        let mut held = None;
         for step in 0.. {
             if self.records.iter().all(|records| done >= records.len()) {
                 break;
@@ -136,11 +143,27 @@ impl Play<'_> {
             done += self.step;
             for (_, rules) in self.reloads.iter().filter(|(at, _)| *at == step) {
                 let next = self.place.load(rules, Some(&project)).unwrap_or_else(|error| panic!("{error}"));
+                // A checkpoint may be on its way to the disk meanwhile.
+                let cut = session.cut();
+                held = Some((cut.payloads(), cut));
                 replaced.push(session.replace(&next, &mut lines).unwrap());
                 project = next;
+                if restarts {
+                    let (cut, names, partitions) = (session.cut(), session.names(), session.partitions().to_vec());
+                    project = self.place.load(rules, None).unwrap();
+                    let scene = Scene::of(self.place.load(rules, None).unwrap(), self.records, self.disorder_ms);
+                    let mut other = scene.blank(&mode, 1 + (shards + step as u32) % 4);
+                    let fates = other.resume(&cut.payloads(), &partitions, &names).unwrap();
+                    assert!(fates.iter().all(|(_, fate)| matches!(fate, Fate::Kept(_))), "{fates:?}");
+                    lanes = scene.add_lanes(&mut other);
+                    session = other;
+                }
             }
         }
         session.finish(geocep::engine::AtEnd::Drain, &mut lines);
+        if let Some((payloads, cut)) = held {
+            assert!(cut.payloads() == payloads, "what was cut stays as it was");
+        }
         assert!(letters.late.is_empty() && letters.dead.is_empty(), "{:?}", letters.samples);
         (String::from_utf8(lines.bytes).unwrap(), replaced)
     }
@@ -221,8 +244,9 @@ proptest! {
         };
         let (expected, _) = play(rules(0, 0), Vec::new()).run(1, false);
         prop_assert!(expected.lines().count() > 100);
-        for shards in [1, 2, 8] {
-            let (found, replaced) = play(rules(first.0, first.1), reloads.clone()).run(shards, eager);
+        for (shards, restarts) in [(1, false), (2, true), (8, false)] {
+            let play = play(rules(first.0, first.1), reloads.clone());
+            let (found, replaced) = play.run_with(shards, eager, restarts);
             prop_assert_eq!(of_stay(&found, eager), of_stay(&expected, eager));
             for rule in replaced.iter().flat_map(|replaced| &replaced.rules) {
                 let stays = STAY.iter().any(|(_, name, _)| *name == rule.name);

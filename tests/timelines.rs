@@ -6,7 +6,7 @@ mod common;
 
 use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
-    engine::AtEnd,
+    engine::{AtEnd, Fate},
     runtime::session::{Letters, Lines},
     wire::Chunk,
 };
@@ -184,5 +184,56 @@ proptest! {
         let expected = scene.play(&Mode::default());
         let found = scene.play(&Mode { shards, steps, moves, ..Mode::default() });
         prop_assert_eq!(expected, found);
+    }
+}
+
+/// Plays two editions of the rules over one input, changing from one to the other at restarts.
+fn play_restarted(scenes: &[Scene; 2], steps: &[(usize, usize)], moves: &[(usize, u32)]) -> Vec<String> {
+    let mode = Mode::default();
+    let mut turn = 0;
+    let (mut session, mut lanes) = scenes[turn].session(&mode, 2);
+    let (mut lines, mut letters) = (Lines::default(), Letters::default());
+    let mut done = vec![0usize; lanes.len()];
+    let rest = (0..lanes.len()).map(|lane| (lane, usize::MAX));
+    for (step, (lane, count)) in steps.iter().copied().chain(rest).enumerate() {
+        let from = &scenes[turn].lanes[lane];
+        let end = done[lane].saturating_add(count).min(from.records.len());
+        let mut chunk = Chunk::new();
+        for (offset, record) in from.records.iter().enumerate().take(end).skip(done[lane]) {
+            chunk.push(from.partition, offset as u64, record, 1 << 20);
+        }
+        done[lane] = end;
+        session.push(lanes[lane], &chunk, &mut letters);
+        session.advance(&mut lines);
+        if let Some((_, shards)) = moves.iter().find(|(at, _)| *at == step) {
+            let (cut, names, partitions) = (session.cut(), session.names(), session.partitions().to_vec());
+            turn = 1 - turn;
+            session = scenes[turn].blank(&mode, *shards);
+            let fates = session.resume(&cut.payloads(), &partitions, &names).unwrap();
+            assert!(fates.iter().all(|(rule, fate)| rule == "together" || matches!(fate, Fate::Kept(_))), "{fates:?}");
+            lanes = scenes[turn].add_lanes(&mut session);
+        }
+    }
+    session.finish(AtEnd::Drain, &mut lines);
+    assert!(letters.late.is_empty() && letters.dead.is_empty(), "{:?}", letters.samples);
+    let mut lines: Vec<String> = std::str::from_utf8(&lines.bytes).unwrap().lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn a_restart_may_tie_sources_together_or_let_them_go(
+        seed in 0u64..4,
+        steps in proptest::collection::vec((0..4usize, 0..50usize), 0..30),
+        moves in proptest::collection::vec((0..30usize, 1..9u32), 0..4),
+    ) {
+        let scenes = [scene(false, seed), scene(true, seed)];
+        let whole = scenes[0].play(&Mode::default());
+        let mut expected: Vec<&str> = whole.lines().collect();
+        expected.sort_unstable();
+        prop_assert_eq!(expected, play_restarted(&scenes, &steps, &moves));
     }
 }

@@ -1,6 +1,6 @@
 //! The commands and what they have in common.
 
-use super::{bench, check, diff, explain, replay, run, simulate, test};
+use super::{bench, check, diff, explain, replay, run, simulate, state, test};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -28,6 +28,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Measure latency
     Bench(bench::BenchArgs),
+    /// Look into checkpoints
+    State(state::StateArgs),
     /// Make event streams: seeded, deterministic
     Simulate(simulate::SimulateArgs),
 }
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::State(args) => state::run(&args),
         Command::Simulate(args) => match simulate::run(&args) {
             Ok(()) => 0,
             Err(error) => super::options::fail(&error, error.exit_code()),

@@ -13,6 +13,7 @@ mod options;
 mod replay;
 mod run;
 pub mod simulate;
+mod state;
 mod test;
 mod transitions;
 

@@ -61,8 +61,8 @@ pub(super) struct Setting {
     pub(super) assigners: Assigners,
 }
 
-/// Builds the programs of all rules.
-pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, CompileError> {
+/// Of each rule its place among the rules in order of name.
+pub(super) fn ranks(plan: &Plan) -> Vec<u32> {
     let mut by_name: Vec<usize> = (0..plan.rules.len()).collect();
     by_name.sort_by_key(|&at| plan.rules.get(at).map(|rule| rule.name.as_str()));
     let mut ranks = vec![0; plan.rules.len()];
@@ -71,6 +71,12 @@ pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, C
             *place = rank as u32;
         }
     }
+    ranks
+}
+
+/// Builds the programs of all rules.
+pub(super) fn compile(plan: &Plan, setting: &Setting) -> Result<Vec<Compiled>, CompileError> {
+    let ranks = ranks(plan);
     let mut filters = BTreeMap::new();
     let rules = plan.rules.iter().zip(ranks).enumerate();
     rules.map(|(at, (rule, rank))| compile_rule(plan, rule, at as u32, rank, setting, &mut filters)).collect()

@@ -19,7 +19,7 @@ pub(super) struct Gate<K> {
 }
 
 /// The kernel's state, and when an output last passed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct GateState<S> {
     inner: S,
     passed_ms: Option<TimeMs>,

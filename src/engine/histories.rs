@@ -9,7 +9,7 @@ use crate::{
 use smallvec::SmallVec;
 
 /// A key's histories; nothing for rules without baselines, and where all are empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Histories(Option<Box<[History]>>);
 
 /// What expressions see beside an event: what THROUGH adds, and both medians of each baseline.

@@ -12,7 +12,7 @@ use crate::{
 /// `advance` fires what is due at or before the time given. Both see one key's events and times in order.
 pub(super) trait Kernel: Send + Sync {
     /// The state of a key: small, serialisable.
-    type State: Send;
+    type State: Clone + Send + Sync;
     /// Reused space of a shard, never saved.
     type Scratch: Send + Default;
 

@@ -2,10 +2,17 @@
 //!
 //! A key has at most one live timer, at its state's next deadline. An entry of the queue that is earlier than the
 //! state's deadline is stale: when it is due, the entry looks at the state again. So the queue is derived from the states and never saved.
+//!
+//! # Copy on first write
+//!
+//! [`freeze`](Keyed::freeze) lends every group's table to whoever writes a checkpoint, without copying. What asks for a group's state to
+//! change it gets the table back first: as it is where the checkpoint has let go of it, else with pages that are still shared, of which the one
+//! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
+//! an access costs a branch, and an atomic look whether the page is shared.
 
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The place of an entry: its group and its slot in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +22,7 @@ pub(super) struct Place {
 }
 
 /// The state of one key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry<S> {
     pub(super) key: Key,
     pub(super) state: S,
@@ -30,30 +37,164 @@ fn table_hash(key: &Key) -> u64 {
     key.hash64().rotate_left(32)
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group<S> {
     slots: HashTable<u32>,
-    entries: Vec<Option<Entry<S>>>,
+    pages: Vec<Arc<Page<S>>>,
+    /// Slots that were given out so far, free ones included.
+    given: u32,
     free: Vec<u32>,
+}
+
+/// Some entries that lie together: what is copied on a first write.
+type Page<S> = [Option<Entry<S>>];
+
+/// Entries of a full page. A group's last page may be smaller, as many groups have a key or two.
+const PAGE: usize = 16;
+
+/// A group's table, and who may see it.
+#[derive(Debug, Default)]
+enum Slot<S> {
+    /// No key yet: many operators never have one.
+    #[default]
+    Empty,
+    Own(Box<Group<S>>),
+    /// As it was at this barrier, and maybe in the hands of a checkpoint.
+    Lent(Arc<Group<S>>, u64),
+}
+
+impl<S> Slot<S> {
+    fn get(&self) -> Option<&Group<S>> {
+        match self {
+            Self::Empty => None,
+            Self::Own(group) => Some(group),
+            Self::Lent(group, _) => Some(group),
+        }
+    }
+}
+
+impl<S: Clone> Slot<S> {
+    #[inline]
+    fn get_mut(&mut self) -> Option<&mut Group<S>> {
+        if matches!(self, Self::Lent(..)) {
+            self.take_back();
+        }
+        match self {
+            Self::Own(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    fn into_group(self) -> Option<Group<S>> {
+        match self {
+            Self::Empty => None,
+            Self::Own(group) => Some(*group),
+            Self::Lent(group, _) => Some(Arc::unwrap_or_clone(group)),
+        }
+    }
+
+    #[cold]
+    fn take_back(&mut self) {
+        if let Self::Lent(group, _) = std::mem::take(self) {
+            *self = Self::Own(Box::new(Arc::unwrap_or_clone(group)));
+        }
+    }
+}
+
+/// All groups as they were at a barrier.
+#[derive(Debug)]
+pub(super) struct Frozen<S> {
+    groups: Vec<(u32, u64, Arc<Group<S>>)>,
+}
+
+impl<S> Frozen<S> {
+    /// The groups that have or had keys, ascending, and of each the barrier since which it is as it is.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.groups.iter().map(|&(group, since, _)| (group, since))
+    }
+
+    /// Whether a group is among them.
+    pub(super) fn has(&self, group: u32) -> bool {
+        self.table(group).is_some()
+    }
+
+    fn table(&self, group: u32) -> Option<&Group<S>> {
+        let at = self.groups.binary_search_by_key(&group, |&(group, ..)| group).ok()?;
+        self.groups.get(at).map(|(.., table)| &**table)
+    }
+
+    /// Writes a group's keys, in order, so that equal states make equal bytes.
+    pub(super) fn save(&self, group: u32, writer: &mut Writer, state: impl FnMut(&S, &mut Writer)) {
+        match self.table(group) {
+            Some(table) => {
+                writer.len(table.slots.len());
+                table.save(writer, state);
+            }
+            None => writer.len(0),
+        }
+    }
 }
 
 impl<S> Group<S> {
     fn new() -> Self {
-        Self { slots: HashTable::new(), entries: Vec::new(), free: Vec::new() }
+        Self { slots: HashTable::new(), pages: Vec::new(), given: 0, free: Vec::new() }
+    }
+
+    #[inline]
+    fn get(&self, slot: u32) -> Option<&Entry<S>> {
+        self.pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
+    }
+
+    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
+        let mut entries: Vec<&Entry<S>> = self.pages.iter().flat_map(|page| page.iter().flatten()).collect();
+        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        for entry in entries {
+            writer.key(&entry.key);
+            state(&entry.state, writer);
+        }
+    }
+}
+
+impl<S: Clone> Group<S> {
+    /// The place of an entry, for a change: a page that a checkpoint holds is copied.
+    #[inline]
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Option<Entry<S>>> {
+        Arc::make_mut(self.pages.get_mut(slot as usize / PAGE)?).get_mut(slot as usize % PAGE)
+    }
+
+    /// A slot that is free.
+    fn give(&mut self) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
+        let slot = self.given;
+        self.given += 1;
+        let (page, at) = (slot as usize / PAGE, slot as usize % PAGE);
+        match self.pages.get_mut(page) {
+            None => self.pages.push(std::iter::once(None).collect()),
+            Some(last) if at >= last.len() => {
+                let old = Arc::make_mut(last);
+                let grown = (old.len() * 2).min(PAGE);
+                let entries = old.iter_mut().map(Option::take);
+                *last = entries.chain(std::iter::repeat_with(|| None)).take(grown).collect();
+            }
+            Some(_) => {}
+        }
+        slot
     }
 }
 
 /// The states of one operator's keys.
 #[derive(Debug)]
 pub(super) struct Keyed<S> {
-    /// Empty until there is a key: many operators never have one.
-    groups: Vec<Option<Box<Group<S>>>>,
+    /// Empty until there is a key.
+    groups: Vec<Slot<S>>,
     group_count: u32,
     timers: BinaryHeap<Reverse<(TimeMs, Place)>>,
     len: usize,
 }
 
-impl<S> Keyed<S> {
+impl<S: Clone> Keyed<S> {
     /// No key, in this many groups.
     pub(super) fn new(groups: u32) -> Self {
         Self { groups: Vec::new(), group_count: groups, timers: BinaryHeap::new(), len: 0 }
@@ -66,50 +207,62 @@ impl<S> Keyed<S> {
 
     /// Where the key's state is, if it has one.
     pub(super) fn find(&self, group: KeyGroup, key: &Key) -> Option<Place> {
-        let table = self.groups.get(group.0 as usize)?.as_deref()?;
-        let slot = table.slots.find(table_hash(key), |&slot| {
-            table.entries.get(slot as usize).and_then(Option::as_ref).is_some_and(|entry| entry.key == *key)
-        })?;
+        let table = self.groups.get(group.0 as usize)?.get()?;
+        let slot = table.slots.find(table_hash(key), |&slot| table.get(slot).is_some_and(|entry| entry.key == *key))?;
         Some(Place { group: group.0, slot: *slot })
     }
 
     /// The entry at a place.
     pub(super) fn entry(&mut self, place: Place) -> Option<&mut Entry<S>> {
-        self.groups.get_mut(place.group as usize)?.as_deref_mut()?.entries.get_mut(place.slot as usize)?.as_mut()
+        self.groups.get_mut(place.group as usize)?.get_mut()?.get_mut(place.slot)?.as_mut()
+    }
+
+    fn peek(&self, place: Place) -> Option<&Entry<S>> {
+        self.groups.get(place.group as usize)?.get()?.get(place.slot)
+    }
+
+    /// Lends all groups as they are at this barrier; barriers ascend from 1.
+    pub(super) fn freeze(&mut self, barrier: u64) -> Frozen<S> {
+        let mut groups = Vec::new();
+        for (at, slot) in (0..).zip(&mut self.groups) {
+            if let Slot::Own(_) = slot
+                && let Slot::Own(group) = std::mem::take(slot)
+            {
+                *slot = Slot::Lent(Arc::from(group), barrier);
+            }
+            // One that has become empty is told, too: it isn't what it was.
+            if let Slot::Lent(group, since) = slot {
+                groups.push((at, *since, Arc::clone(group)));
+            }
+        }
+        Frozen { groups }
     }
 
     /// Gives a key a state; it has none yet.
     pub(super) fn insert(&mut self, group: KeyGroup, key: Key, state: S) -> Option<Place> {
         if self.groups.is_empty() {
-            self.groups.resize_with(self.group_count as usize, || None);
+            self.groups.resize_with(self.group_count as usize, || Slot::Empty);
         }
-        let table = self.groups.get_mut(group.0 as usize)?.get_or_insert_with(|| Box::new(Group::new()));
+        let own = self.groups.get_mut(group.0 as usize)?;
+        if matches!(own, Slot::Empty) {
+            *own = Slot::Own(Box::new(Group::new()));
+        }
+        let table = own.get_mut()?;
         let hash = table_hash(&key);
         let entry = Some(Entry { key, state, timer_ms: NO_TIMER });
-        let slot = match table.free.pop() {
-            Some(slot) => {
-                if let Some(place) = table.entries.get_mut(slot as usize) {
-                    *place = entry;
-                }
-                slot
-            }
-            None => {
-                table.entries.push(entry);
-                table.entries.len() as u32 - 1
-            }
-        };
-        let entries = &table.entries;
-        table.slots.insert_unique(hash, slot, |&slot| {
-            entries.get(slot as usize).and_then(Option::as_ref).map_or(0, |entry| table_hash(&entry.key))
-        });
+        let slot = table.give();
+        *table.get_mut(slot)? = entry;
+        let Group { slots, pages, .. } = table;
+        let key_of = |slot: u32| pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref();
+        slots.insert_unique(hash, slot, |&slot| key_of(slot).map_or(0, |entry| table_hash(&entry.key)));
         self.len += 1;
         Some(Place { group: group.0, slot })
     }
 
     /// Forgets a key.
     pub(super) fn remove(&mut self, place: Place) {
-        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Option::as_deref_mut) else { return };
-        let Some(entry) = table.entries.get_mut(place.slot as usize).and_then(Option::take) else { return };
+        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
+        let Some(entry) = table.get_mut(place.slot).and_then(Option::take) else { return };
         if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
             found.remove();
         }
@@ -139,9 +292,9 @@ impl<S> Keyed<S> {
                 return None;
             }
             self.timers.pop();
-            if let Some(entry) = self.entry(place)
-                && entry.timer_ms == at_ms
-            {
+            // A look first: a stale entry is no reason to copy a group.
+            let is_live = self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms);
+            if is_live && let Some(entry) = self.entry(place) {
                 entry.timer_ms = NO_TIMER;
                 return Some(place);
             }
@@ -152,22 +305,18 @@ impl<S> Keyed<S> {
     /// Writes all keys, by group and within a group by key, so that equal states make equal bytes.
     pub(super) fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
         writer.len(self.len);
-        for table in self.groups.iter().flatten() {
-            let mut entries: Vec<&Entry<S>> = table.entries.iter().flatten().collect();
-            entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-            for entry in entries {
-                writer.key(&entry.key);
-                state(&entry.state, writer);
-            }
+        for table in self.groups.iter().filter_map(Slot::get) {
+            table.save(writer, &mut state);
         }
     }
 
-    /// Reads what `save` wrote; `group` says where a key belongs now, or that it belongs to another shard.
+    /// Reads what `save` wrote; `group` says where a key belongs now, or that it belongs to another shard; `taken` sees those that stay.
     pub(super) fn load(
         &mut self,
         reader: &mut Reader<'_>,
         group: impl Fn(&Key) -> Option<KeyGroup>,
         mut state: impl FnMut(&mut Reader<'_>) -> Result<(S, Option<TimeMs>), DecodeError>,
+        mut taken: impl FnMut(&S),
     ) -> Result<(), DecodeError> {
         for _ in 0..reader.u64()? {
             let key = reader.key()?;
@@ -176,6 +325,7 @@ impl<S> Keyed<S> {
             if self.find(group, &key).is_some() {
                 return Err(DecodeError::Unexpected { found: key.hash64(), expected: "a key that isn't there yet" });
             }
+            taken(&state);
             if let Some(place) = self.insert(group, key, state) {
                 self.schedule(place, deadline_ms);
             }
@@ -185,15 +335,15 @@ impl<S> Keyed<S> {
 
     /// Every key with its group and state; timers are gone.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (KeyGroup, Key, S)> {
-        let tables = self.groups.into_iter().zip(0..).filter_map(|(table, group)| Some((table?, KeyGroup(group))));
-        tables.flat_map(|(table, group)| {
-            table.entries.into_iter().flatten().map(move |entry| (group, entry.key, entry.state))
+        let pages = self.groups.into_iter().zip(0..).flat_map(|(slot, group)| {
+            let pages = slot.into_group().map(|table| table.pages).unwrap_or_default();
+            pages.into_iter().map(move |page| (page, KeyGroup(group)))
+        });
+        pages.flat_map(|(mut page, group)| {
+            // What a checkpoint holds is copied, page by page.
+            let entries: Vec<Entry<S>> = Arc::make_mut(&mut page).iter_mut().filter_map(Option::take).collect();
+            entries.into_iter().map(move |entry| (group, entry.key, entry.state))
         })
-    }
-
-    /// Every state.
-    pub(super) fn states(&self) -> impl Iterator<Item = &S> {
-        self.groups.iter().flatten().flat_map(|table| table.entries.iter().flatten()).map(|entry| &entry.state)
     }
 }
 
@@ -224,5 +374,37 @@ mod tests {
         }
         assert_eq!(due, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
         assert_eq!(keyed.due(99), None);
+    }
+
+    #[test]
+    fn what_was_lent_stays_as_it_was_and_only_a_write_makes_a_group_new() {
+        let mut keyed = Keyed::new(4);
+        let group = |key: &Key| key.group(4);
+        let places: Vec<Place> = (0..40).filter_map(|n| keyed.insert(group(&key(n)), key(n), n)).collect();
+        let bytes = |frozen: &Frozen<i64>| {
+            let mut writer = Writer::new();
+            for (group, _) in frozen.groups() {
+                frozen.save(group, &mut writer, |state, writer| writer.i64(*state));
+            }
+            writer.into_bytes()
+        };
+        let first = keyed.freeze(1);
+        let before = bytes(&first);
+        assert!(first.groups().all(|(_, since)| since == 1));
+        keyed.entry(places[7]).unwrap().state = 700;
+        keyed.remove(places[8]);
+        assert_eq!(bytes(&first), before);
+        let changed = [places[7].group, places[8].group];
+        let second = keyed.freeze(2);
+        for (group, since) in second.groups() {
+            assert_eq!(since, if changed.contains(&group) { 2 } else { 1 });
+        }
+        assert_ne!(bytes(&second), before);
+        assert_eq!(keyed.len(), 39);
+        drop((first, second));
+        // Nobody holds them any more: they come back as they are.
+        keyed.entry(places[7]).unwrap().state = 7;
+        assert!(keyed.insert(group(&key(8)), key(8), 8).is_some());
+        assert_eq!(bytes(&keyed.freeze(3)), before);
     }
 }

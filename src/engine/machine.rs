@@ -122,6 +122,8 @@ pub struct Engine {
     pub(super) by_arrival: Vec<u32>,
     /// How far the wall clock has come, as it was last read.
     pub(super) wall_ms: TimeMs,
+    /// How many cuts there were.
+    pub(super) barrier: u64,
 }
 
 impl Engine {
@@ -223,6 +225,7 @@ impl Engine {
                 .any(|rule| runs(rule) && rule.clock == ClockPolicy::Wall && !rule.by_arrival()),
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
+            barrier: 0,
             compiled,
             options,
             plan,

@@ -3,7 +3,9 @@
 //! [`Engine`] is the whole core behind a few calls. It is fed batches of decoded events per source partition, ticks and
 //! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
 
+pub mod checkpoint;
 mod compile;
+mod cut;
 mod encode;
 mod ended;
 mod executor;
@@ -22,15 +24,18 @@ mod output;
 mod pace;
 mod partition;
 mod replan;
+mod resume;
 mod route;
 mod shard;
 mod snapshot;
 mod timeline;
 
 pub use compile::{CompileError, unbounded};
+pub use cut::{Cut, CutBlock};
 pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
 pub use machine::{AtEnd, Engine, Options, RuleStats};
 pub use output::Output;
 pub use replan::{Change, ReplaceError, Replaced, RuleChange};
+pub use resume::{Fate, Fates, Payloads, saved_keys};
 pub use shard::Shard;

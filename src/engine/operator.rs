@@ -10,7 +10,7 @@ use super::{
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
-    partition::{Older, Partition},
+    partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     op::through,
     plan::{self, ClockPolicy},
 };
-use std::{any::Any, cell::OnceCell, collections::VecDeque, sync::Arc};
+use std::{any::Any, cell::OnceCell, sync::Arc};
 
 /// One rule on one shard.
 pub(super) trait Operator: Send {
@@ -56,6 +56,12 @@ pub(super) trait Operator: Send {
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
+    /// Lends the states of all keys as they are now.
+    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen>;
+    /// Reads the states of a group's keys.
+    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+    /// Reads the outputs that wait for the wall clock, those whose routing key `mine` says yes to.
+    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
 }
 
 pub(super) struct KeyedOperator<K: Kernel> {
@@ -79,6 +85,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     pub(super) waiting: Vec<Output>,
     /// Events of the instant at hand: only where the rule orders them.
     pub(super) instant: Vec<Unordered>,
+    /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
+    pub(super) open: usize,
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
@@ -121,6 +129,7 @@ impl<K: Kernel> KeyedOperator<K> {
             emissions: Vec::new(),
             waiting: Vec::new(),
             instant: Vec::new(),
+            open: 0,
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
@@ -156,6 +165,7 @@ impl<K: Kernel> KeyedOperator<K> {
                 },
             }),
         };
+        let was_open = self.kernel.open(&partition.kernel);
         let previous = partition.previous.take();
         let env = Env {
             event,
@@ -202,6 +212,8 @@ impl<K: Kernel> KeyedOperator<K> {
 
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
         let idle = partition.is_idle(&*self.kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
+        self.open = (self.open + is_open).saturating_sub(was_open);
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
@@ -238,10 +250,13 @@ impl<K: Kernel> KeyedOperator<K> {
             world: &self.world,
         };
         let partition = &mut entry.state;
+        let was_open = self.kernel.open(&partition.kernel);
         self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
         partition.histories.forget(&self.rule.baselines, to_ms);
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
         let idle = partition.is_idle(&*self.kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
+        self.open = (self.open + is_open).saturating_sub(was_open);
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
         let outputs = self.emissions.drain(..);
@@ -334,7 +349,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn load_figures(&self) -> (usize, usize) {
-        (self.partitions.len(), self.partitions.states().map(|state| self.kernel.open(&state.kernel)).sum())
+        (self.partitions.len(), self.open)
     }
 
     fn take_shed(&mut self) -> u64 {
@@ -354,18 +369,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn save(&self, writer: &mut Writer) {
-        self.partitions.save(writer, |partition, writer| {
-            let older = partition.older.iter().flat_map(|older| &older.0);
-            let past: Vec<&Past> = partition.previous.iter().chain(older).collect();
-            writer.len(past.len());
-            for Past { time_ms, values } in past {
-                writer.i64(*time_ms);
-                writer.len(values.len());
-                values.iter().for_each(|value| writer.value(value));
-            }
-            partition.histories.save(&self.rule.baselines, writer);
-            self.kernel.save(&partition.kernel, writer);
-        });
+        self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
         }
@@ -373,33 +377,52 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
-        let (kernel, groups) = (Arc::clone(&self.kernel), self.groups);
-        let rule = Arc::clone(&self.rule);
-        let group = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
-        self.partitions.load(reader, group, |reader| {
-            let past = |reader: &mut Reader<'_>| {
-                let time_ms = reader.i64()?;
-                let values = (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?;
-                Ok::<_, DecodeError>(Past { time_ms, values })
-            };
-            let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
-            let previous = past.pop_front();
-            let older = (!past.is_empty()).then(|| Box::new(Older(past)));
-            let histories = Histories::load(&rule.baselines, reader)?;
-            let partition = Partition { previous, older, histories, kernel: kernel.load(reader)? };
-            let deadline_ms = partition.deadline(&*kernel, &rule);
-            Ok((partition, deadline_ms))
-        })?;
+        let (rule, groups) = (Arc::clone(&self.rule), self.groups);
+        let home = |key: &Key| Some(rule.routing_key(key).group(groups)).filter(|&group| mine(group));
+        self.load_keys(reader, &home, &|key| Some(key.group(groups)).filter(|&group| mine(group)))?;
+        self.load_waiting(reader, mine)
+    }
+
+    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen> {
+        Box::new(FrozenOperator {
+            kernel: Arc::clone(&self.kernel),
+            rule: Arc::clone(&self.rule),
+            partitions: self.partitions.freeze(barrier),
+            entities: self.passing.as_mut().map(|passing| passing.entities.freeze(barrier)),
+            waiting: self.waiting.clone(),
+        })
+    }
+
+    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.load_keys(reader, &|_| Some(group), &|_| Some(group))
+    }
+
+    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError> {
+        let (rule, ix, rank) = (Arc::clone(&self.rule), self.ix, self.rank);
+        let waiting = load_outputs(reader)?.into_iter();
+        let own = waiting.filter(|output| mine(rule.routing_key(&output.key).group(self.groups)));
+        self.waiting.extend(own.map(|output| Output { rule: ix, rank, ..output }));
+        Ok(())
+    }
+}
+
+type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
+
+impl<K: Kernel> KeyedOperator<K> {
+    fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
+        let (kernel, rule) = (Arc::clone(&self.kernel), Arc::clone(&self.rule));
+        let mut open = 0;
+        let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
+        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
+        self.open += open;
         if let Some(passing) = &mut self.passing {
-            let own = |key: &Key| Some(key.group(groups)).filter(|&group| mine(group));
             let program = &passing.program;
-            passing.entities.load(reader, own, |reader| {
+            let load = |reader: &mut Reader<'_>| {
                 let state = through::KeyState::load(reader)?;
                 Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
-            })?;
+            };
+            passing.entities.load(reader, own, load, |_| ())?;
         }
-        let waiting = load_outputs(reader)?;
-        self.waiting.extend(waiting.into_iter().filter(|output| mine(rule.routing_key(&output.key).group(groups))));
         Ok(())
     }
 }

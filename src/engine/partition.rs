@@ -1,11 +1,16 @@
-//! What a rule keeps of one partition.
+//! What a rule keeps of one partition, and how that is written.
 
-use super::{histories::Histories, kernel::Kernel};
-use crate::{expr::Past, model::TimeMs, plan};
-use std::collections::VecDeque;
+use super::{histories::Histories, kernel::Kernel, keyed, output::Output, snapshot::save_outputs};
+use crate::{
+    expr::Past,
+    model::{DecodeError, Reader, TimeMs, Writer},
+    op::through,
+    plan,
+};
+use std::{collections::VecDeque, sync::Arc};
 
 /// What is kept of a partition beside the kernel's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Partition<S> {
     pub(super) previous: Option<Past>,
     /// Those before it, the latest first; only for rules that look back so far.
@@ -14,6 +19,10 @@ pub(super) struct Partition<S> {
     pub(super) histories: Histories,
     pub(super) kernel: S,
 }
+
+/// One allocation for what few rules have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Older(pub(super) VecDeque<Past>);
 
 impl<S> Partition<S> {
     /// When time next does something to it.
@@ -26,8 +35,91 @@ impl<S> Partition<S> {
     pub(super) fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
         self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
     }
+
+    pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule, writer: &mut Writer) {
+        let older = self.older.iter().flat_map(|older| &older.0);
+        let past: Vec<&Past> = self.previous.iter().chain(older).collect();
+        writer.len(past.len());
+        for Past { time_ms, values } in past {
+            writer.i64(*time_ms);
+            writer.len(values.len());
+            values.iter().for_each(|value| writer.value(value));
+        }
+        self.histories.save(&rule.baselines, writer);
+        kernel.save(&self.kernel, writer);
+    }
+
+    /// The partition, and when it is next due.
+    pub(super) fn load<K: Kernel<State = S>>(
+        kernel: &K,
+        rule: &plan::Rule,
+        reader: &mut Reader<'_>,
+    ) -> Result<(Self, Option<TimeMs>), DecodeError> {
+        let past = |reader: &mut Reader<'_>| {
+            let time_ms = reader.i64()?;
+            let values = (0..reader.len()?).map(|_| reader.value()).collect::<Result<_, _>>()?;
+            Ok::<_, DecodeError>(Past { time_ms, values })
+        };
+        let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
+        let previous = past.pop_front();
+        let older = (!past.is_empty()).then(|| Box::new(Older(past)));
+        let histories = Histories::load(&rule.baselines, reader)?;
+        let partition = Self { previous, older, histories, kernel: kernel.load(reader)? };
+        let deadline_ms = partition.deadline(kernel, rule);
+        Ok((partition, deadline_ms))
+    }
 }
 
-/// One allocation for what few rules have.
-#[derive(Debug, Default)]
-pub(super) struct Older(pub(super) VecDeque<Past>);
+/// One rule on one shard as it was at a barrier; can be written on any thread while the rule goes on.
+pub(super) trait Frozen: Send + Sync {
+    /// The groups with state, ascending, and of each the barrier since which it is as it is.
+    fn groups(&self) -> Vec<(u32, u64)>;
+    /// Whether a group is among them.
+    fn has(&self, group: u32) -> bool;
+    /// Writes the state of a group's keys.
+    fn save_group(&self, group: u32, writer: &mut Writer);
+    /// Writes the outputs that wait for the wall clock.
+    fn save_waiting(&self, writer: &mut Writer);
+}
+
+pub(super) struct FrozenOperator<K: Kernel> {
+    pub(super) kernel: Arc<K>,
+    pub(super) rule: Arc<plan::Rule>,
+    pub(super) partitions: keyed::Frozen<Partition<K::State>>,
+    pub(super) entities: Option<keyed::Frozen<through::KeyState>>,
+    pub(super) waiting: Vec<Output>,
+}
+
+impl<K: Kernel> Frozen for FrozenOperator<K> {
+    fn groups(&self) -> Vec<(u32, u64)> {
+        let mut groups: Vec<(u32, u64)> = self.partitions.groups().collect();
+        if let Some(entities) = &self.entities {
+            groups.extend(entities.groups());
+            groups.sort_unstable();
+            // Of a group that is in both, what changed last counts.
+            groups.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.1 = kept.1.max(next.1);
+                }
+                same
+            });
+        }
+        groups
+    }
+
+    fn has(&self, group: u32) -> bool {
+        self.partitions.has(group) || self.entities.as_ref().is_some_and(|entities| entities.has(group))
+    }
+
+    fn save_group(&self, group: u32, writer: &mut Writer) {
+        self.partitions.save(group, writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
+        if let Some(entities) = &self.entities {
+            entities.save(group, writer, through::KeyState::save);
+        }
+    }
+
+    fn save_waiting(&self, writer: &mut Writer) {
+        save_outputs(&self.waiting, writer);
+    }
+}

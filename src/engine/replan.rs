@@ -130,6 +130,8 @@ impl Engine {
         );
         std::mem::swap(&mut next.executor, &mut self.executor);
         (next.indexed, next.wall_ms) = (self.indexed, self.wall_ms);
+        // Tables that moved know since which barrier they are as they are.
+        next.barrier = self.barrier;
         *self = next;
         // Rules that are new learn what time it is.
         self.resume_arrivals();
@@ -265,6 +267,7 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             if partition.is_idle(&*self.kernel) {
                 continue;
             }
+            self.open += self.kernel.open(&partition.kernel);
             let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
             if let Some(place) = self.partitions.insert(group, key, partition) {
                 self.partitions.schedule(place, deadline_ms);
@@ -289,7 +292,9 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             }
             old.instant.iter_mut().for_each(|event| renumber_values(&mut event.event.values, fences));
         } else {
+            // What a checkpoint holds of it stays lent.
             self.partitions = old.partitions;
+            self.open = old.open;
             self.waiting = old.waiting;
             if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
                 passing.entities = old.entities;

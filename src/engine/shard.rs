@@ -3,6 +3,7 @@
 use super::{
     operator::Operator,
     output::{Moment, Output},
+    partition::Frozen,
     route::Subscription,
 };
 use crate::{
@@ -231,6 +232,39 @@ impl Shard {
         match self.operators.get_mut(rule as usize) {
             Some(operator) => operator.load(&mut Reader::new(bytes), mine)?,
             None => return Ok(()),
+        }
+        self.schedule(rule);
+        Ok(())
+    }
+
+    /// Lends a rule's states as they are now.
+    pub(super) fn freeze(&mut self, rule: u32, barrier: u64) -> Option<Box<dyn Frozen>> {
+        self.operators.get_mut(rule as usize).map(|operator| operator.freeze(barrier))
+    }
+
+    /// Reads the states of a rule's group, which is this shard's.
+    pub(super) fn load_group(
+        &mut self,
+        rule: u32,
+        group: KeyGroup,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.load_group(group, reader)?;
+        }
+        self.schedule(rule);
+        Ok(())
+    }
+
+    /// Reads a rule's outputs that wait for the wall clock, those of this shard's groups.
+    pub(super) fn load_waiting(
+        &mut self,
+        rule: u32,
+        reader: &mut Reader<'_>,
+        mine: &dyn Fn(KeyGroup) -> bool,
+    ) -> Result<(), DecodeError> {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.load_waiting(reader, mine)?;
         }
         self.schedule(rule);
         Ok(())

@@ -15,9 +15,7 @@
 use super::{Output, inbox::OwnedEvent, machine::Engine};
 use crate::{
     geo::Position,
-    model::{
-        Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, StreamId, Taken, TimeMs, Value, Writer,
-    },
+    model::{Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, Taken, TimeMs, Value, Writer},
     time::PartitionIx,
 };
 use std::sync::Arc;
@@ -93,7 +91,8 @@ impl Engine {
         for (inbox, held) in self.inboxes.iter_mut().zip(&mut self.held) {
             inbox.clear();
             for _ in 0..reader.len()? {
-                inbox.push(reader.u32()?, load_event(reader)?);
+                let rank = reader.u32()?;
+                load_event(reader)?.into_iter().for_each(|event| inbox.push(rank, event));
             }
             *held = load_outputs(reader)?;
         }
@@ -119,7 +118,7 @@ impl Engine {
     }
 }
 
-fn save_event(event: &OwnedEvent, writer: &mut Writer) {
+pub(super) fn save_event(event: &OwnedEvent, writer: &mut Writer) {
     writer.u64(u64::from(event.stream.0));
     writer.i64(event.header.time_ms);
     writer.u64(u64::from(event.header.partition));
@@ -127,10 +126,12 @@ fn save_event(event: &OwnedEvent, writer: &mut Writer) {
     save_values(&event.values, writer);
 }
 
-fn load_event(reader: &mut Reader<'_>) -> Result<OwnedEvent, DecodeError> {
-    let stream = StreamId(reader.u32()?);
+/// None where its stream is gone.
+pub(super) fn load_event(reader: &mut Reader<'_>) -> Result<Option<OwnedEvent>, DecodeError> {
+    let saved = reader.stream()?;
     let header = Header { time_ms: reader.i64()?, partition: reader.u32()?, offset: reader.u64()? };
-    Ok(OwnedEvent { stream, header, values: load_values(reader)? })
+    let values = saved.row(load_values(reader)?);
+    Ok(saved.stream.map(|stream| OwnedEvent { stream, header, values }))
 }
 
 fn save_values(values: &[Value], writer: &mut Writer) {
@@ -181,13 +182,18 @@ fn load_row(before: Option<&Row>, reader: &mut Reader<'_>) -> Result<Option<Row>
     Ok(Some(Row { number, of }))
 }
 
+/// Those whose rules are still there. Ranks are as they were.
 pub(super) fn load_outputs(reader: &mut Reader<'_>) -> Result<Vec<Output>, DecodeError> {
     let mut outputs: Vec<Output> = Vec::new();
+    let mut before: Option<Row> = None;
     for _ in 0..reader.len()? {
-        let (rule, rank, key): (u32, u32, Key) = (reader.u32()?, reader.u32()?, reader.key()?);
+        let (rule, rank, key): (Option<u32>, u32, Key) = (reader.rule()?, reader.u32()?, reader.key()?);
         let mut emission = load_emission(reader)?;
-        emission.row = load_row(outputs.last().and_then(|before| before.emission.row.as_ref()), reader)?;
-        outputs.push(Output { rule, rank, key, emission });
+        emission.row = load_row(before.as_ref(), reader)?;
+        before.clone_from(&emission.row);
+        if let Some(rule) = rule {
+            outputs.push(Output { rule, rank, key, emission });
+        }
     }
     Ok(outputs)
 }

@@ -25,7 +25,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    fn new(levels: Range<usize>) -> Self {
+    pub(super) fn new(levels: Range<usize>) -> Self {
         let never = TimeMs::MIN;
         Self { merge: Merge::new(), levels, watermark_ms: never, event_ms: never, last_event_ms: never }
     }
@@ -195,6 +195,11 @@ impl Engine {
     /// An empty batch of this width with memory that was used before, if there is one.
     pub fn spare(&mut self, width: usize) -> Option<Batch> {
         self.timelines.iter_mut().find_map(|timeline| timeline.merge.spare(width))
+    }
+
+    /// A partition of an earlier run comes again: it has neither ended nor is it idle, and its disorder may be another.
+    pub fn wake_partition(&mut self, partition: PartitionIx, disorder_ms: TimeMs) {
+        self.on_partition(partition, |merge, own| merge.wake(own, disorder_ms));
     }
 
     /// A partition has ended: it holds nothing back any more.

@@ -3,7 +3,7 @@
 use super::Table;
 use crate::{
     geo::{FenceSet, Position},
-    model::{FenceMap, FenceRef, Fences, TimeMs, Value},
+    model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl World {
             let new = |id: &str| next.set(at as u16)?.find(id).map(|fence| fence.0);
             let numbers: Vec<Option<u32>> = old.iter().map(|(_, fence)| new(&fence.id)).collect();
             let same = numbers.iter().zip(0..).all(|(new, old)| *new == Some(old));
-            (!same).then_some(numbers)
+            if same { SetNumbers::Same } else { SetNumbers::New { set: at as u16, fences: numbers } }
         };
         FenceMap::new(self.sets.iter().enumerate().map(map).collect())
     }

@@ -1,7 +1,8 @@
-//! Edges: sources and sinks. Bytes and offsets; knows no rules.
+//! Edges: sources and sinks, and checkpoints as files. Bytes and offsets; knows no rules.
 //!
 //! Both are blocking and pull-shaped: each runs on a thread of its own ([`source::spawn`]), a bounded channel between it and
 //! the engine holds it back, and nothing below needs a runtime for tasks.
 
 pub mod sink;
 pub mod source;
+pub mod state;

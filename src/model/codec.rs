@@ -1,7 +1,7 @@
 //! How state is written: little-endian fixed numbers, LEB128 lengths, values with a tag. One writer and one reader for every
 //! room, so that a checkpoint has one dialect.
 
-use super::{EventId, FenceMap, FenceRef, Fences, Key, StreamId, Text, TimeMs, Value};
+use super::{EventId, FenceMap, FenceRef, Fences, Key, Renumbering, SavedStream, StreamId, Text, TimeMs, Value};
 use crate::geo::{Cell, FenceIx, Polygons, Position};
 use std::sync::Arc;
 
@@ -185,6 +185,8 @@ impl Writer {
 pub struct Reader<'a> {
     rest: &'a [u8],
     depth: u8,
+    /// Of streams and rules.
+    numbers: Option<&'a Renumbering>,
     fences: Option<&'a FenceMap>,
 }
 
@@ -193,10 +195,15 @@ const DEPTH_MAX: u8 = 32;
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, depth: 0, fences: None }
+        Self { rest: bytes, depth: 0, numbers: None, fences: None }
     }
 
-    /// The same for bytes whose fences have other numbers now.
+    /// The same for what a run with other numbers wrote; none: with the same numbers.
+    pub fn of_run(bytes: &'a [u8], numbers: Option<&'a Renumbering>) -> Self {
+        Self { numbers, fences: numbers.map(|numbers| &numbers.fences), ..Self::new(bytes) }
+    }
+
+    /// The same for bytes of this run whose fences have other numbers now.
     pub fn renumbering(bytes: &'a [u8], fences: &'a FenceMap) -> Self {
         Self { fences: Some(fences), ..Self::new(bytes) }
     }
@@ -299,11 +306,35 @@ impl<'a> Reader<'a> {
         text.map(Text::from).map_err(|_| DecodeError::Unexpected { found: 0, expected: "UTF-8 text" })
     }
 
+    /// A stream's number.
+    ///
+    /// # Errors
+    /// No number.
+    pub fn stream(&mut self) -> Result<SavedStream<'a>, DecodeError> {
+        let saved = self.u32()?;
+        let Some(table) = self.numbers else { return Ok(SavedStream { stream: Some(StreamId(saved)), numbers: None }) };
+        let numbers = table.streams.get(saved as usize).and_then(Option::as_ref);
+        Ok(SavedStream { stream: numbers.map(|numbers| numbers.stream), numbers })
+    }
+
+    /// A rule's number now; none: there is no such rule any more.
+    ///
+    /// # Errors
+    /// No number.
+    pub fn rule(&mut self) -> Result<Option<u32>, DecodeError> {
+        let saved = self.u32()?;
+        Ok(self.numbers.map_or(Some(saved), |table| table.rules.get(saved as usize).copied().flatten()))
+    }
+
     /// An event's id.
     pub fn event_id(&mut self) -> Result<EventId, DecodeError> {
         match self.u8()? {
             0 => Ok(EventId::Field(self.text()?)),
-            1 => Ok(EventId::Offset { stream: StreamId(self.u32()?), partition: self.u32()?, offset: self.u64()? }),
+            1 => {
+                // Only what is itself dropped speaks of an event whose stream is gone.
+                let stream = self.stream()?.stream.unwrap_or(StreamId(u32::MAX));
+                Ok(EventId::Offset { stream, partition: self.u32()?, offset: self.u64()? })
+            }
             found => Err(DecodeError::Unexpected { found: found.into(), expected: "an event id" }),
         }
     }

@@ -6,6 +6,9 @@ use smallvec::SmallVec;
 use std::{cmp::Ordering, hash};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// How keys are written and hashed: xxh3-64 of the canonical bytes. States that were written under another version don't fit.
+pub const KEY_HASH_VERSION: u32 = 1;
+
 /// One of a fixed number of groups that keys hash to; state moves between shards by group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyGroup(pub u32);

@@ -25,12 +25,12 @@ struct Reads {
 }
 
 /// The latest event of one key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyState {
     kept: Option<Box<Kept>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     time_ms: TimeMs,
     /// The next snapshot that it is in.

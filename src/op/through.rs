@@ -62,7 +62,7 @@ impl Program {
     /// A state of another edition of the fence set: the entity is in the same fences under their new numbers, and in those
     /// that are gone no more, without an exit.
     pub fn renumber(&self, mut state: KeyState, fences: &FenceMap) -> KeyState {
-        let new = |fence: u32| fences.fence(self.plan.set, fence);
+        let new = |fence: u32| fences.fence_now(self.plan.set, fence);
         let stays = state.inside.into_iter();
         state.inside = stays.filter_map(|stay| Some(Stay { fence: new(stay.fence)?, ..stay })).collect();
         state.coming = state.coming.into_iter().filter_map(|(fence, count)| Some((new(fence)?, count))).collect();
@@ -170,7 +170,7 @@ impl KeyState {
         writer.bool(self.seen);
     }
 
-    /// Reads what [`save`](Self::save) wrote under the same fence set.
+    /// Reads what [`save`](Self::save) wrote, fences by the numbers that they had then.
     ///
     /// # Errors
     /// When the bytes are no such state.

@@ -1,26 +1,67 @@
 //! From configured sources and sinks to open ones.
 
 use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
-use crate::io::{
-    sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
-    source::{
-        FileOptions, FileSource, KafkaSource, KafkaSourceOptions, Source, SourceError, TailOptions, TailSource,
-        partitions,
+use crate::{
+    engine::checkpoint::{Place, Position},
+    io::{
+        sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
+        source::{
+            Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaSource, KafkaSourceOptions, Source, SourceError,
+            TailOptions, TailSource, partitions,
+        },
     },
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
+
+/// What checkpoints have to do with a source.
+#[derive(Debug, Default)]
+pub struct Resumption {
+    /// Where the last run was in its partitions.
+    pub places: Vec<Place>,
+    /// Of Kafka, where there are checkpoints: what is told of durable offsets.
+    pub durable: Option<Durable>,
+}
+
+impl Resumption {
+    /// The partition's number of a file, and where the last run was in it. A file that it didn't know gets a number that none has.
+    fn of_file(&self, path: &Path, at: usize, only: bool, taken: &mut u32) -> (u32, Option<&Position>) {
+        if self.places.is_empty() {
+            return (at as u32, None);
+        }
+        // By its name: the way to its directory depends on where the process was started.
+        let is_it = |place: &&Place| match &place.position {
+            Some(Position::File { path: saved, .. }) => {
+                Path::new(saved).file_name() == path.file_name() || (only && self.places.len() == 1)
+            }
+            _ => false,
+        };
+        match self.places.iter().find(is_it) {
+            Some(place) => (place.partition, place.position.as_ref()),
+            None => {
+                let known = self.places.iter().map(|place| place.partition.saturating_add(1)).max().unwrap_or(0);
+                let number = known.saturating_add(*taken);
+                *taken += 1;
+                // Of one file that had not been read yet the number is known.
+                (if only { 0 } else { number }, None)
+            }
+        }
+    }
+}
+
+/// An open source and the number of its partition, if it brings one.
+pub type Numbered = (u32, Box<dyn Source>);
 
 /// Opens a source: one reader per file of a directory, each a partition of its own number; otherwise one reader. Kafka's
-/// reader brings all partitions of a topic.
+/// reader brings all partitions of a topic. What the last run has read isn't read again.
 ///
 /// # Errors
-/// A file or directory can't be read; an option of Kafka's is wrong.
-pub fn open_source(config: &SourceConfig) -> Result<Vec<Box<dyn Source>>, SourceError> {
+/// A file or directory can't be read, or isn't the one that was read; an option of Kafka's is wrong.
+pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Numbered>, SourceError> {
     let record_bytes_max = config.record_bytes_max;
     match &config.input {
         Input::Stdin { format } => {
             let options = FileOptions { format: *format, partition: 0, record_bytes_max };
-            Ok(vec![Box::new(FileSource::stdin(options))])
+            Ok(vec![(0, Box::new(FileSource::stdin(options)))])
         }
         Input::File(file) => {
             // A file that is followed may be yet to come.
@@ -28,17 +69,28 @@ pub fn open_source(config: &SourceConfig) -> Result<Vec<Box<dyn Source>>, Source
                 true => vec![file.path.clone()],
                 false => partitions(&file.path)?,
             };
-            let open = |(partition, path): (usize, &std::path::PathBuf)| -> Result<Box<dyn Source>, SourceError> {
-                let (format, partition) = (file.format, partition as u32);
-                if file.follow {
+            let (only, mut taken) = (paths.len() == 1, 0);
+            let mut sources: Vec<Numbered> = Vec::new();
+            for (at, path) in paths.iter().enumerate() {
+                let (partition, from) = resume.of_file(path, at, only, &mut taken);
+                let format = file.format;
+                let source: Box<dyn Source> = if file.follow {
                     let (from_end, poll) = (file.start == TailStart::End, Duration::from_millis(file.poll_ms));
                     let options = TailOptions { format, partition, record_bytes_max, from_end, poll };
-                    return Ok(Box::new(TailSource::new(path, options)));
-                }
-                let options = FileOptions { format, partition, record_bytes_max };
-                Ok(Box::new(FileSource::open(path, options)?))
-            };
-            paths.iter().enumerate().map(open).collect()
+                    match from {
+                        Some(from) => Box::new(TailSource::resume(path, options, from)?),
+                        None => Box::new(TailSource::new(path, options)),
+                    }
+                } else {
+                    let options = FileOptions { format, partition, record_bytes_max };
+                    match from {
+                        Some(from) => Box::new(FileSource::resume(path, options, from)?),
+                        None => Box::new(FileSource::open(path, options)?),
+                    }
+                };
+                sources.push((partition, source));
+            }
+            Ok(sources)
         }
         Input::Kafka(kafka) => {
             let options = KafkaSourceOptions {
@@ -48,9 +100,20 @@ pub fn open_source(config: &SourceConfig) -> Result<Vec<Box<dyn Source>>, Source
                 latest: kafka.start == KafkaStart::Latest,
                 record_bytes_max,
                 options: kafka.options.clone(),
+                checkpoint: resume.durable.clone().map(|durable| KafkaCheckpoint {
+                    from: resume.places.iter().filter_map(next_offset).collect(),
+                    durable,
+                }),
             };
-            Ok(vec![Box::new(KafkaSource::connect(options)?)])
+            Ok(vec![(0, Box::new(KafkaSource::connect(options)?))])
         }
+    }
+}
+
+fn next_offset(place: &Place) -> Option<(u32, u64)> {
+    match place.position {
+        Some(Position::Offset(next)) => Some((place.partition, next)),
+        _ => None,
     }
 }
 
@@ -82,6 +145,49 @@ mod tests {
     use std::fs;
 
     #[test]
+    fn files_of_a_directory_keep_their_numbers_and_places_whatever_comes_between_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("in")).unwrap();
+        let text = |from: i64| {
+            let line = |ts| format!("{ts},x,1,2\n");
+            format!("ts,id,lon,lat\n{}", (from..from + 3).map(line).collect::<String>())
+        };
+        let write = |name: &str, from: i64| fs::write(dir.path().join("in").join(name), text(from)).unwrap();
+        let config = Config::parse("sources: { pings: { file: in } }", dir.path(), &[], &|_| None).unwrap();
+        let config = &config.sources["pings"];
+        write("b.csv", 100);
+        write("d.csv", 200);
+        let mut places = Vec::new();
+        for (partition, mut source) in open_source(config, &Resumption::default()).unwrap() {
+            let mut chunk = Chunk::new();
+            assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
+            places.push(Place { source: "pings".to_owned(), partition, position: source.place(), ended: false });
+        }
+        // Before, between, and more of one that is known.
+        write("a.csv", 300);
+        write("c.csv", 400);
+        let more = fs::read_to_string(dir.path().join("in/d.csv")).unwrap() + "203,y,1,2\n";
+        fs::write(dir.path().join("in/d.csv"), more).unwrap();
+        let mut found = Vec::new();
+        for (partition, mut source) in
+            open_source(config, &Resumption { places: places.clone(), durable: None }).unwrap()
+        {
+            let mut chunk = Chunk::new();
+            let _ = source.pull(&mut chunk, Duration::ZERO).unwrap();
+            let texts = chunk.records().map(|record| (record.begins, record.offset, record.bytes.len()));
+            found.push((partition, texts.collect::<Vec<_>>()));
+        }
+        let whole = |length: usize| vec![(true, 0, 13), (false, 1, length), (false, 2, length), (false, 3, length)];
+        let expected =
+            [(2, whole(9)), (0, vec![(true, 0, 13)]), (3, whole(9)), (1, vec![(true, 0, 13), (false, 4, 9)])];
+        assert_eq!(found, expected);
+        // Another file under the name of one that was read.
+        write("b.csv", 500);
+        let error = open_source(config, &Resumption { places, durable: None }).err().unwrap();
+        assert!(error.to_string().contains("is not the file that the checkpoint has read"), "{error}");
+    }
+
+    #[test]
     fn a_directory_opens_as_one_reader_per_file_each_a_partition() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("in")).unwrap();
@@ -91,9 +197,9 @@ mod tests {
         }
         let text = "sources: { pings: { file: in } }\nsinks: { alerts: [{ file: out/alerts.ndjson }] }";
         let config = Config::parse(text, dir.path(), &[], &|_| None).unwrap();
-        let mut sources = open_source(&config.sources["pings"]).unwrap();
+        let mut sources = open_source(&config.sources["pings"], &Resumption::default()).unwrap();
         let mut chunk = Chunk::new();
-        for source in &mut sources {
+        for (_, source) in &mut sources {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
         }
         assert_eq!(chunk.records().map(|record| record.partition).collect::<Vec<_>>(), [0, 1]);

@@ -6,7 +6,12 @@ use super::{
     project::{Project, record_schema},
 };
 use crate::{
-    engine::{AlertEncoder, AtEnd, CompileError, Engine, Executor, Options, Output, ReplaceError, Replaced},
+    engine::{
+        AlertEncoder, AtEnd, CompileError, Cut, Engine, Executor, Fates, Options, Output, Payloads, ReplaceError,
+        Replaced,
+        checkpoint::{CheckpointError, Names},
+    },
+    expr::World,
     model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
     plan::{Plan, Rule, StreamOrigin},
     time::{Late, PartitionIx},
@@ -81,9 +86,14 @@ const SAMPLES_MAX: u64 = 5;
 /// A running core with its doors.
 pub struct Session {
     plan: Arc<Plan>,
+    world: Arc<World>,
     engine: Engine,
     encoder: AlertEncoder,
     lanes: Vec<Lane>,
+    /// Sources and numbers of the engine's partitions, in their order there.
+    partitions: Vec<(String, u32)>,
+    /// Those of the last run that nobody has added again.
+    unclaimed: BTreeMap<(String, u32), PartitionIx>,
     sources: Vec<SourceCounts>,
     alerts: Vec<[u64; 2]>,
     outputs: Vec<Output>,
@@ -99,9 +109,12 @@ impl Session {
         let engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
         Ok(Self {
             plan: Arc::clone(&project.plan),
+            world: Arc::clone(&project.world),
             engine,
             encoder: AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world)),
             lanes: Vec::new(),
+            partitions: Vec::new(),
+            unclaimed: BTreeMap::new(),
             sources: Vec::new(),
             alerts: vec![[0; 2]; project.plan.rules.len()],
             outputs: Vec::new(),
@@ -140,10 +153,20 @@ impl Session {
             }
         };
         let id = StreamId(stream as u32);
+        let partition = match self.unclaimed.remove(&(source.to_owned(), partition)) {
+            Some(known) => {
+                self.engine.wake_partition(known, disorder_ms);
+                known
+            }
+            None => {
+                self.partitions.push((source.to_owned(), partition));
+                self.engine.add_partition(id, partition, disorder_ms)
+            }
+        };
         self.lanes.push(Lane {
             source: at,
             stream: id,
-            partition: self.engine.add_partition(id, partition, disorder_ms),
+            partition,
             schema: schema.clone(),
             format,
             decoder: Decoder::new(&records, format),
@@ -151,6 +174,47 @@ impl Session {
             records,
         });
         Some(LaneIx(self.lanes.len() - 1))
+    }
+
+    /// The names behind the numbers in this session's state.
+    pub fn names(&self) -> Names {
+        Names::of(&self.plan, &self.world)
+    }
+
+    /// Cuts the core, between two advances.
+    pub fn cut(&mut self) -> Cut {
+        self.engine.cut()
+    }
+
+    /// The source and number of each partition, in the order in which a cut has them.
+    pub fn partitions(&self) -> &[(String, u32)] {
+        &self.partitions
+    }
+
+    /// Goes on from a cut of a run with these partitions and names; before the first partition is added. One that is added and was there
+    /// goes on, too.
+    ///
+    /// # Errors
+    /// A block that can't be read.
+    pub fn resume(
+        &mut self,
+        payloads: &Payloads,
+        partitions: &[(String, u32)],
+        saved: &Names,
+    ) -> Result<Fates, CheckpointError> {
+        let names = self.names();
+        let fates = self.engine.resume(payloads, saved, &names)?;
+        let is_there = |name: &str| names.streams.iter().any(|stream| stream.is_source && stream.name == *name);
+        self.partitions = partitions.iter().filter(|(source, _)| is_there(source)).cloned().collect();
+        self.unclaimed = self.partitions.iter().cloned().zip((0..).map(PartitionIx)).collect();
+        Ok(fates)
+    }
+
+    /// All partitions have been added: those of the last run that weren't hold nothing back any more. Which they are.
+    pub fn end_unclaimed(&mut self) -> Vec<(String, u32)> {
+        let unclaimed = std::mem::take(&mut self.unclaimed);
+        unclaimed.values().for_each(|partition| self.engine.end_partition(*partition));
+        unclaimed.into_keys().collect()
     }
 
     /// How a partition's records are written, where that was known only after it was added; before its first record.
@@ -173,7 +237,7 @@ impl Session {
         let mut replaced = self.engine.replace(Arc::clone(&project.plan), Arc::clone(&project.world))?;
         self.outputs.append(&mut replaced.last);
         self.encode(lines);
-        self.plan = Arc::clone(&project.plan);
+        (self.plan, self.world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
         self.encoder = AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world));
         let before = |name: &str| old.rules.iter().position(|rule| rule.name == name);
         let counted = |rule: &Rule| before(&rule.name).and_then(|at| self.alerts.get(at).copied());

@@ -234,11 +234,13 @@ impl Lane {
         }
     }
 
-    pub(super) fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut lane = Self::new(StreamId(reader.u32()?), reader.u32()?, 0);
+    /// None where the stream is gone.
+    pub(super) fn load(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+        let stream = reader.stream()?;
+        let mut lane = Self::new(stream.stream.unwrap_or(StreamId(u32::MAX)), reader.u32()?, 0);
         lane.watermark = Watermark::load(reader)?;
         let (count, width) = (reader.len()?, reader.len()?);
-        let mut batch = Batch::new(width);
+        let mut batch = Batch::new(stream.width(width));
         let mut before = TimeMs::MIN;
         let mut late = Vec::new();
         for row in 0..count {
@@ -251,7 +253,7 @@ impl Lane {
             }
             before = place_ms;
             let values = (0..width).map(|_| reader.value()).collect::<Result<Vec<_>, _>>()?;
-            batch.push(header, values);
+            batch.push(header, stream.row(values));
         }
         lane.waiting = batch.len();
         let batch = Arc::new(batch);
@@ -265,7 +267,7 @@ impl Lane {
         }
         let end = batch.len();
         lane.add_run(&batch, start..end);
-        Ok(lane)
+        Ok(stream.stream.map(|_| lane))
     }
 }
 

@@ -205,6 +205,23 @@ impl Merge {
         self.lanes.iter().map(Lane::waiting).sum()
     }
 
+    /// The streams of its partitions.
+    pub fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.lanes.iter().map(|lane| lane.stream)
+    }
+
+    /// What is there now, to be written while this goes on: events are shared.
+    pub fn freeze(&self) -> Self {
+        Self { lanes: self.lanes.clone(), left: self.left, ..Self::new() }
+    }
+
+    /// A partition goes on in another run: it has neither ended nor is it idle, and its disorder may be another. Its watermark doesn't fall.
+    pub fn wake(&mut self, partition: PartitionIx, disorder_ms: TimeMs) {
+        if let Some(lane) = self.lane(partition) {
+            lane.watermark.wake(disorder_ms);
+        }
+    }
+
     /// Writes partitions, watermarks and the events that wait.
     pub fn save(&self, writer: &mut Writer) {
         writer.i64(self.left.time_ms);
@@ -214,14 +231,32 @@ impl Merge {
         self.lanes.iter().for_each(|lane| lane.save(writer));
     }
 
-    /// Reads what [`save`](Self::save) wrote; partitions keep their numbers.
+    /// Reads what [`save`](Self::save) wrote; partitions keep their order, without those whose streams are gone.
     ///
     /// # Errors
     /// When the bytes are no such state.
     pub fn load(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let left = Place { time_ms: reader.i64()?, stream: StreamId(reader.u32()?), partition: reader.u32()? };
-        let lanes = (0..reader.len()?).map(|_| Lane::load(reader)).collect::<Result<_, _>>()?;
-        Ok(Self { lanes, left, ..Self::new() })
+        Self::load_left(reader).map(|(merge, _)| merge)
+    }
+
+    /// The same, and for each partition that was written its number now.
+    ///
+    /// # Errors
+    /// When the bytes are no such state.
+    pub fn load_left(reader: &mut Reader<'_>) -> Result<(Self, Vec<Option<PartitionIx>>), DecodeError> {
+        let (time_ms, stream, partition) = (reader.i64()?, reader.stream()?, reader.u32()?);
+        // Before anything is released there is no stream; one that is gone is before all others.
+        let left = match stream.stream {
+            Some(stream) => Place { time_ms, stream, partition },
+            None => Place { time_ms, ..Place::MIN },
+        };
+        let (mut lanes, mut numbers) = (Vec::new(), Vec::new());
+        for _ in 0..reader.len()? {
+            let lane = Lane::load(reader)?;
+            numbers.push(lane.is_some().then_some(PartitionIx(lanes.len() as u32)));
+            lanes.extend(lane);
+        }
+        Ok((Self { lanes, left, ..Self::new() }, numbers))
     }
 
     /// Deals the partitions of these merges, with what waits of them, to as many new ones as there are numbers up to `count`; `to` says

@@ -21,6 +21,16 @@ impl Watermark {
         Self { disorder_ms, max_ms: TimeMs::MIN, raised_ms: TimeMs::MIN, idle: false, ended: false }
     }
 
+    /// It has neither ended nor is it idle, and this is its disorder from now on. What it promised holds.
+    pub(super) fn wake(&mut self, disorder_ms: TimeMs) {
+        let disorder_ms = disorder_ms.max(0);
+        if disorder_ms != self.disorder_ms {
+            self.raise(self.max_ms.saturating_sub(self.disorder_ms));
+            self.disorder_ms = disorder_ms;
+        }
+        (self.idle, self.ended) = (false, false);
+    }
+
     /// The event's time counts; it is not late.
     #[inline]
     pub fn observe(&mut self, time_ms: TimeMs) {

@@ -38,4 +38,4 @@ pub use record::{
     FieldKind, FieldSource, GEOMETRY_NAMES, LAT_NAMES, LON_NAMES, PositionSource, RecordSchema, SlotSource,
     TIME_MAX_MS, TIME_MIN_MS, TIME_NAMES, TimeSource, TimeUnit,
 };
-pub use split::{RECORD_BYTES_MAX, Splitter};
+pub use split::{RECORD_BYTES_MAX, SplitPlace, Splitter};

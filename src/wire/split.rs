@@ -33,6 +33,21 @@ pub struct Splitter {
     too_long: Option<u64>,
     quotes: Quotes,
     first: bool,
+    /// Bytes of all blocks so far.
+    taken: u64,
+    /// The byte that the current record begins at.
+    record_byte: u64,
+}
+
+/// A place between two records, to go on from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SplitPlace {
+    /// The byte that the next record begins at.
+    pub byte: u64,
+    /// The line that it begins on.
+    pub line: u64,
+    /// Whether the file's first record is behind it.
+    pub begun: bool,
 }
 
 impl Splitter {
@@ -49,7 +64,21 @@ impl Splitter {
             too_long: None,
             quotes,
             first: true,
+            taken: 0,
+            record_byte: 0,
         }
+    }
+
+    /// For the bytes of this partition from a place on.
+    pub fn resume(format: Format, partition: u32, limit: usize, place: SplitPlace) -> Self {
+        let SplitPlace { byte, line, begun } = place;
+        let start = Self::new(format, partition, limit);
+        Self { line, record_line: line, first: !begun, taken: byte, record_byte: byte, ..start }
+    }
+
+    /// Where the first record begins that isn't complete yet.
+    pub fn place(&self) -> SplitPlace {
+        SplitPlace { byte: self.record_byte, line: self.record_line, begun: !self.first }
     }
 
     /// Takes the next block and adds the records that it completes.
@@ -59,7 +88,11 @@ impl Splitter {
             let line = block.get(from..newline).unwrap_or_default();
             from = newline + 1;
             self.take_line(line, chunk);
+            if self.carry.is_empty() {
+                self.record_byte = self.taken + from as u64;
+            }
         }
+        self.taken += block.len() as u64;
         let rest = block.get(from..).unwrap_or_default();
         self.follow_quotes(rest);
         self.carry_on(rest);
@@ -73,6 +106,7 @@ impl Splitter {
             self.line += 1;
             self.record_line = self.line;
         }
+        self.record_byte = self.taken;
         self.quotes = Quotes::CellStart;
     }
 
@@ -88,6 +122,7 @@ impl Splitter {
     pub fn restart(&mut self, chunk: &mut Chunk) {
         self.finish(chunk);
         self.first = true;
+        (self.taken, self.record_byte) = (0, 0);
     }
 
     fn take_line(&mut self, line: &[u8], chunk: &mut Chunk) {
@@ -259,6 +294,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn from_any_place_on_come_the_records_that_are_left(text in "[ab\",\r\n]{0,60}", cut in 0usize..60, csv: bool, limit in 1usize..30) {
+            let format = if csv { CSV } else { Format::Ndjson };
+            let (head, _) = text.as_bytes().split_at(cut.min(text.len()));
+            let mut splitter = Splitter::new(format, 0, limit);
+            let mut chunk = Chunk::new();
+            splitter.push(head, &mut chunk);
+            let place = splitter.place();
+            let mut splitter = Splitter::resume(format, 0, limit, place);
+            splitter.push(&text.as_bytes()[place.byte as usize..], &mut chunk);
+            splitter.finish(&mut chunk);
+            let found: Vec<_> = chunk.records().map(|record| (record.offset, record.bytes.to_vec(), record.fault)).collect();
+            prop_assert_eq!(found, split(format, &[text.as_bytes()], limit));
+        }
+
         #[test]
         fn cuts_between_blocks_change_nothing(
             text in "[ab\",\r\n]{0,60}", cuts in prop::collection::vec(1usize..9, 0..40), csv: bool, limit in 1usize..30,

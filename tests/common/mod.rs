@@ -216,15 +216,23 @@ impl Scene {
 
     /// A session with the scene's partitions.
     pub(crate) fn session(&self, mode: &Mode, shards: u32) -> (Session, Vec<LaneIx>) {
+        let mut session = self.blank(mode, shards);
+        let lanes = self.add_lanes(&mut session);
+        (session, lanes)
+    }
+
+    pub(crate) fn blank(&self, mode: &Mode, shards: u32) -> Session {
         let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
         let options = Options { shards, key_groups: 64, seed: mode.seed, eager: mode.eager };
-        let mut session = Session::new(&self.project, options, executor).unwrap();
+        Session::new(&self.project, options, executor).unwrap()
+    }
+
+    pub(crate) fn add_lanes(&self, session: &mut Session) -> Vec<LaneIx> {
         let lanes = self.lanes.iter().map(|lane| {
             let schema = &self.schemas[&lane.source];
             session.add_partition(&lane.source, schema, Format::Ndjson, lane.partition, lane.disorder_ms).unwrap()
         });
-        let lanes = lanes.collect();
-        (session, lanes)
+        lanes.collect()
     }
 
     /// Plays the scene; the alert lines.
@@ -245,9 +253,19 @@ impl Scene {
             session.push(lanes[lane], &chunk, &mut letters);
             session.advance(&mut lines);
             if let Some((_, shards)) = mode.moves.iter().find(|(at, _)| *at == step) {
-                let bytes = session.engine().save();
-                (session, _) = self.session(mode, *shards);
-                session.engine_mut().restore(&bytes).unwrap();
+                // By the one way and the other.
+                if step % 2 == 0 {
+                    let bytes = session.engine().save();
+                    (session, _) = self.session(mode, *shards);
+                    session.engine_mut().restore(&bytes).unwrap();
+                } else {
+                    let (cut, names, partitions) = (session.cut(), session.names(), session.partitions().to_vec());
+                    // What happens after the cut is none of its business.
+                    session.finish(AtEnd::Drain, &mut Lines::default());
+                    session = self.blank(mode, *shards);
+                    session.resume(&cut.payloads(), &partitions, &names).unwrap();
+                    self.add_lanes(&mut session);
+                }
             }
         }
         session.finish(mode.at_end, &mut lines);

@@ -1,6 +1,9 @@
 //! What every source promises.
 
-use crate::wire::{Chunk, Format};
+use crate::{
+    engine::checkpoint::Position,
+    wire::{Chunk, Format},
+};
 use std::{path::PathBuf, time::Duration};
 
 /// What a pull brought.
@@ -56,6 +59,17 @@ pub trait Source: Send {
         None
     }
 
+    /// Whether another run can read on from a place in it. If not, nothing that depends on it can be resumed.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
+    /// Where all that was pulled so far ends, of a source with one partition that can be resumed. Of a source with several the offsets of
+    /// the records tell.
+    fn place(&self) -> Option<Position> {
+        None
+    }
+
     /// All that was pulled so far is in good hands: a source that remembers its place may move it here.
     fn delivered(&mut self) {}
 }
@@ -82,6 +96,14 @@ pub enum SourceError {
     /// A file that grows can't be compressed.
     #[error("`{}` is compressed: it can be read, but not followed", .path.display())]
     CompressedTail {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file isn't the one that a checkpoint has read.
+    #[error(
+        "`{}` is not the file that the checkpoint has read: its beginning is another, or it is shorter; put the file back, or begin anew with another `state.dir`", .path.display()
+    )]
+    Changed {
         /// The file.
         path: PathBuf,
     },

@@ -1,7 +1,13 @@
 //! Files and the process's input, plain or gzip, read in large blocks.
 
-use super::{Pulled, Source, SourceError};
-use crate::wire::{Chunk, Format, RECORD_BYTES_MAX, Splitter};
+use super::{
+    Pulled, Source, SourceError,
+    place::{Identity, to_position},
+};
+use crate::{
+    engine::checkpoint::Position,
+    wire::{Chunk, Format, RECORD_BYTES_MAX, SplitPlace, Splitter},
+};
 use flate2::bufread::MultiGzDecoder;
 use std::{
     fs::{self, File},
@@ -67,6 +73,12 @@ pub struct FileSource {
     block: Vec<u8>,
     /// Whether to fill chunks: not where someone types.
     greedy: bool,
+    /// Of a file that can be read again which it is.
+    identity: Option<Identity>,
+    /// Where the last chunk ended.
+    place: SplitPlace,
+    /// Where to begin, if not at the beginning.
+    from: Option<SplitPlace>,
 }
 
 enum Stage {
@@ -76,6 +88,8 @@ enum Stage {
         reader: Box<dyn Read + Send>,
         splitter: Splitter,
         format: Format,
+        /// The header of a file that isn't read from its beginning.
+        head: Chunk,
     },
     Done(Format),
 }
@@ -99,7 +113,24 @@ impl FileSource {
         });
         let file = file.map_err(|error| SourceError::Read { name: name.clone(), error })?;
         let format = options.format.or_else(|| Format::of_name(&name));
-        Ok(Self { greedy: true, ..Self::from_reader(name, Box::new(file), FileOptions { format, ..options }) })
+        let identity = Identity::of(path).map_err(|error| SourceError::Read { name: name.clone(), error })?;
+        Ok(Self {
+            greedy: true,
+            identity,
+            ..Self::from_reader(name, Box::new(file), FileOptions { format, ..options })
+        })
+    }
+
+    /// Opens a file at a place where another run had come to.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); and the file is another one.
+    pub fn resume(path: &Path, options: FileOptions, position: &Position) -> Result<Self, SourceError> {
+        let source = Self::open(path, options)?;
+        match source.identity.as_ref().and_then(|identity| identity.goes_on(path, position)) {
+            Some(from) => Ok(Self { from: Some(from), place: from, ..source }),
+            None => Err(SourceError::Changed { path: path.to_owned() }),
+        }
     }
 
     /// The process's input.
@@ -109,7 +140,16 @@ impl FileSource {
 
     /// Any reader. A chunk goes out as soon as a read brought a record.
     pub fn from_reader(name: String, reader: Box<dyn Read + Send>, options: FileOptions) -> Self {
-        Self { name, options, stage: Stage::New(reader), block: vec![0; BLOCK_BYTES], greedy: false }
+        Self {
+            name,
+            options,
+            stage: Stage::New(reader),
+            block: vec![0; BLOCK_BYTES],
+            greedy: false,
+            identity: None,
+            place: SplitPlace::default(),
+            from: None,
+        }
     }
 
     fn failed(&mut self, error: io::Error, dropped: u64) -> SourceError {
@@ -143,11 +183,50 @@ impl FileSource {
                 }
             }
         });
-        let (format, reader) = started.map_err(|error| self.failed(error, 0))?;
-        let splitter = Splitter::new(format, self.options.partition, self.options.record_bytes_max);
-        self.stage = Stage::Open { reader, splitter, format };
+        let (format, mut reader) = started.map_err(|error| self.failed(error, 0))?;
+        let (partition, limit) = (self.options.partition, self.options.record_bytes_max);
+        let mut splitter = Splitter::new(format, partition, limit);
+        let mut head = Chunk::new();
+        if let Some(from) = self.from {
+            let skipped = skip(&mut reader, &mut splitter, from.byte, &mut self.block, &mut head);
+            skipped.map_err(|error| self.failed(error, 0))?;
+            splitter = Splitter::resume(format, partition, limit, from);
+        }
+        if format == Format::Ndjson {
+            head.clear();
+        }
+        self.stage = Stage::Open { reader, splitter, format, head };
         Ok(format)
     }
+}
+
+/// Passes so many bytes over, and keeps the first record.
+fn skip(
+    reader: &mut Box<dyn Read + Send>,
+    splitter: &mut Splitter,
+    bytes: u64,
+    block: &mut [u8],
+    head: &mut Chunk,
+) -> io::Result<()> {
+    let mut left = bytes;
+    while left > 0 {
+        let wanted = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
+        let place = block.get_mut(..wanted).unwrap_or_default();
+        match reader.read(place) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                if head.is_empty() {
+                    let mut found = Chunk::new();
+                    splitter.push(place.get(..count).unwrap_or_default(), &mut found);
+                    found.records().take(1).for_each(|record| head.push_record(&record));
+                }
+                left -= count as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The first bytes, at least as many as asked for if there are, and a reader that still has them.
@@ -182,18 +261,34 @@ impl Source for FileSource {
         self.start()
     }
 
+    fn is_resumable(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    fn place(&self) -> Option<Position> {
+        self.identity.as_ref().map(|identity| to_position(&self.name, identity, self.place))
+    }
+
     fn pull(&mut self, chunk: &mut Chunk, _patience: Duration) -> Result<Pulled, SourceError> {
         self.start()?;
-        let Stage::Open { reader, splitter, format } = &mut self.stage else { return Ok(Pulled::End) };
+        let Stage::Open { reader, splitter, format, head } = &mut self.stage else { return Ok(Pulled::End) };
         let format = *format;
+        for record in head.records() {
+            chunk.push_record(&record);
+        }
+        head.clear();
         loop {
             match reader.read(&mut self.block) {
                 Ok(0) => {
                     splitter.finish(chunk);
+                    self.place = splitter.place();
                     self.stage = Stage::Done(format);
                     return Ok(if chunk.is_empty() { Pulled::End } else { Pulled::Records });
                 }
-                Ok(count) => splitter.push(self.block.get(..count).unwrap_or_default(), chunk),
+                Ok(count) => {
+                    splitter.push(self.block.get(..count).unwrap_or_default(), chunk);
+                    self.place = splitter.place();
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // First what is good; the error comes again with the next pull.
                 Err(error) if !chunk.is_empty() => {

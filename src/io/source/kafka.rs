@@ -1,6 +1,9 @@
 //! A Kafka topic, read as a member of a consumer group.
 
-use super::{Opened, Pulled, Source, SourceError};
+use super::{
+    Opened, Pulled, Source, SourceError,
+    kafka_group::{Durable, Group},
+};
 use crate::wire::{Chunk, Format};
 use rdkafka::{
     ClientConfig, Message,
@@ -32,14 +35,25 @@ pub struct KafkaSourceOptions {
     pub record_bytes_max: usize,
     /// Further settings of librdkafka; they win over those made here.
     pub options: BTreeMap<String, String>,
+    /// Where checkpoints are taken.
+    pub checkpoint: Option<KafkaCheckpoint>,
+}
+
+/// What a source and checkpoints tell one another.
+#[derive(Clone, Debug, Default)]
+pub struct KafkaCheckpoint {
+    /// Offsets of the next messages by partition, where the last run was. Of others the group's places count.
+    pub from: BTreeMap<u32, u64>,
+    /// What is committed to the group, and nothing else.
+    pub durable: Durable,
 }
 
 /// Reads a topic's values as JSON records; partition and offset are Kafka's.
 ///
 /// A place is stored when the records before it were [`delivered`](Source::delivered), and committed by the client from time
-/// to time and at the end: after a crash the last seconds come again.
+/// to time and at the end: after a crash the last seconds come again. With checkpoints a place is stored when one is durable that has it.
 pub struct KafkaSource {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Group>,
     options: KafkaSourceOptions,
     /// The last offset pulled, per partition, that is not stored yet.
     pulled: BTreeMap<i32, i64>,
@@ -84,7 +98,9 @@ impl KafkaSource {
             config.set(name, value);
         }
         let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
-        let consumer: BaseConsumer = config.create().map_err(failed)?;
+        let from = options.checkpoint.as_ref().map(|checkpoint| checkpoint.from.clone()).unwrap_or_default();
+        let group = Group::new(&options.topic, &from);
+        let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
         Ok(Self {
             consumer,
@@ -130,6 +146,22 @@ impl KafkaSource {
             }
         }
         found
+    }
+
+    /// Stores what a checkpoint has made durable.
+    fn store_durable(&self) {
+        for (partition, next) in self.options.checkpoint.iter().flat_map(|checkpoint| checkpoint.durable.take()) {
+            if let (Ok(partition), Some(last)) = (i32::try_from(partition), next.checked_sub(1)) {
+                self.store(partition, i64::try_from(last).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    fn store(&self, partition: i32, offset: i64) {
+        // Fails where the partition has gone to another member: then its place is theirs.
+        if let Err(error) = self.consumer.store_offset(&self.options.topic, partition, offset) {
+            tracing::debug!(topic = self.options.topic, partition, %error, "the place was not stored");
+        }
     }
 
     /// How many times the broker could not be read from.
@@ -185,6 +217,7 @@ impl Source for KafkaSource {
                 }
             }
         }
+        self.store_durable();
         if !chunk.is_empty() {
             return Ok(Pulled::Records);
         }
@@ -207,12 +240,15 @@ impl Source for KafkaSource {
         Some(partitions)
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn delivered(&mut self) {
-        for (partition, offset) in std::mem::take(&mut self.pulled) {
-            // Fails where the partition has gone to another member: then its place is theirs.
-            if let Err(error) = self.consumer.store_offset(&self.options.topic, partition, offset) {
-                tracing::debug!(topic = self.options.topic, partition, %error, "the place was not stored");
-            }
+        let pulled = std::mem::take(&mut self.pulled);
+        match &self.options.checkpoint {
+            Some(_) => self.consumer.context().pulled(&pulled),
+            None => pulled.into_iter().for_each(|(partition, offset)| self.store(partition, offset)),
         }
     }
 }

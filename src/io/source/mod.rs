@@ -3,11 +3,14 @@
 mod contract;
 mod file;
 mod kafka;
+mod kafka_group;
+mod place;
 mod tail;
 mod thread;
 
 pub use contract::{Opened, Pulled, Source, SourceError};
 pub use file::{FileOptions, FileSource, partitions};
-pub use kafka::{KafkaSource, KafkaSourceOptions};
+pub use kafka::{KafkaCheckpoint, KafkaSource, KafkaSourceOptions};
+pub use kafka_group::Durable;
 pub use tail::{TailOptions, TailSource};
 pub use thread::{Delivery, RunningSource, spawn};

@@ -1,10 +1,16 @@
 //! A file that grows, as `tail -F` follows one: by name, through rotation and truncation.
 
-use super::{Pulled, Source, SourceError};
-use crate::wire::{Chunk, Format, RECORD_BYTES_MAX, Splitter};
+use super::{
+    Pulled, Source, SourceError,
+    place::{Identity, Moved, to_position},
+};
+use crate::{
+    engine::checkpoint::Position,
+    wire::{Chunk, Format, RECORD_BYTES_MAX, SplitPlace, Splitter},
+};
 use std::{
-    fs::{self, File, Metadata},
-    io::{self, ErrorKind, Read, Seek},
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     thread::sleep,
     time::Duration,
@@ -48,6 +54,8 @@ pub struct TailSource {
     block: Vec<u8>,
     /// Records up to the first end of the file are dropped, save the first.
     skipping: bool,
+    /// The header of a file that isn't read from its beginning.
+    head: Chunk,
 }
 
 #[derive(Debug)]
@@ -57,24 +65,6 @@ struct Opened {
     identity: Identity,
 }
 
-/// Whether a name still means the file that was opened.
-#[derive(Debug, PartialEq, Eq)]
-struct Identity(u64, u64);
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self(metadata.dev(), metadata.ino())
-    }
-
-    /// Without file numbers only truncation is noticed.
-    #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
-        Self(0, 0)
-    }
-}
-
 impl TailSource {
     /// A follower of this path.
     pub fn new(path: &Path, options: TailOptions) -> Self {
@@ -82,7 +72,34 @@ impl TailSource {
         let format = options.format.or_else(|| Format::of_name(&name)).unwrap_or(Format::Ndjson);
         let splitter = Splitter::new(format, options.partition, options.record_bytes_max);
         let (path, block) = (path.to_owned(), vec![0; BLOCK_BYTES]);
-        Self { path, name, options, format, splitter, open: None, block, skipping: options.from_end }
+        let head = Chunk::new();
+        Self { path, name, options, format, splitter, open: None, block, skipping: options.from_end, head }
+    }
+
+    /// A follower that goes on where another run had come to: in the file itself, in one that it was renamed to in the same directory, or,
+    /// where neither is there, at the beginning of the file that now has the name.
+    ///
+    /// # Errors
+    /// The system says no.
+    pub fn resume(path: &Path, options: TailOptions, position: &Position) -> Result<Self, SourceError> {
+        let mut source = Self::new(path, TailOptions { from_end: false, ..options });
+        let failed = |error| SourceError::Read { name: path.display().to_string(), error };
+        let Position::File { line, .. } = *position else { return Ok(source) };
+        let (format, partition, limit) = (source.format, options.partition, options.record_bytes_max);
+        match Moved::find(path, position).map_err(failed)? {
+            Moved::To { mut file, identity, place } => {
+                source.splitter = Splitter::resume(format, partition, limit, place);
+                source.head = header(&mut file, format, place).map_err(failed)?;
+                file.seek(SeekFrom::Start(place.byte)).map_err(failed)?;
+                source.open = Some(Opened { file, read: place.byte, identity });
+            }
+            Moved::Gone => {
+                tracing::warn!(path = %path.display(), "what was read of it is gone: reading the file that is there now");
+                let place = SplitPlace { byte: 0, line, begun: false };
+                source.splitter = Splitter::resume(format, partition, limit, place);
+            }
+        }
+        Ok(source)
     }
 
     /// Reads on until there are records enough or the file's end. Returns whether the end was reached.
@@ -118,7 +135,7 @@ impl TailSource {
             Err(error) => return Err(error),
         };
         if let Some(open) = &mut self.open {
-            if open.identity == Identity::of(&metadata) {
+            if open.identity.is(&metadata) {
                 if metadata.len() >= open.read {
                     return Ok(false);
                 }
@@ -134,10 +151,30 @@ impl TailSource {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        let identity = Identity::of(&file.metadata()?);
+        let identity = Identity::of_open(&file)?;
         self.open = Some(Opened { file, read: 0, identity });
         Ok(true)
     }
+}
+
+/// The header of a CSV file of which something has been read.
+fn header(file: &mut File, format: Format, place: SplitPlace) -> io::Result<Chunk> {
+    let mut head = Chunk::new();
+    if format == Format::Ndjson || !place.begun {
+        return Ok(head);
+    }
+    let mut splitter = Splitter::new(format, 0, RECORD_BYTES_MAX);
+    let mut block = vec![0; BLOCK_BYTES];
+    while head.is_empty() {
+        let count = file.read(&mut block)?;
+        if count == 0 {
+            break;
+        }
+        let mut found = Chunk::new();
+        splitter.push(block.get(..count).unwrap_or_default(), &mut found);
+        found.records().take(1).for_each(|record| head.push_record(&record));
+    }
+    Ok(head)
 }
 
 /// Passes a block over, but for the header of a CSV file.
@@ -158,8 +195,21 @@ impl Source for TailSource {
         Ok(self.format)
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
+    fn place(&self) -> Option<Position> {
+        let open = self.open.as_ref()?;
+        // Of a file that has grown more is known than when it was opened.
+        let identity = Identity::of_open(&open.file).unwrap_or(open.identity);
+        Some(to_position(&self.name, &identity, self.splitter.place()))
+    }
+
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
         let mut left = patience;
+        self.head.records().for_each(|record| chunk.push_record(&record));
+        self.head.clear();
         loop {
             let moved = self.read_on(chunk).and_then(|at_end| {
                 if at_end && self.open.is_some() {

@@ -73,3 +73,29 @@ fn from_the_end_only_a_csv_header_is_kept_of_what_was_there() {
     append(&path, "4\n5,6\n");
     assert_eq!(pull(&mut source), [(2, "3,4".to_owned()), (3, "5,6".to_owned())]);
 }
+
+#[test]
+fn a_follower_goes_on_in_a_file_that_was_renamed_while_nobody_followed_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.ndjson");
+    append(&path, "1\n2\n3");
+    let mut source = TailSource::new(&path, TailOptions::default());
+    assert_eq!(source.place(), None);
+    assert_eq!(texts(&pull(&mut source)), ["1", "2"]);
+    let place = source.place().unwrap();
+    drop(source);
+    append(&path, "3\n4\n");
+    let resume = || TailSource::resume(&path, TailOptions::default(), &place).unwrap();
+    assert_eq!(pull(&mut resume()), [(2, "33".to_owned()), (3, "4".to_owned())]);
+    // Renamed, and another file in its place.
+    fs::rename(&path, dir.path().join("log.ndjson.1")).unwrap();
+    append(&path, "5\n6\n");
+    let mut source = resume();
+    let mut found = pull(&mut source);
+    found.extend(pull(&mut source));
+    assert_eq!(texts(&found), ["33", "4", "5", "6"]);
+    assert_eq!(found.last().unwrap().0, 5);
+    // Gone: what is there now, with numbers that go on.
+    fs::remove_file(dir.path().join("log.ndjson.1")).unwrap();
+    assert_eq!(pull(&mut resume()), [(2, "5".to_owned()), (3, "6".to_owned())]);
+}

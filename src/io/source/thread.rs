@@ -1,7 +1,7 @@
 //! A source on a thread of its own, held back by a bounded channel.
 
 use super::{Opened, Pulled, Source, SourceError};
-use crate::wire::Chunk;
+use crate::{engine::checkpoint::Position, wire::Chunk};
 use std::{
     io,
     sync::{
@@ -24,8 +24,8 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 pub enum Delivery {
     /// It is open: the first delivery, but for troubles.
     Opened(Opened),
-    /// Records.
-    Records(Chunk),
+    /// Records, and where they end, if the source can tell.
+    Records(Chunk, Option<Position>),
     /// It works, and nothing has come for a moment; said once between other deliveries.
     Idle,
     /// Of its partitions these have been read to their present end, and the others haven't.
@@ -100,7 +100,7 @@ fn open(source: &mut dyn Source) -> Delivery {
 fn pull(source: &mut dyn Source) -> Delivery {
     let mut chunk = Chunk::new();
     match source.pull(&mut chunk, PATIENCE) {
-        Ok(Pulled::Records) => Delivery::Records(chunk),
+        Ok(Pulled::Records) => Delivery::Records(chunk, source.place()),
         Ok(Pulled::Idle) => Delivery::Idle,
         Ok(Pulled::End) => Delivery::End,
         Err(error) => trouble(error),

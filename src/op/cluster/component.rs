@@ -26,7 +26,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// A cluster. Its number stays its own until the evaluation's end, even if it has no cells any more.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
     /// Its cells, cores and border cells, with their numbers.
     pub(super) cells: BTreeMap<Cell, u32>,
@@ -56,7 +56,7 @@ impl Cluster {
 }
 
 /// All clusters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Components {
     pub(super) config: Config,
     pub(super) grid: Grid,
@@ -73,7 +73,7 @@ pub(super) struct Components {
 }
 
 /// Marks on cells that are wiped all at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
     round: u32,
     /// By cell: the round of its mark, and what it says.

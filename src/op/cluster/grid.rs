@@ -21,7 +21,7 @@ pub struct Load {
 }
 
 /// What searches look at: a third of a cache line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spot {
     pub(super) cell: Cell,
     /// The cluster it belongs to; none if it is cold or noise.
@@ -37,7 +37,7 @@ pub(super) struct Spot {
 }
 
 /// What else there is to know of a cell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) patch: Patch,
     pub(super) load: Load,
@@ -51,7 +51,7 @@ pub(super) struct Facts {
 type Near = SmallVec<[u32; 6]>;
 
 /// All cells known. Numbers aren't stable beyond [`Grid::sweep`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grid {
     pub(super) spots: Vec<Spot>,
     /// By number, too.

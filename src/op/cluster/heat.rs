@@ -32,7 +32,7 @@ struct State {
 }
 
 /// The heat of all cells of a rule's key. A result at t counts in `[t, t + EXPIRE)`, unless another follows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Heat {
     expire: Option<TimeMs>,
     confirm: Confirm,

@@ -6,7 +6,7 @@ use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 /// By member: its clusters, with the number of their cells that it is in.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct MemberIndex {
     clusters: HashMap<u64, SmallVec<[(u32, u32); 2]>, FxBuildHasher>,
 }

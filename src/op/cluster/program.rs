@@ -34,7 +34,7 @@ struct Feed {
 }
 
 /// The regions of one key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeyState {
     tracker: Tracker,
 }

@@ -27,7 +27,7 @@ pub enum Emit {
 ///
 /// Changes wait until [`Regions::evaluate`]; of several changes of one cell the last counts. The cells must be of one
 /// resolution: others are never neighbours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Regions {
     pub(super) components: Components,
     pub(super) pending: BTreeMap<Cell, Option<Load>>,

@@ -30,7 +30,7 @@ pub struct Timing {
 }
 
 /// The regions of one key, through time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tracker {
     heat: Heat,
     regions: Regions,

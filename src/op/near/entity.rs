@@ -8,7 +8,7 @@ use crate::{
 use smallvec::SmallVec;
 
 /// An entity that reported lately.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entity {
     /// Which of the two sides it is on; of one stream all are on side 0.
     pub(super) side: usize,

@@ -31,7 +31,7 @@ pub(super) fn too_far(a: Place, b: Place, limit_m: f64) -> bool {
 }
 
 /// The entities in each cube, by their slots.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grid {
     side_m: f64,
     cubes: HashMap<[i32; 3], SmallVec<[u32; 4]>, FxBuildHasher>,

@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// The entities of a partition and the pairs that are together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeyState {
     pub(super) entities: Vec<Option<Entity>>,
     free: Vec<u32>,

@@ -1,8 +1,8 @@
 //! The whole configuration.
 
 use super::{
-    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StreamSchema, TableConfig, engine,
-    expand, node::Node, schema, sinks, sources, tables, tree,
+    ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema,
+    TableConfig, engine, expand, node::Node, schema, sinks, sources, state, tables, tree,
 };
 use std::{
     collections::BTreeMap,
@@ -41,6 +41,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// Checkpoints.
+    pub state: StateConfig,
     /// How changed rules and fences come to run.
     pub reload: ReloadConfig,
 }
@@ -117,6 +119,10 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
     }
+    config.state = match fields.get("state") {
+        Some(node) => state::read_state(&node, base)?,
+        None => state::default_state(base),
+    };
     if let Some(node) = fields.get("reload") {
         config.reload = engine::read_reload(&node)?;
     }

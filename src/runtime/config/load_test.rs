@@ -79,7 +79,10 @@ fn every_key_is_read() {
 
 #[test]
 fn without_a_file_the_defaults_hold() {
-    assert_eq!(parse("", &[]).unwrap(), Config::embedded());
+    let here = Config::parse("", Path::new(""), &[], &|_| None).unwrap();
+    assert_eq!(here, Config::embedded());
+    // State is beside the file that says so, or says nothing.
+    assert_eq!(parse("", &[]).unwrap().state.dir, PathBuf::from("/etc/geocep/geocep-state"));
     assert_eq!(Config::embedded().sinks.alerts, [AlertSinkConfig::Stdout]);
     assert_eq!(Config::embedded().api.listen.to_string(), "127.0.0.1:8080");
 }
@@ -212,7 +215,7 @@ proptest! {
 
     #[test]
     fn nor_do_strange_values_under_known_keys(
-        path in "(sources|schemas|geofences|sinks|api|engine|reload|rules)(\\.(pings|ais|fields|file|kafka|time|position|alerts|0|late|speed|unit)){0,3}",
+        path in "(sources|schemas|geofences|sinks|api|engine|state|reload|rules)(\\.(pings|ais|fields|file|kafka|time|position|alerts|0|late|speed|unit)){0,3}",
         value in "(\\[\\]|\\{\\}|~|-1|1e400|x|\\[\\[a\\]\\]|\\{a: b\\}|!t x|'')",
     ) {
         let _ = parse(FULL, &[&format!("{path}={value}")]);
@@ -236,5 +239,17 @@ fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
     assert_eq!(config.sources["pipe"], bare.sources["pipe"]);
     assert_eq!((config.api, config.engine.seed), (Config::embedded().api, 0));
     assert_eq!(config.engine.key_groups, EngineConfig::default().key_groups);
+    assert_eq!(config.state, Config::embedded().state);
     assert_eq!(config.reload, ReloadConfig::default());
+}
+
+#[test]
+fn checkpoints_are_configured_by_four_keys() {
+    let config = parse("state: { enabled: false, dir: here, interval: 250 ms, retain: 7 }", &[]).unwrap().state;
+    assert_eq!((config.enabled, config.interval_ms, config.retain), (false, 250, 7));
+    assert_eq!(config.dir, PathBuf::from("/etc/geocep/here"));
+    for wrong in ["interval=1 ms", "retain=0", "dir=", "often=1"] {
+        let expected = wrong != "dir=";
+        assert_eq!(parse("", &[&format!("state.{wrong}")]).is_err(), expected, "{wrong}");
+    }
 }

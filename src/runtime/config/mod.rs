@@ -15,6 +15,7 @@ mod schema;
 mod sinks;
 mod sources;
 mod span;
+mod state;
 mod tables;
 mod tree;
 
@@ -26,4 +27,5 @@ pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
 pub use span::parse_span_ms;
+pub use state::StateConfig;
 pub use tables::TableConfig;

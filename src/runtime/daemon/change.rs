@@ -1,6 +1,6 @@
 //! The engine's thread takes other rules.
 
-use super::{driver::Driver, tables::Tables};
+use super::{driver::Driver, hand::by_arrival, tables::Tables};
 use crate::{plan::Mode, runtime::reload::Swap};
 use std::sync::Arc;
 
@@ -15,6 +15,10 @@ impl Driver {
         self.hand_on();
         if result.is_ok() {
             self.rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
+            self.by_arrival = by_arrival(&project.plan);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.rename(self.session.names().encode());
+            }
             self.shadows = project.plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect();
             match Tables::watch(&project) {
                 Ok(tables) => self.tables = tables,

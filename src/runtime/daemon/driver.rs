@@ -2,14 +2,18 @@
 
 use super::{
     feed::{Feed, Silence},
+    keeper::Keeper,
     outbox::Outbox,
     quiet::Quiet,
     report::Report,
     tables::Tables,
 };
 use crate::{
-    engine::AtEnd,
-    io::{sink, source::Delivery},
+    engine::{
+        AtEnd, Cut,
+        checkpoint::{Place, Position},
+    },
+    io::source::Delivery,
     runtime::{
         clock::Clock,
         reload::Swap,
@@ -68,6 +72,8 @@ pub(super) struct Driver {
     pub(super) rules: Vec<String>,
     /// Which rules are in shadow mode.
     pub(super) shadows: Vec<bool>,
+    /// Which rules depend on when events arrive.
+    pub(super) by_arrival: Vec<bool>,
     /// Of each lane its source and partition.
     pub(super) lanes: Vec<(String, u32)>,
     pub(super) lines: Lines,
@@ -76,7 +82,14 @@ pub(super) struct Driver {
     pub(super) swaps: Receiver<Swap>,
     /// What went wrong for good.
     pub(super) failures: Vec<String>,
+    /// Who writes checkpoints, if there are any.
+    pub(super) keeper: Option<Keeper>,
+    /// Where everything that was pushed ends, by source and partition.
+    pub(super) places: BTreeMap<(String, u32), Position>,
 }
+
+/// The core and how far sources were read, at the end.
+pub(super) type Last = (Cut, Vec<Place>);
 
 /// What a run comes to.
 pub(super) struct Outcome {
@@ -84,6 +97,8 @@ pub(super) struct Outcome {
     pub(super) summary: String,
     /// Sources that failed.
     pub(super) failures: Vec<String>,
+    /// Who writes the last checkpoint, and what it has beside what sinks have not taken; without a cut the run has come to its end.
+    pub(super) keeper: Option<(Keeper, Option<Last>)>,
 }
 
 /// What the driver wakes for.
@@ -116,7 +131,18 @@ impl Driver {
         self.publish();
         self.session.read_wall(self.clock.wall_ms(), &mut self.lines);
         let mut turn = 0;
+        let mut all_open = false;
         let at_end = loop {
+            if !all_open && !self.feeds.iter().any(Feed::holds_start) {
+                all_open = true;
+                for (source, partition) in self.session.end_unclaimed() {
+                    tracing::warn!(
+                        source,
+                        partition,
+                        "the checkpoint has this partition, and nothing reads it any more"
+                    );
+                }
+            }
             if self.feeds.iter().all(|feed| feed.ended) {
                 break AtEnd::Drain;
             }
@@ -141,12 +167,16 @@ impl Driver {
                 reported = now;
                 self.publish();
             }
+            self.keep();
         };
         if at_end == AtEnd::Hold {
             self.stop(&runtime);
         }
         self.session.finish(at_end, &mut self.lines);
         self.hand_on();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.release_all();
+        }
         self.publish();
         // Those that heard the stop leave their consumer groups and store their places.
         for feed in &mut self.feeds {
@@ -158,7 +188,9 @@ impl Driver {
             }
         }
         let summary = self.summary.text(&self.session, &self.rules);
-        Ok(Outcome { summary, failures: self.failures })
+        let last = (at_end == AtEnd::Hold).then(|| (self.session.cut(), self.all_places()));
+        let keeper = self.keeper.take().map(|keeper| (keeper, last));
+        Ok(Outcome { summary, failures: self.failures, keeper })
     }
 
     /// The feeds to read from, the best first: the one that the others wait for. Others only while little waits.
@@ -198,7 +230,7 @@ impl Driver {
                     self.add_lane(at, partition);
                 }
             }
-            Some(Delivery::Records(chunk)) => self.records(at, chunk),
+            Some(Delivery::Records(chunk, place)) => self.records(at, chunk, place),
             Some(Delivery::Idle) => {
                 feed.tell(|watched| watched.ready());
                 if feed.silence == Silence::Told {
@@ -247,13 +279,14 @@ impl Driver {
         }
     }
 
-    fn records(&mut self, at: usize, chunk: Chunk) {
+    fn records(&mut self, at: usize, chunk: Chunk, place: Option<Position>) {
         let arrived = self.clock.monotonic();
         let began = self.summary.now();
         let count = chunk.len() as u64;
         let Some(feed) = self.feeds.get(at) else { return };
         feed.tell(|watched| watched.ready());
-        let (told, number) = (feed.silence == Silence::Told, feed.number);
+        let (told, many) = (feed.silence == Silence::Told, feed.silence == Silence::ByPartition);
+        let number = feed.number;
         let parts = match feed.silence {
             Silence::ByPartition => by_partition(chunk),
             _ => vec![(number, chunk)],
@@ -268,6 +301,11 @@ impl Driver {
                 self.quiet.set_caught_up(lane, false);
             }
             self.session.push(lane, &chunk, &mut self.letters);
+            let next = chunk.records().last().map(|record| Position::Offset(record.offset.saturating_add(1)));
+            let position = if many { next } else { place.clone() };
+            if let (Some(position), Some(name)) = (position, self.lanes.get(lane.0)) {
+                self.places.insert(name.clone(), position);
+            }
         }
         self.session.advance(&mut self.lines);
         self.hand_on();
@@ -285,6 +323,7 @@ impl Driver {
             }
         }
         let idle = self.quiet.newly_idle();
+        let mut by_wall = !idle.is_empty() || !self.lines.entries.is_empty();
         if !idle.is_empty() {
             idle.iter().for_each(|lane| self.session.set_idle(*lane, true));
             self.session.advance(&mut self.lines);
@@ -295,47 +334,15 @@ impl Driver {
         let mut to_ms = Vec::with_capacity(engine.timelines());
         for timeline in 0..engine.timelines() {
             let watermark_ms = engine.timeline_watermark_ms(timeline);
-            to_ms.push(self.quiet.time_ms(timeline, watermark_ms).or(live.then_some(watermark_ms)));
+            let quiet_ms = self.quiet.time_ms(timeline, watermark_ms);
+            by_wall |= quiet_ms.is_some();
+            to_ms.push(quiet_ms.or(live.then_some(watermark_ms)));
         }
         if to_ms.iter().any(Option::is_some) {
             self.session.tick_timelines(&to_ms, &mut self.lines);
         }
-        self.hand_on();
-    }
-
-    /// Gives lines and letters to the sinks.
-    pub(super) fn hand_on(&mut self) {
-        if !self.lines.entries.is_empty() {
-            let (mut alerts, mut shadow) = (sink::Lines::new(), sink::Lines::new());
-            for (rule, place) in &self.lines.entries {
-                let name = self.rules.get(*rule as usize).map_or("", String::as_str);
-                let line = self.lines.bytes.get(place.clone()).unwrap_or_default();
-                let aside = self.shadows.get(*rule as usize) == Some(&true);
-                let batch = if aside { &mut shadow } else { &mut alerts };
-                batch.push_with(name, |out| out.extend_from_slice(line));
-            }
-            self.lines.clear();
-            for (batch, outboxes) in [(alerts, &self.outlets.alerts), (shadow, &self.outlets.shadow)] {
-                if !batch.is_empty() {
-                    let batch = Arc::new(batch);
-                    outboxes.iter().for_each(|outbox| outbox.push(&batch));
-                }
-            }
-        }
-        for sample in self.letters.samples.drain(..) {
-            tracing::warn!("{sample}");
-        }
-        let letters = [(&self.outlets.late, &mut self.letters.late), (&self.outlets.dead, &mut self.letters.dead)];
-        for (outbox, letters) in letters {
-            if let Some(outbox) = outbox.as_ref().filter(|_| !letters.is_empty()) {
-                let mut batch = sink::Lines::new();
-                for line in letters.split_inclusive(|byte| *byte == b'\n') {
-                    batch.push_with("", |out| out.extend_from_slice(line));
-                }
-                outbox.push(&Arc::new(batch));
-            }
-            letters.clear();
-        }
+        // Another run that reads the same would not find when this was.
+        self.hand_on_from(by_wall);
     }
 
     /// Stops the sources and takes what they had read.
@@ -359,7 +366,7 @@ impl Driver {
                 heard = self.clock.monotonic();
                 match delivery {
                     // Before all partitions are known there is no order to put them into.
-                    Some(Delivery::Records(chunk)) if self.feeds.iter().any(Feed::holds_start) => {
+                    Some(Delivery::Records(chunk, _)) if self.feeds.iter().any(Feed::holds_start) => {
                         let source = self.feeds.get(at).map_or("", |feed| feed.source.as_str());
                         let records = chunk.len();
                         tracing::warn!(source, records, "read but not used: another source was still to be opened");

@@ -12,11 +12,14 @@
 mod change;
 mod driver;
 mod feed;
+mod hand;
+mod keeper;
 mod outbox;
 mod outlet;
 mod quiet;
 mod report;
 mod service;
+mod state;
 mod tables;
 
 pub use service::{Daemon, DaemonError};

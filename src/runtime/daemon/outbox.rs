@@ -21,6 +21,8 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Arc<Lines>>,
+    /// Batches that the sink was given and hasn't acknowledged.
+    given: Vec<Arc<Lines>>,
     bytes: usize,
     /// Lines that were pushed, and those that the sink has for certain.
     pushed: u64,
@@ -39,7 +41,7 @@ impl Outbox {
     }
 
     /// Adds a batch; waits while there is no room. A batch larger than the limit waits for an empty queue. Once abandoned, nothing is
-    /// kept or waited for: the lines only count as never acknowledged.
+    /// waited for: the lines are only kept as never acknowledged.
     pub(super) fn push(&self, lines: &Arc<Lines>) {
         let size = lines.bytes().len();
         let full = |state: &mut State| {
@@ -47,7 +49,7 @@ impl Outbox {
         };
         let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
         state.pushed += lines.len() as u64;
-        if !state.abandoned {
+        if !state.unwanted {
             state.bytes += size;
             state.queue.push_back(Arc::clone(lines));
             self.changed.notify_all();
@@ -58,8 +60,13 @@ impl Outbox {
     pub(super) fn next(&self) -> Option<Arc<Lines>> {
         let empty = |state: &mut State| state.queue.is_empty() && !state.closed && !state.abandoned;
         let mut state = self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+        // What is left when nobody waits any longer stays here, for the last checkpoint.
+        if state.abandoned {
+            return None;
+        }
         let lines = state.queue.pop_front()?;
         state.bytes -= lines.bytes().len();
+        state.given.push(Arc::clone(&lines));
         self.changed.notify_all();
         Some(lines)
     }
@@ -69,9 +76,17 @@ impl Outbox {
         self.lock().queue.is_empty()
     }
 
-    /// The sink has so many more lines for certain.
+    /// The sink has so many more lines for certain, and is done with all batches that it was given.
     pub(super) fn acknowledge(&self, lines: u64) {
-        self.lock().acknowledged += lines;
+        let mut state = self.lock();
+        state.acknowledged += lines;
+        state.given.clear();
+    }
+
+    /// The batches that the sink doesn't have for certain, whole, in order.
+    pub(super) fn unacknowledged_lines(&self) -> Vec<Arc<Lines>> {
+        let state = self.lock();
+        if state.unwanted { Vec::new() } else { state.given.iter().chain(&state.queue).cloned().collect() }
     }
 
     /// Lines that the sink doesn't have for certain.
@@ -86,18 +101,20 @@ impl Outbox {
         self.changed.notify_all();
     }
 
-    /// Gives up: nobody waits any more, and what is queued is forgotten.
+    /// Gives up: nobody waits any more, and the sink gets no more.
     pub(super) fn abandon(&self) {
-        let mut state = self.lock();
-        state.abandoned = true;
-        state.queue.clear();
-        state.bytes = 0;
+        self.lock().abandoned = true;
         self.changed.notify_all();
     }
 
     /// Nobody reads the sink any more: what it didn't take is no loss.
     pub(super) fn retire(&self) {
-        self.lock().unwanted = true;
+        let mut state = self.lock();
+        state.unwanted = true;
+        state.queue.clear();
+        state.given.clear();
+        state.bytes = 0;
+        drop(state);
         self.abandon();
     }
 
@@ -162,5 +179,22 @@ mod tests {
         outbox.push(&batch("c"));
         assert!(!outbox.nap(Duration::from_secs(60)) && outbox.next().is_none());
         assert_eq!(outbox.unacknowledged(), 3);
+        assert_eq!(outbox.unacknowledged_lines().len(), 3);
+        outbox.retire();
+        assert!(outbox.unacknowledged_lines().is_empty());
+    }
+
+    #[test]
+    fn what_the_sink_was_given_stays_known_until_it_says_that_it_has_it() {
+        let outbox = Outbox::new(1_000);
+        let known = |outbox: &Outbox| {
+            let lines = outbox.unacknowledged_lines();
+            lines.iter().flat_map(|lines| lines.bytes().to_vec()).collect::<Vec<u8>>()
+        };
+        ["a", "b", "c"].iter().for_each(|text| outbox.push(&batch(text)));
+        assert!(outbox.next().is_some() && outbox.next().is_some());
+        assert_eq!(known(&outbox), b"a\nb\nc\n");
+        outbox.acknowledge(2);
+        assert_eq!(known(&outbox), b"c\n");
     }
 }

@@ -21,10 +21,18 @@ pub(super) struct Report {
 
 impl Report {
     /// Figures of these streams and of the plan's rules, at zero.
-    pub(super) fn new<'a>(telemetry: Arc<Telemetry>, plan: Arc<Plan>, streams: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn new<'a>(
+        telemetry: Arc<Telemetry>,
+        plan: Arc<Plan>,
+        session: &Session,
+        streams: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let streams =
             streams.map(|name| (name.to_owned(), (telemetry.stream(name), SourceCounts::default()))).collect();
-        let rules = plan.rules.iter().map(|rule| (telemetry.rule(&rule.name), [0; 2], [0; 2])).collect();
+        // What an earlier run counted isn't this process's.
+        let before = |rule: u32| [session.engine().rule_stats(rule).missing_key, 0];
+        let rules = plan.rules.iter().zip(0..).map(|(rule, at)| (telemetry.rule(&rule.name), [0; 2], before(at)));
+        let rules = rules.collect();
         Self { telemetry, plan, streams, rules }
     }
 

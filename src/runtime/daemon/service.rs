@@ -5,23 +5,26 @@
 use super::{
     driver::{Driver, Outcome, Outlets},
     feed::Feed,
+    hand::by_arrival,
+    keeper::{Keeper, Outboxes},
     outbox::OUTBOX_BYTES,
     outlet::{Outlet, Reports},
     quiet::Quiet,
     report::Report,
+    state::Found,
     tables::Tables,
 };
 use crate::{
-    engine::{CompileError, Executor, Inline, Options},
+    engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
     io::{
-        sink::{Sink, SinkError},
-        source::{Source, SourceError},
+        sink::{self, Sink, SinkError},
+        source::SourceError,
     },
     plan::{Mode, StreamOrigin},
     runtime::{
         clock::Clock,
         config::{Input, SinksConfig, StreamSchema},
-        connect::{open_alert_sink, open_file_sink, open_source},
+        connect::{Numbered, open_alert_sink, open_file_sink, open_source},
         executor::Threads,
         project::{Project, Request},
         reload::{Reloads, Setup, Swap},
@@ -78,6 +81,9 @@ pub enum DaemonError {
         /// Why.
         error: Box<SinkError>,
     },
+    /// What an earlier run left can't be used, or nothing can be left for a later one.
+    #[error("{0}\n(`state.dir` names another directory; with `state.enabled: false` no checkpoints are taken)")]
+    State(String),
     /// A rule that no program can be built from.
     #[error("{0}")]
     Compile(#[from] CompileError),
@@ -103,7 +109,8 @@ pub struct Daemon {
     telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
     session: Session,
-    sources: Vec<(String, Vec<Box<dyn Source>>)>,
+    sources: Vec<(String, Vec<Numbered>)>,
+    found: Option<Found>,
     alerts: Vec<Box<dyn Sink>>,
     shadow: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
@@ -125,10 +132,13 @@ impl Daemon {
         let shards = engine.shards.unwrap_or(1).max(1);
         let options = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
         let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
-        let session = Session::new(&project, options, executor)?;
+        let mut session = Session::new(&project, options.clone(), executor)?;
         let is_source = |stream: &&crate::plan::StreamPlan| stream.origin == StreamOrigin::Source;
         let read: Vec<&str> =
             project.plan.streams.iter().filter(is_source).map(|stream| stream.name.as_str()).collect();
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
+        let found = Found::open(&project.config, &read, &options, &mut session, &telemetry)
+            .map_err(|error| DaemonError::State(error.to_string()))?;
         let mut sources = Vec::new();
         let mut schemas = guessed;
         let mut stdin: Option<&String> = None;
@@ -143,7 +153,8 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
-            let opened = open_source(config)
+            let resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
+            let opened = open_source(config, &resume)
                 .map_err(|error| DaemonError::Source { name: name.clone(), error: Box::new(error) })?;
             sources.push((name.clone(), opened));
         }
@@ -158,8 +169,8 @@ impl Daemon {
         let shadow = shadow.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("shadow alerts"))?;
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
-        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
-        Ok(Self { project, schemas, telemetry, clock, session, sources, alerts, shadow, late, dead, swaps: None })
+        let swaps = None;
+        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, shadow, late, dead, swaps })
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
@@ -194,33 +205,52 @@ impl Daemon {
         let health = Arc::clone(self.telemetry.health());
         let engine = health.watch(ComponentKind::Engine, "engine");
         let (outlets, all) = start_sinks(self.alerts, self.shadow, self.late, self.dead, &self.telemetry, shutdown)?;
+        let mut places = BTreeMap::new();
+        let mut keeper = None;
+        if let Some(found) = self.found {
+            let outboxes: Outboxes =
+                all.iter().map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.outbox))).collect();
+            send_again(&found.undelivered, &outboxes);
+            let known = found
+                .places
+                .iter()
+                .filter_map(|place| Some(((place.source.clone(), place.partition), place.position.clone()?)));
+            places = known.collect();
+            let setting = found.setting(&self.project.config, &self.telemetry);
+            let watched = health.watch(ComponentKind::State, "checkpoints");
+            let alerts = (outlets.alerts.clone(), outlets.shadow.clone());
+            keeper = Some(Keeper::start(setting, outboxes, alerts, watched, Arc::clone(&self.clock))?);
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::clone(&self.project.plan);
         let streams: Vec<&str> = self.sources.iter().map(|(name, _)| name.as_str()).collect();
         let mut driver = Driver {
-            session: self.session,
             tables: Tables::watch(&self.project)?,
             feeds: Vec::new(),
             quiet: Quiet::new(Arc::clone(&self.clock)),
             outlets,
-            report: Report::new(Arc::clone(&self.telemetry), Arc::clone(&plan), streams.into_iter()),
+            report: Report::new(Arc::clone(&self.telemetry), Arc::clone(&plan), &self.session, streams.into_iter()),
             summary: Summary::start(),
             telemetry: Arc::clone(&self.telemetry),
             clock: Arc::clone(&self.clock),
             shutdown: shutdown.clone(),
             stop: Arc::clone(&stop),
             rules: plan.rules.iter().map(|rule| rule.name.clone()).collect(),
+            by_arrival: by_arrival(&plan),
             shadows: plan.rules.iter().map(|rule| rule.mode == Mode::Shadow).collect(),
             lanes: Vec::new(),
             lines: Lines::default(),
             letters: Letters::default(),
             swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
+            keeper,
+            places,
+            session: self.session,
         };
         for (name, sources) in self.sources {
             let Some(config) = self.project.config.sources.get(&name) else { continue };
             let several = sources.len() > 1;
-            for (number, source) in (0..).zip(sources) {
+            for (number, source) in sources {
                 let shown = if several { format!("{name}/{number}") } else { name.clone() };
                 let watched = health.watch(ComponentKind::Source, &shown);
                 let schema = self.schemas.get(&name).unwrap_or(&config.schema).clone();
@@ -240,13 +270,15 @@ impl Daemon {
             // The handle goes along: while the sinks still write, a probe needn't restart the process.
             let _ = sender.send((outcome, engine));
         })?;
-        let outcome = wait(&ended, &all, shutdown, self.clock.as_ref());
+        let mut outcome = wait(&ended, &all, shutdown, self.clock.as_ref());
         let mut failures = Vec::new();
         let mut summary = String::new();
-        match &outcome {
-            Some((Ok(Outcome { summary: text, failures: found }), _)) => {
+        let mut keeper = None;
+        match &mut outcome {
+            Some((Ok(Outcome { summary: text, failures: found, keeper: last }), _)) => {
                 summary.clone_from(text);
                 failures.clone_from(found);
+                keeper = last.take();
             }
             Some((Err(error), _)) => failures.push(format!("the engine can't run: {error}")),
             None => failures.push("the engine broke down: please report this with the lines above".to_owned()),
@@ -260,6 +292,17 @@ impl Daemon {
                 failures.push(format!("the sink `{}` did not take {unwritten} lines", outlet.name));
             }
         }
+        // Only now it is known what the sinks have.
+        match keeper {
+            Some((keeper, Some((cut, places)))) => {
+                let is_kept = keeper.finish(cut, places);
+                let text = "the last checkpoint could not be written: a restart begins with the one before";
+                failures.extend((!is_kept).then(|| text.to_owned()));
+            }
+            Some((keeper, None)) if failures.is_empty() => keeper.forget(),
+            Some((keeper, None)) => keeper.leave(),
+            None => {}
+        }
         if let Some((_, engine)) = outcome {
             engine.ended();
         }
@@ -267,6 +310,22 @@ impl Daemon {
             true => Ok(summary),
             false => Err(DaemonError::Ended(format!("{}\n{summary}", failures.join("\n")))),
         }
+    }
+}
+
+/// Gives the sinks what they had not acknowledged when the last checkpoint was taken.
+fn send_again(undelivered: &[Undelivered], outboxes: &Outboxes) {
+    for Undelivered { sink, lines } in undelivered.iter().filter(|undelivered| !undelivered.lines.is_empty()) {
+        let Some((_, outbox)) = outboxes.iter().find(|(name, _)| name == sink) else {
+            tracing::error!(sink, lines = lines.len(), "it is gone, and had not acknowledged these lines");
+            continue;
+        };
+        tracing::info!(sink, lines = lines.len(), "sending again what had not been acknowledged");
+        let mut batch = sink::Lines::new();
+        for (key, line) in lines {
+            batch.push_with(key, |out| out.extend_from_slice(line));
+        }
+        outbox.push(&Arc::new(batch));
     }
 }
 

@@ -189,7 +189,7 @@ struct Lane {
 enum Feed {
     /// Records of rows, and for each the row.
     Rows(Chunk, Vec<Vec<Step>>),
-    File(FileSource),
+    File(Box<FileSource>),
     /// Nothing more will come.
     Over,
 }
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
             let mut file = FileSource::open(&input.path, options).map_err(|error| error.to_string())?;
             let format = file.format().map_err(|error| error.to_string())?;
             let at = session.add_partition(&input.source, &input.schema, format, partition, input.disorder_ms);
-            lanes.extend(at.map(|at| Lane { at, feed: Some(Feed::File(file)) }));
+            lanes.extend(at.map(|at| Lane { at, feed: Some(Feed::File(Box::new(file))) }));
         }
         let rules = project.plan.rules.iter().map(|rule| rule.name.clone()).collect();
         let (letters, lines, failures) = (Letters::default(), Lines::default(), Vec::new());

@@ -17,6 +17,8 @@ pub enum ComponentKind {
     Source,
     /// Something that is written.
     Sink,
+    /// Checkpoints.
+    State,
 }
 
 impl ComponentKind {
@@ -26,6 +28,7 @@ impl ComponentKind {
             Self::Engine => "engine",
             Self::Source => "source",
             Self::Sink => "sink",
+            Self::State => "state",
         }
     }
 }

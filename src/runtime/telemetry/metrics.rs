@@ -12,6 +12,7 @@ use prometheus_client::{
 };
 
 use super::{
+    checkpoint::CheckpointFigures,
     figures::{RuleFigures, SinkFigures, StreamFigures},
     health::Health,
     pulse::{self, Pulse},
@@ -46,6 +47,7 @@ pub struct Telemetry {
     sink_written: Counters,
     sink_errors: Counters,
     processing: Histogram,
+    checkpoints: CheckpointFigures,
     reloads: Counters,
     reload_ok: Gauge,
     rules_info: Gauges,
@@ -57,7 +59,8 @@ impl Telemetry {
     /// Figures that start at zero; `clock` gives uptime and the watermark's lag.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let mut register = Register::new();
-        let pulse = Arc::new(Pulse::new(clock, Arc::new(Health::new())));
+        let checkpoints = CheckpointFigures::new(&mut register, Arc::clone(&clock));
+        let pulse = Arc::new(Pulse::new(clock, Arc::new(Health::new()), checkpoints.clone()));
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
         let rejected = register.counters("rejected", "Records that are no event, by reason");
@@ -98,6 +101,7 @@ impl Telemetry {
             sink_written,
             sink_errors,
             processing,
+            checkpoints,
             reloads,
             reload_ok,
             rules_info,
@@ -119,6 +123,11 @@ impl Telemetry {
     /// The figures of a sink; asking again gives the same ones.
     pub fn sink(&self, sink: &str) -> SinkFigures {
         SinkFigures::new(sink, &self.sink_written, &self.sink_errors)
+    }
+
+    /// The figures of checkpoints.
+    pub fn checkpoints(&self) -> &CheckpointFigures {
+        &self.checkpoints
     }
 
     /// Sets the global watermark; None before the first event. At the end of input (the greatest time) the figure goes away.

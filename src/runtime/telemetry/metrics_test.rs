@@ -36,6 +36,8 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.set_watermark(Some(1_000_500));
     telemetry.set_held_back(Some(("pings", "3")));
     telemetry.observe_processing(Duration::from_micros(300));
+    telemetry.checkpoints().written(1_234, Duration::from_millis(20));
+    telemetry.checkpoints().paused(Duration::from_millis(1));
     telemetry.count_reload(true);
     telemetry.count_reload(false);
     telemetry.set_rules_hash("old");

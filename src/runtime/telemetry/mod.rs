@@ -21,6 +21,10 @@
 //! | `geocep_waiting_events` | events in the reorder buffers |
 //! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
 //! | `geocep_processing_seconds` | from a chunk's arrival until its outputs are with the sinks |
+//! | `geocep_checkpoints_total{result}` | checkpoints `written`, `failed`, and found corrupt at the start (`refused`) |
+//! | `geocep_checkpoint_age_seconds` | since the last one was durable, absent before the first |
+//! | `geocep_checkpoint_bytes` | the size of its file |
+//! | `geocep_checkpoint_duration_seconds`, `geocep_checkpoint_pause_seconds` | how long writing it took; how long the stream stood still for it |
 //! | `geocep_reloads_total{result}`, `geocep_reload_ok` | reloads taken (`ok`) and `refused`; whether the last was taken |
 //! | `geocep_rules_info{hash}` | the fingerprint of the rule files and fences that run |
 //! | `geocep_component_ready{kind,name}` | 1 when the part works, else 0 |
@@ -31,6 +35,7 @@
 //!
 //! **Cardinality.** Labels are names from rule files and configuration, never keys or values of events.
 
+mod checkpoint;
 mod figures;
 mod health;
 mod metrics;
@@ -39,6 +44,7 @@ mod register;
 mod rules;
 mod summary;
 
+pub use checkpoint::CheckpointFigures;
 pub use figures::{RuleFigures, SinkFigures, StreamFigures};
 pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use super::{health::Health, register::Labels};
+use super::{checkpoint::CheckpointFigures, health::Health, register::Labels};
 use crate::{model::TimeMs, runtime::clock::Clock};
 
 /// The names of its samples.
@@ -28,6 +28,7 @@ pub(super) const NAMES: &[&str] = &[
     "watermark_lag_seconds",
     "watermark_held_back_info",
     "component_ready",
+    "checkpoint_age_seconds",
 ];
 
 /// No watermark yet.
@@ -41,12 +42,13 @@ pub(super) struct Pulse {
     watermark_ms: AtomicI64,
     held_back: RwLock<Option<(String, String)>>,
     health: Arc<Health>,
+    checkpoints: CheckpointFigures,
 }
 
 impl Pulse {
-    pub(super) fn new(clock: Arc<dyn Clock>, health: Arc<Health>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, health: Arc<Health>, checkpoints: CheckpointFigures) -> Self {
         let started = clock.monotonic();
-        Self { clock, started, watermark_ms: AtomicI64::new(NONE), held_back: RwLock::new(None), health }
+        Self { clock, started, watermark_ms: AtomicI64::new(NONE), held_back: RwLock::new(None), health, checkpoints }
     }
 
     pub(super) fn set_watermark(&self, watermark: Option<TimeMs>) {
@@ -96,6 +98,10 @@ impl Collector for Pulse {
             let labels: Labels = vec![("stream", stream), ("partition", partition)];
             let help = "The partition whose watermark is the lowest.";
             encoder.encode_descriptor("watermark_held_back", help, None, MetricType::Info)?.encode_info(&labels)?;
+        }
+
+        if let Some(age) = self.checkpoints.age() {
+            seconds(&mut encoder, "checkpoint_age", "Time since the last checkpoint was durable.", age.as_secs_f64())?;
         }
 
         let components = self.health.components();

@@ -1,0 +1,174 @@
+//! What checkpoints do to the latency of events: a million keys with some 100 bytes of state each, events on a schedule that doesn't wait
+//! for anybody (so that a pause counts for all events that it delays), with and without a checkpoint every few seconds.
+//!
+//! `cargo bench --bench checkpoint -- [keys] [events per second] [seconds]`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_types,
+    reason = "a bench has a clock and talks to people"
+)]
+
+use geocep::{
+    engine::{
+        Engine, Inline, Options,
+        checkpoint::{Head, Names},
+    },
+    io::state::{CheckpointWriter, Contents, StateDir},
+    model::{Batch, Header, StreamId, Value},
+    plan::StreamOrigin,
+    runtime::{
+        config::Config,
+        project::{Loaded, Project},
+    },
+};
+use hdrhistogram::Histogram;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A match that is open for each key: two events of it are kept.
+const RULE: &str = "
+groups:
+  - name: g
+    rules:
+      - alert: Open
+        expr: |
+          FROM pings
+          PARTITION BY id
+          PATTERN a -> b{2,} -> c
+          WITHIN 365 d
+          DEFINE a AS speed > 0, b AS speed > first(a.speed), c AS speed < 0
+          MEASURES count(b) AS n
+        limits: { partial_matches: 1 }
+";
+
+fn project() -> Project {
+    let config = "sources: { pings: { stdin: , schema: { position: none, fields: { id: int, speed: float } } } }";
+    let config = Config::parse(config, Path::new(""), &[], &|_| None).unwrap();
+    let loaded = Loaded::of_text(config, "rules.yaml", RULE, BTreeMap::new());
+    loaded.check(&BTreeMap::new(), false).unwrap_or_else(|error| panic!("{error}"))
+}
+
+struct Run {
+    engine: Engine,
+    partition: geocep::time::PartitionIx,
+    slots: Vec<bool>,
+    offset: u64,
+}
+
+impl Run {
+    fn new(project: &Project) -> Self {
+        let options = Options::default();
+        let mut engine =
+            Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, Box::new(Inline)).unwrap();
+        let at = project.plan.streams.iter().position(|stream| stream.origin == StreamOrigin::Source).unwrap();
+        let slots = project.plan.streams[at].schema.fields.iter().map(|field| field.name == "id").collect();
+        let partition = engine.add_partition(StreamId(at as u32), 0, 0);
+        Self { engine, partition, slots, offset: 0 }
+    }
+
+    fn push(&mut self, key: u64, speed: f64) {
+        let mut batch = self.engine.spare(self.slots.len()).unwrap_or_else(|| Batch::new(self.slots.len()));
+        let header = Header { time_ms: self.offset as i64, partition: 0, offset: self.offset };
+        let id = |is_id: &bool| if *is_id { Value::Int(key as i64) } else { Value::Float(speed) };
+        batch.push(header, self.slots.iter().map(id).collect::<Vec<_>>());
+        self.offset += 1;
+        self.engine.push(self.partition, batch, &mut Vec::new());
+        self.engine.advance();
+    }
+}
+
+/// Latencies of events on a schedule, in microseconds, and the longest cut.
+fn measure(
+    run: &mut Run,
+    project: &Project,
+    keys: u64,
+    rate: u64,
+    seconds: u64,
+    every: Option<Duration>,
+) -> (Histogram<u64>, Duration) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    let mut writer = CheckpointWriter::new(state.path(), 3).unwrap();
+    let names = Names::of(&project.plan, &project.world).encode();
+    let head = Head { wall_ms: 0, version: "bench".to_owned(), seed: 0, key_groups: 1_024, hash_version: 1 };
+    let (sender, cuts) = mpsc::sync_channel(1);
+    let (tell, told) = mpsc::channel();
+    let writing = thread::spawn(move || {
+        for cut in cuts {
+            let began = Instant::now();
+            let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], cut: &cut };
+            let written = writer.write(&contents, &[]).unwrap();
+            drop(cut);
+            let _ = tell.send(());
+            println!(
+                "    checkpoint {}: {} MB, blocks {:?}, {:?}",
+                written.number,
+                written.bytes / 1_000_000,
+                written.blocks,
+                began.elapsed()
+            );
+        }
+    });
+    let mut histogram = Histogram::<u64>::new(3).unwrap();
+    let (began, mut longest, mut busy, mut last) = (Instant::now(), Duration::ZERO, false, Duration::ZERO);
+    let mut random = 7u64;
+    for event in 0..rate * seconds {
+        let due = Duration::from_nanos(event * 1_000_000_000 / rate);
+        while began.elapsed() < due {
+            std::hint::spin_loop();
+        }
+        busy &= told.try_recv().is_err();
+        if let Some(every) = every
+            && !busy
+            && due.saturating_sub(last) >= every
+        {
+            let at = Instant::now();
+            sender.send(run.engine.cut()).unwrap();
+            longest = longest.max(at.elapsed());
+            (busy, last) = (true, due);
+        }
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        run.push((random >> 33) % keys, 5.0);
+        histogram.record(began.elapsed().saturating_sub(due).as_micros() as u64).unwrap();
+    }
+    drop(sender);
+    writing.join().unwrap();
+    (histogram, longest)
+}
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
+    let get = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
+    let (keys, rate, seconds) = (get(0, 1_000_000), get(1, 20_000), get(2, 20));
+    let project = project();
+    let mut run = Run::new(&project);
+    let began = Instant::now();
+    for key in 0..keys {
+        run.push(key, 1.0);
+    }
+    let bytes = run.engine.cut().payloads().values().map(Vec::len).sum::<usize>();
+    println!(
+        "{keys} keys in {:?}, {} bytes a key; {rate} events/s for {seconds} s",
+        began.elapsed(),
+        bytes as u64 / keys.max(1)
+    );
+    for (name, every) in [("without", None), ("every 4 s", Some(Duration::from_secs(4)))] {
+        let (histogram, longest) = measure(&mut run, &project, keys, rate, seconds, every);
+        let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        println!(
+            "{name:>10}: p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}, p99.99 {:.3}, max {:.3}; longest cut {longest:?}",
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(0.9999),
+            histogram.max() as f64 / 1e3,
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Checkpoints as files: one directory, one file for each checkpoint, and files never change once they have their names.
+
+mod dir;
+mod error;
+mod read;
+mod writer;
+
+pub use dir::{StateDir, checkpoints};
+pub use error::{Refused, StateError};
+pub use read::{Saved, read};
+pub use writer::{CheckpointWriter, Contents, Written};
