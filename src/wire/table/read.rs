@@ -209,7 +209,14 @@ fn value(layout: &Layout, cell: &Raw, kind: FieldKind, ty: Type) -> Result<Value
     {
         return Ok(Value::text(&text));
     }
-    layout.typed(cell, kind).ok_or_else(|| format!("{}, expected {ty}", cell.describe()))
+    layout.typed(cell, kind).ok_or_else(|| match cell {
+        Raw::Point(lon, lat) if ty == Type::Point => off_the_earth(*lon, *lat),
+        _ => format!("{}, expected {ty}", cell.describe()),
+    })
+}
+
+fn off_the_earth(lon: f64, lat: f64) -> String {
+    format!("({lon}, {lat}) is no position on the earth")
 }
 
 fn position(layout: &Layout, cells: &[Raw], place: &Place) -> Result<Value, String> {
@@ -232,6 +239,6 @@ fn position(layout: &Layout, cells: &[Raw], place: &Place) -> Result<Value, Stri
             }
         }
     };
-    let found = Position::new(lon, lat).map_err(|_| format!("({lon}, {lat}) is no position on the earth"))?;
+    let found = Position::new(lon, lat).map_err(|_| off_the_earth(lon, lat))?;
     Ok(Value::Point(found))
 }

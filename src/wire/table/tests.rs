@@ -125,6 +125,11 @@ fn a_feature_is_a_row_and_a_point_its_position() {
         ["`features[0]`: not a GeoJSON `Feature`"]
     );
     assert_eq!(said(b"{\n ]", TableFormat::GeoJson, &spec(&["id"])).len(), 1);
+    let off = text.replace("[4.5,52]", "[400,52]");
+    assert_eq!(
+        said(off.as_bytes(), TableFormat::GeoJson, &spec(&["id"])),
+        ["`features[0]`, column `position`: (400, 52) is no position on the earth"]
+    );
 }
 
 /// A Parquet file with a text, a number and an instant, the second row without the number.
