@@ -82,7 +82,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         variadic: false,
         returns: Returns::Is(Type::List),
         doc: "The cells exactly so many steps (0 to 20) from a cell.",
-        example: ("ring(h3(point(4, 52), 8), 1) = disk(h3(point(4, 52), 8), 1)", "FALSE"),
+        example: ("ring(h3(point(4, 52), 8), 0) = disk(h3(point(4, 52), 8), 0)", "TRUE"),
         eval: |args| around(args, |cell, steps| cell.ring(steps).ok()),
     },
 ];

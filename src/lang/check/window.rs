@@ -15,6 +15,9 @@ use crate::{
     plan,
 };
 
+/// So many windows one event may be in.
+const RESULTS_MAX: i64 = 100_000;
+
 /// Checks the clause; aggregates are put in once the measures are known.
 pub(super) fn window(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &Query) -> Option<plan::Window> {
     if let (Some(_), Some(offset)) = (&clause.jitter, &clause.offset) {
@@ -67,19 +70,32 @@ fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowK
             Some(plan::WindowKind::Calendar { size_ms, offset_ms, zone })
         }
         WindowKind::Sliding { size, every } => {
-            let (size, every) = (ms(size), ms(every));
-            Some(plan::WindowKind::Sliding { size_ms: size?, every_ms: every? })
+            let (size_ms, step) = (ms(size), ms(every));
+            let (size_ms, every_ms) = (size_ms?, step?);
+            if size_ms / every_ms <= RESULTS_MAX {
+                return Some(plan::WindowKind::Sliding { size_ms, every_ms });
+            }
+            let message = format!("every event would be in more than {RESULTS_MAX} windows, each a result");
+            rule.report_none(
+                Diagnostic::new(Code::OutOfRange, every.span, message)
+                    .with_label("the step")
+                    .with_help("a step of a thousandth of the size is fine already"),
+            )
         }
         WindowKind::Cumulative { size, every } => {
             let (size_ms, step) = (ms(size), ms(every));
             let (size_ms, every_ms) = (size_ms?, step?);
-            if size_ms % every_ms == 0 {
+            if size_ms % every_ms == 0 && size_ms / every_ms <= RESULTS_MAX {
                 return Some(plan::WindowKind::Cumulative { size_ms, every_ms });
             }
             rule.report_none(
-                Diagnostic::new(Code::OutOfRange, every.span, "the size is no whole number of steps")
-                    .with_label("the step")
-                    .with_help("for example `WINDOW CUMULATIVE 1 d EVERY 1 h`"),
+                Diagnostic::new(
+                    Code::OutOfRange,
+                    every.span,
+                    format!("the size is no whole number of steps, up to {RESULTS_MAX}"),
+                )
+                .with_label("the step")
+                .with_help("for example `WINDOW CUMULATIVE 1 d EVERY 1 h`"),
             )
         }
         WindowKind::Session { gap, max } => {
