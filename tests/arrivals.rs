@@ -201,3 +201,24 @@ fn where_events_were_recorded_such_rules_are_refused() {
     let (session, _) = Scene::pings(&counted, vec![vec![]]).session(&Mode::default(), 1);
     assert!(session.has_no_arrivals().is_ok() && !session.engine().counts_arrivals());
 }
+
+#[test]
+fn once_lets_the_first_result_of_a_window_over_arrivals_pass() {
+    let rules = rule_file(&[(
+        "alert",
+        "First",
+        "FROM pings PARTITION BY id WINDOW TUMBLING 10 s MEASURES count(*) AS n ONCE CLOCK WALL",
+    )]);
+    let scene = Scene::pings(&rules, vec![(1..=4).map(|second| at(second, "v1")).collect()]);
+    let steps = [
+        Step::Read(100_000),
+        Step::Record(0),
+        Step::Record(0),
+        Step::Read(111_000),
+        Step::Record(0),
+        Step::Record(0),
+        Step::Read(130_000),
+    ];
+    let said = said(&play(&scene, &steps, PLAIN));
+    assert_eq!(of(&said, "First"), ["v1 100..110 n=2 wall"]);
+}

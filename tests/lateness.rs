@@ -135,3 +135,16 @@ fn results_that_having_drops_are_no_revisions() {
     // With 90 the mean is too high for a while; the result before stays as it is.
     assert_eq!(of(&played, "Count"), ["a 0..10 n=2 r0", "a 0..10 n=12 r1"]);
 }
+
+#[test]
+fn the_result_that_once_keeps_may_be_one_that_a_late_event_brings() {
+    let rules = rule_file(&[(
+        "alert",
+        "First",
+        "FROM pings PARTITION BY id WINDOW TUMBLING 10 s MEASURES count(*) AS n HAVING n > 0 ONCE ALLOWED LATENESS 60 s",
+    )]);
+    let records = vec![at(25, "v1", 1.0), at(5, "v2", 1.0), at(6, "v2", 1.0), at(40, "v1", 1.0)];
+    let played = play(&Scene::pings(&rules, vec![records]));
+    assert_eq!(of(&played, "First"), ["v2 0..10 n=1 r0", "v1 20..30 n=1 r0"]);
+    assert_eq!((played.counts, played.letters.late.len()), ((0, 2), 0));
+}

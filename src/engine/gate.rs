@@ -40,8 +40,18 @@ impl<K: Kernel> Gate<K> {
         Some(state.passed_ms?.saturating_add(self.once.every_ms?))
     }
 
-    /// Of the outputs from an index on, those that count stay.
-    fn pass(&self, state: &mut GateState<K::State>, out: &mut Vec<Emission>, from: usize) {
+    /// Lets the kernel work, unless nothing passes any more; of what it puts out what counts stays.
+    fn pass(
+        &self,
+        state: &mut GateState<K::State>,
+        out: &mut Vec<Emission>,
+        work: impl FnOnce(&mut K::State, &mut Vec<Emission>),
+    ) {
+        if self.is_shut(state) {
+            return;
+        }
+        let from = out.len();
+        work(&mut state.inner, out);
         if out.len() == from {
             return;
         }
@@ -77,12 +87,31 @@ impl<K: Kernel> Kernel for Gate<K> {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        if self.is_shut(state) {
-            return;
-        }
-        let from = out.len();
-        self.inner.step(&mut state.inner, scratch, input, env, out);
-        self.pass(state, out, from);
+        self.pass(state, out, |inner, out| self.inner.step(inner, scratch, input, env, out));
+    }
+
+    fn step_late(
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        found_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        self.pass(state, out, |inner, out| self.inner.step_late(inner, scratch, input, env, found_ms, out));
+    }
+
+    fn step_arrived(
+        &self,
+        state: &mut Self::State,
+        scratch: &mut Self::Scratch,
+        input: usize,
+        env: &Env<'_>,
+        time_ms: TimeMs,
+        out: &mut Vec<Emission>,
+    ) {
+        self.pass(state, out, |inner, out| self.inner.step_arrived(inner, scratch, input, env, time_ms, out));
     }
 
     fn advance(
@@ -94,12 +123,7 @@ impl<K: Kernel> Kernel for Gate<K> {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        if self.is_shut(state) {
-            return;
-        }
-        let from = out.len();
-        self.inner.advance(&mut state.inner, scratch, to_ms, clock, env, out);
-        self.pass(state, out, from);
+        self.pass(state, out, |inner, out| self.inner.advance(inner, scratch, to_ms, clock, env, out));
         // Whatever comes now is of that time or later.
         if self.opens_ms(state).is_some_and(|opens_ms| opens_ms <= to_ms) {
             state.passed_ms = None;

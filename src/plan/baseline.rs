@@ -1,5 +1,6 @@
 //! What is usual for a key at an hour of the week: `baseline(x, 28 d)`.
 
+use super::Near;
 use crate::expr::Expr;
 
 /// A value whose usual size is kept per key.
@@ -19,5 +20,5 @@ impl Baseline {
     }
 
     /// How many places come before those of baselines.
-    pub const FIRST_EXTRA: u16 = 8;
+    pub const FIRST_EXTRA: u16 = Near::EXTRA + 4;
 }

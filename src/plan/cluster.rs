@@ -1,7 +1,7 @@
 //! Regions over the cells of one partition.
 
 use super::{
-    Aggregate,
+    Aggregate, Baseline,
     regions::{Config, Confirm},
 };
 use crate::{
@@ -105,7 +105,7 @@ fields! {
 }
 
 /// Slots that THROUGH, UNNEST and NEAR take.
-const OTHERS: u16 = 8;
+const OTHERS: u16 = Baseline::FIRST_EXTRA;
 
 impl RegionField {
     /// The field of this name.
