@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 /// The most vertices that the fences of a set may have in all.
 pub const MAX_SET_VERTICES: usize = 50_000_000;
 
+/// The most fences of a set.
+pub const MAX_SET_FENCES: usize = 1 << 24;
+
 /// A value that a fence's property may have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Property {
@@ -87,6 +90,14 @@ pub enum FenceError {
     /// Two fences have the same id.
     #[error("there are two fences with the id `{0}`")]
     DuplicateId(String),
+    /// More fences than the index can number.
+    #[error("there are {given} fences, more than {limit}")]
+    TooManyFences {
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// More vertices in all than the index can number.
     #[error("the fences have {given} positions in all, more than {limit}")]
     TooManyVertices {
@@ -108,11 +119,14 @@ impl FenceSet {
     /// A set of fences, in any order. Building the index takes some 0.1 ms per fence of a hundred vertices.
     ///
     /// # Errors
-    /// An id that occurs twice; more than [`MAX_SET_VERTICES`] vertices in all.
+    /// An id that occurs twice; more than [`MAX_SET_FENCES`] fences or [`MAX_SET_VERTICES`] vertices in all.
     pub fn new(mut fences: Vec<Fence>) -> Result<Self, FenceError> {
         let given = fences.iter().map(|fence| fence.shape.vertex_count()).sum();
         if given > MAX_SET_VERTICES {
             return Err(FenceError::TooManyVertices { given, limit: MAX_SET_VERTICES });
+        }
+        if fences.len() > MAX_SET_FENCES {
+            return Err(FenceError::TooManyFences { given: fences.len(), limit: MAX_SET_FENCES });
         }
         fences.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = fences.windows(2).find(|pair| pair[0].id == pair[1].id) {

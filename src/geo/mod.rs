@@ -25,7 +25,7 @@ mod shape;
 mod shape_error;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
-pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property, Validity};
+pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_FENCES, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};
 pub use outline::outline;
