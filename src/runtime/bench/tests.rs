@@ -115,3 +115,45 @@ fn every_workload_is_a_rule_set_that_runs_and_counts() {
     }
     assert_eq!(Workload::named("w1").unwrap().is_right(100_000, 1), Some(false));
 }
+
+#[test]
+fn a_daemon_behind_a_file_gives_the_alerts_that_the_loop_gives() {
+    let (project, input) = city();
+    let each =
+        LatencyOptions { rate: 20_000.0, duration: Duration::from_millis(270), warmup: Duration::ZERO, shards: None };
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let doors = vec![Door::InProcess, Door::File];
+    let options = SweepOptions { rates: vec![20_000.0], doors, empty: true, each };
+    let mut told = 0;
+    let outcomes = sweep(&project, &inputs, &input, &options, |_| told += 1).unwrap();
+    let names: Vec<_> = outcomes.iter().map(|outcome| (outcome.path, outcome.pipeline)).collect();
+    assert_eq!(names, [("in-process", "empty"), ("in-process", "rules"), ("file", "empty"), ("file", "rules")]);
+    assert_eq!(told, 4);
+    let counts: Vec<u64> = outcomes.iter().map(|outcome| outcome.alerts.map_or(0, |alerts| alerts.count)).collect();
+    assert_eq!((counts[1], counts[3]), (30, 30));
+    assert!(counts[0] > 0 && counts[0] == counts[2], "{counts:?}");
+    let svg = plot(&outcomes);
+    assert_eq!(svg.matches("<polyline").count(), 2 * 5 * 2);
+}
+
+#[test]
+fn memory_is_told_for_each_rule_and_for_all() {
+    let (project, input) = city();
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let lines = memory(&project, &inputs, 1).unwrap();
+    assert_eq!(lines.len(), project.plan.rules.len() + 1);
+    let (all, rules) = lines.split_last().unwrap();
+    assert_eq!(all.keys, rules.iter().map(|line| line.keys).sum::<u64>());
+    assert!(rules.iter().any(|line| line.keys > 0 && line.bytes_per_key.unwrap() > 1.0), "{lines:?}");
+}
+
+#[test]
+fn stages_come_one_after_another_and_their_parts_are_the_whole() {
+    let (project, input) = city();
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let stages = stages(None, &project, &inputs, 1).unwrap();
+    let modes: Vec<_> = stages.runs.iter().map(|run| run.mode).collect();
+    assert_eq!(modes, ["read", "decode", "route", "op", "e2e"]);
+    let whole = stages.runs[4].ns_per_event;
+    assert!((stages.parts().iter().map(|(_, ns)| ns).sum::<f64>() - whole).abs() < 1e-6 * whole.max(1.0));
+}

@@ -192,6 +192,11 @@ impl Daemon {
         })
     }
 
+    /// Gives alerts to this sink, too.
+    pub fn add_alert_sink(&mut self, sink: Box<dyn Sink>) {
+        self.alerts.push(sink);
+    }
+
     /// What the daemon says about itself.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
