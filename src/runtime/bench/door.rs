@@ -53,7 +53,7 @@ impl Door {
 /// How long the sources may take to open.
 const OPENING: Duration = Duration::from_secs(30);
 /// The end is when so long no alert has come, or after [`LINGER_MAX`].
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_secs(1);
 const LINGER_MAX: Duration = Duration::from_secs(20);
 
 /// Tells the runs of a process apart.
