@@ -23,8 +23,8 @@ const SMALLEST_CELL_DEG: f64 = 1e-7;
 const MOST_LEVELS: u32 = 12;
 /// A leaf with no more words than this to test is not split.
 const LEAF_WORDS: usize = 12;
-/// The grid has at most so many cells for each fence.
-const CELLS_PER_FENCE: usize = 16;
+/// The grid has at most so many cells for each edge, and at least a sixteenth of that: most leaves are its cells, without a node.
+const CELLS_PER_EDGE: usize = 2;
 /// A grid of 2¹² cells per side would be 64 MiB.
 const TOP_LEVELS_MOST: u32 = 5;
 /// So many fences that contain a node are listed in its leaves instead, where a look-up finds them at no further cost.
@@ -166,7 +166,7 @@ impl Builder {
         let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
         let levels = levels.clamp(1, MOST_LEVELS);
         let units = (1u64 << UNIT_BITS) as f64;
-        let top_levels = (CELLS_PER_FENCE * items.len().max(1)).ilog2() / (2 * SIDE_BITS);
+        let top_levels = (CELLS_PER_EDGE * edges.len().max(1)).ilog2() / (2 * SIDE_BITS);
         let top_bits = SIDE_BITS * top_levels.min(levels).min(TOP_LEVELS_MOST);
         let index = Index {
             west,
