@@ -380,7 +380,7 @@ impl Builder {
 
     fn add_head(&mut self, entries: usize, below_step: u32, up: u32) -> u32 {
         let start = self.index.lists.len() as u32;
-        let head = entries as u32 & LIST_COUNT | below_step / 2 << LEVEL_SHIFT;
+        let head = (entries as u32 & LIST_COUNT) | ((below_step / 2) << LEVEL_SHIFT);
         self.index.lists.push(if up == 0 { head } else { head | UP });
         self.index.lists.extend((up != 0).then_some(up));
         start
