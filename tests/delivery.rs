@@ -346,3 +346,217 @@ fn a_webhook_that_fails_hangs_goes_and_comes_back_gets_every_alert_in_order_and_
     assert!(!log.contains("s3cret") && !log.contains("/hook"), "{log}");
     assert!(log.contains("it answered 500") && log.contains("it works again"), "{log}");
 }
+
+/// Segments of an outbox.
+fn segments(place: &Place, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.path("geocep-state/outbox").join(name)).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    found.sort();
+    found
+}
+
+fn reconcile(place: &Place, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_geocep"));
+    let output = command.current_dir(place.dir.path()).arg("reconcile").args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn killed_with_a_full_outbox_it_goes_on_with_it_and_no_alert_is_lost_or_out_of_order() {
+    let receiver = Receiver::start(Mood::Fails);
+    let sinks = format!(
+        "    - webhook:
+        name: hook
+        url: 'http://{}'
+        body: ndjson
+        batch: 7
+        retry: {{ longest: 200 ms }}
+        outbox: {{ size: 100 KiB }}",
+        receiver.address
+    );
+    let mut place = Place::new(&sinks, "");
+    let run = place.start();
+    // More than fits: the engine waits, and its sources behind it.
+    place.write(400);
+    let waits = || {
+        let metrics = run.get("/metrics");
+        let line = metrics.lines().find(|line| line.starts_with("geocep_outbox_bytes{sink=\"hook\"} "));
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+    };
+    place.until("a full outbox", || waits() > 95_000.0);
+    thread::sleep(Duration::from_millis(300));
+    assert!(waits() <= 102_400.0, "{}", waits());
+    run.kill();
+    // A write that the kill cut short.
+    let last = segments(&place, "hook").pop().unwrap();
+    File::options().append(true).open(&last).unwrap().write_all(&[40, 0, 0, 0, 1, 2, 3, 4, 5, 6]).unwrap();
+    let (code, text) = reconcile(&place, &[]);
+    assert!(code == 0 && text.contains("waiting"), "{text}");
+    // Killed again and again while it delivers.
+    receiver.set(Mood::Takes);
+    for round in 0..6 {
+        let run = place.start();
+        place.write(40);
+        let before = receiver.requests().len();
+        place.until("some more", || receiver.requests().len() > before + round);
+        run.kill();
+    }
+    assert!(place.log().contains("cut off"), "{}", place.log());
+    let mut run = place.start();
+    place.write(10);
+    let expected = place.expected();
+    place.until("all of them", || per_key(&receiver.alerts()) == expected);
+    place.until("an empty outbox", || run.get("/metrics").contains("geocep_outbox_alerts{sink=\"hook\"} 0.0"));
+    assert_eq!(run.stop(), 0, "{}", place.log());
+    let request = &receiver.requests()[0];
+    assert_eq!(request.headers["content-type"], "application/x-ndjson");
+    assert_eq!(request.headers["idempotency-key"].len(), 32);
+    // At most one request each time was taken and not noted.
+    let doubled = receiver.alerts().len() as i64 - place.written;
+    assert!((0..=6 * 7).contains(&doubled), "{doubled}");
+    // What a replay of the same input finds is what was acknowledged.
+    let mut replay = Command::new(env!("CARGO_BIN_EXE_geocep"));
+    let output = replay.current_dir(place.dir.path()).args(["replay", "-q", "in.ndjson"]).output().unwrap();
+    fs::write(place.path("replayed.ndjson"), output.stdout).unwrap();
+    let (code, text) = reconcile(&place, &["--matched", "replayed.ndjson"]);
+    let counts = text.lines().nth(1).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let all = place.written.to_string();
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(counts, ["hook", "Seen", &all, &all, "0", "0", "0", "0", "0", "0"], "{text}");
+}
+
+#[test]
+fn what_a_receiver_never_takes_goes_to_the_dead_letters_and_holds_nobody_up() {
+    let hook = Receiver::start(Mood::Dislikes("b"));
+    let manager = Receiver::start(Mood::Takes);
+    let sinks = format!(
+        "    - webhook:
+        url: 'http://{}'
+        body: ndjson
+        dead_letter: refused.ndjson
+    - alertmanager:
+        url: 'http://{}/am/'
+        labels: {{ site: north }}",
+        hook.address, manager.address
+    );
+    let mut place = Place::new(&sinks, "");
+    place.write(30);
+    let mut run = place.start();
+    place.until("the others", || hook.alerts().len() == 20);
+    place.until("the dead letters", || place.file("refused.ndjson").len() == 10);
+    let mut expected = place.expected();
+    let refused = expected.remove("b").unwrap();
+    assert_eq!(per_key(&hook.alerts()), expected);
+    let letters: Vec<serde_json::Value> =
+        place.file("refused.ndjson").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(letters[0]["reason"], "it answered 422 Unprocessable Entity");
+    assert_eq!(letters[0]["sink"], "webhook");
+    let found: Vec<i64> =
+        letters.iter().map(|letter| letter["alert"]["properties"]["measures"]["n"].as_i64().unwrap()).collect();
+    assert_eq!(found, refused);
+    let alerts = || -> Vec<serde_json::Value> {
+        let requests = manager.requests();
+        requests
+            .iter()
+            .flat_map(|request| serde_json::from_str::<Vec<serde_json::Value>>(&request.body).unwrap())
+            .collect()
+    };
+    place.until("the Alertmanager's", || alerts().len() == 30);
+    let labels = serde_json::json!({ "alertname": "Seen", "severity": "page", "id": "a", "site": "north" });
+    assert_eq!(alerts()[0]["labels"], labels);
+    assert_eq!(alerts()[0]["annotations"]["summary"], "seen");
+    let metrics = run.get("/metrics");
+    assert!(metrics.contains("geocep_outbox_dead_total{sink=\"webhook\"} 10\n"), "{metrics}");
+    assert!(metrics.contains("geocep_sink_written_total{sink=\"alertmanager\"} 30\n"), "{metrics}");
+    assert_eq!(run.stop(), 0);
+    let (code, text) = reconcile(&place, &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("in the dead letters: it answered 422"), "{text}");
+    let (_, json) = reconcile(&place, &["--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let hook = answer["counts"].as_array().unwrap().iter().find(|counts| counts["sink"] == "webhook").unwrap();
+    let found = ["matched", "acknowledged", "missing", "dead"].map(|name| hook[name].as_i64().unwrap());
+    assert_eq!(found, [30, 20, 10, 10]);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_receiver_that_is_away_and_the_next_run_delivers() {
+    let mut receiver = Receiver::start(Mood::Takes);
+    receiver.go();
+    let sinks = format!("    - webhook: {{ url: 'http://{}' }}", receiver.address);
+    let mut place = Place::new(&sinks, "");
+    place.write(20);
+    let mut run = place.start();
+    place.until("alerts that wait", || run.get("/metrics").contains("geocep_outbox_alerts{sink=\"webhook\"} 20.0"));
+    let began = Instant::now();
+    assert_eq!(run.stop(), 0, "{}", place.log());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(place.log().contains("stay in its outbox"), "{}", place.log());
+    receiver.come();
+    let mut run = place.start();
+    place.write(10);
+    place.until("all of them", || receiver.alerts().len() == 30);
+    assert_eq!(per_key(&receiver.alerts()), place.expected());
+    assert_eq!(run.stop(), 0);
+}
+
+/// Reads server-sent events until there are so many with an id.
+fn watch(address: &str, path: &str, last: Option<&str>, count: usize) -> Vec<(String, (String, i64))> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let last = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{last}\r\n").unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let events: Vec<&str> = text.split("\n\n").filter(|event| event.contains("id: ")).collect();
+        let found = events.iter().filter_map(|event| {
+            let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+            // The last may not be whole yet.
+            Some((line("id: ")?.to_owned(), line("data: ").filter(|data| data.ends_with("}}")).map(read)?))
+        });
+        let found: Vec<_> = found.collect();
+        if found.len() >= count {
+            return found;
+        }
+        let length = stream.read(&mut buffer).unwrap();
+        assert!(length > 0, "{text}");
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+}
+
+#[test]
+fn alerts_can_be_watched_and_who_comes_back_goes_on_where_it_was() {
+    let mut place = Place::new("    - file: out.ndjson", "");
+    let mut run = place.start();
+    let address = run.address();
+    place.write(10);
+    place.until("the file", || place.file("out.ndjson").len() == 10);
+    // An id that nobody knows: all that is known.
+    let all = watch(&address, "/api/v1/alerts/stream", Some("77"), 10);
+    let numbers = |events: &[(String, (String, i64))]| events.iter().map(|(_, (_, n))| *n).collect::<Vec<_>>();
+    assert_eq!(numbers(&all), (0..10).collect::<Vec<_>>());
+    let (last, _) = &all[3];
+    assert_eq!(numbers(&watch(&address, "/api/v1/alerts/stream", Some(last), 6)), [4, 5, 6, 7, 8, 9]);
+    // Who comes anew gets what comes from now on.
+    let watching = {
+        let address = address.clone();
+        thread::spawn(move || watch(&address, "/api/v1/alerts/stream?rule=Seen", None, 5))
+    };
+    place.until("a reader", || run.get("/metrics").contains("geocep_stream_readers 1\n"));
+    place.write(5);
+    assert_eq!(numbers(&watching.join().unwrap()), [10, 11, 12, 13, 14]);
+    assert!(run.get("/api/v1/alerts/stream?rules=Seen").starts_with("HTTP/1.1 400"));
+    place.until("they are gone", || run.get("/metrics").contains("geocep_stream_readers 0\n"));
+    // A reader that never reads holds up nobody, and not the end either.
+    let mut lazy = TcpStream::connect(&address).unwrap();
+    write!(lazy, "GET /api/v1/alerts/stream HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    place.until("a reader", || run.get("/metrics").contains("geocep_stream_readers 1\n"));
+    place.write(3_000);
+    place.until("the file", || place.file("out.ndjson").len() == 3_015);
+    let began = Instant::now();
+    assert_eq!(run.stop(), 0, "{}", place.log());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}

@@ -328,7 +328,9 @@ mod tests {
         log.put(0, 1, "R", b"x").unwrap();
         log.settle(0, (0, 0), Fate::Acknowledged, 1).unwrap();
         log.ended().unwrap();
-        (1..6u128).chain([2]).for_each(|id| drop(log.put(0, id, "R", b"x").unwrap()));
+        for id in (1..6u128).chain([2]) {
+            log.put(0, id, "R", b"x").unwrap();
+        }
         log.settle(0, (1, 2), Fate::Acknowledged, 3).unwrap();
         log.settle(0, (3, 3), Fate::Dead("it answered 422".to_owned()), 4).unwrap();
         log.settle(0, (4, 4), Fate::Dropped, 5).unwrap();

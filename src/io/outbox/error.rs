@@ -19,6 +19,12 @@ pub enum OutboxError {
         /// The directory.
         path: PathBuf,
     },
+    /// A file that this version didn't write, or whose beginning is corrupt: it is left alone.
+    #[error("`{}` is no segment of an outbox of format version 1; move it away, and what is in it is not delivered", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// What was asked for isn't there as it was written.
     #[error("the outbox `{}` is corrupt at byte {at}", .path.display())]
     Corrupt {

@@ -73,7 +73,7 @@ fn numbers(dir: &Path) -> Result<Vec<u64>, OutboxError> {
 /// can be read while it is written; what isn't whole yet is [`Torn`].
 ///
 /// # Errors
-/// The system says no.
+/// The system says no, or a segment isn't one.
 pub fn read_log(dir: &Path, mut take: impl FnMut(Record<'_>, u64, usize, usize)) -> Result<LogReport, OutboxError> {
     let mut report = LogReport::default();
     let numbers = numbers(dir)?;
@@ -90,9 +90,10 @@ pub fn read_log(dir: &Path, mut take: impl FnMut(Record<'_>, u64, usize, usize))
             take(record, number, at, length);
         }
         let good = records.at() as u64;
-        if records.end() != Some(ScanEnd::Foreign) {
-            report.segments.push(Segment { number, first: records.first(), bytes: good });
+        if records.end() == Some(ScanEnd::Foreign) {
+            return Err(OutboxError::Foreign { path });
         }
+        report.segments.push(Segment { number, first: records.first(), bytes: good });
         if records.end() != Some(ScanEnd::Whole) {
             report.torn.push(Torn { path, good, bytes: bytes.len() as u64, last: at + 1 == numbers.len() });
         }

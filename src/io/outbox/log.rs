@@ -150,9 +150,7 @@ impl OutboxLog {
         }
         known.extend(waiting.values().map(|(_, id)| *id));
         next = segments.iter().map(|segment| segment.first).fold(next, u64::max);
-        let numbers = segments.iter().map(|segment| segment.number);
-        let foreign = torn.iter().filter_map(|torn| torn.path.file_stem()?.to_str()?.parse().ok());
-        let next_segment = numbers.chain(foreign).max().map_or(1, |last: u64| last.saturating_add(1));
+        let next_segment = segments.last().map_or(1, |last| last.number.saturating_add(1));
         let log = Self {
             dir: dir.to_owned(),
             options,
@@ -182,8 +180,9 @@ impl OutboxLog {
     /// The system says no; the log is as it was.
     pub fn put(&mut self, wall_ms: i64, id: u128, rule: &str, line: &[u8]) -> io::Result<(u64, Slot)> {
         let number = self.next;
+        let next = number.checked_add(1).ok_or_else(|| io::Error::other("the outbox has no more numbers"))?;
         let slot = self.append(&Record::Put { number, wall_ms, id, rule, line })?;
-        self.next += 1;
+        self.next = next;
         Ok((number, slot))
     }
 
@@ -386,7 +385,9 @@ mod tests {
     fn a_segment_that_is_corrupt_in_the_middle_costs_its_rest_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let (mut log, _) = OutboxLog::open(dir.path(), OPTIONS).unwrap();
-        (0..12u128).for_each(|id| drop(log.put(0, id, "R", b"a line").unwrap()));
+        for id in 0..12u128 {
+            log.put(0, id, "R", b"a line").unwrap();
+        }
         drop(log);
         let path = &files(dir.path())[1];
         let mut bytes = fs::read(path).unwrap();
@@ -397,6 +398,17 @@ mod tests {
         assert_eq!(recovered.torn.len(), 1);
         assert!(!recovered.torn[0].last && recovered.torn[0].good < recovered.torn[0].bytes);
         assert_eq!(recovered.waiting.len(), 11);
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000000000001.seg");
+        let mut bytes = header(0);
+        bytes[8] = 2;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(OutboxLog::open(dir.path(), OPTIONS), Err(OutboxError::Foreign { .. })));
+        assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 
     #[test]

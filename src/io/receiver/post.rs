@@ -164,6 +164,9 @@ impl Post {
 /// What went wrong before there was an answer. The client's own texts may repeat an address.
 fn failed(error: &Error) -> Answer {
     let (trouble, why) = match error {
+        Error::RedirectFailed | Error::TooManyRedirects => {
+            return Answer::Refused { why: "it redirects: redirects are not followed".to_owned() };
+        }
         Error::Timeout(_) => (Trouble::Timeout, "there was no answer in time".to_owned()),
         Error::HostNotFound => (Trouble::Connection, "its host can't be found".to_owned()),
         Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {

@@ -182,9 +182,21 @@ impl Daemon {
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
         let bulletin = Arc::new(Bulletin::new(BulletinLimits::default(), telemetry.readers()));
         let swaps = None;
-        #[rustfmt::skip]
-        let daemon = Self { project, schemas, telemetry, bulletin, clock, session, sources, found, alerts, shadow, late, dead, swaps };
-        Ok(daemon)
+        Ok(Self {
+            project,
+            schemas,
+            telemetry,
+            bulletin,
+            clock,
+            session,
+            sources,
+            found,
+            alerts,
+            shadow,
+            late,
+            dead,
+            swaps,
+        })
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or

@@ -47,6 +47,8 @@ pub(super) struct Spool {
     figures: OutboxFigures,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held while files are synced: who comes second must not think that nothing is left to do.
+    syncing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -123,8 +125,15 @@ impl Spool {
             closed: false,
             abandoned: false,
         };
-        let spool =
-            Self { name: name.to_owned(), limits, clock, figures, state: Mutex::new(state), changed: Condvar::new() };
+        let spool = Self {
+            name: name.to_owned(),
+            limits,
+            clock,
+            figures,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            syncing: Mutex::new(()),
+        };
         spool.show(&spool.lock());
         spool
     }
@@ -275,6 +284,7 @@ impl Spool {
     /// # Errors
     /// The system says no.
     pub(super) fn sync(&self) -> io::Result<()> {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(unsynced) = self.lock().log.as_mut().map(OutboxLog::unsynced) else { return Ok(()) };
         // Nobody waits for the disk meanwhile.
         let synced = unsynced.sync();
