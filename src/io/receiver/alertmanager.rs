@@ -219,6 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_over_is_said_again_and_what_is_over_is_not() {
+        use crate::io::receiver::post::tests::{answering, plain};
+        const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        const NO: &str = "HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let (address, serving) = answering(&[NO, OK, OK, OK]);
+        let options = AlertmanagerOptions { active_ms: 1_000, resend: Some(Duration::from_secs(1)), ..options() };
+        let mut manager = Alertmanager::new(Post::new(plain(&format!("http://{address}"))).unwrap(), options);
+        let parcel = |id, line: String| Parcel { id, rule: "Queue".to_owned(), line: line.into_bytes(), put_ms: 0 };
+        let (first, other) = (parcel(1, LINE.to_owned()), parcel(2, LINE.replace("A1", "B2")));
+        assert!(matches!(manager.deliver(&[first.clone()], 0), Answer::Later { .. }));
+        assert_eq!(manager.deliver(&[first.clone()], 0), Answer::Taken);
+        // The same labels again, and others.
+        assert_eq!(manager.deliver(&[first, other], 500), Answer::Taken);
+        manager.remind(1_200);
+        manager.remind(1_600);
+        let asked = serving.join().unwrap();
+        let said = |request: &String| -> Vec<Value> {
+            serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap()
+        };
+        let again = said(&asked[3]);
+        let zones: Vec<&Value> = again.iter().map(|alert| &alert["labels"]["zone"]).collect();
+        assert_eq!(zones, ["A1", "B2"]);
+        assert_eq!(again[0]["endsAt"], "1970-01-01T00:00:01.5Z");
+    }
+
+    #[test]
     fn names_are_those_that_every_alertmanager_takes() {
         assert_eq!(["zone", "a-b.c", "1st", "", "é"].map(label_name), ["zone", "a_b_c", "_1st", "_", "_"]);
         assert_eq!(Alertmanager::address("http://am:9093/"), "http://am:9093/api/v2/alerts");

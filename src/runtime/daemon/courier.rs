@@ -263,3 +263,7 @@ impl Courier {
         pause.mul_f64(0.5 + share / 2.0)
     }
 }
+
+#[cfg(test)]
+#[path = "courier_test.rs"]
+mod tests;

@@ -159,6 +159,8 @@ impl ReaderFigures {
 const NAMES: [&str; 3] = ["outbox_alerts", "outbox_bytes", "outbox_oldest_seconds"];
 
 type Named = (String, Arc<Mutex<Depth>>);
+/// Name, help, unit, and what it is of an outbox.
+type Figure<'a> = (&'a str, &'a str, Option<&'a Unit>, &'a dyn Fn(&Depth) -> f64);
 
 /// What waits in each outbox, to be asked at any moment: the oldest grows older by itself.
 #[derive(Clone, Debug)]
@@ -179,7 +181,7 @@ impl Collector for Depths {
         let now_ms = self.clock.wall_ms();
         let age = |depth: &Depth| depth.oldest_ms.map_or(0, |at| now_ms.saturating_sub(at).max(0)) as f64 / 1e3;
         let [alerts, bytes, _] = NAMES;
-        let figures: [(&str, &str, Option<&Unit>, &dyn Fn(&Depth) -> f64); 3] = [
+        let figures: [Figure<'_>; 3] = [
             (alerts, "Alerts that wait in the outbox.", None, &|depth| depth.alerts as f64),
             (bytes, "Their bytes.", None, &|depth| depth.bytes as f64),
             ("outbox_oldest", "How long the oldest has waited.", Some(&Unit::Seconds), &age),
