@@ -228,8 +228,8 @@ mod tests {
         let mut manager = Alertmanager::new(Post::new(plain(&format!("http://{address}"))).unwrap(), options);
         let parcel = |id, line: String| Parcel { id, rule: "Queue".to_owned(), line: line.into_bytes(), put_ms: 0 };
         let (first, other) = (parcel(1, LINE.to_owned()), parcel(2, LINE.replace("A1", "B2")));
-        assert!(matches!(manager.deliver(&[first.clone()], 0), Answer::Later { .. }));
-        assert_eq!(manager.deliver(&[first.clone()], 0), Answer::Taken);
+        assert!(matches!(manager.deliver(std::slice::from_ref(&first), 0), Answer::Later { .. }));
+        assert_eq!(manager.deliver(std::slice::from_ref(&first), 0), Answer::Taken);
         // The same labels again, and others.
         assert_eq!(manager.deliver(&[first, other], 500), Answer::Taken);
         manager.remind(1_200);
