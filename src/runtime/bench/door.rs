@@ -101,6 +101,7 @@ pub(super) fn measure_through(
     }
     config.sinks = crate::runtime::config::SinksConfig { alerts: Vec::new(), ..Default::default() };
     config.state.enabled = false;
+    config.api.enabled = false;
     config.engine.shards = options.shards.or(config.engine.shards);
     let project = Project {
         config,

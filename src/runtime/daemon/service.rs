@@ -220,7 +220,7 @@ impl Daemon {
 
     /// Gives alerts to this sink, too.
     pub fn add_alert_sink(&mut self, sink: Box<dyn Sink>) {
-        self.alerts.push(sink);
+        self.alerts.push(AlertSink::Lines(sink));
     }
 
     /// What the daemon says about itself.
