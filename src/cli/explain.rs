@@ -104,6 +104,13 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let reached = engine.reached(ix as u32, at as u32).unwrap_or_default();
         writeln!(text, "    {}", reach(reached, &stream.name))?;
     }
+    if let Some(part) = rule.follow.as_ref().and_then(|follow| rule.key.get(usize::from(follow.part))) {
+        writeln!(
+            text,
+            "  follows {}: what is open of one goes on where it was absorbed, and in what was split off",
+            part.name
+        )?;
+    }
     if let Some(through) = &rule.through {
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
         writeln!(text, "  through {set}: one event per fence concerned")?;

@@ -1,5 +1,6 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod following;
 mod instant;
 mod passing;
 
@@ -83,7 +84,7 @@ pub(super) struct KeyedOperator<K: Kernel> {
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
     pub(super) waiting: Vec<Output>,
-    /// Events of the instant at hand: only where the rule orders them.
+    /// Events of the instant at hand: only where the rule orders or follows them.
     pub(super) instant: Vec<Unordered>,
     /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
     pub(super) open: usize,
@@ -97,6 +98,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
 enum When {
     /// At its own time.
     OnTime,
+    /// The same, as the event with this number.
+    Numbered(u64),
     /// As of when it was found to be late.
     Late(TimeMs),
 }
@@ -186,6 +189,10 @@ impl<K: Kernel> KeyedOperator<K> {
             let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
             match (when, self.wall_ms) {
                 (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (When::Numbered(number), None) => {
+                    self.kernel.number(state, number);
+                    self.kernel.step(state, scratch, input, &env, emissions);
+                }
                 (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
                 (When::Late(found_ms), None) => {
                     self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
@@ -275,7 +282,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty()) {
+        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),

@@ -1,7 +1,8 @@
 //! A rule and the streams between rules.
 
 use super::{
-    Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window, WindowKind,
+    Aggregate, Baseline, Cluster, Element, Follow, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window,
+    WindowKind,
 };
 use crate::{
     expr::{Expr, Node},
@@ -85,6 +86,8 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// FOLLOW, if the rule has it; then it is a pattern.
+    pub follow: Option<Follow>,
     /// UNNEST, if the rule has it; then it is a filter.
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
@@ -222,7 +225,8 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, is one of a pair that NEAR finds, or is followed: then it is not part of the routing
+    /// key.
     pub through: bool,
 }
 

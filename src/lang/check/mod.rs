@@ -15,6 +15,7 @@ mod compile;
 mod convert;
 mod fence;
 mod filter;
+mod follow;
 mod graph;
 mod join;
 mod joined;

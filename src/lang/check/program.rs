@@ -2,7 +2,7 @@
 
 use super::{
     catalog::Catalog,
-    cluster,
+    cluster, follow,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -80,6 +80,13 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
             }
             for diagnostic in outcome.in_file {
                 run.add(parsed.file, diagnostic);
+            }
+        }
+        if let (Some(rule), Some(query)) = (&mut checked, query) {
+            let wrong = follow::resolve(rule, query, &plan.rules, &streams);
+            for diagnostic in wrong {
+                checked = None;
+                run.add(parsed.file, parsed.rule.place(diagnostic));
             }
         }
         if query.is_some() && checked.is_none() && !run.findings.iter().any(|finding| finding.diagnostic.is_error()) {

@@ -87,6 +87,14 @@ impl Streams {
         self.get(id).map_or("", |stream| &stream.name)
     }
 
+    /// The rule that makes it, by its place in the plan.
+    pub(super) fn rule(&self, id: StreamId) -> Option<u32> {
+        match self.get(id)?.origin {
+            StreamOrigin::Rule(rule) => Some(rule),
+            StreamOrigin::Source => None,
+        }
+    }
+
     /// How far it is from the sources.
     pub(super) fn level(&self, id: StreamId) -> u32 {
         self.get(id).map_or(0, |stream| stream.level)
