@@ -214,8 +214,6 @@ fn bridge() -> Vec<String> {
 fn play(expr: &str) -> Vec<(String, String, i64)> {
     let scene = Scene::pings(&rule_file(&[REGIONS, SAID, ("alert", "Followed", expr)]), vec![bridge()]);
     let lines = scene.play(&Mode::default());
-        println!("{} {}", s["key"], s["measures"]);
-    }
     let all = alerts(&lines, "Followed").into_iter();
     let minute = |alert: &Value| geocep::model::parse_time(&text(&alert["end"])).unwrap() / MINUTE;
     all.map(|alert| (text(&alert["key"]["region"]), text(&alert["measures"]["x"]), minute(&alert))).collect()

@@ -7,7 +7,7 @@ use super::{
     buffer::Buffer,
     heap,
     program::Program,
-    state::{KeyState, NEVER, NONE, Run, START, Scratch},
+    state::{KeyState, NEVER, NONE, Run, Scratch},
 };
 use crate::model::{EventId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,17 +23,20 @@ impl Program {
         let mut next = std::mem::take(&mut scratch.next);
         next.clear();
         next.extend_from_slice(&state.runs);
-        if next.is_empty() {
-            next.push(START);
-        }
-        let mut known: BTreeSet<_> = next.iter().map(identity).collect();
+        // How often each is there: a pattern may have led to the same place in two ways.
+        let mut known: BTreeMap<_, usize> = BTreeMap::new();
+        next.iter().for_each(|run| *known.entry(identity(run)).or_default() += 1);
         let mut places = Places::of(&state.buffer, &state.runs);
         for other in from {
-            let mut moved = BTreeMap::new();
-            for run in other.runs.iter().filter(|run| run.node != NONE) {
+            let (mut moved, mut seen) = (BTreeMap::new(), BTreeMap::new());
+            // The match that has not begun is there once, too.
+            for run in &other.runs {
                 let node = places.adopt(&mut state.buffer, &other.buffer, run.node, &mut moved);
                 let run = Run { node, ..*run };
-                if known.insert(identity(&run)) {
+                let (known, seen) = (known.entry(identity(&run)).or_default(), seen.entry(identity(&run)).or_insert(0));
+                *seen += 1;
+                if *seen > *known {
+                    *known = *seen;
                     state.buffer.retain(node);
                     heap::push(&mut next, run);
                 }
