@@ -164,6 +164,11 @@ fn mixture() -> Scene {
         ),
         (
             "alert",
+            "Escalates",
+            "FROM fast, Escalates\nPARTITION BY id\nPATTERN a -> b{2} STRICT\nWITHIN 20 min\nDEFINE a AS level IS NULL, b AS coalesce(level, 0) <= coalesce(prev(level), 0) + 1\nMEASURES coalesce(max(b.level), 0) + 1 AS level\nFEEDBACK 2",
+        ),
+        (
+            "alert",
             "Followed",
             "FROM crowds\nWHERE size < 100\nPARTITION BY district, region FOLLOW parents\nPATTERN a ->> b -> !c FOR 1 min\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser, c AS n > 2 * b.n\nMEASURES a.region AS was, b.size AS size\nAFTER MATCH NO SKIP",
         ),

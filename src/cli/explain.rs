@@ -183,7 +183,8 @@ fn reach(alternatives: &[String], stream: &str) -> String {
 /// The rule, the rules that it reads, and so on down to the sources with the fields read of them.
 fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
     let mut steps = vec![rule.name.clone()];
-    let mut at: Vec<StreamId> = rule.inputs.iter().map(|input| input.stream).collect();
+    let others = rule.inputs.iter().enumerate().filter(|(input, _)| !rule.is_own(*input));
+    let mut at: Vec<StreamId> = others.map(|(_, input)| input.stream).collect();
     // A DAG: each round goes down a level, so this ends.
     while !at.is_empty() {
         at.sort();
@@ -199,7 +200,8 @@ fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
                 StreamOrigin::Rule(rule) => {
                     names.push(stream.name.clone());
                     let inputs = plan.rules.get(rule as usize).map(|rule| rule.inputs.as_slice()).unwrap_or_default();
-                    next.extend(inputs.iter().map(|input| input.stream));
+                    // A rule may read itself.
+                    next.extend(inputs.iter().map(|input| input.stream).filter(|read| !at.contains(read)));
                 }
             }
         }

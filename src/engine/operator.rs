@@ -1,5 +1,6 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod feeding;
 mod following;
 mod instant;
 mod passing;
@@ -91,6 +92,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
+    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    unfed: u64,
 }
 
 /// When an event is, for a kernel.
@@ -136,6 +139,7 @@ impl<K: Kernel> KeyedOperator<K> {
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            unfed: 0,
             rule,
         }
     }
@@ -236,7 +240,9 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Takes an event that nothing of its instant comes before any more.
     fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.passing.is_some() {
+        if let Some(feedback) = self.rule.feedback {
+            self.step_feeding((feedback, input), event, key, out);
+        } else if self.passing.is_some() {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
@@ -360,7 +366,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch)
+        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

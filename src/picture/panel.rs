@@ -67,7 +67,11 @@ pub fn panels(title: &str, map: &Map, backdrop: &Backdrop, columns: usize, panel
         svg.text((corner.0, corner.1 - 6.0), "fill=\"#555\"", &caption);
         if !panel.notices.is_empty() {
             let style = format!("fill=\"{}\" font-weight=\"700\"", notice::INK);
-            svg.text((corner.0 + width(&caption) + 10.0, corner.1 - 6.0), &style, &notice::caption(&panel.notices));
+            svg.text(
+                (corner.0 + width(&caption) * 1.15 + 12.0, corner.1 - 6.0),
+                &style,
+                &notice::caption(&panel.notices),
+            );
         }
         let [x, y, w, h] = [corner.0, corner.1, wide, high].map(number);
         // Within an element of its own nothing is drawn past the edge.

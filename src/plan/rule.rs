@@ -1,8 +1,8 @@
 //! A rule and the streams between rules.
 
 use super::{
-    Aggregate, Baseline, Cluster, Element, Follow, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window,
-    WindowKind,
+    Aggregate, Baseline, Cluster, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan, Unnest,
+    Window, WindowKind,
 };
 use crate::{
     expr::{Expr, Node},
@@ -88,6 +88,8 @@ pub struct Rule {
     pub through: Option<Through>,
     /// FOLLOW, if the rule has it; then it is a pattern.
     pub follow: Option<Follow>,
+    /// FEEDBACK, if the rule reads its own stream; then it is a filter or a pattern.
+    pub feedback: Option<Feedback>,
     /// UNNEST, if the rule has it; then it is a filter.
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
@@ -127,6 +129,11 @@ pub struct Limits {
 }
 
 impl Rule {
+    /// Whether an input is the rule's own stream: its events come from the rule and not from others.
+    pub fn is_own(&self, input: usize) -> bool {
+        self.feedback.is_some_and(|feedback| usize::from(feedback.input) == input)
+    }
+
     /// How many events of its partition the rule looks back at most; 0: it looks at no previous event.
     pub fn looks_back(&self) -> u16 {
         let deepest = Cell::new(0);

@@ -4,6 +4,7 @@ use super::{
     catalog::Catalog,
     cluster,
     compile::{Compiler, Site},
+    feedback,
     fence::fence_function,
     filter, follow, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
@@ -152,6 +153,7 @@ fn clauses<'a>(
         through_key(scope, clause);
     }
     follow::clause(scope, query);
+    feedback::clause(scope, query, &rule.name);
     let parts = match &mut joined {
         Some(joined) => std::mem::take(&mut joined.parts),
         None => filter::where_parts(scope, query.where_.as_ref()),
@@ -237,6 +239,7 @@ fn clauses<'a>(
             .collect(),
         through: through?,
         follow: None,
+        feedback: None,
         unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         baselines: super::baseline::baselines(scope),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// One stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) name: String,
     /// The row so far.
@@ -22,7 +22,7 @@ pub(super) struct Stream {
 }
 
 /// All streams; the index is the [`StreamId`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     streams: Vec<Stream>,
 }
@@ -71,6 +71,18 @@ impl Streams {
             level,
             read: BTreeSet::new(),
         });
+    }
+
+    /// Tells how far the stream of a rule that reads it is from the sources.
+    pub(super) fn set_level(&mut self, id: StreamId, level: u32) {
+        if let Some(stream) = self.streams.get_mut(id.0 as usize) {
+            stream.level = level;
+        }
+    }
+
+    /// The row so far.
+    pub(super) fn schema(&self, id: StreamId) -> Option<&Schema> {
+        self.get(id).map(|stream| &stream.schema)
     }
 
     /// The stream of this name.
