@@ -75,6 +75,12 @@ pub(super) trait Kernel: Send + Sync {
     }
     /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
     fn migrate(&self, _: &[bool], _: &mut Self::State) {}
+    /// The number of the key's next event, in an order that is the same for all keys that take over from one another.
+    fn number(&self, _: &mut Self::State, _: u64) {}
+    /// Takes over what the states of other keys hold open, beside what its own does.
+    fn inherit(&self, _: &mut Self::State, _: &mut Self::Scratch, _: &[&Self::State]) {}
+    /// Other keys have taken over what the state held open before this instant.
+    fn retire(&self, _: &mut Self::State, _now_ms: TimeMs) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
     /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
@@ -193,7 +199,16 @@ kernel!(
     |_, state| state.deadline(),
     |scratch| std::mem::take(&mut scratch.counts).shed,
     pattern::Program::migration,
-    |program, migration, state| state.migrate(program, migration)
+    |program, migration, state| state.migrate(program, migration),
+    fn number(&self, state: &mut pattern::KeyState, number: u64) {
+        state.number(number);
+    },
+    fn inherit(&self, state: &mut pattern::KeyState, scratch: &mut pattern::Scratch, from: &[&pattern::KeyState]) {
+        pattern::Program::inherit(self, state, scratch, from);
+    },
+    fn retire(&self, state: &mut pattern::KeyState, now_ms: TimeMs) {
+        state.retire(now_ms);
+    }
 );
 // Windows and aggregates are the same where the plan says that a state may go on.
 kernel!(

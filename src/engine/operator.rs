@@ -1,5 +1,7 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod feeding;
+mod following;
 mod instant;
 mod passing;
 
@@ -83,13 +85,15 @@ pub(super) struct KeyedOperator<K: Kernel> {
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
     pub(super) waiting: Vec<Output>,
-    /// Events of the instant at hand: only where the rule orders them.
+    /// Events of the instant at hand: only where the rule orders or follows them.
     pub(super) instant: Vec<Unordered>,
     /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
     pub(super) open: usize,
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
+    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    unfed: u64,
 }
 
 /// When an event is, for a kernel.
@@ -97,6 +101,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
 enum When {
     /// At its own time.
     OnTime,
+    /// The same, as the event with this number.
+    Numbered(u64),
     /// As of when it was found to be late.
     Late(TimeMs),
 }
@@ -133,6 +139,7 @@ impl<K: Kernel> KeyedOperator<K> {
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            unfed: 0,
             rule,
         }
     }
@@ -186,6 +193,10 @@ impl<K: Kernel> KeyedOperator<K> {
             let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
             match (when, self.wall_ms) {
                 (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (When::Numbered(number), None) => {
+                    self.kernel.number(state, number);
+                    self.kernel.step(state, scratch, input, &env, emissions);
+                }
                 (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
                 (When::Late(found_ms), None) => {
                     self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
@@ -229,7 +240,9 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Takes an event that nothing of its instant comes before any more.
     fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.passing.is_some() {
+        if let Some(feedback) = self.rule.feedback {
+            self.step_feeding((feedback, input), event, key, out);
+        } else if self.passing.is_some() {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
@@ -275,7 +288,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty()) {
+        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
@@ -353,7 +366,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch)
+        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -45,6 +45,7 @@ mod graph;
 mod group;
 mod growth;
 mod heap;
+mod inherit;
 mod item;
 mod migrate;
 mod never;

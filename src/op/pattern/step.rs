@@ -72,7 +72,7 @@ impl Program {
 
     /// Where there are too many partial matches, drops those that began first, an eighth more than needed so that it is not
     /// due again with the next event.
-    fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
+    pub(super) fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
         let many = scratch.next.len() + state.finished.len() > self.limit + 1;
         let large = state.buffer.len() > self.limit.saturating_mul(EVENTS_PER_MATCH);
         if !many && !large {
