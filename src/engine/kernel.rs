@@ -63,6 +63,10 @@ pub(super) trait Kernel: Send + Sync {
     fn deadline(&self, state: &Self::State) -> Option<TimeMs>;
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
+    /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.
+    fn clear(&self, _: &mut Self::State) -> bool {
+        false
+    }
     /// Writes the state.
     fn save(&self, state: &Self::State, writer: &mut Writer);
     /// Reads a state.
@@ -193,7 +197,11 @@ kernel!(
     |_, state| state.deadline(),
     |scratch| std::mem::take(&mut scratch.counts).shed,
     pattern::Program::migration,
-    |program, migration, state| state.migrate(program, migration)
+    |program, migration, state| state.migrate(program, migration),
+    fn clear(&self, state: &mut pattern::KeyState) -> bool {
+        state.clear();
+        true
+    }
 );
 // Windows and aggregates are the same where the plan says that a state may go on.
 kernel!(
