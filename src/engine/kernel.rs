@@ -63,6 +63,10 @@ pub(super) trait Kernel: Send + Sync {
     fn deadline(&self, state: &Self::State) -> Option<TimeMs>;
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
+    /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.
+    fn clear(&self, _: &mut Self::State) -> bool {
+        false
+    }
     /// Writes the state.
     fn save(&self, state: &Self::State, writer: &mut Writer);
     /// Reads a state.
@@ -208,6 +212,10 @@ kernel!(
     },
     fn retire(&self, state: &mut pattern::KeyState, now_ms: TimeMs) {
         state.retire(now_ms);
+    },
+    fn clear(&self, state: &mut pattern::KeyState) -> bool {
+        state.clear();
+        true
     }
 );
 // Windows and aggregates are the same where the plan says that a state may go on.

@@ -8,7 +8,6 @@ mod passing;
 use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
-    histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
@@ -79,7 +78,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
     pub(super) passing: Option<Passing>,
-    blank: Option<Partition<K::State>>,
+    /// Partitions that hold nothing, with memory that was used before.
+    blanks: Vec<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
@@ -95,6 +95,9 @@ pub(super) struct KeyedOperator<K: Kernel> {
     /// Outputs that were not fed back, because a bound was reached, since that was last asked.
     unfed: u64,
 }
+
+/// So many blank partitions are kept.
+const BLANKS_MAX: usize = 64;
 
 /// When an event is, for a kernel.
 #[derive(Clone, Copy)]
@@ -129,7 +132,7 @@ impl<K: Kernel> KeyedOperator<K> {
             groups,
             partitions: Keyed::new(groups),
             passing,
-            blank: None,
+            blanks: Vec::new(),
             scratch: K::Scratch::default(),
             computed: (0..computed).map(|_| OnceCell::new()).collect(),
             emissions: Vec::new(),
@@ -156,21 +159,19 @@ impl<K: Kernel> KeyedOperator<K> {
     ) {
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let place = self.partitions.find(group, key);
-        let mut blank = None;
+        if place.is_none() && self.blanks.is_empty() {
+            self.blanks.push(Partition::new(self.kernel.blank()));
+        }
         let partition = match place {
             Some(place) => match self.partitions.entry(place) {
                 Some(entry) => &mut entry.state,
                 None => return,
             },
-            None => blank.insert(match self.blank.take() {
-                Some(partition) => partition,
-                None => Partition {
-                    previous: None,
-                    older: None,
-                    histories: Histories::default(),
-                    kernel: self.kernel.blank(),
-                },
-            }),
+            // Most events of keys without state leave none: the blank stays where it is.
+            None => match self.blanks.last_mut() {
+                Some(blank) => blank,
+                None => return,
+            },
         };
         let was_open = self.kernel.open(&partition.kernel);
         let previous = partition.previous.take();
@@ -187,8 +188,13 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
-        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
+        let usual;
+        let env = if self.rule.baselines.is_empty() {
+            env
+        } else {
+            usual = partition.histories.usual(&self.rule.baselines, input, &env);
+            Env { extra: &usual, ..env }
+        };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
             match (when, self.wall_ms) {
@@ -214,27 +220,30 @@ impl<K: Kernel> KeyedOperator<K> {
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..);
-        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
-        match self.rule.clock {
-            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
-            _ => out.extend(outputs),
+        if !self.emissions.is_empty() {
+            let outputs = self.emissions.drain(..);
+            let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
+            match self.rule.clock {
+                ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
+                _ => out.extend(outputs),
+            }
         }
 
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
-        match (place, blank) {
-            (Some(place), _) if idle => self.partitions.remove(place),
-            (Some(place), _) => self.partitions.schedule(place, deadline_ms),
-            (None, Some(partition)) if idle => self.blank = Some(partition),
-            (None, Some(partition)) => {
-                if let Some(place) = self.partitions.insert(group, key.clone(), partition) {
+        match place {
+            Some(place) if idle => self.forget(place),
+            Some(place) => self.partitions.schedule(place, deadline_ms),
+            None if idle => {}
+            None => {
+                if let Some(partition) = self.blanks.pop()
+                    && let Some(place) = self.partitions.insert(group, key.clone(), partition)
+                {
                     self.partitions.schedule(place, deadline_ms);
                 }
             }
-            (None, None) => {}
         }
     }
 
@@ -247,6 +256,16 @@ impl<K: Kernel> KeyedOperator<K> {
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
             self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
+        }
+    }
+
+    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
+    fn forget(&mut self, place: Place) {
+        if let Some(mut entry) = self.partitions.remove(place)
+            && self.blanks.len() < BLANKS_MAX
+            && self.kernel.clear(&mut entry.state.kernel)
+        {
+            self.blanks.push(Partition::new(entry.state.kernel));
         }
     }
 
@@ -279,7 +298,7 @@ impl<K: Kernel> KeyedOperator<K> {
             _ => out.extend(outputs),
         }
         if idle {
-            self.partitions.remove(place);
+            self.forget(place);
         } else {
             self.partitions.schedule(place, deadline_ms);
         }

@@ -36,6 +36,7 @@ mod builder;
 mod chain;
 mod class;
 mod compact;
+mod decide;
 mod describe;
 mod edge;
 mod emit;
