@@ -8,6 +8,7 @@ use super::{
     output::{Moment, Output},
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Arrived, Routed, Shard},
+    state::{BackendError, Spilling},
     timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
@@ -124,6 +125,8 @@ pub struct Engine {
     pub(super) wall_ms: TimeMs,
     /// How many cuts there were.
     pub(super) barrier: u64,
+    /// Where keys go that memory is too small for; else all stay.
+    pub(super) spilling: Option<Spilling>,
 }
 
 impl Engine {
@@ -226,6 +229,7 @@ impl Engine {
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
             barrier: 0,
+            spilling: None,
             compiled,
             options,
             plan,
@@ -258,8 +262,24 @@ impl Engine {
         self.world = world;
     }
 
+    /// Puts keys into this store from now on, where they are more than stay in memory. Before the first event, and before a state is
+    /// taken over.
+    pub fn spill_to(&mut self, spilling: Spilling) {
+        self.spilling = Some(spilling);
+        self.shards = self.blank_shards();
+    }
+
+    /// Why this core is of no use any more, if so: keys that are in the store can't be read. It puts out nothing, and its cuts are errors;
+    /// the last checkpoint has what was.
+    pub fn fault(&self) -> Option<&BackendError> {
+        self.spilling.as_ref().and_then(Spilling::fault)
+    }
+
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
+        if self.fault().is_some() {
+            self.ready.clear();
+        }
         out.append(&mut self.ready);
     }
 
@@ -434,7 +454,10 @@ impl Engine {
     /// Shards without state.
     pub(super) fn blank_shards(&self) -> Vec<Shard> {
         let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
-        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
+        for shard in &mut shards {
+            shard.set_world(&self.world);
+            self.spilling.iter().for_each(|spilling| shard.spill_to(spilling, self.options.shards));
+        }
         shards
     }
 }
