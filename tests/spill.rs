@@ -36,7 +36,11 @@ const RULES: &[(&str, &str, &str)] = &[
         "Session",
         "FROM pings\nPARTITION BY id\nWINDOW SESSION GAP 40 s MAX 2 min\nMEASURES count(*) AS n\nEMIT EVERY 30 s",
     ),
-    ("alert", "Latest", "FROM pings\nLATEST BY id MAX AGE 45 s\nMEASURES speed\nHAVING speed > 20 km/h\nEMIT EVERY 20 s"),
+    (
+        "alert",
+        "Latest",
+        "FROM pings\nLATEST BY id MAX AGE 45 s\nMEASURES speed\nHAVING speed > 20 km/h\nEMIT EVERY 20 s",
+    ),
     (
         "alert",
         "Alone",
@@ -177,7 +181,8 @@ fn what_is_saved_and_cut_is_the_same_and_a_group_whose_keys_only_went_is_no_othe
 #[test]
 fn rules_that_change_take_what_is_in_the_store_with_them() {
     let scene = own();
-    let (rules, edited) = (rule_file(RULES), rule_file(RULES).replace("b AS speed < avg(speed), c AS", "b AS speed <= avg(speed), c AS"));
+    let (rules, edited) =
+        (rule_file(RULES), rule_file(RULES).replace("b AS speed < avg(speed), c AS", "b AS speed <= avg(speed), c AS"));
     assert_ne!(rules, edited);
     let play = |spilling: Option<&Spilling>| {
         let mut play = Play::new(&scene, 2, spilling);

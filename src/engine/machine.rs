@@ -6,9 +6,10 @@ use super::{
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
     output::{Moment, Output},
+    relief::new_shards,
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Arrived, Routed, Shard},
-    state::{BackendError, Spilling},
+    state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
@@ -262,19 +263,6 @@ impl Engine {
         self.world = world;
     }
 
-    /// Puts keys into this store from now on, where they are more than stay in memory. Before the first event, and before a state is
-    /// taken over.
-    pub fn spill_to(&mut self, spilling: Spilling) {
-        self.spilling = Some(spilling);
-        self.shards = self.blank_shards();
-    }
-
-    /// Why this core is of no use any more, if so: keys that are in the store can't be read. It puts out nothing, and its cuts are errors;
-    /// the last checkpoint has what was.
-    pub fn fault(&self) -> Option<&BackendError> {
-        self.spilling.as_ref().and_then(Spilling::fault)
-    }
-
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
         if self.fault().is_some() {
@@ -450,19 +438,4 @@ impl Engine {
             self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
         }
     }
-
-    /// Shards without state.
-    pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
-        for shard in &mut shards {
-            shard.set_world(&self.world);
-            self.spilling.iter().for_each(|spilling| shard.spill_to(spilling, self.options.shards));
-        }
-        shards
-    }
-}
-
-fn new_shards(compiled: &[Compiled], level_of: &[u32], count: u32) -> Vec<Shard> {
-    let of_shard = |_| Shard::new(compiled.iter().map(Compiled::operator).collect(), level_of.to_vec());
-    (0..count).map(of_shard).collect()
 }

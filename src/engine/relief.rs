@@ -1,6 +1,12 @@
-//! A shard's memory: how many keys are in it, and who puts some away when they are too many.
+//! How much of a state is in memory: how many keys a shard has, and who puts some away when they are too many.
 
-use super::{operator::Operator, state::Spilling};
+use super::{
+    compile::Compiled,
+    machine::Engine,
+    operator::Operator,
+    shard::Shard,
+    state::{BackendError, Spilling},
+};
 
 /// Keys that a rule puts away before it is another one's turn.
 const TURN: usize = 256;
@@ -63,4 +69,34 @@ impl Relief {
             self.look(rule, operators);
         }
     }
+}
+
+impl Engine {
+    /// Puts keys into this store from now on, where they are more than stay in memory. Before the first event, and before a state is
+    /// taken over.
+    pub fn spill_to(&mut self, spilling: Spilling) {
+        self.spilling = Some(spilling);
+        self.shards = self.blank_shards();
+    }
+
+    /// Why this core is of no use any more, if so: keys that are in the store can't be read. It puts out nothing, and its cuts are errors;
+    /// the last checkpoint has what was.
+    pub fn fault(&self) -> Option<&BackendError> {
+        self.spilling.as_ref().and_then(Spilling::fault)
+    }
+
+    /// Shards without state.
+    pub(super) fn blank_shards(&self) -> Vec<Shard> {
+        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
+        for shard in &mut shards {
+            shard.set_world(&self.world);
+            self.spilling.iter().for_each(|spilling| shard.spill_to(spilling, self.options.shards));
+        }
+        shards
+    }
+}
+
+pub(super) fn new_shards(compiled: &[Compiled], level_of: &[u32], count: u32) -> Vec<Shard> {
+    let of_shard = |_| Shard::new(compiled.iter().map(Compiled::operator).collect(), level_of.to_vec());
+    (0..count).map(of_shard).collect()
 }

@@ -283,7 +283,9 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             for (key, loaded) in entries {
                 match loaded {
                     Ok((partition, _)) => self.migrate_key(&migration, KeyGroup(group), key, partition),
-                    Err(error) => self.note(Err(BackendError::Lost { what: format!("what was written of a key: {error}") })),
+                    Err(error) => {
+                        self.note(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
+                    }
                 }
             }
             self.keep_here(keys);

@@ -5,8 +5,8 @@ use super::{
     output::{Moment, Output},
     partition::Frozen,
     relief::Relief,
-    state::Spilling,
     route::Subscription,
+    state::Spilling,
 };
 use crate::{
     expr::World,

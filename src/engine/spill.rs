@@ -5,16 +5,18 @@
 //!
 //! Which key goes is decided by second chance: a hand goes round over the table, and takes those that nothing has touched since it came by.
 
+mod frozen;
+mod record;
+
+pub(super) use self::frozen::FrozenSpill;
+use self::record::{entries_of, lost, put_entry};
 use super::{
     keyed::{Keyed, Place},
-    state::{BackendError, ColdId, Spilling, StateSnapshot},
+    state::{BackendError, ColdId, Spilling},
 };
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the states of a table are written, and when they are due.
 pub(super) trait Codec<S> {
@@ -63,27 +65,6 @@ fn bucket_of(key: &Key) -> u32 {
 /// The set's tags are the high bits of its hash.
 fn spread(bucket: u32) -> u64 {
     u64::from(bucket).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-fn lost(error: &DecodeError) -> BackendError {
-    BackendError::Lost { what: format!("what was written of a key: {error}") }
-}
-
-fn put_entry<S>(key: &Key, state: &S, codec: &impl Codec<S>, record: &mut Writer) {
-    record.key(key);
-    let mut writer = Writer::new();
-    codec.save(state, &mut writer);
-    record.bytes(&writer.into_bytes());
-}
-
-/// The keys of a record with the bytes of their states.
-pub(super) fn entries_of(record: &[u8]) -> Result<Vec<(Key, &[u8])>, DecodeError> {
-    let mut reader = Reader::new(record);
-    let mut entries = Vec::new();
-    while !reader.is_done() {
-        entries.push((reader.key()?, reader.bytes()?));
-    }
-    Ok(entries)
 }
 
 impl Spill {
@@ -210,7 +191,9 @@ impl Spill {
                 self.timers.remove(&(deadline_ms, group, bucket));
             }
             if keyed.find(KeyGroup(group), key).is_some() {
-                return Err(BackendError::Lost { what: format!("which state of a key of group {group} is its latest") });
+                return Err(BackendError::Lost {
+                    what: format!("which state of a key of group {group} is its latest"),
+                });
             }
             if let Some(place) = keyed.insert(KeyGroup(group), key.clone(), state) {
                 keyed.schedule(place, deadline_ms);
@@ -353,91 +336,5 @@ impl Spill {
     /// How the store is used.
     pub(super) fn use_of(&self) -> &Spilling {
         &self.use_of
-    }
-}
-
-/// A table's part of the store as it was.
-#[derive(Debug)]
-pub(super) struct FrozenSpill {
-    owner: u32,
-    use_of: Spilling,
-    /// Groups with the barrier since which they are as they are, and how many of their keys are in the store.
-    groups: Vec<(u32, u64, u32)>,
-    stale: BTreeSet<(u32, u32)>,
-    snapshot: Option<Arc<dyn StateSnapshot>>,
-}
-
-/// A key's state: here, or as bytes.
-enum State<'a, S> {
-    Here(&'a S),
-    Bytes(Vec<u8>),
-}
-
-impl FrozenSpill {
-    /// The groups that have or had keys, ascending, and of each the barrier since which it is as it is.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.groups.iter().map(|&(group, since, _)| (group, since))
-    }
-
-    /// Whether a group is among them.
-    pub(super) fn has(&self, group: u32) -> bool {
-        self.groups.binary_search_by_key(&group, |&(group, ..)| group).is_ok()
-    }
-
-    /// How many keys of a group are in the store.
-    pub(super) fn keys(&self, group: u32) -> usize {
-        let at = self.groups.binary_search_by_key(&group, |&(group, ..)| group);
-        at.ok().and_then(|at| self.groups.get(at)).map_or(0, |&(.., keys)| keys as usize)
-    }
-
-    /// Tells a group's keys that are in the store, with the bytes of their states.
-    ///
-    /// # Errors
-    /// The store can't be read, or has lost something.
-    pub(super) fn each(&self, group: u32, tell: &mut dyn FnMut(Key, &[u8])) -> Result<(), BackendError> {
-        let expected = self.keys(group);
-        let Some(snapshot) = self.snapshot.as_ref().filter(|_| expected > 0) else { return Ok(()) };
-        let mut found = 0;
-        snapshot.group(self.owner, group, &mut |bucket, record| {
-            if !self.stale.contains(&(group, bucket)) {
-                for (key, bytes) in entries_of(record).map_err(|error| lost(&error))? {
-                    found += 1;
-                    tell(key, bytes);
-                }
-            }
-            Ok(())
-        })?;
-        if found == expected {
-            return Ok(());
-        }
-        Err(BackendError::Lost { what: format!("keys of group {group}: it has {found} of {expected}") })
-    }
-
-    /// Writes a group's keys, those of `here` and those in the store, as a table writes them all: in order.
-    ///
-    /// # Errors
-    /// The store can't be read, or has lost something, now or before: then what the core has isn't what it should be.
-    pub(super) fn save<'a, S: 'a>(
-        &self,
-        group: u32,
-        here: impl IntoIterator<Item = (&'a Key, &'a S)>,
-        codec: &impl Codec<S>,
-        writer: &mut Writer,
-    ) -> Result<(), BackendError> {
-        if let Some(fault) = self.use_of.fault() {
-            return Err(fault.clone());
-        }
-        let mut all: Vec<(Key, State<'_, S>)> =
-            here.into_iter().map(|(key, state)| (key.clone(), State::Here(state))).collect();
-        self.each(group, &mut |key, bytes| all.push((key, State::Bytes(bytes.to_vec()))))?;
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for (key, state) in &all {
-            writer.key(key);
-            match state {
-                State::Here(state) => codec.save(state, writer),
-                State::Bytes(bytes) => writer.raw(bytes),
-            }
-        }
-        Ok(())
     }
 }

@@ -67,4 +67,3 @@ impl Place {
         self.slot as usize
     }
 }
-

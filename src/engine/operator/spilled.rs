@@ -92,10 +92,7 @@ pub(super) fn mark(spill: &mut Option<Box<Spill>>, place: Place) {
 }
 
 /// Where a key that is read belongs, for who notes which groups change.
-pub(super) fn noting(
-    spill: &mut Option<Box<Spill>>,
-    home: Home<'_>,
-) -> impl Fn(&Key) -> Option<KeyGroup> {
+pub(super) fn noting(spill: &mut Option<Box<Spill>>, home: Home<'_>) -> impl Fn(&Key) -> Option<KeyGroup> {
     let spill = RefCell::new(spill.as_deref_mut());
     move |key| {
         let group = home(key)?;

@@ -28,7 +28,23 @@ pub struct SpillStore {
     database: Database,
     records: Keyspace,
     path: PathBuf,
+    /// The last to go.
+    _scratch: Scratch,
+}
+
+/// A directory that is this process's.
+struct Scratch {
+    path: PathBuf,
     _lock: File,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What can't be removed is removed by the next one.
+        let _ = fs::remove_dir_all(self.path.join(FILES));
+        let _ = fs::remove_file(self.path.join(LOCK));
+        let _ = fs::remove_dir(&self.path);
+    }
 }
 
 impl fmt::Debug for SpillStore {
@@ -81,6 +97,7 @@ impl SpillStore {
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(wrong(error)),
         }
+        let scratch = Scratch { path: path.to_owned(), _lock: lock };
         let files = path.join(FILES);
         match fs::remove_dir_all(&files) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
@@ -97,7 +114,7 @@ impl SpillStore {
                 .filter_block_pinning_policy(PinningPolicy::all(false))
         };
         let records = database.keyspace("records", options).map_err(wrong)?;
-        Ok(Self { database, records, path: path.to_owned(), _lock: lock })
+        Ok(Self { database, records, path: path.to_owned(), _scratch: scratch })
     }
 
     fn wrong(&self, error: &fjall::Error) -> BackendError {

@@ -20,6 +20,7 @@ mod quiet;
 mod report;
 mod service;
 mod state;
+mod store;
 mod tables;
 
 pub use service::{Daemon, DaemonError};

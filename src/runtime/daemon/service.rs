@@ -12,10 +12,11 @@ use super::{
     quiet::Quiet,
     report::Report,
     state::Found,
+    store::{self, Store},
     tables::Tables,
 };
 use crate::{
-    engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
+    engine::{CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError},
         source::SourceError,
@@ -111,6 +112,7 @@ pub struct Daemon {
     session: Session,
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
+    spilling: Option<Spilling>,
     alerts: Vec<Box<dyn Sink>>,
     shadow: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
@@ -137,6 +139,8 @@ impl Daemon {
         let read: Vec<&str> =
             project.plan.streams.iter().filter(is_source).map(|stream| stream.name.as_str()).collect();
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
+        let spilling =
+            store::open(&project.config.state, &mut session).map_err(|error| DaemonError::State(error.to_string()))?;
         let found = Found::open(&project.config, &read, &options, &mut session, &telemetry)
             .map_err(|error| DaemonError::State(error.to_string()))?;
         let mut sources = Vec::new();
@@ -170,7 +174,21 @@ impl Daemon {
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
         let swaps = None;
-        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, shadow, late, dead, swaps })
+        Ok(Self {
+            project,
+            schemas,
+            telemetry,
+            clock,
+            session,
+            sources,
+            found,
+            spilling,
+            alerts,
+            shadow,
+            late,
+            dead,
+            swaps,
+        })
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
@@ -244,6 +262,7 @@ impl Daemon {
             swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
             keeper,
+            store: self.spilling.map(|spilling| Store::watch(spilling, &self.telemetry)),
             places,
             session: self.session,
         };

@@ -18,6 +18,7 @@ use super::{
     pulse::{self, Pulse},
     register::{Counters, Gauges, Labels, Register},
     rules::RuleStatus,
+    store::StoreFigures,
 };
 use crate::{model::TimeMs, runtime::clock::Clock};
 
@@ -48,6 +49,7 @@ pub struct Telemetry {
     sink_errors: Counters,
     processing: Histogram,
     checkpoints: CheckpointFigures,
+    store: StoreFigures,
     reloads: Counters,
     reload_ok: Gauge,
     rules_info: Gauges,
@@ -60,6 +62,7 @@ impl Telemetry {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let mut register = Register::new();
         let checkpoints = CheckpointFigures::new(&mut register, Arc::clone(&clock));
+        let store = StoreFigures::new(&mut register);
         let pulse = Arc::new(Pulse::new(clock, Arc::new(Health::new()), checkpoints.clone()));
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
@@ -102,6 +105,7 @@ impl Telemetry {
             sink_errors,
             processing,
             checkpoints,
+            store,
             reloads,
             reload_ok,
             rules_info,
@@ -123,6 +127,11 @@ impl Telemetry {
     /// The figures of a sink; asking again gives the same ones.
     pub fn sink(&self, sink: &str) -> SinkFigures {
         SinkFigures::new(sink, &self.sink_written, &self.sink_errors)
+    }
+
+    /// The figures of the store of states.
+    pub fn store(&self) -> &StoreFigures {
+        &self.store
     }
 
     /// The figures of checkpoints.
