@@ -3,7 +3,7 @@
 //! It is scratch space. What is durable is the checkpoint, so nothing is synced, the store begins empty, and its files go with it.
 
 use crate::engine::{BackendError, ColdId, StateBackend, StateSnapshot};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Snapshot, config::PinningPolicy};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot, config::PinningPolicy};
 use std::{
     fmt,
     fs::{self, File, TryLockError},
@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 /// What the tree may keep of its files in memory, bytes.
@@ -19,6 +20,11 @@ const CACHE: u64 = 32 << 20;
 const UNWRITTEN: u64 = 16 << 20;
 /// The journal, which nobody reads; the least that the tree allows.
 const JOURNAL: u64 = 64 << 20;
+
+/// Parts of `UNWRITTEN` that wait to be written, and files that wait to be merged: with one more of the former, and some more of the latter,
+/// the tree lets nobody write.
+const SEALED_MAX: usize = 3;
+const YOUNG_MAX: usize = 16;
 
 const LOCK: &str = "lock";
 const FILES: &str = "store";
@@ -120,6 +126,16 @@ impl SpillStore {
     fn wrong(&self, error: &fjall::Error) -> BackendError {
         failed(&self.path, in_words(error))
     }
+
+    /// Waits while the thread that writes files is behind. The tree would wait, too, but for ever where that thread has given up.
+    fn wait_for_room(&self) -> Result<(), fjall::Error> {
+        while self.records.sealed_memtable_count() >= SEALED_MAX || self.records.l0_table_count() >= YOUNG_MAX {
+            // Nothing is synced by this; it says whether an earlier write failed.
+            self.database.persist(PersistMode::Buffer)?;
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
 }
 
 impl StateBackend for SpillStore {
@@ -129,6 +145,7 @@ impl StateBackend for SpillStore {
     }
 
     fn write(&self, changes: Vec<(ColdId, Option<Vec<u8>>)>) -> Result<(), BackendError> {
+        self.wait_for_room().map_err(|error| self.wrong(&error))?;
         let mut batch = self.database.batch();
         for (id, record) in changes {
             match record {
