@@ -267,7 +267,10 @@ fn renumber_values(values: &mut [Value], fences: &FenceMap) {
 impl<K: Kernel + 'static> KeyedOperator<K> {
     /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions.
     pub(super) fn migrate_from(&mut self, mut old: Self) -> bool {
-        let Some(migration) = self.kernel.migration(&old.kernel) else { return false };
+        let Some(migration) = self.kernel.migration(&old.kernel) else {
+            old.discard();
+            return false;
+        };
         let mut spill = old.spill.take();
         let cold = spill.as_ref().map(|spill| spill.look());
         let keys = old.partitions.len();

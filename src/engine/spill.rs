@@ -259,10 +259,13 @@ impl Spill {
             }
             self.stale.clear();
             put += victims.len();
+            let mut groups: Vec<u32> = victims.iter().map(|place| place.group).collect();
+            groups.dedup();
             for place in victims {
                 let Some(entry) = keyed.take(place) else { continue };
                 self.add(place.group, bucket_of(&entry.key), codec.deadline(&entry.state));
             }
+            groups.into_iter().for_each(|group| keyed.tidy(group));
             keyed.forget_stale_timers();
         }
         Ok(Some(put))
