@@ -157,7 +157,8 @@ impl<K: Kernel> KeyedOperator<K> {
         out: &mut Vec<Output>,
     ) {
         let Some(plan) = self.rule.inputs.get(input) else { return };
-        let place = self.place(group, key);
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
         let mut blank = None;
         let partition = match place {
             Some(place) => match self.partitions.entry(place) {
