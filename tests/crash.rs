@@ -233,6 +233,13 @@ fn kill_at_random_moments(settings: &[&str]) -> Scene {
             scene.write(piece);
             thread::sleep(Duration::from_millis(scene.random(25)));
         }
+        if round == kills / 2 {
+            // Also where the machine is so busy that most die before they have done anything.
+            scene.until("a checkpoint", || !scene.checkpoints().is_empty());
+        }
+        if round == kills / 2 + 1 {
+            scene.until("that it goes on", || scene.log().contains("going on from a checkpoint"));
+        }
         if round % 5 == 4 {
             // It may not even have begun to listen to signals.
             scene.signal(&child);
