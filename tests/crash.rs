@@ -249,9 +249,9 @@ fn kill_at_random_moments(settings: &[&str]) -> Scene {
             child.wait().unwrap();
         }
     }
+    scene.finish(settings);
     let log = scene.log();
     assert!(log.contains("going on from a checkpoint"), "{log}");
-    scene.finish(settings);
     scene.assert_complete();
     assert!(scene.checkpoints().is_empty(), "a run that came to its end leaves nothing behind");
     scene

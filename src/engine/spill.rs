@@ -262,7 +262,7 @@ impl Spill {
             let mut groups: Vec<u32> = victims.iter().map(|place| place.group).collect();
             groups.dedup();
             for place in victims {
-                let Some(entry) = keyed.take(place) else { continue };
+                let Some(entry) = keyed.remove(place) else { continue };
                 self.add(place.group, bucket_of(&entry.key), codec.deadline(&entry.state));
             }
             groups.into_iter().for_each(|group| keyed.tidy(group));

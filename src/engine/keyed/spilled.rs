@@ -1,6 +1,6 @@
 //! What a table lets others do that keep some of its keys elsewhere: walk over the keys that are here, take one out, see what a group has.
 
-use super::{Entry, Frozen, Keyed, NO_TIMER, PAGE, Place, Slot, table_hash};
+use super::{Entry, Frozen, Keyed, NO_TIMER, PAGE, Place, Slot};
 use crate::model::KeyGroup;
 use std::{cmp::Reverse, sync::Arc};
 
@@ -20,18 +20,6 @@ impl<S: Clone> Keyed<S> {
     /// The entry at a place, to look at.
     pub(in crate::engine) fn look(&self, place: Place) -> Option<&Entry<S>> {
         self.peek(place)
-    }
-
-    /// Takes a key out.
-    pub(in crate::engine) fn take(&mut self, place: Place) -> Option<Entry<S>> {
-        let table = self.groups.get_mut(place.group as usize)?.get_mut()?;
-        let entry = table.get_mut(place.slot)?.take()?;
-        if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
-            found.remove();
-        }
-        table.free.push(place.slot);
-        self.len -= 1;
-        Some(entry)
     }
 
     /// Forgets timers of keys that aren't here any more, where these are the most.
@@ -106,7 +94,7 @@ mod tests {
         while let Some(place) = keyed.next_place(at) {
             at = place.next();
             if keyed.look(place).unwrap().state % 1_000 != 7 {
-                taken += keyed.take(place).map_or(0, |_| 1);
+                taken += keyed.remove(place).map_or(0, |_| 1);
             }
         }
         keyed.tidy(0);
@@ -122,7 +110,7 @@ mod tests {
         assert!(keyed.find(KeyGroup(0), &key(1_007)).is_some());
         drop(frozen);
         while let Some(place) = keyed.next_place((0, 0)) {
-            keyed.take(place);
+            keyed.remove(place);
         }
         keyed.tidy(0);
         assert!(keyed.groups[0].get().is_none());

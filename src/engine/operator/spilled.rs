@@ -138,6 +138,12 @@ impl Passing {
 }
 
 impl<K: Kernel> KeyedOperator<K> {
+    /// Where a partition's state is, if it has one: brought back if it must be. Who looks for one asks here, and not the table.
+    pub(super) fn place(&mut self, group: KeyGroup, key: &Key) -> Option<Place> {
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        find((&mut self.partitions, &mut self.spill), &codec, group, key)
+    }
+
     /// The next key that is due at or before `to_ms`, brought back if it must be.
     pub(super) fn next_due(&mut self, to_ms: TimeMs) -> Option<Place> {
         let place = self.partitions.due(to_ms);
