@@ -1,8 +1,8 @@
 //! THROUGH: positions of an entity become passages, each an event of the partition of the entity and a fence.
 
-use super::{KeyedOperator, When};
+use super::{KeyedOperator, When, spilled};
 use crate::{
-    engine::{kernel::Kernel, keyed::Keyed, output::Output},
+    engine::{kernel::Kernel, keyed::Keyed, output::Output, spill::Spill},
     expr::{Env, Nothing},
     model::{EventRef, Key, Value},
     op::through,
@@ -15,12 +15,14 @@ use std::sync::Arc;
 pub(in crate::engine) struct Passing {
     pub(super) program: through::Program,
     pub(in crate::engine) entities: Keyed<through::KeyState>,
+    /// Entities that are in the store, where there is one.
+    pub(in crate::engine) spill: Option<Box<Spill>>,
     scratch: Vec<[Value; 3]>,
 }
 
 impl Passing {
     pub(super) fn new(through: &plan::Through, groups: u32) -> Self {
-        Self { program: through::Program::new(through), entities: Keyed::new(groups), scratch: Vec::new() }
+        Self { program: through::Program::new(through), entities: Keyed::new(groups), spill: None, scratch: Vec::new() }
     }
 }
 
@@ -34,10 +36,13 @@ impl<K: Kernel> KeyedOperator<K> {
             _ => None,
         });
         let Some(passing) = self.passing.as_mut() else { return };
-        let place = match passing.entities.find(group, entity) {
+        let place = match passing.find(group, entity) {
             Some(place) => place,
             None => match passing.entities.insert(group, entity.clone(), through::KeyState::default()) {
-                Some(place) => place,
+                Some(place) => {
+                    spilled::mark(&mut passing.spill, place);
+                    place
+                }
                 None => return,
             },
         };
