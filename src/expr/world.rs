@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{
-    geo::{FenceSet, Position},
+    geo::{FenceSet, Passed, Position, Way},
     model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
@@ -95,6 +95,11 @@ impl World {
         let mut found: Vec<_> = wanted.map(|(line, _)| line).collect();
         found.dedup();
         Fences::new(set, &found)
+    }
+
+    /// The fences of a set that the way between two positions goes into or out of, ascending, of those that are there at the time.
+    pub fn passed(&self, set: u16, way: &Way, ends: (Position, Position), time_ms: TimeMs) -> Vec<Passed> {
+        self.set(set).map(|fences| fences.passed_at(way, ends, time_ms)).unwrap_or_default()
     }
 
     /// A fence's id.

@@ -38,6 +38,7 @@ mod scope;
 mod shape;
 mod streams;
 mod template;
+mod through;
 mod track;
 mod variable;
 mod walk;

@@ -9,7 +9,7 @@ use crate::{
         span::Span,
     },
     model::{StreamId, Type},
-    plan::{Aggregate, TablePlan},
+    plan::{Aggregate, Interpolate, TablePlan},
 };
 
 /// A stream of FROM.
@@ -105,6 +105,10 @@ pub(super) struct RuleScope<'a> {
     pub(super) partitioned: bool,
     /// THROUGH's set.
     pub(super) through: Option<u16>,
+    /// INTERPOLATE.
+    pub(super) interpolate: Option<Interpolate>,
+    /// Whether a condition asks what lies on the way.
+    pub(super) interpolated: bool,
     /// What UNNEST calls the element, and its type.
     pub(super) element: Option<(String, Type)>,
     pub(super) keys: Vec<KeyScope<'a>>,
