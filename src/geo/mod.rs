@@ -7,6 +7,7 @@
 mod area;
 mod border;
 mod cell;
+mod cell_cache;
 mod crossing;
 mod edge;
 mod fence;
@@ -28,6 +29,7 @@ mod shape_error;
 mod way;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
+pub use cell_cache::CellCache;
 pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};

@@ -9,6 +9,7 @@ mod geo;
 mod number;
 mod text;
 mod time;
+pub mod track;
 
 /// A function of the library.
 #[derive(Debug)]

@@ -99,7 +99,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The set that an argument names, and the fence if it is one.
-    fn fences_meant(&mut self, arg: &Expr, function: &str) -> Option<(u16, Option<Typed>)> {
+    pub(super) fn fences_meant(&mut self, arg: &Expr, function: &str) -> Option<(u16, Option<Typed>)> {
         let ExprKind::Path(path) = &arg.kind else {
             return self.error(
                 Diagnostic::new(Code::WrongType, arg.span, format!("`{function}` takes a geofence set or one fence"))
@@ -317,7 +317,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The fences of a set around the event's position, found once per event.
-    fn located(&mut self, set: u16, function: &str, span: Span) -> Option<Typed> {
+    pub(super) fn located(&mut self, set: u16, function: &str, span: Span) -> Option<Typed> {
         let (only, function) = (self.only, function.to_owned());
         let (slot, ty) = self.shared(Table::Computed, format!("{only:?}|locate {set}"), |compiler| {
             compiler.only = only;

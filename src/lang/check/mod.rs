@@ -22,6 +22,7 @@ mod key;
 mod late;
 mod latest;
 mod lookup;
+mod memory;
 mod near;
 mod once;
 mod operator;

@@ -34,6 +34,9 @@ pub const SPECIAL: &[&str] = &[
     "nearest",
     "distance_to",
     "route_deviation",
+    "dwell",
+    "stopped",
+    "teleported",
     "baseline",
     "baseline_mad",
 ];

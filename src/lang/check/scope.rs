@@ -77,6 +77,13 @@ impl Slots {
         Some(at)
     }
 
+    /// Gives a slot its expressions, which needed its number.
+    pub(super) fn fill(&mut self, slot: u16, exprs: Vec<Expr>) {
+        if let Some(place) = self.exprs.get_mut(usize::from(slot)) {
+            *place = exprs;
+        }
+    }
+
     pub(super) fn types(&self) -> Vec<Type> {
         self.types.clone()
     }
