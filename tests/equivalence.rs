@@ -44,7 +44,7 @@ fn tracks() -> Scene {
         (
             "alert",
             "Through",
-            "FROM pings INTERPOLATE THROUGH zones\nWHERE passage <> 'inside'\nPARTITION BY vehicle, fence\nPATTERN in -> out\nWITHIN 10 min\nDEFINE in AS passage = 'entered', out AS passage = 'exited'\nMEASURES in.crossed_at AS since, out.dwell AS stay",
+            "FROM pings INTERPOLATE THROUGH zones\nWHERE passage <> 'inside'\nPARTITION BY vehicle, fence\nPATTERN entry -> leave\nWITHIN 10 min\nDEFINE entry AS passage = 'entered', leave AS passage = 'exited'\nMEASURES entry.crossed_at AS since, leave.dwell AS stay",
         ),
         (
             "alert",
