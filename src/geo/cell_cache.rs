@@ -73,7 +73,7 @@ impl CellCache {
     fn miss(&self, slots: &[Slot], set: usize, place: Position, resolution: Resolution) -> Cell {
         let cell = Cell::at(place, resolution);
         let misses = self.misses.fetch_add(1, Ordering::Relaxed);
-        if misses % MISSES == 0
+        if misses.is_multiple_of(MISSES)
             && let Some(cap) = Cap::of(cell)
             && cap.holds(place.lat().to_radians(), place.lon().to_radians())
             && let Some(slot) = slots.get(set + (misses / MISSES) as usize % 2)
