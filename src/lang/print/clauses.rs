@@ -79,8 +79,9 @@ impl Printer {
             self.expr(&clause.list);
             self.optional("AS", clause.name.as_ref(), Self::name);
         }
-        if query.interpolate.is_some() {
+        if let Some(clause) = &query.interpolate {
             self.put("INTERPOLATE");
+            self.optional("MAX GAP", clause.max_gap.as_ref(), Self::quantity);
         }
     }
 

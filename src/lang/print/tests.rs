@@ -317,7 +317,7 @@ fn reading() -> impl Strategy<Value = Query> {
         prop::collection::vec(join, 0..2),
         prop::collection::vec(lookup, 0..2),
         option::weighted(0.3, unnest),
-        any::<bool>(),
+        option::of(option::of(quantity())),
     )
         .prop_map(|(from, through, near, joins, lookups, unnest, interpolate)| Query {
             span: AT,
@@ -327,7 +327,7 @@ fn reading() -> impl Strategy<Value = Query> {
             joins,
             lookups,
             unnest,
-            interpolate: interpolate.then_some(AT),
+            interpolate: interpolate.map(|max_gap| InterpolateClause { max_gap, span: AT }),
             where_: None,
             partition_by: Vec::new(),
             order_by: Vec::new(),
