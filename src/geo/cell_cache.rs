@@ -1,4 +1,4 @@
-//! The H3 cell of a position, from memory where it is sure: at some 20 ns instead of some 600.
+//! The H3 cell of a position, from memory where it is sure.
 //!
 //! Whoever is nearer to a cell's centre than its border is anywhere is in that cell. A cell's border is made of great circles, as H3 is on a sphere
 //! and straight in the gnomonic projection of each face of the icosahedron; so the greatest such cap is easily found, and 2 % are taken off
@@ -10,7 +10,8 @@
 //! a slot has a version that is odd while it is written, and who meets that goes on without. What is kept decides nothing but the time it takes.
 //!
 //! A cap covers some 87 % of its cell, and what is near a border costs a look more than without. 16,384 slots are 0.8 MB; they are
-//! made when the first cell is asked for.
+//! made when the first cell is asked for. It pays where reports come from cells that were asked for lately: for slow movers a tenth of
+//! the conversion's time (`benches/cell.rs`). For many fast movers over cells far smaller than their steps it doesn't, and costs up to a third more.
 
 use super::{Cell, Position, Resolution};
 use std::sync::{
@@ -23,7 +24,7 @@ const SETS_BITS: u32 = 13;
 /// The share of the cap that is trusted.
 const TRUSTED: f64 = 0.98;
 /// Of so many misses one looks how large the cell's cap is: near borders that would be in vain again and again.
-const MISSES: u64 = 4;
+const MISSES: u64 = 32;
 /// The side of a square at resolution 0, in degrees: the mean distance from a cell's centre to its border.
 const SIDE_DEG: f64 = 8.6;
 
@@ -273,7 +274,7 @@ mod tests {
             let place = destination(start, 77.0, f64::from(step) * 0.3);
             assert_eq!(cache.cell(place, resolution), Cell::at(place, resolution));
         }
-        assert!(cache.misses.load(Ordering::Relaxed) <= 16, "{:?}", cache.misses);
+        assert!(cache.misses.load(Ordering::Relaxed) <= 160, "{:?}", cache.misses);
     }
 
     #[test]
