@@ -27,6 +27,8 @@ pub struct Near {
     pub apart_ms: TimeMs,
     /// The grid of time at which pairs are looked at; none: at each position.
     pub every_ms: Option<TimeMs>,
+    /// Whether at each position all pairs that are together are put out, not only the entity's own.
+    pub all: bool,
     /// Who counts.
     pub on: Option<Expr>,
 }

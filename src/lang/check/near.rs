@@ -9,7 +9,7 @@ use super::{
 use crate::{
     expr::{Expr, Node},
     lang::{
-        ast::{self, ExprKind, KeyPart, Name, NearClause, Path, Quantity, Query},
+        ast::{self, EmitKind, ExprKind, KeyPart, Name, NearClause, Path, Quantity, Query},
         diag::{Code, Diagnostic, nearest},
         print::print_expr,
         span::Span,
@@ -68,7 +68,10 @@ fn other_clauses(rule: &mut RuleScope<'_>, query: &Query) -> bool {
             "a rule pairs entities or passes through fences, not both",
         ),
         (query.unnest.as_ref().map(|unnest| unnest.span), "a pair's event has no list to take apart"),
-        (query.emit.as_ref().map(|emit| emit.span), "NEAR looks at pairs at each position, or on its own grid of time"),
+        (
+            query.emit.as_ref().filter(|emit| emit.kind != EmitKind::All).map(|emit| emit.span),
+            "NEAR looks at pairs at each position, or on its own grid of time",
+        ),
         (query.once.as_ref().map(|once| once.span), "ONCE would count the outputs of all pairs as one key's"),
     ];
     let mut fine = true;
@@ -203,6 +206,13 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
                 .with_help(format!("at most {TICKS_MAX} times while it is valid")),
         );
     }
+    let all = query.emit.as_ref().filter(|emit| emit.kind == EmitKind::All);
+    if let Some(emit) = all.filter(|_| every_ms.is_some()) {
+        return rule.report_none(
+            Diagnostic::new(Code::WrongPlace, emit.span, "on a grid of time all pairs are looked at anyway")
+                .with_help("leave out EMIT ALL, or EVERY"),
+        );
+    }
     let on = match &clause.on {
         Some(on) => Some(condition(rule, on)?),
         None => None,
@@ -217,6 +227,7 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
         valid_ms,
         apart_ms: apart_ms.unwrap_or(TimeMs::MAX),
         every_ms,
+        all: all.is_some(),
         on,
     })
 }

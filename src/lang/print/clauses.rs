@@ -175,6 +175,10 @@ impl Printer {
                 self.optional("EVERY", every.as_ref(), Self::count);
                 self.optional("EXPIRE", expire.as_ref(), Self::quantity);
             }
+            WindowKind::Running { expire } => {
+                self.put("RUNNING");
+                self.optional("EXPIRE", expire.as_ref(), Self::quantity);
+            }
             WindowKind::Custom { name, args } => {
                 // In back-ticks whatever it is: one of the built-in words would be read as such.
                 self.put(&format!("`{}`", name.text));

@@ -211,6 +211,7 @@ fn window() -> impl Strategy<Value = Operator> {
         (any::<u64>(), option::of(any::<u64>()), option::of(quantity())).prop_map(|(size, every, expire)| {
             WindowKind::Count { size: spanned(size), every: every.map(spanned), expire }
         }),
+        option::of(quantity()).prop_map(|expire| WindowKind::Running { expire }),
         (name(), prop::collection::vec(expr(), 0..3)).prop_map(|(name, args)| WindowKind::Custom { name, args }),
     ];
     let jitter = prop_oneof![

@@ -21,6 +21,8 @@ struct Moment<'e> {
     now_ms: TimeMs,
     /// The clock of the timer; none: an event decides.
     clock: Option<Clock>,
+    /// Whose position it is.
+    by: Option<u32>,
     env: &'e Env<'e>,
 }
 
@@ -46,7 +48,7 @@ impl Program {
             }
             None => {
                 state.schedule(slot, after(now_ms.saturating_add(self.near.valid_ms)));
-                self.meet(state, scratch, slot, &Moment { now_ms, clock: None, env }, out);
+                self.meet(state, scratch, slot, &Moment { now_ms, clock: None, by: Some(slot), env }, out);
             }
         }
     }
@@ -65,7 +67,7 @@ impl Program {
             Some(every_ms) => {
                 // A tick is after all events of its instant.
                 while let Some(tick_ms) = state.tick_ms.filter(|tick_ms| after(*tick_ms) <= to_ms) {
-                    self.tick(state, scratch, &Moment { now_ms: tick_ms, clock: Some(clock), env }, out);
+                    self.tick(state, scratch, &Moment { now_ms: tick_ms, clock: Some(clock), by: None, env }, out);
                     let next_ms = tick_ms.checked_add(every_ms);
                     state.tick_ms = next_ms.filter(|next_ms| !state.is_idle() && *next_ms < TimeMs::MAX);
                 }
@@ -124,11 +126,54 @@ impl Program {
         }
         found.sort_unstable();
         found.dedup();
-        state.sort(&mut found);
-        for &other in &found {
-            self.judge(state, slot, other, moment, out);
+        if self.near.all {
+            self.meet_all(state, scratch, (slot, &found), moment, out);
+        } else {
+            state.sort(&mut found);
+            for &other in &found {
+                self.judge(state, slot, other, moment, out);
+            }
         }
         scratch.found = found;
+    }
+
+    /// The same, and at all pairs of others that are together.
+    fn meet_all(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        (slot, found): (u32, &[u32]),
+        moment: &Moment<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut pairs = std::mem::take(&mut scratch.pairs);
+        pairs.clear();
+        pairs.extend(found.iter().map(|other| (slot, *other)));
+        for one in (0..state.entities.len() as u32).filter(|one| *one != slot) {
+            let partners = state.get(one).into_iter().flat_map(|entity| &entity.partners);
+            pairs
+                .extend(partners.filter(|other| other.slot > one && other.slot != slot).map(|other| (one, other.slot)));
+        }
+        self.judge_in_order(state, &mut pairs, moment, out);
+        scratch.pairs = pairs;
+    }
+
+    /// Looks at pairs, in the order of their ids.
+    fn judge_in_order(
+        &self,
+        state: &mut KeyState,
+        pairs: &mut [(u32, u32)],
+        moment: &Moment<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let order = |&(x, y): &(u32, u32)| {
+            let (x, y) = (state.order(x), state.order(y));
+            if x <= y { (x, y) } else { (y, x) }
+        };
+        pairs.sort_by(|x, y| order(x).cmp(&order(y)));
+        for &(x, y) in &*pairs {
+            self.judge(state, x, y, moment, out);
+        }
     }
 
     /// Those in reach of an entity, by the straight line.
@@ -163,14 +208,7 @@ impl Program {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let order = |&(x, y): &(u32, u32)| {
-            let (x, y) = (state.order(x), state.order(y));
-            if x <= y { (x, y) } else { (y, x) }
-        };
-        pairs.sort_by(|x, y| order(x).cmp(&order(y)));
-        for &(x, y) in &pairs {
-            self.judge(state, x, y, moment, out);
-        }
+        self.judge_in_order(state, &mut pairs, moment, out);
         for slot in 0..state.entities.len() as u32 {
             if state.get(slot).is_some_and(|entity| !self.is_valid(entity, moment.now_ms)) {
                 state.remove(slot);
@@ -191,7 +229,7 @@ impl Program {
     ) {
         let mut silent = std::mem::take(&mut scratch.found);
         while let Some(now_ms) = state.due(to_ms, &mut silent) {
-            let moment = Moment { now_ms, clock: Some(clock), env };
+            let moment = Moment { now_ms, clock: Some(clock), by: None, env };
             for &slot in &silent {
                 let Some(entity) = state.get(slot) else { continue };
                 if self.is_valid(entity, now_ms) {
@@ -232,7 +270,8 @@ impl Program {
         }
         let distance_m = geodesic_m(a.position, b.position);
         let since_ms = was.unwrap_or(moment.now_ms);
-        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m };
+        let by = moment.by.filter(|by| *by != x && *by != y).and_then(|by| state.get(by));
+        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m, by };
         let near = valid && distance_m <= limit_m && self.counts(&pair, moment);
         let encounter = match (was, near) {
             (None, true) => &self.approached,
@@ -280,6 +319,8 @@ impl Program {
             return None;
         }
         let taken = |(var, of): (u16, &Entity)| Taken { var, id: of.event.clone(), position: Some(of.position) };
+        // What is said of a pair at the positions of others differs by those.
+        let by = pair.by.map(|by| Taken { var: 2, id: by.event.clone(), position: None });
         Some(Emission {
             kind: EmissionKind::Event,
             time_ms: now_ms,
@@ -287,7 +328,7 @@ impl Program {
             end_ms: now_ms,
             clock: moment.clock,
             values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
-            taken: [(0, a), (1, b)].map(taken).into(),
+            taken: [(0, a), (1, b)].map(taken).into_iter().chain(by).collect(),
             row: None,
             revision: 0,
             dropped: 0,
@@ -299,6 +340,8 @@ impl Program {
 struct Pair<'a> {
     view: View<'a>,
     distance_m: f64,
+    /// Another whose position this is said at.
+    by: Option<&'a Entity>,
 }
 
 /// What THROUGH and UNNEST add, which NEAR has not, and what NEAR adds.

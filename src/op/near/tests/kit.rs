@@ -44,6 +44,7 @@ pub(super) fn near() -> plan::Near {
         valid_ms: 60_000,
         apart_ms: 60_000,
         every_ms: None,
+        all: false,
         on: None,
     }
 }

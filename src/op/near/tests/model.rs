@@ -67,7 +67,10 @@ impl Model {
         let latest = self.latest.clone();
         for (a, first) in &latest {
             for (b, second) in latest.range(a..).skip(1) {
-                if of.is_some_and(|of| of != *a && of != *b) || (!self.near.same && a.0 == b.0) {
+                let own = of.is_none_or(|of| of == *a || of == *b);
+                // EMIT ALL: at a position those who are together as well.
+                let others = self.near.all && !timer && self.together.contains_key(&(*a, *b));
+                if !(own || others) || (!self.near.same && a.0 == b.0) {
                     continue;
                 }
                 let was = self.together.get(&(*a, *b)).copied();
