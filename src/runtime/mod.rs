@@ -9,6 +9,7 @@ pub mod diff;
 pub mod executor;
 pub mod fences;
 pub mod project;
+mod refusal;
 pub mod reload;
 pub mod replay;
 pub mod rule_test;
