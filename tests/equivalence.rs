@@ -105,7 +105,7 @@ fn mixture() -> Scene {
         (
             "alert",
             "NearAll",
-            "FROM pings a NEAR pings b WITHIN 600 m MAX AGE 1 min\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, distance\nEMIT ALL",
+            "FROM pings a NEAR pings b WITHIN 600 m ALIGN EXTRAPOLATE 40 s\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, distance\nEMIT ALL",
         ),
         (
             "alert",

@@ -4,13 +4,14 @@
 
 use geocep::{
     engine::{AtEnd, Inline, Options},
+    model::Batch,
     runtime::{
         config::Config,
         project::{Loaded, Request},
         replay::{Replay, ReplayOptions, Speed, bind},
         session::{Letters, Lines, Session},
     },
-    wire::{AisMessages, Chunk, Format},
+    wire::{AisMessages, Chunk, Decoder, Format, RecordSchema},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -125,6 +126,19 @@ fn formats_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn rows_are_read_under_their_header_after_a_reload() {
+    let schema = RecordSchema { position: None, ..RecordSchema::default() };
+    let mut decoder = Decoder::new(&schema, Format::CSV);
+    let mut chunk = Chunk::new();
+    chunk.push_first(0, 0, b"ts,x");
+    chunk.push(0, 1, b"5,1", 100);
+    let mut batch = Batch::new(0);
+    assert_eq!(decoder.decode(&chunk.record(0).unwrap(), &mut batch), Ok(false));
+    let mut next = decoder.successor(&schema, Format::CSV);
+    assert_eq!(next.decode(&chunk.record(1).unwrap(), &mut batch), Ok(true));
+}
+
+#[test]
 fn a_message_whose_parts_lie_on_both_sides_of_a_checkpoint_is_one() {
     let config = root().join("fixtures/formats/geocep.yaml");
     let request = Request { config: Some(config), overrides: vec![], rules: vec![], coloured: false };
@@ -159,4 +173,24 @@ fn a_message_whose_parts_lie_on_both_sides_of_a_checkpoint_is_one() {
     let alert: Value = serde_json::from_slice(found.bytes.trim_ascii_end()).unwrap();
     assert_eq!(alert["properties"]["measures"]["destination"], "ROTTERDAM");
     assert_eq!(alert["properties"]["events"][0]["id"], "voyages:4:2");
+}
+
+#[test]
+fn the_configurations_page_lists_the_fields_of_ais_and_the_formats() {
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let table = page.split("<!-- begin ais -->").nth(1).unwrap().split("<!-- end ais -->").next().unwrap();
+    let mut expected = Vec::new();
+    let mark = |messages: AisMessages, name: &str| messages.fields().any(|(field, _)| field == name);
+    for (name, kind) in AisMessages::Positions.fields().chain(AisMessages::Static.fields()) {
+        let marks = [AisMessages::Positions, AisMessages::Static].map(|of| if mark(of, name) { " yes" } else { "" });
+        let row = format!("| `{name}` | {} |{} |{} |", kind.ty(), marks[0], marks[1]);
+        if !expected.contains(&row) {
+            expected.push(row);
+        }
+    }
+    let found: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(found, expected);
+    for (name, _) in Format::NAMES {
+        assert!(page.contains(&format!("`{name}`")), "`{name}` is not on the page");
+    }
 }

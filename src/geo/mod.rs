@@ -7,6 +7,7 @@
 mod area;
 mod border;
 mod cell;
+mod cover;
 mod crossing;
 mod edge;
 mod fence;
@@ -25,6 +26,7 @@ mod shape;
 mod shape_error;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
+pub use cover::MAX_COVER;
 pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};

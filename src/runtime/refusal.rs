@@ -20,6 +20,14 @@ pub(super) fn decoder(records: &RecordSchema, format: Format, open: Option<&Vec<
     decoder
 }
 
+/// A partition has ended: what isn't whole never will be. It is counted; its lines are gone.
+pub(super) fn end(decoder: &mut Decoder, counts: &mut SourceCounts) {
+    decoder.end();
+    for lost in decoder.take_lost() {
+        *counts.rejected.entry(lost.reject.reason).or_default() += 1;
+    }
+}
+
 /// A record that became no event: its partition, its offset and its bytes.
 pub(super) fn refuse(
     counts: &mut SourceCounts,

@@ -4,7 +4,7 @@
 use super::{
     config::StreamSchema,
     project::{Project, record_schema},
-    refusal::{SAMPLES_MAX, decoder, refuse},
+    refusal::{SAMPLES_MAX, decoder, end, refuse},
 };
 use crate::{
     engine::{
@@ -222,10 +222,9 @@ impl Session {
 
     /// What a partition has read of records that aren't whole yet.
     pub fn open_of(&self, source: &str, partition: u32) -> Vec<u8> {
-        let is_it = |lane: &&Lane| {
-            lane.number == partition && self.sources.get(lane.source).is_some_and(|counts| counts.name == source)
-        };
-        self.lanes.iter().find(is_it).map(|lane| lane.decoder.open()).unwrap_or_default()
+        let of = |lane: &&Lane| self.sources.get(lane.source).is_some_and(|counts| counts.name == source);
+        let lane = self.lanes.iter().filter(of).find(|lane| lane.number == partition);
+        lane.map(|lane| lane.decoder.open()).unwrap_or_default()
     }
 
     /// All partitions have been added: those of the last run that weren't hold nothing back any more. Which they are.
@@ -263,7 +262,7 @@ impl Session {
         self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
         for lane in &mut self.lanes {
             if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
-                lane.decoder = decoder(&records, lane.format, Some(&lane.decoder.open()));
+                lane.decoder = lane.decoder.successor(&records, lane.format);
                 lane.width = records.slots.len();
                 lane.records = records;
             }
@@ -380,11 +379,8 @@ impl Session {
     /// A partition has ended.
     pub fn end(&mut self, lane: LaneIx) {
         if let Some(lane) = self.lanes.get_mut(lane.0) {
-            lane.decoder.end();
-            for lost in lane.decoder.take_lost() {
-                if let Some(counts) = self.sources.get_mut(lane.source) {
-                    *counts.rejected.entry(lost.reject.reason).or_default() += 1;
-                }
+            if let Some(counts) = self.sources.get_mut(lane.source) {
+                end(&mut lane.decoder, counts);
             }
             self.engine.end_partition(lane.partition);
         }

@@ -119,6 +119,18 @@ impl Decoder {
         }
     }
 
+    /// A decoder for the same partition's records from here on, of which other fields are read.
+    pub fn successor(&self, schema: &RecordSchema, format: Format) -> Self {
+        let mut next = Self::new(schema, format);
+        match (self, &mut next) {
+            // What was read before is as this wrote it.
+            (Self::Ais(last), Self::Ais(next)) => drop(next.go_on(&last.open())),
+            (Self::Csv(last), Self::Csv(next)) => next.follow(last),
+            _ => {}
+        }
+        next
+    }
+
     /// Decodes a record and adds the event to `batch`, whose width is that of the schema's slots. Returns whether there is
     /// an event: a CSV file's header is none, nor is a part of a message.
     ///

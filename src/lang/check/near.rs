@@ -186,11 +186,17 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
         None => Some(None),
     };
     let (apart_ms, max_age_ms, every_ms) = (ms(&clause.time)?, ms(&clause.max_age)?, ms(&clause.every)?);
+    let align_ms = ms(&clause.align.as_ref().map(|align| align.bound.clone()))?;
+    if let Some(align) = clause.align.as_ref().filter(|align| align.between) {
+        rule.unsupported("ALIGN INTERPOLATE", align.span);
+        return None;
+    }
     let valid_ms = match (apart_ms, max_age_ms) {
         // On a grid both may be old, if they are equally so.
         (Some(_), Some(max_age_ms)) if every_ms.is_some() => max_age_ms,
         (Some(apart_ms), Some(max_age_ms)) => apart_ms.min(max_age_ms),
         (Some(ms), None) | (None, Some(ms)) => ms,
+        (None, None) if align_ms.is_some() => TimeMs::MAX,
         (None, None) => {
             return rule.report_none(
                 Diagnostic::new(Code::MissingWithin, clause.span, "nothing says how old a position may be")
@@ -198,6 +204,8 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
             );
         }
     };
+    // Nobody is taken on for longer.
+    let valid_ms = align_ms.map_or(valid_ms, |align_ms| valid_ms.min(align_ms));
     if let (Some(every), Some(every_ms)) = (&clause.every, every_ms)
         && valid_ms / every_ms > TICKS_MAX
     {
@@ -226,6 +234,7 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
         leave_m,
         valid_ms,
         apart_ms: apart_ms.unwrap_or(TimeMs::MAX),
+        align_ms,
         every_ms,
         all: all.is_some(),
         on,

@@ -113,6 +113,7 @@ const INNER: &[(&str, &str)] = &[
     ("WEIGHT", "CLUSTER BY"),
     ("MEMBERS", "CLUSTER BY"),
     ("CONFIRM", "CLUSTER BY"),
+    ("ALIGN", "NEAR"),
     ("LEAVE", "NEAR"),
     ("UNTIL", "a step of PATTERN"),
 ];

@@ -284,16 +284,19 @@ fn source() -> impl Strategy<Value = Source> {
 fn reading() -> impl Strategy<Value = Query> {
     let near = (source(), quantity(), option::of(quantity()), option::of(quantity()), option::of(expr()))
         .prop_flat_map(|(source, distance, time, leave_at, on)| {
-            (option::of(quantity()), option::of(quantity())).prop_map(move |(every, max_age)| NearClause {
-                source: source.clone(),
-                distance: distance.clone(),
-                time: time.clone(),
-                leave_at: leave_at.clone(),
-                on: on.clone(),
-                every,
-                max_age,
-                span: AT,
-            })
+            (option::of(quantity()), option::of(quantity()), option::of((any::<bool>(), quantity()))).prop_map(
+                move |(every, max_age, align)| NearClause {
+                    source: source.clone(),
+                    distance: distance.clone(),
+                    time: time.clone(),
+                    leave_at: leave_at.clone(),
+                    on: on.clone(),
+                    every,
+                    max_age,
+                    align: align.map(|(between, bound)| Align { between, bound, span: AT }),
+                    span: AT,
+                },
+            )
         });
     let bounds = (quantity(), quantity()).prop_map(|(from, to)| JoinBounds { from, to });
     let kind = select(vec![JoinKind::Inner, JoinKind::Left]);

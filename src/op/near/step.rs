@@ -4,6 +4,7 @@ use super::{
     Program,
     entity::Entity,
     grid::{place, too_far},
+    motion::Motion,
     program::after,
     state::{KeyState, Scratch},
     view::View,
@@ -88,15 +89,26 @@ impl Program {
         let kept = self.near.retained.get(input).into_iter().flatten().map(|expr| expr.value(env)).collect();
         let key = Key::new([&id]);
         let found = state.find(side, &key);
+        let time_ms = env.event.time_ms();
+        let motion = self.near.align_ms.zip(found.and_then(|slot| state.get(slot))).and_then(|(align_ms, last)| {
+            let from = match (last.time_ms < time_ms, &last.motion) {
+                (true, _) => (last.time_ms, last.position),
+                // Of one instant the last position counts, and the motion to it is from the one before.
+                (false, Some(motion)) => (motion.from_ms, motion.from),
+                (false, None) => return None,
+            };
+            Some(Box::new(Motion::new(from, (time_ms, position), align_ms)))
+        });
         let entity = Entity {
             side,
             id,
             key,
-            time_ms: env.event.time_ms(),
+            time_ms,
             position,
             place: place(position),
             event: env.event.id(id_slot),
             kept,
+            motion,
             partners: SmallVec::new(),
             timer_ms: TimeMs::MAX,
         };
@@ -120,7 +132,7 @@ impl Program {
     ) {
         let mut found = std::mem::take(&mut scratch.found);
         found.clear();
-        self.candidates(state, slot, &mut found);
+        self.candidates(state, slot, moment.now_ms, &mut found);
         if let Some(entity) = state.get(slot) {
             found.extend(entity.partners.iter().map(|partner| partner.slot));
         }
@@ -177,12 +189,13 @@ impl Program {
     }
 
     /// Those in reach of an entity, by the straight line.
-    fn candidates(&self, state: &KeyState, slot: u32, found: &mut Vec<u32>) {
+    fn candidates(&self, state: &KeyState, slot: u32, now_ms: TimeMs, found: &mut Vec<u32>) {
         let Some(entity) = state.get(slot) else { return };
         let side = if self.near.same { 0 } else { 1 - entity.side.min(1) };
         let Some(grid) = state.grid(side) else { return };
-        grid.near(entity.place, &mut |other| {
-            let near = |found: &Entity| !too_far(entity.place, found.place, self.near.within_m);
+        let here = if entity.motion.is_some() { place(entity.at(now_ms)) } else { entity.place };
+        grid.near(here, &mut |other| {
+            let near = |found: &Entity| !too_far(here, found.place, self.near.within_m + found.drift_m());
             if !(self.near.same && other == slot) && state.get(other).is_some_and(near) {
                 found.push(other);
             }
@@ -201,7 +214,7 @@ impl Program {
             }
             found.clear();
             if self.is_valid(entity, moment.now_ms) {
-                self.candidates(state, slot, &mut found);
+                self.candidates(state, slot, moment.now_ms, &mut found);
             }
             found.extend(entity.partners.iter().map(|partner| partner.slot));
             pairs.extend(found.iter().filter(|other| !self.near.same || slot < **other).map(|other| (slot, *other)));
@@ -265,13 +278,14 @@ impl Program {
         let valid = self.is_valid(a, moment.now_ms)
             && self.is_valid(b, moment.now_ms)
             && a.time_ms.abs_diff(b.time_ms) <= self.near.apart_ms.unsigned_abs();
-        if was.is_none() && (!valid || too_far(a.place, b.place, limit_m)) {
+        if was.is_none() && (!valid || too_far(a.place, b.place, limit_m + a.drift_m() + b.drift_m())) {
             return;
         }
-        let distance_m = geodesic_m(a.position, b.position);
+        let places = [a, b].map(|entity| entity.at(moment.now_ms));
+        let distance_m = geodesic_m(places[0], places[1]);
         let since_ms = was.unwrap_or(moment.now_ms);
         let by = moment.by.filter(|by| *by != x && *by != y).and_then(|by| state.get(by));
-        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m, by };
+        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m, places, by };
         let near = valid && distance_m <= limit_m && self.counts(&pair, moment);
         let encounter = match (was, near) {
             (None, true) => &self.approached,
@@ -340,6 +354,8 @@ impl Program {
 struct Pair<'a> {
     view: View<'a>,
     distance_m: f64,
+    /// Where they are taken to be.
+    places: [Position; 2],
     /// Another whose position this is said at.
     by: Option<&'a Entity>,
 }
@@ -349,9 +365,9 @@ type Extra = [Value; 8];
 
 impl Pair<'_> {
     fn extra(&self, encounter: Value) -> Extra {
-        let View { a, b, since_ms, now_ms } = self.view;
+        let View { since_ms, now_ms, .. } = self.view;
         let together = Value::Duration(now_ms.saturating_sub(since_ms));
-        let halfway = Value::Point(halfway(a.position, b.position));
+        let halfway = Value::Point(halfway(self.places[0], self.places[1]));
         let none = || Value::Null;
         [none(), none(), none(), none(), encounter, self.distance_m.into(), together, halfway]
     }
