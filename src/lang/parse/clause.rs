@@ -92,7 +92,7 @@ const RESERVED: &[&str] = &[
 /// Words after a number that go on with the clause and so are no unit, beside the reserved and opening ones.
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
-    "LEAVE", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
+    "LEAVE", "ALIGN", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
     "WEIGHT", "MEMBERS", "CONFIRM",
 ];
 
