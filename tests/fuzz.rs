@@ -7,6 +7,8 @@
 mod common;
 #[path = "fuzz/formats.rs"]
 mod formats;
+#[path = "fuzz/outbox.rs"]
+mod outbox;
 #[path = "fuzz/pattern.rs"]
 mod pattern;
 #[path = "fuzz/timed.rs"]

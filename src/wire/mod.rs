@@ -30,7 +30,7 @@ mod split;
 use ais::AisDecoder;
 pub use ais::AisMessages;
 pub use alert::{AlertEncoder, AlertField, AlertShape, FieldRole, Names, Output};
-pub use alert_id::{ALERT_ID_LAYOUT, AlertId};
+pub use alert_id::{ALERT_ID_LAYOUT, AlertId, alert_id_of};
 pub use annotation::Piece;
 pub use chunk::{Chunk, Record};
 pub use csv::CsvDecoder;

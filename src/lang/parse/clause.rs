@@ -92,8 +92,8 @@ const RESERVED: &[&str] = &[
 /// Words after a number that go on with the clause and so are no unit, beside the reserved and opening ones.
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
-    "LEAVE", "ALIGN", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
-    "WEIGHT", "MEMBERS", "CONFIRM",
+    "LEAVE", "ALIGN", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE",
+    "DENSE", "WEIGHT", "MEMBERS", "CONFIRM",
 ];
 
 /// Words on a pattern step.

@@ -8,6 +8,7 @@
 mod engine;
 mod error;
 mod expand;
+mod http_sinks;
 mod load;
 mod node;
 mod rules;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
+pub use http_sinks::{HeaderSource, HttpSinkConfig, HttpSinkKind, OutboxConfig, RetryConfig, WhenFull};
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;
