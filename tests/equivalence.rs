@@ -112,6 +112,11 @@ fn mixture() -> Scene {
         ),
         (
             "alert",
+            "SoFar",
+            "FROM pings\nPARTITION BY id\nWINDOW RUNNING EXPIRE 2 min\nMEASURES path_length(position) AS gone, count(*) AS n, median(speed) AS mid",
+        ),
+        (
+            "alert",
             "Local",
             "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 1 h TIME ZONE 'Asia/Kathmandu'\nMEASURES count(*) AS n\nEMIT EVERY 1 min",
         ),
@@ -150,6 +155,11 @@ fn mixture() -> Scene {
             "stream",
             "close",
             "FROM pings a NEAR pings b WITHIN 800 m AND 40 s LEAVE AT 1 km ON a.speed < 60 km/h OR b.speed < 60 km/h\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, distance, together, b.speed AS other",
+        ),
+        (
+            "alert",
+            "NearAll",
+            "FROM pings a NEAR pings b WITHIN 600 m ALIGN EXTRAPOLATE 40 s\nPARTITION BY pair(a.id, b.id)\nMEASURES encounter, distance\nEMIT ALL",
         ),
         (
             "alert",

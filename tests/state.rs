@@ -79,7 +79,7 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
         }
         let names = play.session.names().encode();
         let position = Some(Position::Offset(step as u64 * 10 + 10));
-        let places = [Place { source: "pings".to_owned(), partition: 0, position, ended: false }];
+        let places = [Place { source: "pings".to_owned(), partition: 0, position, ended: false, open: Vec::new() }];
         let undelivered = [Undelivered { sink: "out".to_owned(), lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
         let cut = play.session.cut();
         let contents = Contents { head: &head(), names: &names, places: &places, undelivered: &undelivered, cut: &cut };

@@ -327,6 +327,10 @@ impl Expr {
                 Value::Fences(fences) => fence_ids(&fences, env),
                 other => other,
             },
+            Node::FenceCells(fence, resolution) => match (self.eval(*fence, env), self.eval(*resolution, env)) {
+                (Value::Fence(fence), Value::Int(resolution)) => env.world.fence_cells(fence, resolution),
+                _ => Value::Null,
+            },
             Node::TableRow(table, key) => {
                 let key: SmallVec<[Value; 2]> = key.iter().map(|&part| self.eval(part, env)).collect();
                 match env.world.table(*table) {

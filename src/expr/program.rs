@@ -177,6 +177,8 @@ pub enum Node {
     FenceProperty(NodeId, String),
     /// A fence's id as text.
     FenceId(NodeId),
+    /// The cells of a fence at a resolution, a list.
+    FenceCells(NodeId, NodeId),
     /// The row of a reference table with this key that holds at the event's time; null where there is none.
     TableRow(u16, SmallVec<[NodeId; 2]>),
     /// The value of a table's row in a column.

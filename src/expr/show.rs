@@ -103,6 +103,7 @@ impl Expr {
             Node::LowestFence(fences) => self.list("lowest", &[*fences], f),
             Node::FenceProperty(fence, name) => self.list(&format!("property {name}"), &[*fence], f),
             Node::FenceId(fence) => self.list("id", &[*fence], f),
+            Node::FenceCells(fence, resolution) => self.list("cells", &[*fence, *resolution], f),
             Node::TableRow(table, key) => self.list(&format!("row table.{table}"), key, f),
             Node::TableColumn(_, column, row) => self.list(&format!("column {column}"), &[*row], f),
             Node::Call(function, args) => self.list(function.name, args, f),

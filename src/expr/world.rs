@@ -114,6 +114,13 @@ impl World {
         Some(self.set(fence.set)?.get(fence.fence)?.id.as_str())
     }
 
+    /// The cells of a fence at a resolution, a list; null where there is no such resolution, or they are too many.
+    pub fn fence_cells(&self, fence: FenceRef, resolution: i64) -> Value {
+        let shape = self.set(fence.set).and_then(|set| set.get(fence.fence)).map(|fence| &fence.shape);
+        let cells = shape.zip(Resolution::new(resolution).ok()).and_then(|(shape, resolution)| shape.cells(resolution));
+        cells.map_or(Value::Null, |cells| Value::List(Arc::new(cells.into_iter().map(Value::Cell).collect())))
+    }
+
     /// A fence's property; `id` is its id. Null where it has none of that name.
     pub fn fence_property(&self, fence: FenceRef, name: &str) -> Value {
         let Some(found) = self.set(fence.set).and_then(|set| set.get(fence.fence)) else { return Value::Null };

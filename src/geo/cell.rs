@@ -181,6 +181,26 @@ impl Cell {
         Ok(compacted)
     }
 
+    /// The cells of a resolution that these, of it or coarser, are made of: what [`compacted`](Self::compacted) was made from. Ascending. None
+    /// where one is finer, or they are more than `limit`.
+    pub fn uncompacted(cells: &[Self], resolution: Resolution, limit: usize) -> Option<Vec<Self>> {
+        let wanted = h3o::Resolution::try_from(resolution.value()).ok()?;
+        let mut found = Vec::new();
+        for cell in cells {
+            if cell.resolution() > resolution {
+                return None;
+            }
+            let count = cell.inner().children_count(wanted);
+            if count > limit.saturating_sub(found.len()) as u64 {
+                return None;
+            }
+            found.extend(cell.inner().children(wanted).map(|child| Self(child.into())));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
     pub(super) fn inner(self) -> CellIndex {
         CellIndex::try_from(self.0).expect("a cell's number is valid, checked when it was made")
     }

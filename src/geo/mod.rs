@@ -8,6 +8,7 @@ mod area;
 mod border;
 mod cell;
 mod cell_cache;
+mod cover;
 mod crossing;
 mod edge;
 mod fence;
@@ -30,6 +31,7 @@ mod way;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
 pub use cell_cache::CellCache;
+pub use cover::MAX_COVER;
 pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_FENCES, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;
 pub use measure::{MEAN_RADIUS_M, bearing_deg, destination, geodesic_m, haversine_m};

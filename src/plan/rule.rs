@@ -182,7 +182,7 @@ impl Rule {
 
     /// Whether its windows are over the time at which events arrive: CLOCK WALL on windows of time.
     pub fn by_arrival(&self) -> bool {
-        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. });
+        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. } | WindowKind::Running { .. });
         self.clock == ClockPolicy::Wall && matches!(&self.body, Body::Window(window) if timed(window))
     }
 

@@ -91,7 +91,7 @@ pub struct ThroughClause {
     pub span: Span,
 }
 
-/// `NEAR pings b WITHIN 500 m AND 2 min [LEAVE AT 700 m] [ON cond] [EVERY d] [MAX AGE d]`.
+/// `NEAR pings b WITHIN 500 m AND 2 min [LEAVE AT 700 m] [ON cond] [EVERY d] [MAX AGE d] [ALIGN EXTRAPOLATE d]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearClause {
     /// The other entities.
@@ -108,7 +108,20 @@ pub struct NearClause {
     pub every: Option<Quantity>,
     /// How long a position is valid.
     pub max_age: Option<Quantity>,
+    /// `ALIGN EXTRAPOLATE d`: positions are taken on to one time.
+    pub align: Option<Align>,
     /// The whole clause.
+    pub span: Span,
+}
+
+/// `ALIGN EXTRAPOLATE 30 s`, `ALIGN INTERPOLATE 30 s`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Align {
+    /// Between two positions, not beyond the last.
+    pub between: bool,
+    /// For how long at most.
+    pub bound: Quantity,
+    /// The whole of it.
     pub span: Span,
 }
 

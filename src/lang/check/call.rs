@@ -56,6 +56,10 @@ impl Compiler<'_, '_> {
         if !SPECIAL.contains(&name.as_str()) {
             return self.library(call, &name, expr.span);
         }
+        // Of a fence, wherever that was found.
+        if name == "cells" {
+            return self.cells(call, expr.span);
+        }
         match self.site {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
             // Refused already.

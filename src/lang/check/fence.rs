@@ -278,6 +278,35 @@ impl<'a> Compiler<'_, 'a> {
         Some(self.node(&[&position], Type::Fence, span, |ids| Node::Nearest(set, first(ids))))
     }
 
+    /// `cells(fence, 8)`.
+    pub(super) fn cells(&mut self, call: &Call, span: Span) -> Option<Typed> {
+        let [fence, resolution] = call.args.as_slice() else {
+            let message = "`cells` takes a fence and a resolution";
+            let help = "`cells(enter.fence, 8)`; the cells of a place round a position are `disk(h3(position, 8), 2)`";
+            return self.error(Diagnostic::new(Code::WrongArguments, span, message).with_help(help));
+        };
+        let (fence, resolution) = (self.expr(fence)?, self.expr(resolution)?);
+        if !matches!(fence.ty, Type::Fence | Type::Any) {
+            let message = format!("`cells` takes a fence, not {}", self.describe(&fence));
+            return self.error(Diagnostic::new(Code::WrongType, fence.span, message));
+        }
+        let resolution = match self.coerce(resolution, Type::Int) {
+            Ok(resolution) => resolution,
+            Err(other) => {
+                let message = format!("a resolution is an int from 0 to 15, not {}", self.describe(&other));
+                return self.error(Diagnostic::new(Code::WrongType, other.span, message));
+            }
+        };
+        if let Some(Value::Int(wrong)) = resolution.as_const().filter(|value| !matches!(value, Value::Int(0..=15))) {
+            let message = format!("there is no resolution {wrong}: they go from 0 to 15");
+            return self.error(Diagnostic::new(Code::OutOfRange, resolution.span, message));
+        }
+        Some(self.node(&[&fence, &resolution], Type::List, span, |ids| match ids {
+            [fence, resolution] => Node::FenceCells(*fence, *resolution),
+            _ => Node::Const(Value::Null),
+        }))
+    }
+
     /// `distance_to(set)`, `distance_to(set, id)`, `distance_to(enter.fence)`; `route_deviation` is the same by another name.
     pub(super) fn distance_to(&mut self, call: &Call, span: Span) -> Option<Typed> {
         let function = call.name.text.as_str();

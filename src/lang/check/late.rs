@@ -29,6 +29,10 @@ pub(super) fn lateness(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &
             "a late event would move every later one to the next window",
             "windows of so many events have no time to be late for",
         )),
+        WindowKind::Running { .. } => Some((
+            "a late event would change the result at every later one",
+            "TUMBLING, SLIDING and CUMULATIVE windows can be put out again",
+        )),
         _ => None,
     };
     let natural = clause.jitter.as_ref().is_some_and(|jitter| matches!(jitter.kind, JitterKind::Natural));

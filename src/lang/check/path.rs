@@ -32,6 +32,7 @@ pub const SPECIAL: &[&str] = &[
     "exited",
     "crossed",
     "nearest",
+    "cells",
     "distance_to",
     "route_deviation",
     "dwell",

@@ -136,6 +136,10 @@ impl Printer {
         self.optional("ON", clause.on.as_ref(), Self::expr);
         self.optional("EVERY", clause.every.as_ref(), Self::quantity);
         self.optional("MAX AGE", clause.max_age.as_ref(), Self::quantity);
+        if let Some(align) = &clause.align {
+            self.put(if align.between { "ALIGN INTERPOLATE" } else { "ALIGN EXTRAPOLATE" });
+            self.quantity(&align.bound);
+        }
     }
 
     fn join(&mut self, clause: &JoinClause) {
@@ -175,6 +179,10 @@ impl Printer {
                 self.put("COUNT");
                 self.count(size);
                 self.optional("EVERY", every.as_ref(), Self::count);
+                self.optional("EXPIRE", expire.as_ref(), Self::quantity);
+            }
+            WindowKind::Running { expire } => {
+                self.put("RUNNING");
                 self.optional("EXPIRE", expire.as_ref(), Self::quantity);
             }
             WindowKind::Custom { name, args } => {
