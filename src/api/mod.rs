@@ -9,6 +9,7 @@
 //! | `/metrics` | `metrics.rs` |
 //! | `/api/v1/rules` | `rules.rs` |
 //! | `/api/v1/reload` | `reload.rs` |
+//! | `/api/v1/ingest/SOURCE` | `ingest.rs` |
 //!
 //! Who may ask is decided in `guard.rs` before any resource is reached; how long and how often, in `connection.rs` and
 //! `guard.rs`. `docs/operations.md` says it for those who run the daemon.
@@ -18,6 +19,7 @@ mod connection;
 mod error;
 mod guard;
 mod health;
+mod ingest;
 mod metrics;
 mod ready;
 mod reload;

@@ -18,8 +18,9 @@ use super::{
     config::ApiConfig,
     connection::BoundedListener,
     error::ApiError,
-    guard::{Guard, guard},
+    guard::{Guard, INGEST, guard},
     health::healthz,
+    ingest::ingest,
     metrics::metrics,
     ready::readyz,
     reload::{reload, use_post},
@@ -72,6 +73,7 @@ fn router(config: &ApiConfig, state: Arc<ApiState>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/reload", post(reload).get(use_post))
+        .route(&format!("{INGEST}{{source}}"), post(ingest).get(use_post).layer(DefaultBodyLimit::disable()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(body_bytes))
@@ -93,7 +95,8 @@ async fn bind(config: &ApiConfig) -> Result<TcpListener, ApiError> {
 }
 
 async fn not_found() -> Refusal {
-    let help = "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules` and `/api/v1/reload`";
+    let help =
+        "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/reload` and `/api/v1/ingest/SOURCE`";
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path", help)
 }
 

@@ -1,25 +1,39 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
+use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, QueueConfig, SourceConfig, TailStart};
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
         sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
         source::{
-            Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaSource, KafkaSourceOptions, Source, SourceError,
-            TailOptions, TailSource, partitions,
+            Durable, FileOptions, FileSource, Intake, IntakeOptions, IntakeSource, JournalError, KafkaCheckpoint,
+            KafkaSource, KafkaSourceOptions, Source, SourceError, TailOptions, TailSource, partitions,
         },
     },
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// What checkpoints have to do with a source.
 #[derive(Debug, Default)]
 pub struct Resumption {
     /// Where the last run was in its partitions.
     pub places: Vec<Place>,
-    /// Of Kafka, where there are checkpoints: what is told of durable offsets.
+    /// Where there are checkpoints: what is told of durable offsets.
     pub durable: Option<Durable>,
+    /// Where there are checkpoints: where what is pushed is kept until they have it.
+    pub log: Option<Log>,
+}
+
+/// The log of a source that is pushed to us.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// How many checkpoints are kept, whose oldest the log has to reach back to.
+    pub retain: usize,
 }
 
 impl Resumption {
@@ -56,7 +70,7 @@ pub type Numbered = (u32, Box<dyn Source>);
 ///
 /// # Errors
 /// A file or directory can't be read, or isn't the one that was read; an option of Kafka's is wrong.
-pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Numbered>, SourceError> {
+pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Result<Vec<Numbered>, SourceError> {
     let record_bytes_max = config.record_bytes_max;
     match &config.input {
         Input::Stdin { format } => {
@@ -92,6 +106,8 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
             }
             Ok(sources)
         }
+        Input::Http(http) => Ok(vec![(0, Box::new(open_intake(name, config, &http.queue, resume)?.1))]),
+        Input::Mqtt(mqtt) => Ok(vec![(0, Box::new(open_intake(name, config, &mqtt.queue, resume)?.1))]),
         Input::Kafka(kafka) => {
             let options = KafkaSourceOptions {
                 brokers: kafka.brokers.clone(),
@@ -108,6 +124,35 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
             Ok(vec![(0, Box::new(KafkaSource::connect(options)?))])
         }
     }
+}
+
+/// Opens what holds records that are pushed, and the source that reads them.
+///
+/// # Errors
+/// The log can't be opened.
+pub fn open_intake(
+    name: &str,
+    config: &SourceConfig,
+    queue: &QueueConfig,
+    resume: &Resumption,
+) -> Result<(Intake, IntakeSource), SourceError> {
+    if resume.log.is_none() {
+        tracing::warn!(
+            source = name,
+            "without checkpoints what is pushed is held in memory only: a crash loses what was taken and not worked on"
+        );
+    }
+    let options = IntakeOptions {
+        dir: resume.log.as_ref().map(|log| log.dir.clone()),
+        from: resume.places.iter().find_map(next_offset).map_or(0, |(_, next)| next),
+        waiting_bytes_max: queue.waiting_bytes_max,
+        log_bytes_max: queue.log_bytes_max,
+        durable: resume.durable.clone().unwrap_or_default(),
+        retain: resume.log.as_ref().map_or(1, |log| log.retain),
+    };
+    let failed =
+        |error: JournalError| SourceError::Log { name: name.to_owned(), error: error.to_string(), is_final: true };
+    IntakeSource::open(name, &options, config.record_bytes_max).map_err(failed)
 }
 
 fn next_offset(place: &Place) -> Option<(u32, u64)> {
@@ -158,7 +203,7 @@ mod tests {
         write("b.csv", 100);
         write("d.csv", 200);
         let mut places = Vec::new();
-        for (partition, mut source) in open_source(config, &Resumption::default()).unwrap() {
+        for (partition, mut source) in open_source("pings", config, &Resumption::default()).unwrap() {
             let mut chunk = Chunk::new();
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
             places.push(Place { source: "pings".to_owned(), partition, position: source.place(), ended: false });
@@ -170,7 +215,7 @@ mod tests {
         fs::write(dir.path().join("in/d.csv"), more).unwrap();
         let mut found = Vec::new();
         for (partition, mut source) in
-            open_source(config, &Resumption { places: places.clone(), durable: None }).unwrap()
+            open_source("pings", config, &Resumption { places: places.clone(), ..Resumption::default() }).unwrap()
         {
             let mut chunk = Chunk::new();
             let _ = source.pull(&mut chunk, Duration::ZERO).unwrap();
@@ -183,7 +228,7 @@ mod tests {
         assert_eq!(found, expected);
         // Another file under the name of one that was read.
         write("b.csv", 500);
-        let error = open_source(config, &Resumption { places, durable: None }).err().unwrap();
+        let error = open_source("pings", config, &Resumption { places, ..Resumption::default() }).err().unwrap();
         assert!(error.to_string().contains("is not the file that the checkpoint has read"), "{error}");
     }
 
@@ -197,7 +242,7 @@ mod tests {
         }
         let text = "sources: { pings: { file: in } }\nsinks: { alerts: [{ file: out/alerts.ndjson }] }";
         let config = Config::parse(text, dir.path(), &[], &|_| None).unwrap();
-        let mut sources = open_source(&config.sources["pings"], &Resumption::default()).unwrap();
+        let mut sources = open_source("pings", &config.sources["pings"], &Resumption::default()).unwrap();
         let mut chunk = Chunk::new();
         for (_, source) in &mut sources {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod diff;
 pub mod executor;
 pub mod fences;
+pub mod intake;
 pub mod project;
 pub mod reload;
 pub mod replay;

@@ -70,6 +70,11 @@ pub trait Source: Send {
         None
     }
 
+    /// The last call where a stop was asked for: what was taken from somebody who counts on it, and what no other run can read again.
+    fn last(&mut self) -> Option<Chunk> {
+        None
+    }
+
     /// All that was pulled so far is in good hands: a source that remembers its place may move it here.
     fn delivered(&mut self) {}
 }
@@ -107,6 +112,16 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+    /// What is pushed can't be kept, or what was kept can't be read.
+    #[error("`{name}`: {error}")]
+    Log {
+        /// The source.
+        name: String,
+        /// Why.
+        error: String,
+        /// Whether trying again is of no use.
+        is_final: bool,
+    },
     /// Kafka says no.
     #[error("can't read the topic `{topic}`: {error}")]
     Kafka {
@@ -122,7 +137,7 @@ pub enum SourceError {
 impl SourceError {
     /// Whether trying again is of no use.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::Kafka { is_final: false, .. })
+        !matches!(self, Self::Kafka { is_final: false, .. } | Self::Log { is_final: false, .. })
     }
 }
 

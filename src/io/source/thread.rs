@@ -89,6 +89,9 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
                 return;
             }
         }
+        if let Some(chunk) = source.last() {
+            let _ = sender.blocking_send(Delivery::Records(chunk, None));
+        }
     })?;
     Ok(RunningSource { deliveries, thread })
 }

@@ -126,10 +126,13 @@ fn a_mistake_is_told_with_its_path_and_what_was_expected() {
             "sources: { a: { stdin: {}, disordr: 3 s } }",
             "`sources.a.disordr` is no known key; did you mean `disorder`?",
         ),
-        ("sources: { a: {} }", "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`"),
+        (
+            "sources: { a: {} }",
+            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`",
+        ),
         (
             "sources: { a: { stdin: {}, file: x } }",
-            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`",
+            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`",
         ),
         ("sources: { a: { kafka: { topic: t } } }", "`sources.a.kafka.brokers` is missing"),
         ("sources: { a: { stdin: {}, schema: no } }", "`sources.a.schema` is `no`, expected one of the schemas "),

@@ -18,7 +18,7 @@ use crate::{
     engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError},
-        source::SourceError,
+        source::{Source, SourceError},
     },
     plan::{Mode, StreamOrigin},
     runtime::{
@@ -26,6 +26,7 @@ use crate::{
         config::{Input, SinksConfig, StreamSchema},
         connect::{Numbered, open_alert_sink, open_file_sink, open_source},
         executor::Threads,
+        intake::{Door, Doors},
         project::{Project, Request},
         reload::{Reloads, Setup, Swap},
         replay::Summary,
@@ -64,6 +65,12 @@ pub enum DaemonError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// A source would be posted to, and nobody listens.
+    #[error("the source `{name}` takes records by HTTP, and `api.enabled` is false")]
+    NoListener {
+        /// Its name.
+        name: String,
     },
     /// A source can't be opened.
     #[error("the source `{name}`: {error}")]
@@ -116,6 +123,7 @@ pub struct Daemon {
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
     swaps: Option<Receiver<Swap>>,
+    doors: Doors,
 }
 
 impl Daemon {
@@ -142,6 +150,7 @@ impl Daemon {
         let mut sources = Vec::new();
         let mut schemas = guessed;
         let mut stdin: Option<&String> = None;
+        let mut doors = Doors::new();
         for (name, config) in &project.config.sources {
             if !read.contains(&name.as_str()) {
                 tracing::warn!(source = name, "no rule reads this source: it is left alone");
@@ -154,8 +163,18 @@ impl Daemon {
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
             let resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
-            let opened = open_source(config, &resume)
-                .map_err(|error| DaemonError::Source { name: name.clone(), error: Box::new(error) })?;
+            let failed = |error| DaemonError::Source { name: name.clone(), error: Box::new(error) };
+            let opened = match &config.input {
+                Input::Http(http) => {
+                    if !project.config.api.enabled {
+                        return Err(DaemonError::NoListener { name: name.clone() });
+                    }
+                    let (door, source) = Door::open(name, config, http, &resume).map_err(failed)?;
+                    doors.insert(name.clone(), Arc::new(door));
+                    vec![(0, Box::new(source) as Box<dyn Source>)]
+                }
+                _ => open_source(name, config, &resume).map_err(failed)?,
+            };
             sources.push((name.clone(), opened));
         }
         if sources.is_empty() {
@@ -170,7 +189,21 @@ impl Daemon {
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
         let swaps = None;
-        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, shadow, late, dead, swaps })
+        Ok(Self {
+            project,
+            schemas,
+            telemetry,
+            clock,
+            session,
+            sources,
+            found,
+            alerts,
+            shadow,
+            late,
+            dead,
+            swaps,
+            doors,
+        })
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
@@ -190,6 +223,11 @@ impl Daemon {
             telemetry: Arc::clone(&self.telemetry),
             swaps: sender,
         })
+    }
+
+    /// Where records are handed in by HTTP, by source.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// What the daemon says about itself.
