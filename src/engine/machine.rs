@@ -5,6 +5,7 @@ use super::{
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
+    limits::Limits,
     output::{Moment, Output},
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Arrived, Routed, Shard},
@@ -91,6 +92,7 @@ pub struct Engine {
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
+    pub(super) limits: Limits,
     /// Sources that no rule reads together wait for nothing of one another.
     pub(super) timelines: Vec<Timeline>,
     pub(super) timeline_of_stream: Vec<usize>,
@@ -228,6 +230,7 @@ impl Engine {
             barrier: 0,
             compiled,
             options,
+            limits: Limits::default(),
             plan,
         })
     }

@@ -2,13 +2,15 @@
 
 mod instant;
 mod passing;
+mod room;
 
-use self::{instant::Unordered, passing::Passing};
+use self::{instant::Unordered, passing::Passing, room::Room};
 use super::{
     ended::Ending,
     histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
+    limits::{Bounds, Shed},
     output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
@@ -45,6 +47,10 @@ pub(super) trait Operator: Send {
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
+    /// It may hold so much in each group from now on.
+    fn set_bounds(&mut self, bounds: Option<Bounds>);
+    /// What was left out since it was last asked, because there was no room.
+    fn take_left_out(&mut self) -> Shed;
     /// For the one who takes over: what it really is.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
@@ -90,6 +96,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
+    /// Where what it holds is bounded.
+    room: Option<Box<Room>>,
 }
 
 /// When an event is, for a kernel.
@@ -133,6 +141,7 @@ impl<K: Kernel> KeyedOperator<K> {
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            room: None,
             rule,
         }
     }
@@ -147,6 +156,9 @@ impl<K: Kernel> KeyedOperator<K> {
         key: &Key,
         out: &mut Vec<Output>,
     ) {
+        if self.room.is_some() && !self.may_grow(group, (event.time_ms(), when), out) {
+            return;
+        }
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let place = self.partitions.find(group, key);
         let mut blank = None;
@@ -214,10 +226,14 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
+        if self.room.is_some() {
+            self.note(group, was_open, is_open);
+        }
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
             (None, Some(partition)) if idle => self.blank = Some(partition),
+            (None, Some(_)) if self.room.is_some() && !self.has_room(group, (event.time_ms(), when), is_open, out) => {}
             (None, Some(partition)) => {
                 if let Some(place) = self.partitions.insert(group, key.clone(), partition) {
                     self.partitions.schedule(place, deadline_ms);
@@ -257,6 +273,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
+        if let Some(room) = &mut self.room {
+            room.note(place.group, was_open, is_open);
+        }
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
         let outputs = self.emissions.drain(..);
@@ -354,6 +373,14 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn take_shed(&mut self) -> u64 {
         self.kernel.take_shed(&mut self.scratch)
+    }
+
+    fn set_bounds(&mut self, bounds: Option<Bounds>) {
+        self.room = bounds.map(|bounds| Box::new(Room::new(bounds)));
+    }
+
+    fn take_left_out(&mut self) -> Shed {
+        self.room.as_mut().map_or(Shed::default(), |room| room.take())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

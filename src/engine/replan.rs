@@ -132,6 +132,7 @@ impl Engine {
         (next.indexed, next.wall_ms) = (self.indexed, self.wall_ms);
         // Tables that moved know since which barrier they are as they are.
         next.barrier = self.barrier;
+        next.set_limits(self.limits);
         *self = next;
         // Rules that are new learn what time it is.
         self.resume_arrivals();

@@ -1,6 +1,7 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    limits::{Bounds, Shed},
     operator::Operator,
     output::{Moment, Output},
     partition::Frozen,
@@ -173,6 +174,18 @@ impl Shard {
     /// For a rule, the keys with state and what they hold open (partial matches, windows).
     pub(super) fn load_figures(&self, rule: u32) -> (usize, usize) {
         self.operators.get(rule as usize).map_or((0, 0), |operator| operator.load_figures())
+    }
+
+    /// A rule may hold so much in each group from now on.
+    pub(super) fn set_bounds(&mut self, rule: u32, bounds: Option<Bounds>) {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.set_bounds(bounds);
+        }
+    }
+
+    /// What a rule has left out for want of room since it was last asked.
+    pub(super) fn take_left_out(&mut self, rule: u32) -> Shed {
+        self.operators.get_mut(rule as usize).map_or(Shed::default(), |operator| operator.take_left_out())
     }
 
     /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached.

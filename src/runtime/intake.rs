@@ -89,6 +89,11 @@ impl Door {
         Ok((Self { intake, schema, record_bytes_max, body_bytes_max, token_required: http.token_required }, source))
     }
 
+    /// What holds the records.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
     /// Whether only who has the token may post.
     pub fn token_required(&self) -> bool {
         self.token_required

@@ -33,6 +33,9 @@ impl<K: Kernel> KeyedOperator<K> {
             Some(Value::Point(position)) => Some(*position),
             _ => None,
         });
+        if self.room.is_some() && !self.may_enter(group, entity) {
+            return;
+        }
         let Some(passing) = self.passing.as_mut() else { return };
         let place = match passing.entities.find(group, entity) {
             Some(place) => place,

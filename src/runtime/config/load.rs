@@ -2,8 +2,9 @@
 
 use super::{
     ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema,
-    TableConfig, engine, expand, node::Node, schema, sinks, sources, state, tables, tree,
+    TableConfig, engine, expand, limits, node::Node, schema, sinks, sources, state, tables, tree,
 };
+use crate::engine::Limits;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -41,6 +42,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// What all rules may hold.
+    pub limits: Limits,
     /// Checkpoints.
     pub state: StateConfig,
     /// How changed rules and fences come to run.
@@ -118,6 +121,9 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
+    }
+    if let Some(node) = fields.get("limits") {
+        config.limits = limits::read(&node)?;
     }
     config.state = match fields.get("state") {
         Some(node) => state::read_state(&node, base)?,

@@ -8,6 +8,7 @@
 mod engine;
 mod error;
 mod expand;
+mod limits;
 mod load;
 mod node;
 mod push;

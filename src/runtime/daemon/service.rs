@@ -18,7 +18,7 @@ use crate::{
     engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError},
-        source::{Source, SourceError},
+        source::{Intake, Source, SourceError},
     },
     plan::{Mode, StreamOrigin},
     runtime::{
@@ -124,6 +124,7 @@ pub struct Daemon {
     dead: Option<Box<dyn Sink>>,
     swaps: Option<Receiver<Swap>>,
     doors: Doors,
+    intakes: Vec<(String, Intake)>,
 }
 
 impl Daemon {
@@ -150,7 +151,7 @@ impl Daemon {
         let mut sources = Vec::new();
         let mut schemas = guessed;
         let mut stdin: Option<&String> = None;
-        let mut doors = Doors::new();
+        let (mut doors, mut intakes) = (Doors::new(), Vec::new());
         for (name, config) in &project.config.sources {
             if !read.contains(&name.as_str()) {
                 tracing::warn!(source = name, "no rule reads this source: it is left alone");
@@ -170,6 +171,7 @@ impl Daemon {
                         return Err(DaemonError::NoListener { name: name.clone() });
                     }
                     let (door, source) = Door::open(name, config, http, &resume).map_err(failed)?;
+                    intakes.push((name.clone(), door.intake().clone()));
                     doors.insert(name.clone(), Arc::new(door));
                     vec![(0, Box::new(source) as Box<dyn Source>)]
                 }
@@ -203,6 +205,7 @@ impl Daemon {
             dead,
             swaps,
             doors,
+            intakes,
         })
     }
 
@@ -267,7 +270,14 @@ impl Daemon {
             feeds: Vec::new(),
             quiet: Quiet::new(Arc::clone(&self.clock)),
             outlets,
-            report: Report::new(Arc::clone(&self.telemetry), Arc::clone(&plan), &self.session, streams.into_iter()),
+            report: Report::new(
+                Arc::clone(&self.telemetry),
+                Arc::clone(&self.clock),
+                Arc::clone(&plan),
+                &self.session,
+                streams.into_iter(),
+            )
+            .with_intakes(self.intakes),
             summary: Summary::start(),
             telemetry: Arc::clone(&self.telemetry),
             clock: Arc::clone(&self.clock),
