@@ -1,13 +1,17 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, QueueConfig, SourceConfig, TailStart};
+use super::config::{
+    AlertSinkConfig, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig, TailStart,
+};
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
-        sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
+        mqtt::MqttConnection,
+        sink::{FileSink, KafkaSink, MqttSink, Rotation, Sink, SinkError, StdoutSink},
         source::{
             Durable, FileOptions, FileSource, Intake, IntakeOptions, IntakeSource, JournalError, KafkaCheckpoint,
-            KafkaSource, KafkaSourceOptions, Source, SourceError, TailOptions, TailSource, partitions,
+            KafkaSource, KafkaSourceOptions, MqttSource, MqttSourceOptions, Source, SourceError, TailOptions,
+            TailSource, partitions,
         },
     },
 };
@@ -107,7 +111,7 @@ pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Re
             Ok(sources)
         }
         Input::Http(http) => Ok(vec![(0, Box::new(open_intake(name, config, &http.queue, resume)?.1))]),
-        Input::Mqtt(mqtt) => Ok(vec![(0, Box::new(open_intake(name, config, &mqtt.queue, resume)?.1))]),
+        Input::Mqtt(mqtt) => Ok(vec![(0, Box::new(open_mqtt(name, config, mqtt, resume)?.1))]),
         Input::Kafka(kafka) => {
             let options = KafkaSourceOptions {
                 brokers: kafka.brokers.clone(),
@@ -155,6 +159,37 @@ pub fn open_intake(
     IntakeSource::open(name, &options, config.record_bytes_max).map_err(failed)
 }
 
+/// Opens a source of an MQTT broker, and what holds its records. It connects when it runs.
+///
+/// # Errors
+/// The log can't be opened.
+pub fn open_mqtt(
+    name: &str,
+    config: &SourceConfig,
+    mqtt: &MqttInput,
+    resume: &Resumption,
+) -> Result<(Intake, MqttSource), SourceError> {
+    let (intake, source) = open_intake(name, config, &mqtt.queue, resume)?;
+    let options = MqttSourceOptions {
+        connection: mqtt_connection(name, &mqtt.broker),
+        topics: mqtt.topics.clone(),
+        qos: mqtt.qos,
+        topic_field: mqtt.topic_field.clone(),
+    };
+    Ok((intake.clone(), MqttSource::new(options, intake, source)))
+}
+
+fn mqtt_connection(name: &str, broker: &MqttBroker) -> MqttConnection {
+    MqttConnection {
+        host: broker.host.clone(),
+        port: broker.port,
+        client: broker.client.clone().unwrap_or_else(|| format!("geocep-{name}")),
+        login: broker.login.as_ref().map(|(user, password)| (user.clone(), password.reveal().to_owned())),
+        keep_alive: Duration::from_millis(broker.keep_alive_ms),
+        packet_bytes_max: usize::try_from(broker.packet_bytes_max).unwrap_or(usize::MAX),
+    }
+}
+
 fn next_offset(place: &Place) -> Option<(u32, u64)> {
     match place.position {
         Some(Position::Offset(next)) => Some((place.partition, next)),
@@ -170,6 +205,9 @@ pub fn open_alert_sink(config: &AlertSinkConfig) -> Result<Box<dyn Sink>, SinkEr
     Ok(match config {
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
+        AlertSinkConfig::Mqtt(mqtt) => {
+            Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker))?)
+        }
         AlertSinkConfig::Kafka(kafka) => Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?),
     })
 }

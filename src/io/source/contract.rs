@@ -59,6 +59,11 @@ pub trait Source: Send {
         None
     }
 
+    /// After an error that may pass: whether it is known to have passed, so that nobody waits any longer.
+    fn is_back(&self) -> bool {
+        false
+    }
+
     /// Whether another run can read on from a place in it. If not, nothing that depends on it can be resumed.
     fn is_resumable(&self) -> bool {
         false

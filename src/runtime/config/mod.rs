@@ -24,7 +24,7 @@ mod tree;
 pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
-pub use push::{HttpInput, MqttBroker, MqttInput, QueueConfig};
+pub use push::{HttpInput, MqttBroker, MqttInput, MqttSinkConfig, QueueConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};

@@ -97,6 +97,27 @@ pub(super) fn read_http(node: &Node<'_>) -> Result<HttpInput, ConfigError> {
     Ok(http)
 }
 
+/// A topic of an MQTT broker that alerts are written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MqttSinkConfig {
+    /// The broker.
+    pub broker: MqttBroker,
+    /// The topic; `{rule}` stands for the rule's name.
+    pub topic: String,
+}
+
+pub(super) fn read_mqtt_sink(node: &Node<'_>) -> Result<MqttSinkConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let broker = read_broker(&mut fields)?;
+    let topic = fields.need("topic")?;
+    let text = topic.name()?.to_owned();
+    if text.contains(['+', '#', '\0']) || text.len() > 65_000 {
+        return Err(topic.wrong("a topic without wildcards; `{rule}` stands for the rule's name"));
+    }
+    fields.done()?;
+    Ok(MqttSinkConfig { broker, topic: text })
+}
+
 pub(super) fn read_mqtt(node: &Node<'_>) -> Result<MqttInput, ConfigError> {
     let mut fields = node.fields()?;
     let broker = read_broker(&mut fields)?;

@@ -1,6 +1,11 @@
 //! Sinks: where alerts, late events and dead letters go.
 
-use super::{ConfigError, node::Node, sources::read_options};
+use super::{
+    ConfigError,
+    node::Node,
+    push::{MqttSinkConfig, read_mqtt_sink},
+    sources::read_options,
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -34,6 +39,8 @@ pub enum AlertSinkConfig {
     File(FileSinkConfig),
     /// A Kafka topic.
     Kafka(KafkaSinkConfig),
+    /// A topic of an MQTT broker.
+    Mqtt(MqttSinkConfig),
 }
 
 /// A file that lines are appended to.
@@ -74,11 +81,15 @@ pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigEr
 }
 
 fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, ConfigError> {
-    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`";
+    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`, `mqtt`";
     if node.is_text() {
         return if node.text()? == "stdout" { Ok(AlertSinkConfig::Stdout) } else { Err(node.wrong(expected)) };
     }
     let mut fields = node.fields()?;
+    if let Some(mqtt) = fields.given("mqtt") {
+        fields.done()?;
+        return read_mqtt_sink(&mqtt).map(AlertSinkConfig::Mqtt);
+    }
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
     fields.done()?;
     match &sinks {

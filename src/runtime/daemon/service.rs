@@ -24,7 +24,7 @@ use crate::{
     runtime::{
         clock::Clock,
         config::{Input, SinksConfig, StreamSchema},
-        connect::{Numbered, open_alert_sink, open_file_sink, open_source},
+        connect::{Numbered, open_alert_sink, open_file_sink, open_mqtt, open_source},
         executor::Threads,
         intake::{Door, Doors},
         project::{Project, Request},
@@ -173,6 +173,11 @@ impl Daemon {
                     let (door, source) = Door::open(name, config, http, &resume).map_err(failed)?;
                     intakes.push((name.clone(), door.intake().clone()));
                     doors.insert(name.clone(), Arc::new(door));
+                    vec![(0, Box::new(source) as Box<dyn Source>)]
+                }
+                Input::Mqtt(mqtt) => {
+                    let (intake, source) = open_mqtt(name, config, mqtt, &resume).map_err(failed)?;
+                    intakes.push((name.clone(), intake));
                     vec![(0, Box::new(source) as Box<dyn Source>)]
                 }
                 _ => open_source(name, config, &resume).map_err(failed)?,

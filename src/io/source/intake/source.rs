@@ -92,6 +92,11 @@ impl Source for IntakeSource {
         }
     }
 
+    fn is_back(&self) -> bool {
+        let state = self.shared.lock();
+        state.trouble.is_none() || state.end > self.next
+    }
+
     fn is_resumable(&self) -> bool {
         self.reader.is_some()
     }
