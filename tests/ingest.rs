@@ -34,7 +34,7 @@ api: {{ listen: '127.0.0.1:0', token: {TOKEN} }}
 #[test]
 fn killed_at_random_moments_it_loses_nothing_that_it_answered_for() {
     let kills = std::env::var("GEOCEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6);
-    let mut scene = Scene::new(&config(""), SEEN);
+    let scene = Scene::new(&config(""), SEEN);
     let taken: Mutex<BTreeSet<u64>> = Mutex::default();
     let next = AtomicU64::new(0);
     for _ in 0..kills {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     fs::{self, File},
     io::{Read, Write},
@@ -40,13 +41,13 @@ pub(crate) fn ping(n: u64) -> String {
 pub(crate) struct Scene {
     pub(crate) dir: PathBuf,
     _own: Option<tempfile::TempDir>,
-    random: u64,
+    random: Cell<u64>,
 }
 
 impl Scene {
     pub(crate) fn new(config: &str, rules: &str) -> Self {
         let own = tempfile::tempdir().unwrap();
-        let scene = Self { dir: own.path().to_owned(), _own: Some(own), random: 1 };
+        let scene = Self { dir: own.path().to_owned(), _own: Some(own), random: Cell::new(1) };
         fs::write(scene.path("geocep.yaml"), config).unwrap();
         fs::write(scene.path("rules.yaml"), rules).unwrap();
         scene
@@ -56,9 +57,10 @@ impl Scene {
         self.dir.join(name)
     }
 
-    pub(crate) fn random(&mut self, below: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % below.max(1)
+    pub(crate) fn random(&self, below: u64) -> u64 {
+        let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random.set(next);
+        (next >> 33) % below.max(1)
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Daemon<'_> {
