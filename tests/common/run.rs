@@ -89,7 +89,11 @@ impl Scene {
 
     /// The alerts in `out.ndjson`: distinct lines, and of the whole ones the events' numbers.
     pub(crate) fn alerts(&self) -> (BTreeSet<String>, BTreeSet<u64>) {
-        let text = fs::read_to_string(self.path("out.ndjson")).unwrap_or_default();
+        self.alerts_of("out.ndjson")
+    }
+
+    fn alerts_of(&self, name: &str) -> (BTreeSet<String>, BTreeSet<u64>) {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         let lines: BTreeSet<String> = text.lines().filter(|line| line.ends_with('}')).map(str::to_owned).collect();
         let number = |line: &String| {
             let alert: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -97,6 +101,10 @@ impl Scene {
         };
         let numbers = lines.iter().filter_map(number).collect();
         (lines, numbers)
+    }
+
+    pub(crate) fn numbers_of(&self, name: &str) -> BTreeSet<u64> {
+        self.alerts_of(name).1
     }
 
     pub(crate) fn numbers(&self) -> BTreeSet<u64> {
