@@ -41,7 +41,7 @@ impl Broker {
         let dir = tempfile::tempdir().unwrap();
         // As root it would become another user, who can't write here.
         let config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nuser {}\n",
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nlog_type all\nuser {}\n",
             dir.path().display(),
             std::env::var("USER").unwrap_or_else(|_| "root".to_owned()),
         );
@@ -166,7 +166,17 @@ fn no_message_is_lost_whether_the_daemon_or_the_broker_dies() {
     }
     drop(daemon);
     let daemon = scene.start(&[]);
-    scene.until("every message", || (scene.numbers() == (0..600).collect::<BTreeSet<u64>>()).then_some(()));
+    let began = Instant::now();
+    loop {
+        let found = scene.numbers();
+        let missing: Vec<u64> = (0..600).filter(|n| !found.contains(n)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        let log = || fs::read_to_string(broker.dir.path().join("log")).unwrap_or_default();
+        assert!(began.elapsed() < run::PATIENCE, "missing: {missing:?}\n{}\n{}", scene.log(), log());
+        thread::sleep(Duration::from_millis(20));
+    }
     let (lines, _) = scene.alerts();
     assert!(lines.iter().any(|line| line.contains("\"topic\":\"fleet/b/pings\"")), "{:?}", lines.first());
     // It may not have begun to listen to signals.

@@ -71,7 +71,7 @@ impl Telemetry {
         let alerts = register.counters("alerts", "Alerts by status");
         let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
         let dropped = register.counters("dropped", "Partial matches and matches that a limit dropped");
-        let shed = register.counters("shed", "What was left out as rules hold all that limits allow");
+        let shed = register.counters("shed", "What was left out where limits were reached");
         let intake = register.gauges("intake_bytes", "Pushed records that wait for the engine, and the log of them");
         let keys = register.gauges("keys", "Keys with state");
         let open = register.gauges("open", "Partial matches or open windows");
