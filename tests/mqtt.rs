@@ -13,6 +13,7 @@ mod run;
 use rumqttc::{Client, Connection, Event, MqttOptions, Outgoing, Packet, QoS};
 use run::{SCHEMA, SEEN, Scene, TOKEN, get, ping};
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     fs,
     net::{TcpListener, TcpStream},
@@ -28,6 +29,7 @@ struct Broker {
     dir: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
+    publishers: Cell<u32>,
 }
 
 impl Broker {
@@ -46,7 +48,7 @@ impl Broker {
             std::env::var("USER").unwrap_or_else(|_| "root".to_owned()),
         );
         fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
-        let mut broker = Self { program, dir, port, child: None };
+        let mut broker = Self { program, dir, port, child: None, publishers: Cell::new(0) };
         broker.go();
         Some(broker)
     }
@@ -80,7 +82,9 @@ impl Broker {
 
     /// Publishes messages and waits until the broker has acknowledged all of them.
     fn publish(&self, topic: &str, messages: &[String]) {
-        let (client, mut connection) = self.client("publisher");
+        // An id of its own each time: who has the same throws the one before out.
+        let (client, mut connection) =
+            self.client(&format!("publisher-{}", self.publishers.replace(self.publishers.get() + 1)));
         thread::scope(|scope| {
             scope.spawn(|| {
                 for message in messages {

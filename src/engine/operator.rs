@@ -4,13 +4,13 @@ mod instant;
 mod passing;
 mod room;
 
-use self::{instant::Unordered, passing::Passing, room::Room};
+pub(super) use self::room::Room;
+use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
     histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
-    limits::{Bounds, Shed},
     output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
@@ -47,10 +47,8 @@ pub(super) trait Operator: Send {
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
-    /// It may hold so much in each group from now on.
-    fn set_bounds(&mut self, bounds: Option<Bounds>);
-    /// What was left out since it was last asked, because there was no room.
-    fn take_left_out(&mut self) -> Shed;
+    /// What it may hold in each group, where that is bounded.
+    fn room(&mut self) -> &mut Option<Box<Room>>;
     /// For the one who takes over: what it really is.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
@@ -226,9 +224,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
-        if self.room.is_some() {
-            self.note(group, was_open, is_open);
-        }
+        self.note(group.0, was_open, is_open);
         match (place, blank) {
             (Some(place), _) if idle => self.partitions.remove(place),
             (Some(place), _) => self.partitions.schedule(place, deadline_ms),
@@ -375,12 +371,8 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         self.kernel.take_shed(&mut self.scratch)
     }
 
-    fn set_bounds(&mut self, bounds: Option<Bounds>) {
-        self.room = bounds.map(|bounds| Box::new(Room::new(bounds)));
-    }
-
-    fn take_left_out(&mut self) -> Shed {
-        self.room.as_mut().map_or(Shed::default(), |room| room.take())
+    fn room(&mut self) -> &mut Option<Box<Room>> {
+        &mut self.room
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

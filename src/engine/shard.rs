@@ -2,7 +2,7 @@
 
 use super::{
     limits::{Bounds, Shed},
-    operator::Operator,
+    operator::{Operator, Room},
     output::{Moment, Output},
     partition::Frozen,
     route::Subscription,
@@ -179,13 +179,14 @@ impl Shard {
     /// A rule may hold so much in each group from now on.
     pub(super) fn set_bounds(&mut self, rule: u32, bounds: Option<Bounds>) {
         if let Some(operator) = self.operators.get_mut(rule as usize) {
-            operator.set_bounds(bounds);
+            *operator.room() = bounds.map(|bounds| Box::new(Room::new(bounds)));
         }
     }
 
     /// What a rule has left out for want of room since it was last asked.
     pub(super) fn take_left_out(&mut self, rule: u32) -> Shed {
-        self.operators.get_mut(rule as usize).map_or(Shed::default(), |operator| operator.take_left_out())
+        let room = self.operators.get_mut(rule as usize).and_then(|operator| operator.room().as_mut());
+        room.map_or(Shed::default(), |room| room.take())
     }
 
     /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached.

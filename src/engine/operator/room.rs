@@ -17,7 +17,7 @@ use rustc_hash::FxBuildHasher;
 const PART: usize = 8;
 
 /// The bounds of a rule's groups, and what they have cost.
-pub(super) struct Room {
+pub(in crate::engine) struct Room {
     bounds: Bounds,
     /// What a group's keys hold open, of groups that were asked about; only where bytes are bounded.
     open: HashMap<u32, u64, FxBuildHasher>,
@@ -25,11 +25,11 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(in crate::engine) fn new(bounds: Bounds) -> Self {
         Self { bounds, open: HashMap::default(), shed: Shed::default() }
     }
 
-    pub(super) fn take(&mut self) -> Shed {
+    pub(in crate::engine) fn take(&mut self) -> Shed {
         std::mem::take(&mut self.shed)
     }
 
@@ -47,9 +47,10 @@ impl Room {
 type Rank<'a> = (TimeMs, TimeMs, &'a Key, Place);
 
 impl<K: Kernel> KeyedOperator<K> {
-    pub(super) fn note(&mut self, group: KeyGroup, was: usize, is: usize) {
+    #[inline]
+    pub(super) fn note(&mut self, group: u32, was: usize, is: usize) {
         if let Some(room) = &mut self.room {
-            room.note(group.0, was, is);
+            room.note(group, was, is);
         }
     }
 
