@@ -8,6 +8,7 @@
 //! | `/readyz` | `ready.rs` |
 //! | `/metrics` | `metrics.rs` |
 //! | `/api/v1/rules` | `rules.rs` |
+//! | `/api/v1/alerts/stream` | `stream.rs` |
 //! | `/api/v1/reload` | `reload.rs` |
 //! | `/api/v1/ingest/SOURCE` | `ingest.rs` |
 //!
@@ -27,6 +28,7 @@ mod reply;
 mod rules;
 mod server;
 mod state;
+mod stream;
 mod token;
 
 pub use config::{ApiConfig, Limits};

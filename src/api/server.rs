@@ -27,6 +27,7 @@ use super::{
     reply::Refusal,
     rules::rules,
     state::ApiState,
+    stream::stream,
 };
 use crate::runtime::shutdown::Shutdown;
 
@@ -72,6 +73,7 @@ fn router(config: &ApiConfig, state: Arc<ApiState>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/rules", get(rules))
+        .route("/api/v1/alerts/stream", get(stream))
         .route("/api/v1/reload", post(reload).get(use_post))
         .route(&format!("{INGEST}{{source}}"), post(ingest).get(use_post).layer(DefaultBodyLimit::disable()))
         .fallback(not_found)
@@ -95,8 +97,7 @@ async fn bind(config: &ApiConfig) -> Result<TcpListener, ApiError> {
 }
 
 async fn not_found() -> Refusal {
-    let help =
-        "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/reload` and `/api/v1/ingest/SOURCE`";
+    let help = "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/alerts/stream`, `/api/v1/reload` and `/api/v1/ingest/SOURCE`";
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path", help)
 }
 

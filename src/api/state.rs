@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::ingest::AT_A_TIME;
-use crate::runtime::{intake::Doors, reload::Reloads, telemetry::Telemetry};
+use crate::runtime::{bulletin::Bulletin, intake::Doors, reload::Reloads, telemetry::Telemetry};
 
 /// What the resources read: figures, health and rules, all of which the runtime sets.
 #[derive(Clone, Debug)]
@@ -18,13 +18,15 @@ pub struct ApiState {
     pub doors: Doors,
     /// How many bodies are read at a time.
     pub(super) ingests: Arc<Semaphore>,
+    /// The latest alerts; none where nobody shows any.
+    pub bulletin: Option<Arc<Bulletin>>,
 }
 
 impl ApiState {
     /// A state that shows these figures.
     pub fn new(telemetry: Arc<Telemetry>) -> Self {
         let ingests = Arc::new(Semaphore::new(AT_A_TIME));
-        Self { telemetry, reloads: None, doors: Doors::new(), ingests }
+        Self { telemetry, reloads: None, doors: Doors::new(), ingests, bulletin: None }
     }
 
     /// The same with a way to ask for reloads.
@@ -35,5 +37,10 @@ impl ApiState {
     /// The same with sources that records can be posted to.
     pub fn with_doors(self, doors: Doors) -> Self {
         Self { doors, ..self }
+    }
+
+    /// The same with alerts to watch.
+    pub fn with_bulletin(self, bulletin: Arc<Bulletin>) -> Self {
+        Self { bulletin: Some(bulletin), ..self }
     }
 }

@@ -1,7 +1,10 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{
-    AlertSinkConfig, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig, TailStart,
+use super::{
+    config::{
+        AlertSinkConfig, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig, TailStart,
+    },
+    http_sink::{HttpSink, open_http_sink},
 };
 use crate::{
     engine::checkpoint::{Place, Position},
@@ -197,19 +200,29 @@ fn next_offset(place: &Place) -> Option<(u32, u64)> {
     }
 }
 
-/// Opens a sink of alerts.
+/// An open sink of alerts.
+pub enum AlertSink {
+    /// One that takes lines.
+    Lines(Box<dyn Sink>),
+    /// One that posts them, from an outbox.
+    Http(Box<HttpSink>),
+}
+
+/// Opens a sink of alerts; `outboxes` is the directory of outboxes, if there is one.
 ///
 /// # Errors
-/// The file can't be written; an option of Kafka's is wrong.
-pub fn open_alert_sink(config: &AlertSinkConfig) -> Result<Box<dyn Sink>, SinkError> {
-    Ok(match config {
+/// The file can't be written; an option of Kafka's is wrong; see [`open_http_sink`].
+pub fn open_alert_sink(config: &AlertSinkConfig, outboxes: Option<&Path>) -> Result<AlertSink, SinkError> {
+    let lines: Box<dyn Sink> = match config {
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
         AlertSinkConfig::Mqtt(mqtt) => {
             Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker))?)
         }
         AlertSinkConfig::Kafka(kafka) => Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?),
-    })
+        AlertSinkConfig::Http(http) => return Ok(AlertSink::Http(Box::new(open_http_sink(http, outboxes)?))),
+    };
+    Ok(AlertSink::Lines(lines))
 }
 
 /// Opens a file sink, also for late events and dead letters.
@@ -286,6 +299,6 @@ mod tests {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
         }
         assert_eq!(chunk.records().map(|record| record.partition).collect::<Vec<_>>(), [0, 1]);
-        assert!(open_alert_sink(&config.sinks.alerts[0]).is_ok());
+        assert!(open_alert_sink(&config.sinks.alerts[0], None).is_ok());
     }
 }

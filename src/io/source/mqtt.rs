@@ -17,6 +17,9 @@ use tokio::sync::watch;
 /// How long to wait before connecting again; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long opening waits for the broker at most, and how often it looks.
+const OPEN_MAX: Duration = Duration::from_secs(3);
+const OPEN_NAP: Duration = Duration::from_millis(10);
 /// How long to wait where there is no room for a message.
 const FULL: Duration = Duration::from_millis(50);
 /// Room for acknowledgements: a broker sends at most 65,535 messages that aren't acknowledged.
@@ -96,6 +99,12 @@ impl Source for MqttSource {
 
     fn open(&mut self) -> Result<Opened, SourceError> {
         self.start()?;
+        // It is called ready when this returns; what is sent before the first subscription nobody keeps.
+        let mut waited = Duration::ZERO;
+        while waited < OPEN_MAX && lock(&self.link).trouble.is_some() {
+            thread::sleep(OPEN_NAP);
+            waited += OPEN_NAP;
+        }
         Ok(Opened { format: Format::Ndjson, partitions: None })
     }
 

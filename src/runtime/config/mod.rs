@@ -8,6 +8,7 @@
 mod engine;
 mod error;
 mod expand;
+mod http_sinks;
 mod limits;
 mod load;
 mod node;
@@ -23,6 +24,7 @@ mod tree;
 
 pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
+pub use http_sinks::{HeaderSource, HttpSinkConfig, HttpSinkKind, OutboxConfig, RetryConfig, WhenFull};
 pub use load::{Config, GeofenceConfig};
 pub use push::{HttpInput, MqttBroker, MqttInput, MqttSinkConfig, QueueConfig};
 pub use rules::rule_files;

@@ -10,6 +10,7 @@
 //! the sources. What the driver adds to the events is only idleness and time on quiet streams (`quiet`).
 
 mod change;
+mod courier;
 mod driver;
 mod feed;
 mod hand;
@@ -19,6 +20,8 @@ mod outlet;
 mod quiet;
 mod report;
 mod service;
+mod sinks;
+mod spool;
 mod state;
 mod tables;
 
