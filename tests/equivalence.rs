@@ -162,6 +162,16 @@ fn mixture() -> Scene {
             "Crowded",
             "FROM crowds\nPARTITION BY region\nPATTERN a -> b+\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser OR sparser OR moved\nMEASURES count(b) AS n, last(b.area) AS area, speed",
         ),
+        (
+            "alert",
+            "Escalates",
+            "FROM fast, Escalates\nPARTITION BY id\nPATTERN a -> b{2} STRICT\nWITHIN 20 min\nDEFINE a AS level IS NULL, b AS coalesce(level, 0) <= coalesce(prev(level), 0) + 1\nMEASURES coalesce(max(b.level), 0) + 1 AS level\nFEEDBACK 2",
+        ),
+        (
+            "alert",
+            "Followed",
+            "FROM crowds\nWHERE size < 100\nPARTITION BY district, region FOLLOW parents\nPATTERN a ->> b -> !c FOR 1 min\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser, c AS n > 2 * b.n\nMEASURES a.region AS was, b.size AS size\nAFTER MATCH NO SKIP",
+        ),
     ]);
     let mut state = 12_345u64;
     let mut next = |limit: u64| {

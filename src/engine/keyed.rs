@@ -261,22 +261,25 @@ impl<S: Clone> Keyed<S> {
         Some(Place { group: group.0, slot })
     }
 
-    /// Forgets a key.
-    pub(super) fn remove(&mut self, place: Place) {
-        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
-        let Some(entry) = table.get_mut(place.slot).and_then(Option::take) else { return };
+    /// Forgets a key: gives what was kept of it.
+    pub(super) fn remove(&mut self, place: Place) -> Option<Entry<S>> {
+        let table = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut)?;
+        let entry = table.get_mut(place.slot).and_then(Option::take)?;
         if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
             found.remove();
         }
         table.free.push(place.slot);
         self.len -= 1;
+        Some(entry)
     }
 
     /// Sees to it that the key is looked at when its state is next due.
     pub(super) fn schedule(&mut self, place: Place, deadline_ms: Option<TimeMs>) {
         let Some(deadline_ms) = deadline_ms else { return };
-        let Some(entry) = self.entry(place) else { return };
-        if deadline_ms < entry.timer_ms {
+        // A look first: most often the timer that there is comes sooner.
+        if self.peek(place).is_some_and(|entry| deadline_ms < entry.timer_ms)
+            && let Some(entry) = self.entry(place)
+        {
             entry.timer_ms = deadline_ms;
             self.timers.push(Reverse((deadline_ms, place)));
         }

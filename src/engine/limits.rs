@@ -83,8 +83,10 @@ impl Engine {
         self.limits = limits;
         let rules = self.plan.rules.iter().filter(|rule| rule.mode != Mode::Off).count() as u64;
         let bounds = limits.bounds(rules, u64::from(self.options.key_groups));
-        for shard in &mut self.shards {
-            (0..self.plan.rules.len()).for_each(|rule| shard.set_bounds(rule as u32, bounds));
+        for (rule, at) in self.plan.rules.iter().zip(0..) {
+            // Regions are no keys that somebody can make up, and what they hand on to one another must not be torn apart.
+            let bounds = bounds.filter(|_| rule.follow.is_none());
+            self.shards.iter_mut().for_each(|shard| shard.set_bounds(at, bounds));
         }
     }
 

@@ -175,7 +175,8 @@ impl Engine {
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
         let runs = |rule: &Rule| rule.mode != Mode::Off;
         for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate().filter(|(_, (rule, _))| runs(rule)) {
-            for (input, reads) in rule.inputs.iter().enumerate() {
+            // What a rule reads of itself never leaves its partition.
+            for (input, reads) in rule.inputs.iter().enumerate().filter(|(input, _)| !rule.is_own(*input)) {
                 let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
                     of_level.push(Subscription { rule: ix as u32, input: input as u32 });

@@ -1,5 +1,7 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod feeding;
+mod following;
 mod instant;
 mod passing;
 mod room;
@@ -8,7 +10,6 @@ pub(super) use self::room::Room;
 use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
-    histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
@@ -81,13 +82,14 @@ pub(super) struct KeyedOperator<K: Kernel> {
     ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
     pub(super) passing: Option<Passing>,
-    blank: Option<Partition<K::State>>,
+    /// Partitions that hold nothing, with memory that was used before.
+    blanks: Vec<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
     pub(super) waiting: Vec<Output>,
-    /// Events of the instant at hand: only where the rule orders them.
+    /// Events of the instant at hand: only where the rule orders or follows them.
     pub(super) instant: Vec<Unordered>,
     /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
     pub(super) open: usize,
@@ -96,13 +98,20 @@ pub(super) struct KeyedOperator<K: Kernel> {
     stopped: bool,
     /// Where what it holds is bounded.
     room: Option<Box<Room>>,
+    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    unfed: u64,
 }
+
+/// So many blank partitions are kept.
+const BLANKS_MAX: usize = 64;
 
 /// When an event is, for a kernel.
 #[derive(Clone, Copy)]
 enum When {
     /// At its own time.
     OnTime,
+    /// The same, as the event with this number.
+    Numbered(u64),
     /// As of when it was found to be late.
     Late(TimeMs),
 }
@@ -129,7 +138,7 @@ impl<K: Kernel> KeyedOperator<K> {
             groups,
             partitions: Keyed::new(groups),
             passing,
-            blank: None,
+            blanks: Vec::new(),
             scratch: K::Scratch::default(),
             computed: (0..computed).map(|_| OnceCell::new()).collect(),
             emissions: Vec::new(),
@@ -140,6 +149,7 @@ impl<K: Kernel> KeyedOperator<K> {
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
             room: None,
+            unfed: 0,
             rule,
         }
     }
@@ -159,21 +169,19 @@ impl<K: Kernel> KeyedOperator<K> {
         }
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let place = self.partitions.find(group, key);
-        let mut blank = None;
+        if place.is_none() && self.blanks.is_empty() {
+            self.blanks.push(Partition::new(self.kernel.blank()));
+        }
         let partition = match place {
             Some(place) => match self.partitions.entry(place) {
                 Some(entry) => &mut entry.state,
                 None => return,
             },
-            None => blank.insert(match self.blank.take() {
-                Some(partition) => partition,
-                None => Partition {
-                    previous: None,
-                    older: None,
-                    histories: Histories::default(),
-                    kernel: self.kernel.blank(),
-                },
-            }),
+            // Most events of keys without state leave none: the blank stays where it is.
+            None => match self.blanks.last_mut() {
+                Some(blank) => blank,
+                None => return,
+            },
         };
         let was_open = self.kernel.open(&partition.kernel);
         let previous = partition.previous.take();
@@ -190,12 +198,21 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
-        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
+        let usual;
+        let env = if self.rule.baselines.is_empty() {
+            env
+        } else {
+            usual = partition.histories.usual(&self.rule.baselines, input, &env);
+            Env { extra: &usual, ..env }
+        };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
             match (when, self.wall_ms) {
                 (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (When::Numbered(number), None) => {
+                    self.kernel.number(state, number);
+                    self.kernel.step(state, scratch, input, &env, emissions);
+                }
                 (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
                 (When::Late(found_ms), None) => {
                     self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
@@ -213,11 +230,13 @@ impl<K: Kernel> KeyedOperator<K> {
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..);
-        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
-        match self.rule.clock {
-            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
-            _ => out.extend(outputs),
+        if !self.emissions.is_empty() {
+            let outputs = self.emissions.drain(..);
+            let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
+            match self.rule.clock {
+                ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
+                _ => out.extend(outputs),
+            }
         }
 
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
@@ -225,27 +244,40 @@ impl<K: Kernel> KeyedOperator<K> {
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         self.note(group.0, was_open, is_open);
-        match (place, blank) {
-            (Some(place), _) if idle => self.partitions.remove(place),
-            (Some(place), _) => self.partitions.schedule(place, deadline_ms),
-            (None, Some(partition)) if idle => self.blank = Some(partition),
-            (None, Some(_)) if self.room.is_some() && !self.has_room(group, (event.time_ms(), when), is_open, out) => {}
-            (None, Some(partition)) => {
-                if let Some(place) = self.partitions.insert(group, key.clone(), partition) {
+        match place {
+            Some(place) if idle => self.forget(place),
+            Some(place) => self.partitions.schedule(place, deadline_ms),
+            None if idle => {}
+            None => {
+                if let Some(partition) = self.blanks.pop()
+                    && (self.room.is_none() || self.has_room(group, (event.time_ms(), when), is_open, out))
+                    && let Some(place) = self.partitions.insert(group, key.clone(), partition)
+                {
                     self.partitions.schedule(place, deadline_ms);
                 }
             }
-            (None, None) => {}
         }
     }
 
     /// Takes an event that nothing of its instant comes before any more.
     fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.passing.is_some() {
+        if let Some(feedback) = self.rule.feedback {
+            self.step_feeding((feedback, input), event, key, out);
+        } else if self.passing.is_some() {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
             self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
+        }
+    }
+
+    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
+    fn forget(&mut self, place: Place) {
+        if let Some(mut entry) = self.partitions.remove(place)
+            && self.blanks.len() < BLANKS_MAX
+            && self.kernel.clear(&mut entry.state.kernel)
+        {
+            self.blanks.push(Partition::new(entry.state.kernel));
         }
     }
 
@@ -281,7 +313,7 @@ impl<K: Kernel> KeyedOperator<K> {
             _ => out.extend(outputs),
         }
         if idle {
-            self.partitions.remove(place);
+            self.forget(place);
         } else {
             self.partitions.schedule(place, deadline_ms);
         }
@@ -290,7 +322,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty()) {
+        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
@@ -368,7 +400,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch)
+        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
     }
 
     fn room(&mut self) -> &mut Option<Box<Room>> {

@@ -25,6 +25,11 @@ pub(super) struct Partition<S> {
 pub(super) struct Older(pub(super) VecDeque<Past>);
 
 impl<S> Partition<S> {
+    /// One that nothing has come to yet, with what the kernel has of such.
+    pub(super) fn new(kernel: S) -> Self {
+        Self { previous: None, older: None, histories: Histories::default(), kernel }
+    }
+
     /// When time next does something to it.
     pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
         let over_ms = self.histories.over_ms(&rule.baselines);

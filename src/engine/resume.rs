@@ -80,16 +80,22 @@ impl Engine {
             let old = saved.rule(&rule.name);
             let keys = || old.map_or(0, |old| saved_keys(payloads, old as u32).unwrap_or(0));
             // A rule comes after those that it reads.
-            let is_other = |input: &Input| match self.plan.streams.get(input.stream.0 as usize).map(|read| read.origin)
+            let is_other = |(at, input): (usize, &Input)| match self
+                .plan
+                .streams
+                .get(input.stream.0 as usize)
+                .map(|read| read.origin)
             {
-                Some(StreamOrigin::Rule(read)) => kept.get(read as usize).is_none_or(Option::is_none),
+                Some(StreamOrigin::Rule(read)) if !means.is_own(at) => {
+                    kept.get(read as usize).is_none_or(Option::is_none)
+                }
                 _ => false,
             };
             let fate = match old.and_then(|at| saved.rules.get(at)) {
                 None => Fate::New,
                 Some(_) if means.mode == Mode::Off => Fate::Off(keys()),
                 Some(old) if old.version != rule.version => Fate::Edited(keys()),
-                Some(_) if means.inputs.iter().any(is_other) => Fate::Edited(keys()),
+                Some(_) if means.inputs.iter().enumerate().any(is_other) => Fate::Edited(keys()),
                 Some(old) if old.layout != rule.layout => Fate::Layout(keys()),
                 Some(_) => Fate::Kept(0),
             };

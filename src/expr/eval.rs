@@ -11,8 +11,22 @@ impl Expr {
         self.eval(self.root, env)
     }
 
+    /// The value where it stands in the event already, so that it needn't be copied to be looked at.
+    pub fn in_place<'v>(&'v self, env: &Env<'v>) -> Option<&'v Value> {
+        self.look(self.root, env)
+    }
+
     /// Whether it is true; unknown is not.
+    #[inline]
     pub fn is_true(&self, env: &Env<'_>) -> bool {
+        match &self.quick {
+            Some(quick) => quick.is_true(env),
+            None => self.walk(env),
+        }
+    }
+
+    /// The same by a walk through the nodes.
+    pub(super) fn walk(&self, env: &Env<'_>) -> bool {
         self.truth(self.root, env) == Some(true)
     }
 
@@ -23,6 +37,16 @@ impl Expr {
 
     fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0 as usize)
+    }
+
+    /// As `peek`, with fields and constants found without a call.
+    #[inline]
+    fn look<'v>(&'v self, id: NodeId, env: &Env<'v>) -> Option<&'v Value> {
+        match self.node(id)? {
+            Node::Const(value) => Some(value),
+            Node::Field(slot) => env.event.values.get(usize::from(*slot)),
+            _ => self.peek(id, env),
+        }
     }
 
     /// The value where it stands somewhere already, without a copy.
@@ -62,7 +86,11 @@ impl Expr {
             }
             Node::CompareInt(op, a, b) => Some(op.holds(self.int(*a, env)?.cmp(&self.int(*b, env)?))),
             Node::CompareValue(op, a, b) => {
-                let order = match (self.peek(*a, env), self.peek(*b, env)) {
+                let order = match (self.look(*a, env), self.look(*b, env)) {
+                    // What most conditions are: whether a field is this text. Texts are equal sooner than they are in order.
+                    (Some(Value::Text(a)), Some(Value::Text(b))) if matches!(op, Compare::Eq | Compare::Ne) => {
+                        return Some((a == b) == (*op == Compare::Eq));
+                    }
                     (Some(a), Some(b)) => a.compare(b),
                     _ => self.eval(*a, env).compare(&self.eval(*b, env)),
                 };
@@ -96,7 +124,14 @@ impl Expr {
                 None => self.eval(*inner, env).is_null(),
             }),
             Node::In(item, list) => {
-                let item = self.eval(*item, env);
+                let computed;
+                let item = match self.look(*item, env) {
+                    Some(item) => item,
+                    None => {
+                        computed = self.eval(*item, env);
+                        &computed
+                    }
+                };
                 if item.is_null() {
                     return None;
                 }
@@ -201,7 +236,7 @@ impl Expr {
             },
             Node::Classifier => env.bound.classifier().map_or(Value::Null, Value::text),
             Node::MatchNumber => env.bound.number().and_then(|number| i64::try_from(number).ok()).into(),
-            Node::KeyPart(ix) => env.key.values().into_iter().nth(usize::from(*ix)).unwrap_or_default(),
+            Node::KeyPart(ix) => env.key.part(usize::from(*ix)),
             Node::Not(_)
             | Node::And(_)
             | Node::Or(_)

@@ -11,6 +11,7 @@ mod eval;
 pub mod func;
 mod part;
 mod program;
+mod quick;
 mod show;
 mod table;
 mod world;

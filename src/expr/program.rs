@@ -1,6 +1,6 @@
 //! The compiled form of an expression: nodes in one flat vector, children before parents.
 
-use super::func::Function;
+use super::{func::Function, quick::Quick};
 use crate::model::{Type, Value};
 use smallvec::SmallVec;
 
@@ -177,12 +177,20 @@ pub struct Expr {
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
     pub(super) ty: Type,
+    /// The same as a condition, where that is simple.
+    pub(super) quick: Option<Box<Quick>>,
 }
 
 impl Expr {
+    pub(super) fn new(nodes: Vec<Node>, root: NodeId, ty: Type) -> Self {
+        let mut expr = Self { nodes, root, ty, quick: None };
+        expr.quick = Quick::of(&expr);
+        expr
+    }
+
     /// A constant.
     pub fn constant(value: Value, ty: Type) -> Self {
-        Self { nodes: vec![Node::Const(value)], root: NodeId(0), ty }
+        Self::new(vec![Node::Const(value)], NodeId(0), ty)
     }
 
     /// The type of its values.

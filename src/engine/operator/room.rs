@@ -77,7 +77,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let (now_ms, clock) = match (self.wall_ms, when) {
             (Some(wall_ms), _) => (wall_ms, Clock::Wall),
             (None, When::Late(found_ms)) => (found_ms, Clock::Event),
-            (None, When::OnTime) => (time_ms, Clock::Event),
+            (None, When::OnTime | When::Numbered(_)) => (time_ms, Clock::Event),
         };
         while let Some(place) = self.partitions.due(now_ms) {
             self.advance_place(place, now_ms, clock, out);

@@ -6,6 +6,7 @@ use crate::model::Value;
 mod cell;
 mod encounter;
 mod geo;
+mod list;
 mod number;
 mod text;
 mod time;
@@ -53,9 +54,17 @@ pub enum Returns {
 
 /// Every function, in the order of the reference.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    [geo::FUNCTIONS, cell::FUNCTIONS, encounter::FUNCTIONS, number::FUNCTIONS, text::FUNCTIONS, time::FUNCTIONS]
-        .into_iter()
-        .flatten()
+    [
+        geo::FUNCTIONS,
+        cell::FUNCTIONS,
+        encounter::FUNCTIONS,
+        number::FUNCTIONS,
+        text::FUNCTIONS,
+        time::FUNCTIONS,
+        list::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of this name.

@@ -158,7 +158,7 @@ pub struct UnnestClause {
     pub span: Span,
 }
 
-/// One part of the key: `vehicle`, `h3(position, 8) AS cell`.
+/// One part of the key: `vehicle`, `h3(position, 8) AS cell`, `region FOLLOW parents`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyPart {
     /// What is computed from each event.
@@ -166,6 +166,8 @@ pub struct KeyPart {
     /// Its name as an output field. None where it wasn't written: the check takes a path's last part, or a name of
     /// its own.
     pub name: Option<Name>,
+    /// `FOLLOW parents`: what the partition is taken over by goes on with its partial matches.
+    pub follow: Option<Name>,
 }
 
 /// One output field: `count(wait) AS pings`.

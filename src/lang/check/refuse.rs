@@ -33,7 +33,4 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
             rule.unsupported(what, emit.span);
         }
     }
-    if let Some(feedback) = &query.feedback {
-        rule.unsupported("FEEDBACK", feedback.span);
-    }
 }

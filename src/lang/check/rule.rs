@@ -4,8 +4,9 @@ use super::{
     catalog::Catalog,
     cluster,
     compile::{Compiler, Site},
+    feedback,
     fence::fence_function,
-    filter, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
+    filter, follow, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
     window,
@@ -51,6 +52,7 @@ pub(super) fn check_rule(
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
         through: None,
+        follows: false,
         element: None,
         keys: Vec::new(),
         variables: Vec::new(),
@@ -150,6 +152,8 @@ fn clauses<'a>(
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
         through_key(scope, clause);
     }
+    follow::clause(scope, query);
+    feedback::clause(scope, query, &rule.name);
     let parts = match &mut joined {
         Some(joined) => std::mem::take(&mut joined.parts),
         None => filter::where_parts(scope, query.where_.as_ref()),
@@ -234,6 +238,8 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        follow: None,
+        feedback: None,
         unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         baselines: super::baseline::baselines(scope),

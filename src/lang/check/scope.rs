@@ -105,6 +105,8 @@ pub(super) struct RuleScope<'a> {
     pub(super) partitioned: bool,
     /// THROUGH's set.
     pub(super) through: Option<u16>,
+    /// Whether a component of the key is followed.
+    pub(super) follows: bool,
     /// What UNNEST calls the element, and its type.
     pub(super) element: Option<(String, Type)>,
     pub(super) keys: Vec<KeyScope<'a>>,

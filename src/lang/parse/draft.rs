@@ -215,7 +215,11 @@ fn key_part(i: Tokens<'_>) -> Parsed<'_, KeyPart> {
         let (rest, value) = name("a name for this part of the key")(i.next())?;
         (i, given) = (rest, Some(value));
     }
-    Ok((i, KeyPart { expr, name: given }))
+    let mut follow = None;
+    if i.is_word("FOLLOW") {
+        i = put(i, &mut follow, name("what leads from one key to another: `parents`")(i.next())?);
+    }
+    Ok((i, KeyPart { expr, name: given, follow }))
 }
 
 /// The entries after the word `MEASURES`. A bad one is reported and left out; the others still count.

@@ -16,6 +16,7 @@ impl Printer {
             self.list(&query.partition_by, |out, part| {
                 out.expr(&part.expr);
                 out.optional("AS", part.name.as_ref(), Self::name);
+                out.optional("FOLLOW", part.follow.as_ref(), Self::name);
             });
         }
         if !query.order_by.is_empty() {

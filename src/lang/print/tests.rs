@@ -347,7 +347,11 @@ fn query() -> impl Strategy<Value = Query> {
     let latest = (prop::collection::vec(expr(), 1..3), option::of(quantity()))
         .prop_map(|(by, max_age)| Operator::Latest(LatestClause { by, max_age, span: AT }));
     let operator = option::weighted(0.9, prop_oneof![3 => pattern(), 1 => window(), 1 => cluster(), 1 => latest]);
-    let key = (expr(), option::of(name())).prop_map(|(expr, name)| KeyPart { expr, name });
+    let key = (expr(), option::of(name()), option::of(name())).prop_map(|(expr, name, follow)| KeyPart {
+        expr,
+        name,
+        follow,
+    });
     let measure = (expr(), name()).prop_map(|(expr, name)| Measure { expr, name });
     let emit = option::of(prop_oneof![
         (quantity(), any::<bool>()).prop_map(|(period, updated_keys)| EmitKind::Every { period, updated_keys }),
