@@ -3,6 +3,7 @@
 mod feeding;
 mod following;
 mod instant;
+mod keys;
 mod passing;
 mod room;
 
@@ -271,16 +272,6 @@ impl<K: Kernel> KeyedOperator<K> {
         }
     }
 
-    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
-    fn forget(&mut self, place: Place) {
-        if let Some(mut entry) = self.partitions.remove(place)
-            && self.blanks.len() < BLANKS_MAX
-            && self.kernel.clear(&mut entry.state.kernel)
-        {
-            self.blanks.push(Partition::new(entry.state.kernel));
-        }
-    }
-
     fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
         let Some(entry) = self.partitions.entry(place) else { return };
         let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
@@ -453,27 +444,6 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         let waiting = load_outputs(reader)?.into_iter();
         let own = waiting.filter(|output| mine(rule.routing_key(&output.key).group(self.groups)));
         self.waiting.extend(own.map(|output| Output { rule: ix, rank, ..output }));
-        Ok(())
-    }
-}
-
-type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
-
-impl<K: Kernel> KeyedOperator<K> {
-    fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
-        let (kernel, rule) = (Arc::clone(&self.kernel), Arc::clone(&self.rule));
-        let mut open = 0;
-        let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
-        self.open += open;
-        if let Some(passing) = &mut self.passing {
-            let program = &passing.program;
-            let load = |reader: &mut Reader<'_>| {
-                let state = through::KeyState::load(reader)?;
-                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
-            };
-            passing.entities.load(reader, own, load, |_| ())?;
-        }
         Ok(())
     }
 }
