@@ -15,6 +15,9 @@ use super::{
     token::Token,
 };
 
+/// What paths begin with whose bodies have a limit of their own.
+pub(super) const INGEST: &str = "/api/v1/ingest/";
+
 /// Who asks, as far as we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
@@ -57,9 +60,10 @@ impl Guard {
             let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"geocep\"")];
             return Some((challenge, refusal).into_response());
         }
-        // A chunked body has no length: no resource reads a body, so that it stays in the socket and goes with it.
+        // A chunked body has no length: no other resource reads a body, so that it stays in the socket and goes with it.
         let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: u64| length > self.limits.body_bytes) {
+        let own_limit = request.uri().path().starts_with(INGEST);
+        if !own_limit && length.is_some_and(|length: u64| length > self.limits.body_bytes) {
             let error = format!("the request's body is longer than {} bytes", self.limits.body_bytes);
             return Some(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error, "send less").into_response());
         }

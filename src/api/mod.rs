@@ -10,6 +10,7 @@
 //! | `/api/v1/rules` | `rules.rs` |
 //! | `/api/v1/alerts/stream` | `stream.rs` |
 //! | `/api/v1/reload` | `reload.rs` |
+//! | `/api/v1/ingest/SOURCE` | `ingest.rs` |
 //!
 //! Who may ask is decided in `guard.rs` before any resource is reached; how long and how often, in `connection.rs` and
 //! `guard.rs`. `docs/operations.md` says it for those who run the daemon.
@@ -19,6 +20,7 @@ mod connection;
 mod error;
 mod guard;
 mod health;
+mod ingest;
 mod metrics;
 mod ready;
 mod reload;

@@ -18,8 +18,9 @@ use super::{
     config::ApiConfig,
     connection::BoundedListener,
     error::ApiError,
-    guard::{Guard, guard},
+    guard::{Guard, INGEST, guard},
     health::healthz,
+    ingest::ingest,
     metrics::metrics,
     ready::readyz,
     reload::{reload, use_post},
@@ -74,6 +75,7 @@ fn router(config: &ApiConfig, state: Arc<ApiState>) -> Router {
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/alerts/stream", get(stream))
         .route("/api/v1/reload", post(reload).get(use_post))
+        .route(&format!("{INGEST}{{source}}"), post(ingest).get(use_post).layer(DefaultBodyLimit::disable()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(body_bytes))
@@ -95,8 +97,7 @@ async fn bind(config: &ApiConfig) -> Result<TcpListener, ApiError> {
 }
 
 async fn not_found() -> Refusal {
-    let help =
-        "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/alerts/stream` and `/api/v1/reload`";
+    let help = "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/alerts/stream`, `/api/v1/reload` and `/api/v1/ingest/SOURCE`";
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path", help)
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::runtime::{bulletin::Bulletin, reload::Reloads, telemetry::Telemetry};
+use tokio::sync::Semaphore;
+
+use super::ingest::AT_A_TIME;
+use crate::runtime::{bulletin::Bulletin, intake::Doors, reload::Reloads, telemetry::Telemetry};
 
 /// What the resources read: figures, health and rules, all of which the runtime sets.
 #[derive(Clone, Debug)]
@@ -11,6 +14,10 @@ pub struct ApiState {
     pub telemetry: Arc<Telemetry>,
     /// Where reloads are asked for; none where they can't be.
     pub reloads: Option<Reloads>,
+    /// Where records are handed in, by source.
+    pub doors: Doors,
+    /// How many bodies are read at a time.
+    pub(super) ingests: Arc<Semaphore>,
     /// The latest alerts; none where nobody shows any.
     pub bulletin: Option<Arc<Bulletin>>,
 }
@@ -18,12 +25,18 @@ pub struct ApiState {
 impl ApiState {
     /// A state that shows these figures.
     pub fn new(telemetry: Arc<Telemetry>) -> Self {
-        Self { telemetry, reloads: None, bulletin: None }
+        let ingests = Arc::new(Semaphore::new(AT_A_TIME));
+        Self { telemetry, reloads: None, doors: Doors::new(), ingests, bulletin: None }
     }
 
     /// The same with a way to ask for reloads.
     pub fn with_reloads(self, reloads: Reloads) -> Self {
         Self { reloads: Some(reloads), ..self }
+    }
+
+    /// The same with sources that records can be posted to.
+    pub fn with_doors(self, doors: Doors) -> Self {
+        Self { doors, ..self }
     }
 
     /// The same with alerts to watch.

@@ -284,3 +284,47 @@ async fn a_stop_ends_the_server_even_when_a_client_stays() {
     timeout(Duration::from_secs(5), server.task).await.expect("it ends in time").unwrap();
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test]
+async fn where_there_is_no_room_nothing_of_a_batch_is_taken_and_the_answer_says_when_to_come_again() {
+    use crate::{
+        io::source::Source,
+        runtime::{
+            config::{Config, Input},
+            connect::Resumption,
+            intake::{Door, Doors},
+        },
+    };
+    let text = "sources: { pings: { http: { queue: 60, token: none } } }";
+    let config = Config::parse(text, std::path::Path::new(""), &[], &|_| None).unwrap();
+    let source = &config.sources["pings"];
+    let Input::Http(http) = &source.input else { panic!() };
+    let (door, mut reader) = Door::open("pings", source, http, &Resumption::default()).unwrap();
+    let telemetry = Arc::new(Telemetry::new(Arc::new(ManualClock::new(0))));
+    let state = ApiState::new(Arc::clone(&telemetry)).with_doors(Doors::from([("pings".to_owned(), Arc::new(door))]));
+    let config = ApiConfig { listen: "127.0.0.1:0".to_owned(), ..ApiConfig::default() };
+    let shutdown = Shutdown::new();
+    let (address, task) = serve(config, Arc::new(state), shutdown.clone()).await.unwrap();
+    let server = Server { address, task, telemetry, shutdown };
+    let post = async |count: usize| {
+        let body = "{\"ts\":1,\"lon\":1,\"lat\":2}\n".repeat(count);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = "POST /api/v1/ingest/pings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nConnection: close";
+        let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_all(&mut stream).await
+    };
+    assert_eq!(status(&post(2).await), 200);
+    let full = post(1).await;
+    assert_eq!(status(&full), 429, "{full}");
+    assert!(full.contains("retry-after: 1\r\n") && body(&full).contains("no line was accepted"), "{full}");
+    let mut chunk = crate::wire::Chunk::new();
+    reader.pull(&mut chunk, Duration::ZERO).unwrap();
+    assert_eq!(chunk.len(), 2, "nothing of the one that was refused");
+    assert_eq!(status(&post(1).await), 200);
+    drop(reader);
+    let closed = post(1).await;
+    assert!(status(&closed) == 503 && closed.contains("shutting down"), "{closed}");
+    server.shutdown.request();
+    server.task.await.unwrap();
+}

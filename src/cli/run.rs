@@ -65,6 +65,7 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
     let state = Arc::new(
         ApiState::new(Arc::clone(daemon.telemetry()))
             .with_reloads(reloads.clone())
+            .with_doors(daemon.doors().clone())
             .with_bulletin(Arc::clone(daemon.bulletin())),
     );
     let serving = edge.block_on(async {

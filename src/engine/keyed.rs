@@ -10,6 +10,7 @@
 //! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
 //! an access costs a branch, and an atomic look whether the page is shared.
 
+mod room;
 mod spilled;
 
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};

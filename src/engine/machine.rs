@@ -5,6 +5,7 @@ use super::{
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
+    limits::Limits,
     output::{Moment, Output},
     relief::new_shards,
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
@@ -93,6 +94,7 @@ pub struct Engine {
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
     pub(super) options: Options,
+    pub(super) limits: Limits,
     /// Sources that no rule reads together wait for nothing of one another.
     pub(super) timelines: Vec<Timeline>,
     pub(super) timeline_of_stream: Vec<usize>,
@@ -234,6 +236,7 @@ impl Engine {
             spilling: None,
             compiled,
             options,
+            limits: Limits::default(),
             plan,
         })
     }

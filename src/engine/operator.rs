@@ -3,11 +3,16 @@
 mod feeding;
 mod following;
 mod instant;
+mod keys;
 mod passing;
+mod room;
 mod spilled;
 
-pub(super) use self::spilled::{EntityCodec, PartitionCodec, Spills};
 use self::{instant::Unordered, passing::Passing};
+pub(super) use self::{
+    room::Room,
+    spilled::{EntityCodec, PartitionCodec, Spills},
+};
 use super::{
     ended::Ending,
     kernel::Kernel,
@@ -49,6 +54,8 @@ pub(super) trait Operator: Spills + Send {
     fn load_figures(&self) -> (usize, usize);
     /// What was dropped since it was last asked, because a bound was reached.
     fn take_shed(&mut self) -> u64;
+    /// What it may hold in each group, where that is bounded.
+    fn room(&mut self) -> &mut Option<Box<Room>>;
     /// For the one who takes over: what it really is.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
@@ -99,6 +106,8 @@ pub(super) struct KeyedOperator<K: Kernel> {
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
+    /// Where what it holds is bounded.
+    room: Option<Box<Room>>,
     /// Outputs that were not fed back, because a bound was reached, since that was last asked.
     unfed: u64,
 }
@@ -151,6 +160,7 @@ impl<K: Kernel> KeyedOperator<K> {
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            room: None,
             unfed: 0,
             rule,
         }
@@ -166,6 +176,9 @@ impl<K: Kernel> KeyedOperator<K> {
         key: &Key,
         out: &mut Vec<Output>,
     ) {
+        if self.room.is_some() && !self.may_grow(group, (event.time_ms(), when), out) {
+            return;
+        }
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
         let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
@@ -243,12 +256,14 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
+        self.note(group.0, was_open, is_open);
         match place {
             Some(place) if idle => self.forget(place),
             Some(place) => self.partitions.schedule(place, deadline_ms),
             None if idle => {}
             None => {
                 if let Some(partition) = self.blanks.pop()
+                    && (self.room.is_none() || self.has_room(group, (event.time_ms(), when), is_open, out))
                     && let Some(place) = self.partitions.insert(group, key.clone(), partition)
                 {
                     self.partitions.schedule(place, deadline_ms);
@@ -267,16 +282,6 @@ impl<K: Kernel> KeyedOperator<K> {
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
             self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
-        }
-    }
-
-    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
-    fn forget(&mut self, place: Place) {
-        if let Some(mut entry) = self.partitions.remove(place)
-            && self.blanks.len() < BLANKS_MAX
-            && self.kernel.clear(&mut entry.state.kernel)
-        {
-            self.blanks.push(Partition::new(entry.state.kernel));
         }
     }
 
@@ -300,6 +305,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
+        if let Some(room) = &mut self.room {
+            room.note(place.group, was_open, is_open);
+        }
         let (rule, rank) = (self.ix, self.rank);
         let key = &entry.key;
         let outputs = self.emissions.drain(..);
@@ -399,6 +407,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn take_shed(&mut self) -> u64 {
         self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
+    }
+
+    fn room(&mut self) -> &mut Option<Box<Room>> {
+        &mut self.room
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -138,6 +138,7 @@ impl Engine {
         (next.indexed, next.wall_ms) = (self.indexed, self.wall_ms);
         // Tables that moved know since which barrier they are as they are.
         next.barrier = self.barrier;
+        next.set_limits(self.limits);
         *self = next;
         // Rules that are new learn what time it is.
         self.resume_arrivals();
@@ -282,12 +283,12 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
             let mut entries = Vec::new();
             let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
-            self.note(read);
+            self.note_fault(read);
             for (key, loaded) in entries {
                 match loaded {
                     Ok((partition, _)) => self.migrate_key(&migration, KeyGroup(group), key, partition),
                     Err(error) => {
-                        self.note(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
+                        self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
                     }
                 }
             }
@@ -344,7 +345,7 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         for (group, _) in frozen.groups() {
             let mut writer = Writer::new();
             let saved = frozen.save_group(group, &mut writer);
-            self.note(saved);
+            self.note_fault(saved);
             let bytes = writer.into_bytes();
             if self.load_group(KeyGroup(group), &mut Reader::renumbering(&bytes, fences)).is_err() {
                 return false;

@@ -95,6 +95,7 @@ impl Engine {
         let numbers = saved.renumbering(now);
         let numbers = numbers.as_ref();
         self.shards = self.blank_shards();
+        self.set_limits(self.limits);
         let block = |kind| {
             let id = BlockId::single(kind);
             let payload = blocks.payload(id)?.ok_or(CheckpointError::Missing { block: id })?;

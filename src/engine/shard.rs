@@ -1,7 +1,8 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
-    operator::Operator,
+    limits::{Bounds, Shed},
+    operator::{Operator, Room},
     output::{Moment, Output},
     partition::Frozen,
     relief::Relief,
@@ -202,6 +203,19 @@ impl Shard {
     /// For a rule, the keys with state and what they hold open (partial matches, windows).
     pub(super) fn load_figures(&self, rule: u32) -> (usize, usize) {
         self.operators.get(rule as usize).map_or((0, 0), |operator| operator.load_figures())
+    }
+
+    /// A rule may hold so much in each group from now on.
+    pub(super) fn set_bounds(&mut self, rule: u32, bounds: Option<Bounds>) {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            *operator.room() = bounds.map(|bounds| Box::new(Room::new(bounds)));
+        }
+    }
+
+    /// What a rule has left out for want of room since it was last asked.
+    pub(super) fn take_left_out(&mut self, rule: u32) -> Shed {
+        let room = self.operators.get_mut(rule as usize).and_then(|operator| operator.room().as_mut());
+        room.map_or(Shed::default(), |room| room.take())
     }
 
     /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached.

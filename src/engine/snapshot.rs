@@ -62,6 +62,7 @@ impl Engine {
     /// partitions, and should be thrown away.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.shards = self.blank_shards();
+        self.set_limits(self.limits);
         let mut reader = Reader::new(bytes);
         let reader = &mut reader;
         let mut identity = Writer::new();

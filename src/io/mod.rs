@@ -3,6 +3,7 @@
 //! Both are blocking and pull-shaped: each runs on a thread of its own ([`source::spawn`]), a bounded channel between it and
 //! the engine holds it back, and nothing below needs a runtime for tasks.
 
+pub mod mqtt;
 pub mod outbox;
 pub mod receiver;
 pub mod sink;

@@ -1,28 +1,46 @@
 //! From configured sources and sinks to open ones.
 
 use super::{
-    config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart},
+    config::{
+        AlertSinkConfig, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig, TailStart,
+    },
     http_sink::{HttpSink, open_http_sink},
 };
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
-        sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
+        mqtt::MqttConnection,
+        sink::{FileSink, KafkaSink, MqttSink, Rotation, Sink, SinkError, StdoutSink},
         source::{
-            Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaSource, KafkaSourceOptions, Source, SourceError,
-            TailOptions, TailSource, partitions,
+            Durable, FileOptions, FileSource, Intake, IntakeOptions, IntakeSource, JournalError, KafkaCheckpoint,
+            KafkaSource, KafkaSourceOptions, MqttSource, MqttSourceOptions, Source, SourceError, TailOptions,
+            TailSource, partitions,
         },
     },
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// What checkpoints have to do with a source.
 #[derive(Debug, Default)]
 pub struct Resumption {
     /// Where the last run was in its partitions.
     pub places: Vec<Place>,
-    /// Of Kafka, where there are checkpoints: what is told of durable offsets.
+    /// Where there are checkpoints: what is told of durable offsets.
     pub durable: Option<Durable>,
+    /// Where there are checkpoints: where what is pushed is kept until they have it.
+    pub log: Option<Log>,
+}
+
+/// The log of a source that is pushed to us.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// How many checkpoints are kept, whose oldest the log has to reach back to.
+    pub retain: usize,
 }
 
 impl Resumption {
@@ -59,7 +77,7 @@ pub type Numbered = (u32, Box<dyn Source>);
 ///
 /// # Errors
 /// A file or directory can't be read, or isn't the one that was read; an option of Kafka's is wrong.
-pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Numbered>, SourceError> {
+pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Result<Vec<Numbered>, SourceError> {
     let record_bytes_max = config.record_bytes_max;
     match &config.input {
         Input::Stdin { format } => {
@@ -95,6 +113,8 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
             }
             Ok(sources)
         }
+        Input::Http(http) => Ok(vec![(0, Box::new(open_intake(name, config, &http.queue, resume)?.1))]),
+        Input::Mqtt(mqtt) => Ok(vec![(0, Box::new(open_mqtt(name, config, mqtt, resume)?.1))]),
         Input::Kafka(kafka) => {
             let options = KafkaSourceOptions {
                 brokers: kafka.brokers.clone(),
@@ -111,6 +131,66 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
             };
             Ok(vec![(0, Box::new(KafkaSource::connect(options)?))])
         }
+    }
+}
+
+/// Opens what holds records that are pushed, and the source that reads them.
+///
+/// # Errors
+/// The log can't be opened.
+pub fn open_intake(
+    name: &str,
+    config: &SourceConfig,
+    queue: &QueueConfig,
+    resume: &Resumption,
+) -> Result<(Intake, IntakeSource), SourceError> {
+    if resume.log.is_none() {
+        tracing::warn!(
+            source = name,
+            "without checkpoints what is pushed is held in memory only: a crash loses what was taken and not worked on"
+        );
+    }
+    let options = IntakeOptions {
+        dir: resume.log.as_ref().map(|log| log.dir.clone()),
+        from: resume.places.iter().find_map(next_offset).map_or(0, |(_, next)| next),
+        waiting_bytes_max: queue.waiting_bytes_max,
+        log_bytes_max: queue.log_bytes_max,
+        durable: resume.durable.clone().unwrap_or_default(),
+        retain: resume.log.as_ref().map_or(1, |log| log.retain),
+    };
+    let failed =
+        |error: JournalError| SourceError::Log { name: name.to_owned(), error: error.to_string(), is_final: true };
+    IntakeSource::open(name, &options, config.record_bytes_max).map_err(failed)
+}
+
+/// Opens a source of an MQTT broker, and what holds its records. It connects when it runs.
+///
+/// # Errors
+/// The log can't be opened.
+pub fn open_mqtt(
+    name: &str,
+    config: &SourceConfig,
+    mqtt: &MqttInput,
+    resume: &Resumption,
+) -> Result<(Intake, MqttSource), SourceError> {
+    let (intake, source) = open_intake(name, config, &mqtt.queue, resume)?;
+    let options = MqttSourceOptions {
+        connection: mqtt_connection(name, &mqtt.broker),
+        topics: mqtt.topics.clone(),
+        qos: mqtt.qos,
+        topic_field: mqtt.topic_field.clone(),
+    };
+    Ok((intake.clone(), MqttSource::new(options, intake, source)))
+}
+
+fn mqtt_connection(name: &str, broker: &MqttBroker) -> MqttConnection {
+    MqttConnection {
+        host: broker.host.clone(),
+        port: broker.port,
+        client: broker.client.clone().unwrap_or_else(|| format!("geocep-{name}")),
+        login: broker.login.as_ref().map(|(user, password)| (user.clone(), password.reveal().to_owned())),
+        keep_alive: Duration::from_millis(broker.keep_alive_ms),
+        packet_bytes_max: usize::try_from(broker.packet_bytes_max).unwrap_or(usize::MAX),
     }
 }
 
@@ -137,6 +217,9 @@ pub fn open_alert_sink(config: &AlertSinkConfig, outboxes: Option<&Path>) -> Res
     let lines: Box<dyn Sink> = match config {
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
+        AlertSinkConfig::Mqtt(mqtt) => {
+            Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker))?)
+        }
         AlertSinkConfig::Kafka(kafka) => Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?),
         AlertSinkConfig::Http(http) => return Ok(AlertSink::Http(Box::new(open_http_sink(http, outboxes)?))),
     };
@@ -172,7 +255,7 @@ mod tests {
         write("b.csv", 100);
         write("d.csv", 200);
         let mut places = Vec::new();
-        for (partition, mut source) in open_source(config, &Resumption::default()).unwrap() {
+        for (partition, mut source) in open_source("pings", config, &Resumption::default()).unwrap() {
             let mut chunk = Chunk::new();
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
             places.push(Place {
@@ -190,7 +273,7 @@ mod tests {
         fs::write(dir.path().join("in/d.csv"), more).unwrap();
         let mut found = Vec::new();
         for (partition, mut source) in
-            open_source(config, &Resumption { places: places.clone(), durable: None }).unwrap()
+            open_source("pings", config, &Resumption { places: places.clone(), ..Resumption::default() }).unwrap()
         {
             let mut chunk = Chunk::new();
             let _ = source.pull(&mut chunk, Duration::ZERO).unwrap();
@@ -203,7 +286,7 @@ mod tests {
         assert_eq!(found, expected);
         // Another file under the name of one that was read.
         write("b.csv", 500);
-        let error = open_source(config, &Resumption { places, durable: None }).err().unwrap();
+        let error = open_source("pings", config, &Resumption { places, ..Resumption::default() }).err().unwrap();
         assert!(error.to_string().contains("is not the file that the checkpoint has read"), "{error}");
     }
 
@@ -217,7 +300,7 @@ mod tests {
         }
         let text = "sources: { pings: { file: in } }\nsinks: { alerts: [{ file: out/alerts.ndjson }] }";
         let config = Config::parse(text, dir.path(), &[], &|_| None).unwrap();
-        let mut sources = open_source(&config.sources["pings"], &Resumption::default()).unwrap();
+        let mut sources = open_source("pings", &config.sources["pings"], &Resumption::default()).unwrap();
         let mut chunk = Chunk::new();
         for (_, source) in &mut sources {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod executor;
 pub mod fences;
 pub mod http_sink;
+pub mod intake;
 pub mod project;
 pub mod reconcile;
 mod refusal;

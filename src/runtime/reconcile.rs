@@ -152,6 +152,7 @@ pub fn reconcile(
             AlertSinkConfig::File(file) => (file.path.display().to_string(), Some(of_files(file)?)),
             AlertSinkConfig::Http(http) => (http.name.clone(), None),
             AlertSinkConfig::Kafka(kafka) => (kafka.topic.clone(), None),
+            AlertSinkConfig::Mqtt(mqtt) => (mqtt.topic.clone(), None),
             AlertSinkConfig::Stdout => ("stdout".to_owned(), None),
         };
         match record {

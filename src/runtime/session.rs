@@ -108,7 +108,8 @@ impl Session {
     /// # Errors
     /// A rule that no program can be built from.
     pub fn new(project: &Project, options: Options, executor: Box<dyn Executor>) -> Result<Self, CompileError> {
-        let engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
+        let mut engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
+        engine.set_limits(project.config.limits);
         Ok(Self {
             plan: Arc::clone(&project.plan),
             world: Arc::clone(&project.world),

@@ -49,6 +49,14 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// How many bytes it had, also where only its beginning is here.
+    pub fn length(&self) -> u64 {
+        match self.fault {
+            Some(Fault::TooLong(bytes)) => bytes,
+            _ => self.bytes.len() as u64,
+        }
+    }
+
     /// Why it can't be decoded at all, if so.
     pub fn fault(&self) -> Option<Reject> {
         self.fault.map(|fault| match fault {

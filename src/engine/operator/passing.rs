@@ -31,11 +31,15 @@ impl<K: Kernel> KeyedOperator<K> {
     /// Positions become passages, each an event of its own partition.
     pub(super) fn step_through(&mut self, input: usize, event: EventRef<'_>, entity: &Key, out: &mut Vec<Output>) {
         let group = entity.group(self.groups);
-        let Some(plan) = self.rule.inputs.get(input) else { return };
+        let rule = Arc::clone(&self.rule);
+        let Some(plan) = rule.inputs.get(input) else { return };
         let position = plan.position_slot.and_then(|slot| match event.values.get(usize::from(slot)) {
             Some(Value::Point(position)) => Some(*position),
             _ => None,
         });
+        if self.room.is_some() && !self.may_enter(group, entity) {
+            return;
+        }
         let Some(passing) = self.passing.as_mut() else { return };
         let place = match passing.find(group, entity) {
             Some(place) => place,
@@ -57,7 +61,6 @@ impl<K: Kernel> KeyedOperator<K> {
                 passing.entities.remove(place);
             }
         }
-        let rule = Arc::clone(&self.rule);
         let id_slot = plan.id_slot;
         for at in 0..passages.len() {
             let Some(passage) = passages.get(at) else { continue };

@@ -188,7 +188,7 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 
     /// Notes what went wrong with the store for good.
-    pub(in crate::engine) fn note(&self, result: Result<(), BackendError>) {
+    pub(in crate::engine) fn note_fault(&self, result: Result<(), BackendError>) {
         if let Some(spill) = &self.spill {
             or_fault(result, spill);
         }

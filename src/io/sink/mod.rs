@@ -1,13 +1,15 @@
-//! Where lines go: the process's output, files, Kafka topics.
+//! Where lines go: the process's output, files, Kafka and MQTT topics.
 
 mod file;
 mod kafka;
 mod lines;
+mod mqtt;
 mod stdout;
 
 pub use file::{FileSink, Rotation};
 pub use kafka::{KafkaSink, KafkaSinkStats};
 pub use lines::Lines;
+pub use mqtt::MqttSink;
 pub use stdout::StdoutSink;
 
 use super::{outbox::OutboxError, receiver::PostError};

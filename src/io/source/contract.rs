@@ -59,6 +59,11 @@ pub trait Source: Send {
         None
     }
 
+    /// After an error that may pass: whether it is known to have passed, so that nobody waits any longer.
+    fn is_back(&self) -> bool {
+        false
+    }
+
     /// Whether another run can read on from a place in it. If not, nothing that depends on it can be resumed.
     fn is_resumable(&self) -> bool {
         false
@@ -67,6 +72,11 @@ pub trait Source: Send {
     /// Where all that was pulled so far ends, of a source with one partition that can be resumed. Of a source with several the offsets of
     /// the records tell.
     fn place(&self) -> Option<Position> {
+        None
+    }
+
+    /// The last call where a stop was asked for: what was taken from somebody who counts on it, and what no other run can read again.
+    fn last(&mut self) -> Option<Chunk> {
         None
     }
 
@@ -115,6 +125,16 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+    /// What is pushed can't be kept, or what was kept can't be read.
+    #[error("`{name}`: {error}")]
+    Log {
+        /// The source.
+        name: String,
+        /// Why.
+        error: String,
+        /// Whether trying again is of no use.
+        is_final: bool,
+    },
     /// Kafka says no.
     #[error("can't read the topic `{topic}`: {error}")]
     Kafka {
@@ -130,7 +150,7 @@ pub enum SourceError {
 impl SourceError {
     /// Whether trying again is of no use.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::Kafka { is_final: false, .. })
+        !matches!(self, Self::Kafka { is_final: false, .. } | Self::Log { is_final: false, .. })
     }
 }
 

@@ -61,12 +61,13 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
         let (mut opened, mut idle) = (false, false);
         let mut pause = Duration::ZERO;
         while !stop.load(Ordering::Relaxed) && !sender.is_closed() {
-            if !pause.is_zero() {
+            if !pause.is_zero() && !source.is_back() {
                 let nap = pause.min(PATIENCE);
                 thread::sleep(nap);
                 pause -= nap;
                 continue;
             }
+            pause = Duration::ZERO;
             let delivery = if opened { pull(source.as_mut()) } else { open(source.as_mut()) };
             match &delivery {
                 Delivery::Trouble(_) => {
@@ -88,6 +89,9 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
             {
                 return;
             }
+        }
+        if let Some(chunk) = source.last() {
+            let _ = sender.blocking_send(Delivery::Records(chunk, None));
         }
     })?;
     Ok(RunningSource { deliveries, thread })

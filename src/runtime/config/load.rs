@@ -2,8 +2,9 @@
 
 use super::{
     ApiConfig, ConfigError, EngineConfig, ReloadConfig, SinksConfig, SourceConfig, StateConfig, StreamSchema,
-    TableConfig, engine, expand, node::Node, schema, sinks, sources, state, tables, tree,
+    TableConfig, engine, expand, limits, node::Node, schema, sinks, sources, state, tables, tree,
 };
+use crate::engine::Limits;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -41,6 +42,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// What all rules may hold.
+    pub limits: Limits,
     /// Checkpoints.
     pub state: StateConfig,
     /// How changed rules and fences come to run.
@@ -119,10 +122,18 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
     }
+    let limits = fields.get("limits");
+    if let Some(node) = &limits {
+        config.limits = super::limits::read(node)?;
+    }
     config.state = match fields.get("state") {
         Some(node) => state::read_state(&node, base)?,
         None => state::default_state(base),
     };
+    if let Some(node) = limits.filter(|_| config.state.spill.is_some()) {
+        // What a group may hold is counted in memory, and with a store most of it is elsewhere.
+        return Err(node.wrong("no limits beside `state.backend: disk`, where `state.resident_keys` bounds the memory"));
+    }
     if let Some(node) = fields.get("reload") {
         config.reload = engine::read_reload(&node)?;
     }

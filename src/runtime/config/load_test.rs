@@ -1,6 +1,7 @@
 use super::super::*;
 use super::*;
 use crate::{
+    engine::{Limits, Policy},
     io::receiver::AlertmanagerOptions,
     model::{Field, Schema, Type, Unit},
     wire::{Format, SlotSource, TimeUnit},
@@ -127,10 +128,13 @@ fn a_mistake_is_told_with_its_path_and_what_was_expected() {
             "sources: { a: { stdin: {}, disordr: 3 s } }",
             "`sources.a.disordr` is no known key; did you mean `disorder`?",
         ),
-        ("sources: { a: {} }", "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`"),
+        (
+            "sources: { a: {} }",
+            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`",
+        ),
         (
             "sources: { a: { stdin: {}, file: x } }",
-            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`",
+            "`sources.a` is a mapping, expected a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`",
         ),
         ("sources: { a: { kafka: { topic: t } } }", "`sources.a.kafka.brokers` is missing"),
         ("sources: { a: { stdin: {}, schema: no } }", "`sources.a.schema` is `no`, expected one of the schemas "),
@@ -242,6 +246,17 @@ fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
     assert_eq!(*shown, FileInput { path: "data/ais.csv.gz".into(), ..default.clone() });
     assert_eq!(config.sources["orders"], bare.sources["orders"]);
     assert_eq!(config.sources["pipe"], bare.sources["pipe"]);
+    assert_eq!(config.sources["taps"].input, Input::Http(HttpInput::default()));
+    let shown = parse(
+        "sources: { buses: { mqtt: { broker: mqtt.example, topics: fleet/+/pings, topic_field: topic, client: geocep-buses } } }",
+        &[],
+    );
+    assert_eq!(config.sources["buses"], shown.unwrap().sources["buses"]);
+    assert_eq!(
+        (config.limits.keys, config.limits.bytes, config.limits.policy),
+        (Some(10_000_000), Some(8 << 30), Policy::default())
+    );
+    assert_eq!(Config::embedded().limits, Limits::default());
     let bare = "sinks: { alerts: [{ webhook: { url: x } }, { alertmanager: { url: 'http://alertmanager:9093' } }] }";
     let bare: Vec<HttpSinkConfig> = parse(bare, &[]).unwrap().sinks.http().cloned().collect();
     let shown: Vec<HttpSinkConfig> = config.sinks.http().cloned().collect();
@@ -279,6 +294,45 @@ fn a_store_on_disk_has_a_place_and_a_bound_and_without_it_they_are_refused() {
     for wrong in ["resident_keys: 5", "backend: heap, spill: here", "backend: ssd", "backend: disk, resident_keys: 0"] {
         assert!(spill(wrong).is_err(), "{wrong}");
     }
+    let both = parse("{ limits: { keys: 5 }, state: { backend: disk } }", &[]).unwrap_err().to_string();
+    assert!(both.contains("`state.resident_keys`"), "{both}");
     let error = spill("resident_keys: 5").unwrap_err().to_string();
     assert!(error.contains("`backend: disk`"), "{error}");
+}
+
+#[test]
+fn what_is_pushed_and_what_may_be_held_is_told_with_its_path_where_it_is_wrong() {
+    for (text, why) in [
+        (
+            "sources: { a: { http: { token: maybe } } }",
+            "`sources.a.http.token` is `maybe`, expected one of `required`, `none`",
+        ),
+        ("sources: { a: { http: { queu: 1 } } }", "`sources.a.http.queu` is no known key; did you mean `queue`?"),
+        ("sources: { a: { mqtt: { broker: b } } }", "`sources.a.mqtt.topics` is missing"),
+        (
+            "sources: { a: { mqtt: { broker: 'b:x', topics: t } } }",
+            "`sources.a.mqtt.broker` is `b:x`, expected a host, or a host and port as in `broker:1883`",
+        ),
+        (
+            "sources: { a: { mqtt: { broker: b, topics: 'a/#/b' } } }",
+            "`sources.a.mqtt.topics` is `a/#/b`, expected a topic; `+` and `#` are whole levels, and `#` is the last",
+        ),
+        (
+            "sources: { a: { mqtt: { broker: b, topics: t, qos: 2 } } }",
+            "`sources.a.mqtt.qos` is `2`, expected a whole number from 0 to 1",
+        ),
+        (
+            "sinks: { alerts: { mqtt: { broker: b, topic: 'a/+' } } }",
+            "`sinks.alerts.mqtt.topic` is `a/+`, expected a topic without wildcards; `{rule}` stands for the rule's name",
+        ),
+        ("limits: { bytes: 10 KiB }", "`limits.bytes` is `10 KiB`, expected a size of 1 MiB or more"),
+        ("limits: { shed: oldest }", "`limits.shed` is `oldest`, expected one of `reject`, `evict`"),
+    ] {
+        assert_eq!(parse(text, &[]).unwrap_err(), why, "{text}");
+    }
+    // A password is shown by nothing.
+    let secret = parse("sources: { a: { mqtt: { broker: b, topics: t, user: u, password: hunter2 } } }", &[]).unwrap();
+    assert!(!format!("{secret:?}").contains("hunter2"));
+    let error = parse("sources: { a: { mqtt: { broker: b, topics: t, password: [hunter2] } } }", &[]).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
 }

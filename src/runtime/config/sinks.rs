@@ -4,6 +4,7 @@ use super::{
     ConfigError,
     http_sinks::{self, HttpSinkConfig},
     node::Node,
+    push::{MqttSinkConfig, read_mqtt_sink},
     sources::read_options,
 };
 use std::{
@@ -49,6 +50,8 @@ pub enum AlertSinkConfig {
     File(FileSinkConfig),
     /// A Kafka topic.
     Kafka(KafkaSinkConfig),
+    /// A topic of an MQTT broker.
+    Mqtt(MqttSinkConfig),
     /// A webhook or an Alertmanager.
     Http(Box<HttpSinkConfig>),
 }
@@ -103,7 +106,7 @@ pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigEr
 }
 
 fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, ConfigError> {
-    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`, `webhook`, `alertmanager`";
+    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`, `mqtt`, `webhook`, `alertmanager`";
     if node.is_text() {
         return if node.text()? == "stdout" { Ok(AlertSinkConfig::Stdout) } else { Err(node.wrong(expected)) };
     }
@@ -111,6 +114,10 @@ fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, Conf
         return Ok(AlertSinkConfig::Http(Box::new(http)));
     }
     let mut fields = node.fields()?;
+    if let Some(mqtt) = fields.given("mqtt") {
+        fields.done()?;
+        return read_mqtt_sink(&mqtt).map(AlertSinkConfig::Mqtt);
+    }
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
     fields.done()?;
     match &sinks {

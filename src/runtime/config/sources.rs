@@ -3,6 +3,7 @@
 use super::{
     ConfigError,
     node::Node,
+    push::{HttpInput, MqttInput, read_http, read_mqtt},
     schema::{self, StreamSchema},
 };
 use crate::wire::{Format, RECORD_BYTES_MAX, infer};
@@ -40,6 +41,10 @@ pub enum Input {
     },
     /// A Kafka topic.
     Kafka(KafkaInput),
+    /// Batches of JSON lines that are posted to the API.
+    Http(HttpInput),
+    /// Topics of an MQTT broker; payloads are JSON.
+    Mqtt(MqttInput),
 }
 
 /// A file or a directory.
@@ -113,12 +118,15 @@ pub(super) fn read(
         }
         Some(inline) => schema::read(inline)?,
     };
-    let inputs = [fields.given("file"), fields.given("stdin"), fields.given("kafka")];
-    let input = match &inputs {
-        [Some(file), None, None] => Input::File(read_file(file, base)?),
-        [None, Some(stdin), None] => Input::Stdin { format: read_stdin(stdin)? },
-        [None, None, Some(kafka)] => Input::Kafka(read_kafka(kafka)?),
-        _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`")),
+    let inputs = ["file", "stdin", "kafka", "http", "mqtt"].map(|kind| fields.given(kind).map(|node| (kind, node)));
+    let mut inputs = inputs.into_iter().flatten();
+    let input = match (inputs.next(), inputs.next()) {
+        (Some(("file", file)), None) => Input::File(read_file(&file, base)?),
+        (Some(("stdin", stdin)), None) => Input::Stdin { format: read_stdin(&stdin)? },
+        (Some(("kafka", kafka)), None) => Input::Kafka(read_kafka(&kafka)?),
+        (Some(("http", http)), None) => Input::Http(read_http(&http)?),
+        (Some(("mqtt", mqtt)), None) => Input::Mqtt(read_mqtt(&mqtt)?),
+        _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`")),
     };
     let disorder_ms = fields.get("disorder").map_or(Ok(0), |span| span.span_ms())?;
     let idle_timeout_ms = match fields.get("idle_timeout") {
@@ -138,6 +146,7 @@ pub(super) fn read(
         Input::File(file) => file.format.or_else(|| Format::of_name(&file.path.to_string_lossy())),
         Input::Stdin { format } => *format,
         Input::Kafka(kafka) => Some(kafka.format),
+        Input::Http(_) | Input::Mqtt(_) => None,
     };
     if let Some(Format::Ais(messages)) = format {
         // What messages have is known, with types and units.

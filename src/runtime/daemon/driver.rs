@@ -388,7 +388,7 @@ impl Driver {
         let lane = self.session.held_back_by();
         let held =
             lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
-        self.report.publish(&self.session, held);
+        self.report.publish(&mut self.session, held);
         self.store.iter_mut().for_each(Store::publish);
     }
 }

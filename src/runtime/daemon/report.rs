@@ -1,14 +1,17 @@
 //! From the session's counts to the daemon's figures, a few times per second.
 
 use crate::{
+    engine::Shed,
+    io::source::Intake,
     model::{RejectReason, TimeMs},
     plan::{Mode, Plan, RuleKind as PlannedKind},
     runtime::{
+        clock::Clock,
         session::{Session, SourceCounts},
         telemetry::{RuleFigures, RuleKind, RuleMode, RuleStatus, StreamFigures, Telemetry},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What was told so far, and to whom.
 pub(super) struct Report {
@@ -17,12 +20,21 @@ pub(super) struct Report {
     streams: BTreeMap<String, (StreamFigures, SourceCounts)>,
     /// Of each rule its alerts by status, events without a key, and what a limit dropped.
     rules: Vec<(RuleFigures, [u64; 2], [u64; 2])>,
+    clock: Arc<dyn Clock>,
+    intakes: Vec<(String, Intake)>,
+    /// What was left out and not told yet, and when something was told.
+    left_out: Shed,
+    told_at: Option<Duration>,
 }
+
+/// How often the log says at most that something was left out.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Report {
     /// Figures of these streams and of the plan's rules, at zero.
     pub(super) fn new<'a>(
         telemetry: Arc<Telemetry>,
+        clock: Arc<dyn Clock>,
         plan: Arc<Plan>,
         session: &Session,
         streams: impl Iterator<Item = &'a str>,
@@ -33,7 +45,12 @@ impl Report {
         let before = |rule: u32| [session.engine().rule_stats(rule).missing_key, 0];
         let rules = plan.rules.iter().zip(0..).map(|(rule, at)| (telemetry.rule(&rule.name), [0; 2], before(at)));
         let rules = rules.collect();
-        Self { telemetry, plan, streams, rules }
+        Self { telemetry, plan, streams, rules, clock, intakes: Vec::new(), left_out: Shed::default(), told_at: None }
+    }
+
+    /// The same with intakes that are watched.
+    pub(super) fn with_intakes(self, intakes: Vec<(String, Intake)>) -> Self {
+        Self { intakes, ..self }
     }
 
     /// Other rules run from now on; what was told of those that stay stays told.
@@ -46,8 +63,30 @@ impl Report {
         self.rules = self.plan.rules.iter().map(|rule| figures(&rule.name)).collect();
     }
 
+    /// Counts what was left out for want of room, and says so, once a minute at most.
+    fn tell_left_out(&mut self, session: &mut Session) {
+        for ((figures, ..), at) in self.rules.iter().zip(0..) {
+            let shed = session.engine_mut().take_left_out(at);
+            figures.add_shed(&shed);
+            self.left_out = self.left_out.and(shed);
+        }
+        let now = self.clock.monotonic();
+        let rests = self.told_at.is_some_and(|told| now.saturating_sub(told) < TELL_EVERY);
+        if self.left_out == Shed::default() || rests {
+            return;
+        }
+        let Shed { rejected_keys, evicted_keys, dropped_events } = std::mem::take(&mut self.left_out);
+        self.told_at = Some(now);
+        tracing::warn!(
+            rejected_keys,
+            evicted_keys,
+            dropped_events,
+            "rules hold as much as `limits` allows: geocep_shed_total says which; this is said once a minute at most"
+        );
+    }
+
     /// Brings the figures up to date. `held_back` is the source and partition that the others wait for.
-    pub(super) fn publish(&mut self, session: &Session, held_back: Option<(&str, u32)>) {
+    pub(super) fn publish(&mut self, session: &mut Session, held_back: Option<(&str, u32)>) {
         for counts in session.sources() {
             let Some((figures, told)) = self.streams.get_mut(&counts.name) else { continue };
             figures.add_events(counts.events - told.events);
@@ -57,6 +96,11 @@ impl Report {
                 figures.add_rejected(reason, count - rejected(told, reason));
             }
             *told = counts.clone();
+        }
+        self.tell_left_out(session);
+        for (source, intake) in &self.intakes {
+            let (waiting, log) = intake.load();
+            self.telemetry.set_intake(source, waiting, log);
         }
         let mut statuses = Vec::with_capacity(self.rules.len());
         for (at, ((figures, told, [missing, dropped]), rule)) in self.rules.iter_mut().zip(&self.plan.rules).enumerate()

@@ -20,16 +20,17 @@ use crate::{
     engine::{CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError},
-        source::SourceError,
+        source::{Intake, Source, SourceError},
     },
     plan::{Mode, StreamOrigin},
     runtime::{
         bulletin::{Bulletin, BulletinLimits},
         clock::Clock,
         config::{AlertSinkConfig, Input, SinksConfig, StreamSchema},
-        connect::{AlertSink, Numbered, open_alert_sink, open_file_sink, open_source},
+        connect::{AlertSink, Numbered, open_alert_sink, open_file_sink, open_mqtt, open_source},
         executor::Threads,
         http_sink::{outboxes_dir, warn_of_orphans},
+        intake::{Door, Doors},
         project::{Project, Request},
         reload::{Reloads, Setup, Swap},
         replay::Summary,
@@ -68,6 +69,12 @@ pub enum DaemonError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// A source would be posted to, and nobody listens.
+    #[error("the source `{name}` takes records by HTTP, and `api.enabled` is false")]
+    NoListener {
+        /// Its name.
+        name: String,
     },
     /// A source can't be opened.
     #[error("the source `{name}`: {error}")]
@@ -122,6 +129,8 @@ pub struct Daemon {
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
     swaps: Option<Receiver<Swap>>,
+    doors: Doors,
+    intakes: Vec<(String, Intake)>,
 }
 
 impl Daemon {
@@ -150,6 +159,7 @@ impl Daemon {
         let mut sources = Vec::new();
         let mut schemas = guessed;
         let mut stdin: Option<&String> = None;
+        let (mut doors, mut intakes) = (Doors::new(), Vec::new());
         for (name, config) in &project.config.sources {
             if !read.contains(&name.as_str()) {
                 tracing::warn!(source = name, "no rule reads this source: it is left alone");
@@ -162,8 +172,24 @@ impl Daemon {
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
             let resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
-            let opened = open_source(config, &resume)
-                .map_err(|error| DaemonError::Source { name: name.clone(), error: Box::new(error) })?;
+            let failed = |error| DaemonError::Source { name: name.clone(), error: Box::new(error) };
+            let opened = match &config.input {
+                Input::Http(http) => {
+                    if !project.config.api.enabled {
+                        return Err(DaemonError::NoListener { name: name.clone() });
+                    }
+                    let (door, source) = Door::open(name, config, http, &resume).map_err(failed)?;
+                    intakes.push((name.clone(), door.intake().clone()));
+                    doors.insert(name.clone(), Arc::new(door));
+                    vec![(0, Box::new(source) as Box<dyn Source>)]
+                }
+                Input::Mqtt(mqtt) => {
+                    let (intake, source) = open_mqtt(name, config, mqtt, &resume).map_err(failed)?;
+                    intakes.push((name.clone(), intake));
+                    vec![(0, Box::new(source) as Box<dyn Source>)]
+                }
+                _ => open_source(name, config, &resume).map_err(failed)?,
+            };
             sources.push((name.clone(), opened));
         }
         if sources.is_empty() {
@@ -201,6 +227,8 @@ impl Daemon {
             late,
             dead,
             swaps,
+            doors,
+            intakes,
         })
     }
 
@@ -226,6 +254,11 @@ impl Daemon {
     /// Gives alerts to this sink, too.
     pub fn add_alert_sink(&mut self, sink: Box<dyn Sink>) {
         self.alerts.push(AlertSink::Lines(sink));
+    }
+
+    /// Where records are handed in by HTTP, by source.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// What the daemon says about itself.
@@ -274,7 +307,14 @@ impl Daemon {
             feeds: Vec::new(),
             quiet: Quiet::new(Arc::clone(&self.clock)),
             outlets,
-            report: Report::new(Arc::clone(&self.telemetry), Arc::clone(&plan), &self.session, streams.into_iter()),
+            report: Report::new(
+                Arc::clone(&self.telemetry),
+                Arc::clone(&self.clock),
+                Arc::clone(&plan),
+                &self.session,
+                streams.into_iter(),
+            )
+            .with_intakes(self.intakes),
             summary: Summary::start(),
             telemetry: Arc::clone(&self.telemetry),
             clock: Arc::clone(&self.clock),

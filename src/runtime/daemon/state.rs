@@ -13,7 +13,7 @@ use crate::{
     model::{KEY_HASH_VERSION, format_time},
     runtime::{
         config::{AlertSinkConfig, Config, Input, SourceConfig, StateConfig},
-        connect::Resumption,
+        connect::{Log, Resumption},
         session::Session,
         telemetry::Telemetry,
     },
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) places: Vec<Place>,
     /// What its sinks had not acknowledged.
     pub(super) undelivered: Vec<Undelivered>,
+    /// How many checkpoints are kept.
+    retain: usize,
 }
 
 /// Why a daemon can't go on from where another was.
@@ -61,11 +63,18 @@ pub(super) enum FindError {
     },
 }
 
+/// A source's name as that of a directory.
+fn file_name(source: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    source.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
 /// A source that can't be read again, so that nothing that depends on it can be resumed.
 fn is_lost(config: &SourceConfig) -> bool {
     match &config.input {
         Input::Stdin { .. } => true,
-        Input::Kafka(_) => false,
+        // What is pushed is in a log beside the checkpoints.
+        Input::Kafka(_) | Input::Http(_) | Input::Mqtt(_) => false,
         // Pipes and devices are read once.
         Input::File(file) => {
             std::fs::metadata(&file.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
@@ -131,11 +140,12 @@ impl Found {
         let writer = CheckpointWriter::new(dir.path(), *retain as usize)?;
         let names = Names::encode(&names);
         let kafka = |(name, source): (&String, &SourceConfig)| match source.input {
-            Input::Kafka(_) => Some((name.clone(), Durable::default())),
+            Input::Kafka(_) | Input::Http(_) | Input::Mqtt(_) => Some((name.clone(), Durable::default())),
             _ => None,
         };
         let durable = config.sources.iter().filter_map(kafka).collect();
-        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered }))
+        let retain = *retain as usize;
+        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered, retain }))
     }
 
     /// What a source's readers need to know.
@@ -143,6 +153,7 @@ impl Found {
         Resumption {
             places: self.places.iter().filter(|place| place.source == source).cloned().collect(),
             durable: self.durable.get(source).cloned(),
+            log: Some(Log { dir: self.dir.path().join("intake").join(file_name(source)), retain: self.retain }),
         }
     }
 

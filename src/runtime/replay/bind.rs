@@ -90,6 +90,9 @@ pub fn bind_names(
                         "the source `{name}` is a Kafka topic: replay reads files; say `--stream {name}=FILE`"
                     ));
                 }
+                Input::Http(_) | Input::Mqtt(_) => {
+                    return Err(format!("what is pushed to `{name}` can't be replayed: say `--stream {name}=FILE`"));
+                }
             }
         }
     }

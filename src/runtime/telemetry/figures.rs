@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 
 use super::register::{Counters, Labels};
-use crate::model::RejectReason;
+use crate::{engine::Shed, model::RejectReason};
 
 /// The figures of one source stream. Clones count into the same figures.
 #[derive(Clone, Debug)]
@@ -64,10 +64,18 @@ pub struct RuleFigures {
     alerts: Counters,
     missing_key: Counter,
     dropped: Counter,
+    shed: [Counter; 3],
 }
 
 impl RuleFigures {
-    pub(super) fn new(rule: &str, alerts: &Counters, missing_key: &Counters, dropped: &Counters) -> Self {
+    pub(super) fn new(
+        rule: &str,
+        alerts: &Counters,
+        missing_key: &Counters,
+        dropped: &Counters,
+        shed: &Counters,
+    ) -> Self {
+        let what = |what: &str| shed.get_or_create_owned(&vec![("rule", rule.to_owned()), ("what", what.to_owned())]);
         let labels: Labels = vec![("rule", rule.to_owned())];
         Self {
             rule: rule.to_owned(),
@@ -75,6 +83,7 @@ impl RuleFigures {
             alerts: alerts.clone(),
             missing_key: missing_key.get_or_create_owned(&labels),
             dropped: dropped.get_or_create_owned(&labels),
+            shed: ["rejected_key", "evicted_key", "dropped_event"].map(what),
         }
     }
 
@@ -90,6 +99,14 @@ impl RuleFigures {
     /// Adds events that the rule left out because a part of their key was null.
     pub fn add_missing_key(&self, count: u64) {
         self.missing_key.inc_by(count);
+    }
+
+    /// Adds what was left out because all rules together hold as much as they may.
+    pub fn add_shed(&self, shed: &Shed) {
+        let counts = [shed.rejected_keys, shed.evicted_keys, shed.dropped_events];
+        for (counter, count) in self.shed.iter().zip(counts) {
+            counter.inc_by(count);
+        }
     }
 
     /// Adds partial matches and matches that a limit dropped.

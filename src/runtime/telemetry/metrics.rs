@@ -43,6 +43,8 @@ pub struct Telemetry {
     alerts: Counters,
     missing_key: Counters,
     dropped: Counters,
+    shed: Counters,
+    intake: Gauges,
     keys: Gauges,
     open: Gauges,
     waiting_events: Gauge,
@@ -75,6 +77,8 @@ impl Telemetry {
         let alerts = register.counters("alerts", "Alerts by status");
         let missing_key = register.counters("missing_key", "Events left out because a part of their key was null");
         let dropped = register.counters("dropped", "Partial matches and matches that a limit dropped");
+        let shed = register.counters("shed", "What was left out where limits were reached");
+        let intake = register.gauges("intake_bytes", "Pushed records that wait for the engine, and the log of them");
         let keys = register.gauges("keys", "Keys with state");
         let open = register.gauges("open", "Partial matches or open windows");
         let waiting_events = register.metric("waiting_events", "Events in the reorder buffers", Gauge::default());
@@ -103,6 +107,8 @@ impl Telemetry {
             alerts,
             missing_key,
             dropped,
+            shed,
+            intake,
             keys,
             open,
             waiting_events,
@@ -128,7 +134,7 @@ impl Telemetry {
 
     /// The figures of a rule; asking again gives the same ones.
     pub fn rule(&self, rule: &str) -> RuleFigures {
-        RuleFigures::new(rule, &self.alerts, &self.missing_key, &self.dropped)
+        RuleFigures::new(rule, &self.alerts, &self.missing_key, &self.dropped, &self.shed)
     }
 
     /// The figures of a sink; asking again gives the same ones.
@@ -164,6 +170,14 @@ impl Telemetry {
     /// Sets which partition of which stream has the lowest watermark; None when none has one or all are idle.
     pub fn set_held_back(&self, by: Option<(&str, &str)>) {
         self.pulse.set_held_back(by);
+    }
+
+    /// Sets how many bytes of pushed records of a source wait for the engine, and how large its log is.
+    pub fn set_intake(&self, source: &str, waiting: u64, log: u64) {
+        for (what, bytes) in [("waiting", waiting), ("log", log)] {
+            let labels = vec![("source", source.to_owned()), ("what", what.to_owned())];
+            self.intake.get_or_create_owned(&labels).set(gauge(bytes));
+        }
     }
 
     /// Sets how many events wait in the reorder buffers.

@@ -14,6 +14,8 @@
 //! | `geocep_alerts_total{rule,status}` | alerts by status (`firing`, `timed_out`, ...) |
 //! | `geocep_missing_key_total{rule}` | events left out because their key had a null part |
 //! | `geocep_dropped_total{rule}` | partial matches and matches that a limit dropped |
+//! | `geocep_shed_total{rule,what}` | what was left out as rules hold all that `limits` allows |
+//! | `geocep_intake_bytes{source,what}` | pushed records that wait for the engine (`waiting`), and their `log` |
 //! | `geocep_keys{rule}`, `geocep_open{rule}` | keys with state; partial matches or open windows |
 //! | `geocep_watermark_seconds` | the global watermark, absent before the first event |
 //! | `geocep_watermark_lag_seconds` | wall time less watermark, at the time of the scrape |
