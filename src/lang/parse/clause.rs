@@ -93,7 +93,7 @@ const RESERVED: &[&str] = &[
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
     "LEAVE", "ALIGN", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE",
-    "DENSE", "WEIGHT", "MEMBERS", "CONFIRM",
+    "DENSE", "WEIGHT", "MEMBERS", "CONFIRM", "FOLLOW",
 ];
 
 /// Words on a pattern step.
@@ -115,6 +115,7 @@ const INNER: &[(&str, &str)] = &[
     ("CONFIRM", "CLUSTER BY"),
     ("ALIGN", "NEAR"),
     ("LEAVE", "NEAR"),
+    ("FOLLOW", "a component of PARTITION BY"),
     ("UNTIL", "a step of PATTERN"),
 ];
 
