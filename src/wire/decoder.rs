@@ -124,7 +124,9 @@ impl Decoder {
         let mut next = Self::new(schema, format);
         match (self, &mut next) {
             // What was read before is as this wrote it.
-            (Self::Ais(last), Self::Ais(next)) => drop(next.go_on(&last.open())),
+            (Self::Ais(last), Self::Ais(next)) => {
+                let _ = next.go_on(&last.open());
+            }
             (Self::Csv(last), Self::Csv(next)) => next.follow(last),
             _ => {}
         }

@@ -19,7 +19,7 @@ impl AisMessages {
     pub fn fields(self) -> impl Iterator<Item = (&'static str, FieldKind)> {
         AisField::ALL
             .iter()
-            .filter(move |field| field.2 == None || field.2 == Some(self))
+            .filter(move |field| field.2.is_none_or(|messages| messages == self))
             .map(|field| (field.1, field.3))
     }
 
