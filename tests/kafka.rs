@@ -58,6 +58,7 @@ fn source(brokers: &str, topic: &str, member: &str) -> KafkaSource {
     KafkaSource::connect(KafkaSourceOptions {
         brokers,
         topic,
+        format: geocep::wire::Format::Ndjson,
         group,
         latest: false,
         record_bytes_max: RECORD_BYTES_MAX,

@@ -10,6 +10,8 @@
 //! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
 //! an access costs a branch, and an atomic look whether the page is shared.
 
+mod spilled;
+
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
@@ -145,10 +147,14 @@ impl<S> Group<S> {
         self.pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
     }
 
-    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
+    fn sorted(&self) -> Vec<&Entry<S>> {
         let mut entries: Vec<&Entry<S>> = self.pages.iter().flat_map(|page| page.iter().flatten()).collect();
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        for entry in entries {
+        entries
+    }
+
+    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
+        for entry in self.sorted() {
             writer.key(&entry.key);
             state(&entry.state, writer);
         }

@@ -4,7 +4,9 @@ mod feeding;
 mod following;
 mod instant;
 mod passing;
+mod spilled;
 
+pub(super) use self::spilled::{EntityCodec, PartitionCodec, Spills};
 use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
@@ -13,6 +15,7 @@ use super::{
     output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
+    spill::Spill,
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
@@ -26,7 +29,7 @@ use crate::{
 use std::{any::Any, cell::OnceCell, sync::Arc};
 
 /// One rule on one shard.
-pub(super) trait Operator: Send {
+pub(super) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
     /// Takes a late event as of the time at which it was found to be late.
@@ -78,6 +81,10 @@ pub(super) struct KeyedOperator<K: Kernel> {
     ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
     pub(super) passing: Option<Passing>,
+    /// Keys that are in the store, where there is one.
+    pub(super) spill: Option<Box<Spill>>,
+    /// Keys that came back since others went for them.
+    brought_back: usize,
     /// Partitions that hold nothing, with memory that was used before.
     blanks: Vec<Partition<K::State>>,
     scratch: K::Scratch,
@@ -132,6 +139,8 @@ impl<K: Kernel> KeyedOperator<K> {
             groups,
             partitions: Keyed::new(groups),
             passing,
+            spill: None,
+            brought_back: 0,
             blanks: Vec::new(),
             scratch: K::Scratch::default(),
             computed: (0..computed).map(|_| OnceCell::new()).collect(),
@@ -158,7 +167,8 @@ impl<K: Kernel> KeyedOperator<K> {
         out: &mut Vec<Output>,
     ) {
         let Some(plan) = self.rule.inputs.get(input) else { return };
-        let place = self.partitions.find(group, key);
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
         if place.is_none() && self.blanks.is_empty() {
             self.blanks.push(Partition::new(self.kernel.blank()));
         }
@@ -242,6 +252,7 @@ impl<K: Kernel> KeyedOperator<K> {
                     && let Some(place) = self.partitions.insert(group, key.clone(), partition)
                 {
                     self.partitions.schedule(place, deadline_ms);
+                    spilled::mark(&mut self.spill, place);
                 }
             }
         }
@@ -337,8 +348,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
             ClockPolicy::EventOrWall | ClockPolicy::Wall => (to.watermark_ms, to.clock),
         };
-        while let Some(place) = self.partitions.due(to_ms) {
+        while let Some(place) = self.next_due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
+            self.make_room();
         }
         if to.releases {
             out.extend(self.waiting.drain(..).map(|mut output| {
@@ -358,8 +370,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
         self.wall_ms = Some(wall_ms);
         let before = out.len();
-        while let Some(place) = self.partitions.due(wall_ms) {
+        while let Some(place) = self.next_due(wall_ms) {
             self.advance_place(place, wall_ms, Clock::Wall, out);
+            self.make_room();
         }
         for output in out.get_mut(before..).unwrap_or_default() {
             output.emission.time_ms = decided_ms;
@@ -376,12 +389,12 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             (false, false) => Some(TimeMs::MIN),
             // Timers of the time of arrival are another clock's.
             (false, true) if self.wall_ms.is_some() => None,
-            (false, true) => self.partitions.next_timer(),
+            (false, true) => self.next_timer(),
         }
     }
 
     fn load_figures(&self) -> (usize, usize) {
-        (self.partitions.len(), self.open)
+        (self.partitions.len() + self.keys_away(), self.open)
     }
 
     fn take_shed(&mut self) -> u64 {
@@ -401,6 +414,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn save(&self, writer: &mut Writer) {
+        if let Some(spill) = &self.spill {
+            self.save_spilled(spill, writer);
+            return save_outputs(&self.waiting, writer);
+        }
         self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
@@ -419,8 +436,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         Box::new(FrozenOperator {
             kernel: Arc::clone(&self.kernel),
             rule: Arc::clone(&self.rule),
-            partitions: self.partitions.freeze(barrier),
-            entities: self.passing.as_mut().map(|passing| passing.entities.freeze(barrier)),
+            partitions: (self.partitions.freeze(barrier), self.spill.as_mut().map(|spill| spill.freeze(barrier))),
+            entities: self.passing.as_mut().map(|passing| {
+                (passing.entities.freeze(barrier), passing.spill.as_mut().map(|spill| spill.freeze(barrier)))
+            }),
             waiting: self.waiting.clone(),
         })
     }
@@ -434,27 +453,6 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         let waiting = load_outputs(reader)?.into_iter();
         let own = waiting.filter(|output| mine(rule.routing_key(&output.key).group(self.groups)));
         self.waiting.extend(own.map(|output| Output { rule: ix, rank, ..output }));
-        Ok(())
-    }
-}
-
-type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
-
-impl<K: Kernel> KeyedOperator<K> {
-    fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
-        let (kernel, rule) = (Arc::clone(&self.kernel), Arc::clone(&self.rule));
-        let mut open = 0;
-        let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
-        self.open += open;
-        if let Some(passing) = &mut self.passing {
-            let program = &passing.program;
-            let load = |reader: &mut Reader<'_>| {
-                let state = through::KeyState::load(reader)?;
-                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
-            };
-            passing.entities.load(reader, own, load, |_| ())?;
-        }
         Ok(())
     }
 }

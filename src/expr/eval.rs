@@ -1,7 +1,10 @@
 //! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
 
-use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId};
-use crate::model::{Fences, Key, Value};
+use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn};
+use crate::{
+    geo::{Resolution, Way},
+    model::{Fences, Key, TimeMs, Value},
+};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
@@ -300,6 +303,7 @@ impl Expr {
                 (_, Value::Point(_)) => Value::Fences(Fences::new(*set, &[])),
                 _ => Value::Null,
             },
+            Node::Passed(set, from, to, turn, max_gap_ms) => self.passed(*set, (*from, *to), *turn, *max_gap_ms, env),
             Node::FencesPlus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
                 (Value::Fences(a), Value::Fences(b)) => Value::Fences(a.plus(&b)),
                 (Value::Fences(fences), _) | (_, Value::Fences(fences)) => Value::Fences(fences),
@@ -323,6 +327,10 @@ impl Expr {
                 Value::Fences(fences) => fence_ids(&fences, env),
                 other => other,
             },
+            Node::FenceCells(fence, resolution) => match (self.eval(*fence, env), self.eval(*resolution, env)) {
+                (Value::Fence(fence), Value::Int(resolution)) => env.world.fence_cells(fence, resolution),
+                _ => Value::Null,
+            },
             Node::TableRow(table, key) => {
                 let key: SmallVec<[Value; 2]> = key.iter().map(|&part| self.eval(part, env)).collect();
                 match env.world.table(*table) {
@@ -335,9 +343,42 @@ impl Expr {
             Node::TableColumn(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Call(function, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
+                if let [Value::Point(position), Value::Int(resolution)] = args.as_slice()
+                    && function.name == "h3"
+                    && let Ok(resolution) = Resolution::new(*resolution)
+                {
+                    // The same, from memory where that is sure.
+                    return Value::Cell(env.world.cell(*position, resolution));
+                }
                 (function.eval)(&args)
             }
         }
+    }
+}
+
+impl Expr {
+    fn passed(
+        &self,
+        set: u16,
+        (from, to): (NodeId, NodeId),
+        turn: Turn,
+        max_gap_ms: Option<TimeMs>,
+        env: &Env<'_>,
+    ) -> Value {
+        let none = || Value::Fences(Fences::new(set, &[]));
+        let Value::Point(to) = self.eval(to, env) else { return Value::Null };
+        let (Value::Point(from), Some(previous)) = (self.eval(from, env), env.previous) else { return none() };
+        let now_ms = env.event.time_ms();
+        if max_gap_ms.is_some_and(|most| now_ms.saturating_sub(previous.time_ms) > most) {
+            return none();
+        }
+        let passed = env.world.passed(set, &Way::new(from, to), (from, to), now_ms);
+        let turned = passed.iter().filter(|passed| match turn {
+            Turn::Any => true,
+            Turn::In => !passed.starts_inside || passed.turns.len() > 1,
+            Turn::Out => passed.starts_inside || passed.turns.len() > 1,
+        });
+        Value::Fences(Fences::new(set, &turned.map(|passed| passed.fence).collect::<Vec<_>>()))
     }
 }
 

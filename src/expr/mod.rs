@@ -19,6 +19,6 @@ mod world;
 pub use builder::Builder;
 pub use env::{Bound, Env, Nothing, Past, Previous};
 pub use part::AgainstConst;
-pub use program::{Arith, ArithKind, Compare, Expr, Node, NodeId, Pick, Var};
+pub use program::{Arith, ArithKind, Compare, Expr, Node, NodeId, Pick, Turn, Var};
 pub use table::{Table, TableError, TableRow};
 pub use world::World;

@@ -202,6 +202,7 @@ fn map(node: &Node, child: &mut dyn FnMut(NodeId) -> Option<NodeId>) -> Option<N
         Node::LowestFence(fences) => Node::LowestFence(child(*fences)?),
         Node::FenceProperty(fence, name) => Node::FenceProperty(child(*fence)?, name.clone()),
         Node::FenceId(fence) => Node::FenceId(child(*fence)?),
+        Node::FenceCells(fence, resolution) => Node::FenceCells(child(*fence)?, child(*resolution)?),
         Node::TableRow(table, key) => Node::TableRow(*table, key.iter().map(|&id| child(id)).collect::<Option<_>>()?),
         Node::TableColumn(table, column, row) => Node::TableColumn(*table, *column, child(*row)?),
         Node::Call(function, args) => Node::Call(function, args.iter().map(|&id| child(id)).collect::<Option<_>>()?),
@@ -219,6 +220,7 @@ fn is_costly(node: &Node) -> bool {
             | Node::DistanceTo(..)
             | Node::Crossed(..)
             | Node::FenceProperty(..)
+            | Node::FenceCells(..)
             | Node::Like(..)
             | Node::TableRow(..)
     )

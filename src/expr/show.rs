@@ -1,6 +1,6 @@
 //! Programs as text: for `explain`, for snapshots, never read back.
 
-use super::{Arith, Compare, Expr, Node, NodeId, Pick, Var};
+use super::{Arith, Compare, Expr, Node, NodeId, Pick, Turn, Var};
 use crate::model::{TimeMs, Value, format_duration, format_time};
 use std::fmt;
 
@@ -26,7 +26,9 @@ impl Expr {
             Node::Extra(5) => f.write_str("distance"),
             Node::Extra(6) => f.write_str("together"),
             Node::Extra(7) => f.write_str("position"),
-            Node::Extra(slot) => write!(f, "added.{}", slot - 8),
+            Node::Extra(8) => f.write_str("crossed_at"),
+            Node::Extra(9) => f.write_str("crossing"),
+            Node::Extra(slot) => write!(f, "added.{}", slot - 10),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
             Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),
@@ -86,6 +88,14 @@ impl Expr {
                 let side = to_left.map_or("", |left| if left { " left" } else { " right" });
                 self.list(&format!("crossed set.{set}{side}"), &[*from, *to], f)
             }
+            Node::Passed(set, from, to, turn, _) => {
+                let turn = match turn {
+                    Turn::In => " in",
+                    Turn::Out => " out",
+                    Turn::Any => "",
+                };
+                self.list(&format!("passed set.{set}{turn}"), &[*from, *to], f)
+            }
             Node::FencesPlus(a, b) => self.list("with", &[*a, *b], f),
             Node::FencesMinus(a, b) => self.list("without", &[*a, *b], f),
             Node::HasFence(fences, None) => self.list("any", &[*fences], f),
@@ -93,6 +103,7 @@ impl Expr {
             Node::LowestFence(fences) => self.list("lowest", &[*fences], f),
             Node::FenceProperty(fence, name) => self.list(&format!("property {name}"), &[*fence], f),
             Node::FenceId(fence) => self.list("id", &[*fence], f),
+            Node::FenceCells(fence, resolution) => self.list("cells", &[*fence, *resolution], f),
             Node::TableRow(table, key) => self.list(&format!("row table.{table}"), key, f),
             Node::TableColumn(_, column, row) => self.list(&format!("column {column}"), &[*row], f),
             Node::Call(function, args) => self.list(function.name, args, f),

@@ -89,6 +89,11 @@ impl Cell {
         CellIndex::try_from(number).map(|_| Self(number)).map_err(|_| CellError::Number(number))
     }
 
+    /// A cell from the number of one.
+    pub(super) fn trusted(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The 64-bit number.
     pub fn number(self) -> u64 {
         self.0
@@ -96,7 +101,8 @@ impl Cell {
 
     /// The cell's resolution.
     pub fn resolution(self) -> Resolution {
-        Resolution(self.inner().resolution().into())
+        // Four bits of the number.
+        Resolution((self.0 >> 52 & 0xf) as u8)
     }
 
     /// The cell of a coarser (or the same) resolution that this one belongs to.
@@ -173,6 +179,26 @@ impl Cell {
         let mut compacted: Vec<Self> = cells.into_iter().map(|cell| Self(cell.into())).collect();
         compacted.sort_unstable();
         Ok(compacted)
+    }
+
+    /// The cells of a resolution that these, of it or coarser, are made of: what [`compacted`](Self::compacted) was made from. Ascending. None
+    /// where one is finer, or they are more than `limit`.
+    pub fn uncompacted(cells: &[Self], resolution: Resolution, limit: usize) -> Option<Vec<Self>> {
+        let wanted = h3o::Resolution::try_from(resolution.value()).ok()?;
+        let mut found = Vec::new();
+        for cell in cells {
+            if cell.resolution() > resolution {
+                return None;
+            }
+            let count = cell.inner().children_count(wanted);
+            if count > limit.saturating_sub(found.len()) as u64 {
+                return None;
+            }
+            found.extend(cell.inner().children(wanted).map(|child| Self(child.into())));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
     }
 
     pub(super) fn inner(self) -> CellIndex {

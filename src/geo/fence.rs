@@ -4,6 +4,8 @@ use thiserror::Error;
 
 use super::border::Borders;
 use super::index::Index;
+use super::passage::Passed;
+use super::way::Way;
 use super::{Position, Shape};
 use std::sync::OnceLock;
 
@@ -175,6 +177,18 @@ impl FenceSet {
             .map(|line| (FenceIx(line.owner), line.to_left))
             .filter(|&(line, _)| self.is_there(line, time_ms))
             .collect()
+    }
+
+    /// The fences of an instant that a way goes into or out of between two positions, ascending, each with where it does.
+    pub fn passed_at(&self, way: &Way, ends: (Position, Position), time_ms: i64) -> Vec<Passed> {
+        let mut found = Vec::new();
+        self.index.along(way, &mut found);
+        let there = found.into_iter().map(FenceIx).filter(|&fence| self.is_there(fence, time_ms));
+        let passed = there.filter_map(|fence| {
+            let (starts_inside, turns) = self.get(fence)?.shape.passages(way, ends);
+            (!turns.is_empty()).then_some(Passed { fence, starts_inside, turns })
+        });
+        passed.collect()
     }
 
     /// Puts into `found`, in place of what it holds, every fence that contains the position, ascending.

@@ -19,6 +19,10 @@ pub enum RejectReason {
     MissingField,
     /// A field has another type than the schema says.
     WrongType,
+    /// It is well formed, and of a kind that isn't read.
+    Unsupported,
+    /// It is a part of a message whose other parts are missing.
+    Incomplete,
 }
 
 impl RejectReason {
@@ -32,6 +36,8 @@ impl RejectReason {
         Self::BadPosition,
         Self::MissingField,
         Self::WrongType,
+        Self::Unsupported,
+        Self::Incomplete,
     ];
 
     /// Its name in metrics and dead letters.
@@ -45,6 +51,8 @@ impl RejectReason {
             Self::BadPosition => "bad_position",
             Self::MissingField => "missing_field",
             Self::WrongType => "wrong_type",
+            Self::Unsupported => "unsupported",
+            Self::Incomplete => "incomplete",
         }
     }
 }

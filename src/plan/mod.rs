@@ -35,8 +35,8 @@ pub use near::Near;
 pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, Mode, OutputField, Plan, Role, Rule, RuleKind,
-    StreamOrigin, StreamPlan, Template, TemplatePart, Through,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, Interpolate, KeyPart, Limits, Mode, OutputField, Plan, Role,
+    Rule, RuleKind, StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
 pub use table::TablePlan;
 pub use window::{Jitter, JitterBy, Window, WindowKind};

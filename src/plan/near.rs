@@ -25,8 +25,12 @@ pub struct Near {
     pub valid_ms: TimeMs,
     /// By how much the times of two positions may differ.
     pub apart_ms: TimeMs,
+    /// ALIGN EXTRAPOLATE: positions are taken on to the time of a look, for so long at most; they count no longer than that.
+    pub align_ms: Option<TimeMs>,
     /// The grid of time at which pairs are looked at; none: at each position.
     pub every_ms: Option<TimeMs>,
+    /// Whether at each position all pairs that are together are put out, not only the entity's own.
+    pub all: bool,
     /// Who counts.
     pub on: Option<Expr>,
 }

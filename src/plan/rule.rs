@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     expr::{Expr, Node},
-    model::{Key, Schema, StreamId, Type},
+    model::{Key, Schema, StreamId, TimeMs, Type},
 };
 use std::cell::Cell;
 
@@ -182,7 +182,7 @@ impl Rule {
 
     /// Whether its windows are over the time at which events arrive: CLOCK WALL on windows of time.
     pub fn by_arrival(&self) -> bool {
-        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. });
+        let timed = |window: &Window| !matches!(window.kind, WindowKind::Count { .. } | WindowKind::Running { .. });
         self.clock == ClockPolicy::Wall && matches!(&self.body, Body::Window(window) if timed(window))
     }
 
@@ -249,6 +249,28 @@ pub struct Through {
     pub buffer_m: f64,
     /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
     pub at_least: u32,
+    /// INTERPOLATE: passages are found on the way between positions, and have two values more: `crossed_at` and `crossing`. Then BUFFER is
+    /// 0 and AT LEAST 1.
+    pub interpolate: Option<Interpolate>,
+}
+
+impl Through {
+    /// The extra slot of `crossed_at`; `crossing` has the next.
+    pub const CROSSED_AT: u16 = super::Near::EXTRA + 4;
+}
+
+/// INTERPOLATE: what lies on the way between an entity's consecutive positions counts, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interpolate {
+    /// MAX GAP: the way between positions farther apart in time is not known; at least 0.
+    pub max_gap_ms: Option<TimeMs>,
+}
+
+impl Interpolate {
+    /// Whether the way between positions of these times is known.
+    pub fn holds(&self, from_ms: TimeMs, to_ms: TimeMs) -> bool {
+        self.max_gap_ms.is_none_or(|most| to_ms.saturating_sub(from_ms) <= most)
+    }
 }
 
 /// What an entity's first position does where fences are passed through.

@@ -59,6 +59,11 @@ pub enum WindowKind {
         /// A key that is silent for so long begins anew; none: it waits forever.
         expire_ms: Option<TimeMs>,
     },
+    /// One that begins with a key's first event and never ends, with a result at each event.
+    Running {
+        /// A key that is silent for so long begins anew; none: it goes on forever.
+        expire_ms: Option<TimeMs>,
+    },
     /// Back to back by the clocks of a place.
     Calendar {
         /// Their size on those clocks.

@@ -99,6 +99,7 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
             let options = KafkaSourceOptions {
                 brokers: kafka.brokers.clone(),
                 topic: kafka.topic.clone(),
+                format: kafka.format,
                 group: kafka.group.clone(),
                 latest: kafka.start == KafkaStart::Latest,
                 record_bytes_max,
@@ -174,7 +175,13 @@ mod tests {
         for (partition, mut source) in open_source(config, &Resumption::default()).unwrap() {
             let mut chunk = Chunk::new();
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
-            places.push(Place { source: "pings".to_owned(), partition, position: source.place(), ended: false });
+            places.push(Place {
+                source: "pings".to_owned(),
+                partition,
+                position: source.place(),
+                ended: false,
+                open: Vec::new(),
+            });
         }
         // Before, between, and more of one that is known.
         write("a.csv", 300);

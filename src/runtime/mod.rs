@@ -12,6 +12,7 @@ pub mod fences;
 pub mod http_sink;
 pub mod project;
 pub mod reconcile;
+mod refusal;
 pub mod reload;
 pub mod replay;
 pub mod rule_test;

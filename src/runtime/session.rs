@@ -4,18 +4,19 @@
 use super::{
     config::StreamSchema,
     project::{Project, record_schema},
+    refusal::{SAMPLES_MAX, decoder, end, refuse},
 };
 use crate::{
     engine::{
-        AlertEncoder, AtEnd, CompileError, Cut, Engine, Executor, Fates, Options, Output, Payloads, ReplaceError,
+        AlertEncoder, AtEnd, Blocks, CompileError, Cut, Engine, Executor, Fates, Options, Output, ReplaceError,
         Replaced,
         checkpoint::{CheckpointError, Names},
     },
     expr::World,
-    model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
+    model::{Batch, EmissionKind, RejectReason, StreamId, TimeMs},
     plan::{Plan, Rule, StreamOrigin},
     time::{Late, PartitionIx},
-    wire::{Chunk, DeadLetter, Decoder, Format, LateEvent, RecordSchema, dead_letter, late_event},
+    wire::{Chunk, Decoder, Format, LateEvent, RecordSchema, late_event},
 };
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -27,6 +28,8 @@ struct Lane {
     source: usize,
     stream: StreamId,
     partition: PartitionIx,
+    /// The partition's number among those of its source.
+    number: u32,
     schema: StreamSchema,
     format: Format,
     records: RecordSchema,
@@ -80,9 +83,6 @@ pub struct Letters {
     pub samples: Vec<String>,
 }
 
-/// How many bad records or late events of a source are put into words; past that they are only counted and written out.
-const SAMPLES_MAX: u64 = 5;
-
 /// A running core with its doors.
 pub struct Session {
     plan: Arc<Plan>,
@@ -92,6 +92,8 @@ pub struct Session {
     lanes: Vec<Lane>,
     /// Sources and numbers of the engine's partitions, in their order there.
     partitions: Vec<(String, u32)>,
+    /// Of those of the last run that had read parts of records what they were.
+    open: BTreeMap<(String, u32), Vec<u8>>,
     /// Those of the last run that nobody has added again.
     unclaimed: BTreeMap<(String, u32), PartitionIx>,
     sources: Vec<SourceCounts>,
@@ -114,6 +116,7 @@ impl Session {
             encoder: AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world)),
             lanes: Vec::new(),
             partitions: Vec::new(),
+            open: BTreeMap::new(),
             unclaimed: BTreeMap::new(),
             sources: Vec::new(),
             alerts: vec![[0; 2]; project.plan.rules.len()],
@@ -153,6 +156,7 @@ impl Session {
             }
         };
         let id = StreamId(stream as u32);
+        let number = partition;
         let partition = match self.unclaimed.remove(&(source.to_owned(), partition)) {
             Some(known) => {
                 self.engine.wake_partition(known, disorder_ms);
@@ -169,7 +173,8 @@ impl Session {
             partition,
             schema: schema.clone(),
             format,
-            decoder: Decoder::new(&records, format),
+            decoder: decoder(&records, format, self.open.get(&(source.to_owned(), number))),
+            number,
             width: records.slots.len(),
             records,
         });
@@ -198,16 +203,28 @@ impl Session {
     /// A block that can't be read.
     pub fn resume(
         &mut self,
-        payloads: &Payloads,
+        blocks: &dyn Blocks,
         partitions: &[(String, u32)],
         saved: &Names,
     ) -> Result<Fates, CheckpointError> {
         let names = self.names();
-        let fates = self.engine.resume(payloads, saved, &names)?;
+        let fates = self.engine.resume(blocks, saved, &names)?;
         let is_there = |name: &str| names.streams.iter().any(|stream| stream.is_source && stream.name == *name);
         self.partitions = partitions.iter().filter(|(source, _)| is_there(source)).cloned().collect();
         self.unclaimed = self.partitions.iter().cloned().zip((0..).map(PartitionIx)).collect();
         Ok(fates)
+    }
+
+    /// What partitions of the last run had read of records that weren't whole; before the first partition is added.
+    pub fn go_on_with(&mut self, open: BTreeMap<(String, u32), Vec<u8>>) {
+        self.open = open;
+    }
+
+    /// What a partition has read of records that aren't whole yet.
+    pub fn open_of(&self, source: &str, partition: u32) -> Vec<u8> {
+        let of = |lane: &&Lane| self.sources.get(lane.source).is_some_and(|counts| counts.name == source);
+        let lane = self.lanes.iter().filter(of).find(|lane| lane.number == partition);
+        lane.map(|lane| lane.decoder.open()).unwrap_or_default()
     }
 
     /// All partitions have been added: those of the last run that weren't hold nothing back any more. Which they are.
@@ -221,7 +238,8 @@ impl Session {
     pub fn set_format(&mut self, lane: LaneIx, format: Format) {
         if let Some(lane) = self.lanes.get_mut(lane.0) {
             lane.format = format;
-            lane.decoder = Decoder::new(&lane.records, format);
+            let source = self.sources.get(lane.source).map(|counts| counts.name.clone()).unwrap_or_default();
+            lane.decoder = decoder(&lane.records, format, self.open.get(&(source, lane.number)));
         }
     }
 
@@ -244,7 +262,7 @@ impl Session {
         self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
         for lane in &mut self.lanes {
             if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
-                lane.decoder = Decoder::new(&records, lane.format);
+                lane.decoder = lane.decoder.successor(&records, lane.format);
                 lane.width = records.slots.len();
                 lane.records = records;
             }
@@ -260,21 +278,10 @@ impl Session {
         for record in chunk.records() {
             match lane.decoder.decode(&record, &mut batch) {
                 Ok(event) => counts.events += u64::from(event),
-                Err(reject) => {
-                    let letter = DeadLetter {
-                        reject: &reject,
-                        source: &counts.name,
-                        partition: record.partition,
-                        offset: record.offset,
-                        record: record.bytes,
-                    };
-                    dead_letter(&letter, &mut letters.dead);
-                    let before: u64 = counts.rejected.values().sum();
-                    if before < SAMPLES_MAX {
-                        letters.samples.push(in_words(&counts.name, record.partition, record.offset, &reject));
-                    }
-                    *counts.rejected.entry(reject.reason).or_default() += 1;
-                }
+                Err(reject) => refuse(counts, &reject, (record.partition, record.offset, record.bytes), letters),
+            }
+            for lost in lane.decoder.take_lost() {
+                refuse(counts, &lost.reject, (record.partition, lost.offset, &lost.record), letters);
             }
         }
         counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
@@ -371,7 +378,10 @@ impl Session {
 
     /// A partition has ended.
     pub fn end(&mut self, lane: LaneIx) {
-        if let Some(lane) = self.lanes.get(lane.0) {
+        if let Some(lane) = self.lanes.get_mut(lane.0) {
+            if let Some(counts) = self.sources.get_mut(lane.source) {
+                end(&mut lane.decoder, counts);
+            }
             self.engine.end_partition(lane.partition);
         }
     }
@@ -437,8 +447,4 @@ impl Session {
             }
         }
     }
-}
-
-fn in_words(source: &str, partition: u32, offset: u64, reject: &Reject) -> String {
-    format!("{source} (partition {partition}, record {}): {}: {}", offset + 1, reject.reason.name(), reject.detail)
 }

@@ -17,6 +17,8 @@ struct Entry {
     end: usize,
     begins: bool,
     fault: Option<Fault>,
+    /// How many bytes after its end say what is wrong.
+    said: usize,
 }
 
 /// What is wrong with a record before anyone has looked inside.
@@ -26,6 +28,8 @@ pub(super) enum Fault {
     TooLong(u64),
     /// A quote is open at the end of the input.
     OpenQuote,
+    /// It is a part of a document of which no record can be made; the record says why.
+    Part,
 }
 
 /// One record, borrowed from its chunk.
@@ -40,6 +44,8 @@ pub struct Record<'a> {
     /// Whether it is the first of a file: in CSV that is the header.
     pub begins: bool,
     pub(super) fault: Option<Fault>,
+    /// What is wrong with it, if it is a part of a document.
+    pub(super) said: &'a [u8],
 }
 
 impl Record<'_> {
@@ -49,6 +55,7 @@ impl Record<'_> {
             Fault::TooLong(bytes) => {
                 Reject::new(RejectReason::TooLong, format!("the record has {bytes} bytes, more than the limit"))
             }
+            Fault::Part => Reject::new(RejectReason::Syntax, String::from_utf8_lossy(self.said)),
             Fault::OpenQuote => Reject::new(RejectReason::Syntax, "a quote is never closed"),
         })
     }
@@ -74,14 +81,30 @@ impl Chunk {
 
     /// Adds a record of another chunk, as it is.
     pub fn push_record(&mut self, record: &Record<'_>) {
-        let Record { partition, offset, bytes, begins, fault } = *record;
+        let Record { partition, offset, bytes, begins, fault, said } = *record;
         self.add(partition, offset, bytes, begins, fault);
+        self.say(said);
+    }
+
+    /// Adds what no record can be made of, and why; of it the beginning is kept.
+    pub(super) fn push_fault(&mut self, partition: u32, offset: u64, part: &[u8], why: &str) {
+        let kept = part.get(..super::split::KEPT_OF_TOO_LONG).unwrap_or(part);
+        self.add(partition, offset, kept, false, Some(Fault::Part));
+        self.say(why.as_bytes());
+    }
+
+    /// Says what is wrong with the last record.
+    fn say(&mut self, said: &[u8]) {
+        if let Some(entry) = self.entries.last_mut() {
+            self.bytes.extend_from_slice(said);
+            entry.said = said.len();
+        }
     }
 
     pub(super) fn add(&mut self, partition: u32, offset: u64, record: &[u8], begins: bool, fault: Option<Fault>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
-        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), begins, fault });
+        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), begins, fault, said: 0 });
     }
 
     /// The records.
@@ -92,24 +115,23 @@ impl Chunk {
             bytes: self.bytes.get(entry.start..entry.end).unwrap_or_default(),
             begins: entry.begins,
             fault: entry.fault,
+            said: self.bytes.get(entry.end..entry.end + entry.said).unwrap_or_default(),
         })
     }
 
     /// The record at `index`, which is less than `len`.
     pub fn record(&self, index: usize) -> Option<Record<'_>> {
-        let entry = self.entries.get(index)?;
-        let bytes = self.bytes.get(entry.start..entry.end)?;
-        let Entry { partition, offset, begins, fault, .. } = *entry;
-        Some(Record { partition, offset, bytes, begins, fault })
+        let Entry { partition, offset, start, end, begins, fault, said } = *self.entries.get(index)?;
+        let (bytes, said) = (self.bytes.get(start..end)?, self.bytes.get(end..end + said)?);
+        Some(Record { partition, offset, bytes, begins, fault, said })
     }
 
     /// The records from `first` on, `count` at most, as a chunk of their own.
     pub fn part(&self, first: usize, count: usize) -> Chunk {
         let mut part = Chunk::new();
-        for entry in self.entries.iter().skip(first).take(count) {
-            let bytes = self.bytes.get(entry.start..entry.end).unwrap_or_default();
-            part.add(entry.partition, entry.offset, bytes, entry.begins, entry.fault);
-        }
+        (first..first.saturating_add(count))
+            .map_while(|at| self.record(at))
+            .for_each(|record| part.push_record(&record));
         part
     }
 

@@ -17,6 +17,8 @@ pub struct CsvDecoder {
     row: Row,
     /// For each column the cell that it fills.
     columns: Option<Vec<Option<usize>>>,
+    /// The header as it stands.
+    header: Vec<u8>,
     cells: Vec<Raw>,
 }
 
@@ -25,7 +27,7 @@ impl CsvDecoder {
     pub fn new(schema: &RecordSchema, delimiter: u8) -> Self {
         let layout = Layout::new(schema, true);
         let cells = vec![Raw::Absent; layout.names().len()];
-        Self { layout, row: Row::new(delimiter), columns: None, cells }
+        Self { layout, row: Row::new(delimiter), columns: None, header: Vec::new(), cells }
     }
 
     /// Takes a file's first row.
@@ -40,7 +42,16 @@ impl CsvDecoder {
             names.iter().position(|name| name == column || name.strip_prefix('/') == Some(column))
         });
         self.columns = Some(columns.collect());
+        self.header = row.to_vec();
         Ok(())
+    }
+
+    /// Goes on under another decoder's header.
+    pub(super) fn follow(&mut self, last: &Self) {
+        if last.columns.is_some() {
+            // It could be read before.
+            let _ = self.header(&last.header);
+        }
     }
 
     /// Decodes a row and adds the event to `batch`.

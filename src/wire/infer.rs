@@ -1,6 +1,7 @@
 //! A guess at a schema from the first records of a file, for runs without a configuration.
 
 use super::{
+    AisMessages,
     csv::Row,
     decoder::Format,
     layout::{Raw, number_text},
@@ -39,8 +40,9 @@ struct Seen {
 pub fn infer<'a>(records: impl IntoIterator<Item = &'a [u8]>, format: Format) -> Inferred {
     let mut seen: Vec<Seen> = Vec::new();
     match format {
-        Format::Ndjson => {
+        Format::Ndjson | Format::GeoJson | Format::Document(_) => {
             for record in records {
+                let record = record.strip_prefix(&[super::split::RECORD_SEPARATOR]).unwrap_or(record);
                 let Ok(Json::Object(object)) = serde_json::from_slice::<Json>(record) else { continue };
                 for (name, value) in &object {
                     match value {
@@ -55,6 +57,7 @@ pub fn infer<'a>(records: impl IntoIterator<Item = &'a [u8]>, format: Format) ->
                 }
             }
         }
+        Format::Ais(messages) => return known(messages),
         Format::Csv { delimiter } => {
             let mut row = Row::new(delimiter);
             let mut records = records.into_iter();
@@ -71,6 +74,24 @@ pub fn infer<'a>(records: impl IntoIterator<Item = &'a [u8]>, format: Format) ->
         }
     }
     conclude(&seen)
+}
+
+/// What events of AIS have, whatever the first lines are.
+fn known(messages: AisMessages) -> Inferred {
+    let own = |name: &str| vec![name.to_owned()];
+    let position = (messages == AisMessages::Positions).then(|| PositionSource {
+        lon: own("lon"),
+        lat: own("lat"),
+        geometry: Vec::new(),
+    });
+    let field = |(name, kind): (&str, FieldKind)| FieldSource {
+        name: name.to_owned(),
+        path: name.to_owned(),
+        kind,
+        required: false,
+    };
+    let fields = messages.fields().filter(|(name, _)| !matches!(*name, "ts" | "lon" | "lat")).map(field).collect();
+    Inferred { time: Some(TimeSource { fields: own("ts"), unit: TimeUnit::Milliseconds }), position, fields }
 }
 
 fn csv_value(cell: &str) -> Json {

@@ -4,6 +4,8 @@
 //! is none. On the way out: [`AlertEncoder`] writes a GeoJSON feature per line, [`dead_letter`] and [`late_event`] what
 //! became no event or came too late.
 
+pub mod ais;
+pub mod document;
 pub mod fences;
 pub mod table;
 pub mod yaml;
@@ -25,12 +27,15 @@ mod letter;
 mod record;
 mod split;
 
+use ais::AisDecoder;
+pub use ais::AisMessages;
 pub use alert::{AlertEncoder, AlertField, AlertShape, FieldRole, Names, Output};
 pub use alert_id::{ALERT_ID_LAYOUT, AlertId, alert_id_of};
 pub use annotation::Piece;
 pub use chunk::{Chunk, Record};
 pub use csv::CsvDecoder;
 pub use decoder::{Decoder, Format};
+pub use document::Document;
 pub use infer::{Inferred, infer};
 pub use json::JsonDecoder;
 pub use letter::{DeadLetter, LateEvent, dead_letter, late_event};

@@ -11,9 +11,14 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// What is kept of a record that is too long, for the dead letter.
 pub(super) const KEPT_OF_TOO_LONG: usize = 1_024;
 
+/// What every text of a GeoJSON text sequence begins with (RFC 8142).
+pub(super) const RECORD_SEPARATOR: u8 = 0x1e;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Cuts one partition's bytes into records: lines, or in CSV rows, whose quoted cells may hold newlines.
+///
+/// A text of a GeoJSON text sequence goes on over newlines until its brackets are closed, or the next text begins.
 ///
 /// A record's offset is the number of the line that it begins on, counted from 0; blank lines count and are no records.
 /// A carriage return before a newline and a byte order mark at the start are dropped. A record longer than the limit is
@@ -32,6 +37,10 @@ pub struct Splitter {
     /// Its length, where it is past the limit.
     too_long: Option<u64>,
     quotes: Quotes,
+    /// Of a text that began with a record separator how deep it is in lists and objects: it may hold newlines.
+    nesting: Nesting,
+    /// Whether nothing came of the current line yet.
+    line_begins: bool,
     first: bool,
     /// Bytes of all blocks so far.
     taken: u64,
@@ -63,6 +72,8 @@ impl Splitter {
             carry: Vec::new(),
             too_long: None,
             quotes,
+            nesting: Nesting::default(),
+            line_begins: true,
             first: true,
             taken: 0,
             record_byte: 0,
@@ -86,15 +97,17 @@ impl Splitter {
         let mut from = 0;
         for newline in memchr::memchr_iter(b'\n', block) {
             let line = block.get(from..newline).unwrap_or_default();
+            self.begin_line(line, from, chunk);
             from = newline + 1;
             self.take_line(line, chunk);
             if self.carry.is_empty() {
                 self.record_byte = self.taken + from as u64;
             }
         }
-        self.taken += block.len() as u64;
         let rest = block.get(from..).unwrap_or_default();
-        self.follow_quotes(rest);
+        self.begin_line(rest, from, chunk);
+        self.taken += block.len() as u64;
+        self.follow(rest);
         self.carry_on(rest);
     }
 
@@ -107,14 +120,14 @@ impl Splitter {
             self.record_line = self.line;
         }
         self.record_byte = self.taken;
-        self.quotes = Quotes::CellStart;
+        (self.quotes, self.nesting, self.line_begins) = (Quotes::CellStart, Nesting::default(), true);
     }
 
     /// The input was cut off: what came after the last newline is dropped. Returns how many bytes that were.
     pub fn abandon(&mut self) -> u64 {
         let dropped = self.too_long.take().unwrap_or(self.carry.len() as u64);
         self.carry.clear();
-        self.quotes = Quotes::CellStart;
+        (self.quotes, self.nesting, self.line_begins) = (Quotes::CellStart, Nesting::default(), true);
         dropped
     }
 
@@ -125,29 +138,50 @@ impl Splitter {
         (self.taken, self.record_byte) = (0, 0);
     }
 
+    /// What comes of a line; a text begins with it, whatever became of the one before.
+    fn begin_line(&mut self, piece: &[u8], from: usize, chunk: &mut Chunk) {
+        let Some(&first) = piece.first().filter(|_| self.format == Format::GeoJson && self.line_begins) else { return };
+        self.line_begins = false;
+        if first == RECORD_SEPARATOR {
+            if !self.carry.is_empty() {
+                self.emit_carry(None, chunk);
+                (self.record_line, self.record_byte) = (self.line, self.taken + from as u64);
+            }
+            self.nesting = Nesting { counts: true, ..Nesting::default() };
+        }
+    }
+
+    /// Whether the record goes on after a newline.
+    fn goes_on(&self) -> bool {
+        self.quotes == Quotes::Inside || self.nesting.is_open()
+    }
+
     fn take_line(&mut self, line: &[u8], chunk: &mut Chunk) {
-        self.follow_quotes(line);
-        if self.carry.is_empty() && line.len() <= self.limit && self.quotes != Quotes::Inside {
+        self.follow(line);
+        if self.carry.is_empty() && line.len() <= self.limit && !self.goes_on() {
             self.emit(line, None, chunk);
         } else {
             self.carry_on(line);
-            if self.quotes == Quotes::Inside && self.too_long.is_none() {
+            if self.goes_on() && self.too_long.is_none() {
                 self.carry_on(b"\n");
             }
-            if self.quotes != Quotes::Inside || self.too_long.is_some() {
+            if !self.goes_on() || self.too_long.is_some() {
                 self.emit_carry(None, chunk);
             }
         }
         self.line += 1;
+        self.line_begins = true;
         if self.carry.is_empty() {
-            self.quotes = Quotes::CellStart;
+            (self.quotes, self.nesting) = (Quotes::CellStart, Nesting::default());
             self.record_line = self.line;
         }
     }
 
-    fn follow_quotes(&mut self, bytes: &[u8]) {
-        if let Format::Csv { delimiter } = self.format {
-            self.quotes = self.quotes.follow(bytes, delimiter);
+    fn follow(&mut self, bytes: &[u8]) {
+        match self.format {
+            Format::Csv { delimiter } => self.quotes = self.quotes.follow(bytes, delimiter),
+            Format::GeoJson => self.nesting.follow(bytes),
+            _ => {}
         }
     }
 
@@ -181,6 +215,38 @@ impl Splitter {
         if fault.is_some() || !record.trim_ascii_start().is_empty() {
             chunk.add(self.partition, self.record_line, record, self.first, fault);
             self.first = false;
+        }
+    }
+}
+
+/// How deep a JSON text is in lists and objects.
+#[derive(Clone, Copy, Debug, Default)]
+struct Nesting {
+    /// Whether that counts: of texts that began with a record separator.
+    counts: bool,
+    depth: u32,
+    quoted: bool,
+    escaped: bool,
+}
+
+impl Nesting {
+    fn is_open(&self) -> bool {
+        self.counts && (self.depth > 0 || self.quoted)
+    }
+
+    fn follow(&mut self, bytes: &[u8]) {
+        if !self.counts {
+            return;
+        }
+        for &byte in bytes {
+            match (self.quoted, byte) {
+                (true, _) if self.escaped => self.escaped = false,
+                (true, b'\\') => self.escaped = true,
+                (_, b'"') => self.quoted = !self.quoted,
+                (false, b'[' | b'{') => self.depth = self.depth.saturating_add(1),
+                (false, b']' | b'}') => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
         }
     }
 }
@@ -293,10 +359,20 @@ mod tests {
         assert_eq!((splitter.abandon(), splitter.abandon(), chunk.len()), (2, 0, 1));
     }
 
+    #[test]
+    fn a_text_of_a_sequence_ends_with_its_brackets_or_with_the_next_text() {
+        let input = "\u{1e}{\"a\":\n \"}\\\"\"\n}\n\u{1e}{\"cut\":\n\u{1e}{}\n{}\n";
+        let expected = [(0, "\u{1e}{\"a\":\n \"}\\\"\"\n}"), (3, "\u{1e}{\"cut\":\n"), (4, "\u{1e}{}"), (5, "{}")];
+        assert_eq!(texts(Format::GeoJson, input), expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    fn format() -> impl Strategy<Value = Format> {
+        prop_oneof![Just(CSV), Just(Format::Ndjson), Just(Format::GeoJson)]
+    }
+
     proptest! {
         #[test]
-        fn from_any_place_on_come_the_records_that_are_left(text in "[ab\",\r\n]{0,60}", cut in 0usize..60, csv: bool, limit in 1usize..30) {
-            let format = if csv { CSV } else { Format::Ndjson };
+        fn from_any_place_on_come_the_records_that_are_left(text in "[ab\",\r\n{}\u{1e}]{0,60}", cut in 0usize..60, format in format(), limit in 1usize..30) {
             let (head, _) = text.as_bytes().split_at(cut.min(text.len()));
             let mut splitter = Splitter::new(format, 0, limit);
             let mut chunk = Chunk::new();
@@ -311,9 +387,8 @@ mod tests {
 
         #[test]
         fn cuts_between_blocks_change_nothing(
-            text in "[ab\",\r\n]{0,60}", cuts in prop::collection::vec(1usize..9, 0..40), csv: bool, limit in 1usize..30,
+            text in "[ab\",\r\n{}\u{1e}]{0,60}", cuts in prop::collection::vec(1usize..9, 0..40), format in format(), limit in 1usize..30,
         ) {
-            let format = if csv { CSV } else { Format::Ndjson };
             let whole = split(format, &[text.as_bytes()], limit);
             let mut rest = text.as_bytes();
             let mut blocks = Vec::new();

@@ -28,6 +28,8 @@ pub struct Place {
     pub position: Option<Position>,
     /// Whether it had come to its end.
     pub ended: bool,
+    /// What was read of records that weren't whole, such as messages of several sentences; mostly none.
+    pub open: Vec<u8>,
 }
 
 /// A place in a partition.
@@ -98,7 +100,7 @@ impl Place {
     pub fn encode_all(places: &[Self]) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.len(places.len());
-        for Self { source, partition, position, ended } in places {
+        for Self { source, partition, position, ended, .. } in places {
             writer.bytes(source.as_bytes());
             writer.u64(u64::from(*partition));
             writer.bool(*ended);
@@ -115,6 +117,10 @@ impl Place {
                     writer.u64(*offset);
                 }
             }
+        }
+        // Behind everything, where there is any: readers of before don't look there.
+        if places.iter().any(|place| !place.open.is_empty()) {
+            places.iter().for_each(|place| writer.bytes(&place.open));
         }
         writer.into_bytes()
     }
@@ -143,7 +149,12 @@ impl Place {
                 2 => Some(Position::Offset(reader.u64()?)),
                 found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a kind of place" }),
             };
-            places.push(Self { source, partition, position, ended });
+            places.push(Self { source, partition, position, ended, open: Vec::new() });
+        }
+        if !reader.is_done() {
+            for place in &mut places {
+                place.open = reader.bytes()?.to_vec();
+            }
         }
         Ok(places)
     }
@@ -200,10 +211,15 @@ mod tests {
             line: 4,
             begun: true,
         };
-        let place = |position| Place { source: "s".to_owned(), partition: 3, position, ended: true };
+        let place = |position| Place { source: "s".to_owned(), partition: 3, position, ended: true, open: Vec::new() };
         let places = vec![place(None), place(Some(position)), place(Some(Position::Offset(9)))];
         let bytes = Place::encode_all(&places);
-        assert_eq!(Place::decode_all(&bytes), Ok(places));
+        assert_eq!(Place::decode_all(&bytes).as_ref(), Ok(&places));
+        let mut parted = places.clone();
+        parted[1].open = vec![1, 2, 3];
+        let with_parts = Place::encode_all(&parted);
+        assert_eq!(Place::decode_all(&with_parts), Ok(parted));
+        assert!(with_parts.starts_with(&bytes) && Place::decode_all(&with_parts[..with_parts.len() - 1]).is_err());
         let head = Head { wall_ms: -1, version: "0.1".to_owned(), seed: 5, key_groups: 64, hash_version: 1 };
         assert_eq!(Head::decode(&head.encode()), Ok(head));
         let lines = vec![("Rule".to_owned(), b"{}".to_vec()), (String::new(), Vec::new())];

@@ -4,7 +4,7 @@
 //! Regions that take over from one another lie in one group, that of the key without the region, as the fences of an entity do with
 //! THROUGH.
 
-use super::{KeyedOperator, When, instant::Unordered};
+use super::{KeyedOperator, When, instant::Unordered, spilled};
 use crate::{
     engine::{histories::Histories, kernel::Kernel, keyed::Place, output::Output, partition::Partition},
     expr::{Env, Nothing},
@@ -114,9 +114,9 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Lets a partition's timers fire up to an instant, as its next event would; where it is, if it has state then.
     fn settle(&mut self, (group, key): &Home, now_ms: TimeMs, out: &mut Vec<Output>) -> Option<Place> {
-        let place = self.partitions.find(*group, key)?;
+        let place = self.place(*group, key)?;
         self.advance_place(place, now_ms, Clock::Event, out);
-        self.partitions.find(*group, key)
+        self.place(*group, key)
     }
 
     /// Hands a region what is open of its parents.
@@ -141,12 +141,13 @@ impl<K: Kernel> KeyedOperator<K> {
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
         if let Some(place) = self.partitions.insert(heir.0, heir.1.clone(), partition) {
             self.partitions.schedule(place, deadline_ms);
+            spilled::mark(&mut self.spill, place);
         }
     }
 
     /// A region has ended, and what was open of it goes on elsewhere.
     fn retire(&mut self, (group, key): &Home, now_ms: TimeMs) {
-        let Some(place) = self.partitions.find(*group, key) else { return };
+        let Some(place) = self.place(*group, key) else { return };
         let Some(entry) = self.partitions.entry(place) else { return };
         let was_open = self.kernel.open(&entry.state.kernel);
         self.kernel.retire(&mut entry.state.kernel, now_ms);

@@ -2,7 +2,7 @@
 
 use super::{Function, Param, Returns};
 use crate::{
-    geo::Cell,
+    geo::{Cell, MAX_COVER, Resolution},
     model::{Type, Unit, Value},
 };
 use std::sync::Arc;
@@ -85,12 +85,78 @@ pub(super) const FUNCTIONS: &[Function] = &[
         example: ("ring(h3(point(4, 52), 8), 0) = disk(h3(point(4, 52), 8), 0)", "TRUE"),
         eval: |args| around(args, |cell, steps| cell.ring(steps).ok()),
     },
+    Function {
+        name: "compact",
+        params: &[Param::Is(Type::List)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::List),
+        doc: "The same area in the fewest cells: where all children of a cell are in the list, the cell itself. The cells are of one resolution; null where they aren't.",
+        example: (
+            "compact(uncompact(compact(disk(h3(point(4, 52), 8), 2)), 8)) = compact(disk(h3(point(4, 52), 8), 2))",
+            "TRUE",
+        ),
+        eval: |args| match args {
+            [Value::List(cells)] => {
+                cells_of(cells).and_then(|cells| Cell::compacted(cells).ok()).map_or(Value::Null, list)
+            }
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "uncompact",
+        params: &[Param::Is(Type::List), Param::Is(Type::Int)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::List),
+        doc: "The cells of a resolution that a list of cells, of it or coarser, is made of; null where one is finer, or they are more than 100,000.",
+        example: ("uncompact(disk(h3(point(4, 52), 8), 0), 8) = disk(h3(point(4, 52), 8), 0)", "TRUE"),
+        eval: |args| match args {
+            [Value::List(cells), Value::Int(resolution)] => cells_of(cells)
+                .zip(Resolution::new(*resolution).ok())
+                .and_then(|(cells, resolution)| Cell::uncompacted(&cells, resolution, MAX_COVER))
+                .map_or(Value::Null, list),
+            _ => Value::Null,
+        },
+    },
+    Function {
+        name: "contains_cell",
+        params: &[Param::Is(Type::List), Param::Is(Type::Cell)],
+        optional: 0,
+        variadic: false,
+        returns: Returns::Is(Type::Bool),
+        doc: "Whether a cell, or one that it is in, is in the list, which may be compact.",
+        example: ("contains_cell(disk(parent(h3(point(4, 52), 8), 6), 0), h3(point(4, 52), 8))", "TRUE"),
+        eval: |args| match args {
+            [Value::List(cells), Value::Cell(cell)] => {
+                let is_it = |other: &Value| match other {
+                    Value::Cell(other) => cell.parent(other.resolution()) == Ok(*other),
+                    _ => false,
+                };
+                Value::Bool(cells.iter().any(is_it))
+            }
+            _ => Value::Null,
+        },
+    },
 ];
+
+fn list(cells: Vec<Cell>) -> Value {
+    Value::List(Arc::new(cells.into_iter().map(Value::Cell).collect()))
+}
+
+/// The cells of a list; none where something else is in it.
+fn cells_of(list: &[Value]) -> Option<Vec<Cell>> {
+    let cell = |value: &Value| match value {
+        Value::Cell(cell) => Some(*cell),
+        _ => None,
+    };
+    list.iter().map(cell).collect()
+}
 
 fn around(args: &[Value], cells: fn(Cell, u32) -> Option<Vec<Cell>>) -> Value {
     match args {
         [Value::Cell(cell), Value::Int(steps @ 0..=STEPS_MAX)] => match cells(*cell, *steps as u32) {
-            Some(cells) => Value::List(Arc::new(cells.into_iter().map(Value::Cell).collect())),
+            Some(cells) => list(cells),
             None => Value::Null,
         },
         _ => Value::Null,

@@ -10,6 +10,7 @@ mod list;
 mod number;
 mod text;
 mod time;
+pub mod track;
 
 /// A function of the library.
 #[derive(Debug)]

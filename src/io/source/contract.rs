@@ -93,6 +93,14 @@ pub enum SourceError {
         /// Bytes of an incomplete last record, which were dropped.
         bytes: u64,
     },
+    /// A document is held whole, and this one is too large for that.
+    #[error("`{name}` is a document of more than {} MiB: split it, or write it as a feature or object per line", .limit >> 20)]
+    LargeDocument {
+        /// The file.
+        name: String,
+        /// The largest, bytes.
+        limit: usize,
+    },
     /// A file that grows can't be compressed.
     #[error("`{}` is compressed: it can be read, but not followed", .path.display())]
     CompressedTail {

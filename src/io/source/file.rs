@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     engine::checkpoint::Position,
-    wire::{Chunk, Format, RECORD_BYTES_MAX, SplitPlace, Splitter},
+    wire::{
+        Chunk, Document, Format, RECORD_BYTES_MAX, SplitPlace, Splitter,
+        document::{DOCUMENT_BYTES_MAX, expand},
+    },
 };
 use flate2::bufread::MultiGzDecoder;
 use std::{
@@ -91,6 +94,12 @@ enum Stage {
         /// The header of a file that isn't read from its beginning.
         head: Chunk,
     },
+    /// Of a document: all its records, and how many went out.
+    Document {
+        records: Chunk,
+        next: usize,
+        format: Format,
+    },
     Done(Format),
 }
 
@@ -165,7 +174,7 @@ impl FileSource {
     fn start(&mut self) -> Result<Format, SourceError> {
         let reader = match std::mem::replace(&mut self.stage, Stage::Done(Format::Ndjson)) {
             Stage::New(reader) => reader,
-            stage @ (Stage::Open { format, .. } | Stage::Done(format)) => {
+            stage @ (Stage::Open { format, .. } | Stage::Document { format, .. } | Stage::Done(format)) => {
                 self.stage = stage;
                 return Ok(format);
             }
@@ -185,6 +194,9 @@ impl FileSource {
         });
         let (format, mut reader) = started.map_err(|error| self.failed(error, 0))?;
         let (partition, limit) = (self.options.partition, self.options.record_bytes_max);
+        if let Format::Document(document) = format {
+            return self.read_document(document, reader);
+        }
         let mut splitter = Splitter::new(format, partition, limit);
         let mut head = Chunk::new();
         if let Some(from) = self.from {
@@ -192,10 +204,28 @@ impl FileSource {
             skipped.map_err(|error| self.failed(error, 0))?;
             splitter = Splitter::resume(format, partition, limit, from);
         }
-        if format == Format::Ndjson {
+        if !format.has_header() {
             head.clear();
         }
         self.stage = Stage::Open { reader, splitter, format, head };
+        Ok(format)
+    }
+
+    /// Reads a document whole, and makes its records.
+    fn read_document(&mut self, document: Document, reader: Box<dyn Read + Send>) -> Result<Format, SourceError> {
+        let format = Format::Document(document).of_records();
+        let mut bytes = Vec::new();
+        let read = reader.take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| self.failed(error, bytes.len() as u64))?;
+        if bytes.len() > DOCUMENT_BYTES_MAX {
+            self.stage = Stage::Done(format);
+            return Err(SourceError::LargeDocument { name: self.name.clone(), limit: DOCUMENT_BYTES_MAX });
+        }
+        let mut records = Chunk::new();
+        expand(document, &bytes, self.options.partition, self.options.record_bytes_max, &mut records);
+        // Another run that goes on makes the same records of it.
+        let next = self.from.map_or(0, |from| usize::try_from(from.line).unwrap_or(usize::MAX));
+        self.stage = Stage::Document { records, next, format };
         Ok(format)
     }
 }
@@ -271,6 +301,18 @@ impl Source for FileSource {
 
     fn pull(&mut self, chunk: &mut Chunk, _patience: Duration) -> Result<Pulled, SourceError> {
         self.start()?;
+        if let Stage::Document { records, next, format } = &mut self.stage {
+            while let Some(record) = records.record(*next).filter(|_| chunk.byte_len() < CHUNK_BYTES) {
+                chunk.push_record(&record);
+                *next += 1;
+            }
+            self.place = SplitPlace { byte: 0, line: *next as u64, begun: true };
+            if chunk.is_empty() {
+                self.stage = Stage::Done(*format);
+                return Ok(Pulled::End);
+            }
+            return Ok(Pulled::Records);
+        }
         let Stage::Open { reader, splitter, format, head } = &mut self.stage else { return Ok(Pulled::End) };
         let format = *format;
         for record in head.records() {

@@ -27,6 +27,8 @@ pub struct KafkaSourceOptions {
     pub brokers: String,
     /// The topic.
     pub topic: String,
+    /// How its values are written: each is a record.
+    pub format: Format,
     /// The consumer group.
     pub group: String,
     /// Where a group without a place starts: with the next message, else with the oldest.
@@ -176,13 +178,13 @@ impl Source for KafkaSource {
     }
 
     fn format(&mut self) -> Result<Format, SourceError> {
-        Ok(Format::Ndjson)
+        Ok(self.options.format)
     }
 
     fn open(&mut self) -> Result<Opened, SourceError> {
         let count = self.partition_count()?;
         self.partitions = i32::try_from(count).unwrap_or(i32::MAX);
-        Ok(Opened { format: Format::Ndjson, partitions: Some(count) })
+        Ok(Opened { format: self.options.format, partitions: Some(count) })
     }
 
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {

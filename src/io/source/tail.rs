@@ -160,7 +160,7 @@ impl TailSource {
 /// The header of a CSV file of which something has been read.
 fn header(file: &mut File, format: Format, place: SplitPlace) -> io::Result<Chunk> {
     let mut head = Chunk::new();
-    if format == Format::Ndjson || !place.begun {
+    if !format.has_header() || !place.begun {
         return Ok(head);
     }
     let mut splitter = Splitter::new(format, 0, RECORD_BYTES_MAX);
@@ -181,7 +181,7 @@ fn header(file: &mut File, format: Format, place: SplitPlace) -> io::Result<Chun
 fn skip(splitter: &mut Splitter, format: Format, block: &[u8], chunk: &mut Chunk) {
     let mut passed = Chunk::new();
     splitter.push(block, &mut passed);
-    if format != Format::Ndjson {
+    if format.has_header() {
         passed.records().filter(|record| record.begins).for_each(|record| chunk.push_record(&record));
     }
 }

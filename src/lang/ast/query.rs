@@ -20,8 +20,8 @@ pub struct Query {
     pub lookups: Vec<LookupClause>,
     /// `UNNEST list AS item`.
     pub unnest: Option<UnnestClause>,
-    /// The flag `INTERPOLATE`: fences between two positions count too. Its place.
-    pub interpolate: Option<Span>,
+    /// `INTERPOLATE [MAX GAP d]`: fences that the way between two positions passes count, too.
+    pub interpolate: Option<InterpolateClause>,
     /// `WHERE condition` on the events read. (The hot condition of a cluster is in [`ClusterClause::hot`].)
     pub where_: Option<Expr>,
     /// `PARTITION BY vehicle, h3(position, 8) AS cell`; empty when there is no such clause.
@@ -67,6 +67,15 @@ impl Source {
     }
 }
 
+/// `INTERPOLATE [MAX GAP 10 min]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InterpolateClause {
+    /// `MAX GAP`: between positions farther apart in time nothing is known of the way.
+    pub max_gap: Option<Quantity>,
+    /// The whole clause.
+    pub span: Span,
+}
+
 /// `THROUGH airports, ports [BUFFER 30 m] [AT LEAST 3 EVENTS] [FIRST ENTERS | FIRST IGNORED]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThroughClause {
@@ -82,7 +91,7 @@ pub struct ThroughClause {
     pub span: Span,
 }
 
-/// `NEAR pings b WITHIN 500 m AND 2 min [LEAVE AT 700 m] [ON cond] [EVERY d] [MAX AGE d]`.
+/// `NEAR pings b WITHIN 500 m AND 2 min [LEAVE AT 700 m] [ON cond] [EVERY d] [MAX AGE d] [ALIGN EXTRAPOLATE d]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearClause {
     /// The other entities.
@@ -99,7 +108,20 @@ pub struct NearClause {
     pub every: Option<Quantity>,
     /// How long a position is valid.
     pub max_age: Option<Quantity>,
+    /// `ALIGN EXTRAPOLATE d`: positions are taken on to one time.
+    pub align: Option<Align>,
     /// The whole clause.
+    pub span: Span,
+}
+
+/// `ALIGN EXTRAPOLATE 30 s`, `ALIGN INTERPOLATE 30 s`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Align {
+    /// Between two positions, not beyond the last.
+    pub between: bool,
+    /// For how long at most.
+    pub bound: Quantity,
+    /// The whole of it.
     pub span: Span,
 }
 

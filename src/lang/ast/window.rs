@@ -56,6 +56,11 @@ pub enum WindowKind {
         /// The silence after which a key begins anew.
         expire: Option<Quantity>,
     },
+    /// `RUNNING [EXPIRE d]`: all events so far, with a result at each.
+    Running {
+        /// The silence after which a key begins anew.
+        expire: Option<Quantity>,
+    },
     /// `name(args)`: a user's own assigner.
     Custom {
         /// The assigner's name.

@@ -56,6 +56,10 @@ impl Compiler<'_, '_> {
         if !SPECIAL.contains(&name.as_str()) {
             return self.library(call, &name, expr.span);
         }
+        // Of a fence, wherever that was found.
+        if name == "cells" {
+            return self.cells(call, expr.span);
+        }
         match self.site {
             Site::Constant => self.error(Diagnostic::new(Code::WrongPlace, expr.span, "only constants can stand here")),
             // Refused already.
@@ -107,6 +111,9 @@ impl Compiler<'_, '_> {
                 "outside" => self.outside(call, expr.span),
                 "nearest" => self.nearest_fence(call, expr.span),
                 "distance_to" | "route_deviation" => self.distance_to(call, expr.span),
+                "dwell" => self.dwell(call, expr.span),
+                "stopped" => self.stopped(call, expr.span),
+                "teleported" => self.teleported(call, expr.span),
                 _ => self.passing(call, expr.span),
             },
         }

@@ -29,6 +29,10 @@ pub(super) fn lateness(rule: &mut RuleScope<'_>, clause: &WindowClause, query: &
             "a late event would move every later one to the next window",
             "windows of so many events have no time to be late for",
         )),
+        WindowKind::Running { .. } => Some((
+            "a late event would change the result at every later one",
+            "TUMBLING, SLIDING and CUMULATIVE windows can be put out again",
+        )),
         _ => None,
     };
     let natural = clause.jitter.as_ref().is_some_and(|jitter| matches!(jitter.kind, JitterKind::Natural));
@@ -75,6 +79,8 @@ pub(super) fn rule(scope: &mut RuleScope<'_>, rule: &Rule, query: &Query) {
                 AggregateKind::First => Some("first"),
                 AggregateKind::Last => Some("last"),
                 AggregateKind::PathLength => Some("path_length"),
+                AggregateKind::Displacement => Some("displacement"),
+                AggregateKind::Straightness => Some("straightness"),
                 AggregateKind::Ewma { .. } => Some("ewma"),
                 AggregateKind::List => Some("collect"),
                 _ => None,
@@ -86,7 +92,7 @@ pub(super) fn rule(scope: &mut RuleScope<'_>, rule: &Rule, query: &Query) {
             match (ordered, window.late_ms) {
                 (Some(name), _) => (
                     format!("`{name}` depends on the order of events, and a late one is out of it"),
-                    "all aggregates but `first`, `last`, `path_length`, `ewma` and `collect(x)` take late events",
+                    "all aggregates but `first`, `last`, `path_length`, `displacement`, `straightness`, `ewma` and `collect(x)` take late events",
                 ),
                 (None, Some(late_ms)) if late_ms / every_ms.max(1) > RESULTS_MAX => (
                     format!("a late event would put out more than {RESULTS_MAX} results"),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     expr::{Expr, Node},
     lang::{
-        ast::{self, ExprKind, KeyPart, Name, NearClause, Path, Quantity, Query},
+        ast::{self, EmitKind, ExprKind, KeyPart, Name, NearClause, Path, Quantity, Query},
         diag::{Code, Diagnostic, nearest},
         print::print_expr,
         span::Span,
@@ -68,7 +68,10 @@ fn other_clauses(rule: &mut RuleScope<'_>, query: &Query) -> bool {
             "a rule pairs entities or passes through fences, not both",
         ),
         (query.unnest.as_ref().map(|unnest| unnest.span), "a pair's event has no list to take apart"),
-        (query.emit.as_ref().map(|emit| emit.span), "NEAR looks at pairs at each position, or on its own grid of time"),
+        (
+            query.emit.as_ref().filter(|emit| emit.kind != EmitKind::All).map(|emit| emit.span),
+            "NEAR looks at pairs at each position, or on its own grid of time",
+        ),
         (query.once.as_ref().map(|once| once.span), "ONCE would count the outputs of all pairs as one key's"),
     ];
     let mut fine = true;
@@ -183,11 +186,17 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
         None => Some(None),
     };
     let (apart_ms, max_age_ms, every_ms) = (ms(&clause.time)?, ms(&clause.max_age)?, ms(&clause.every)?);
+    let align_ms = ms(&clause.align.as_ref().map(|align| align.bound.clone()))?;
+    if let Some(align) = clause.align.as_ref().filter(|align| align.between) {
+        rule.unsupported("ALIGN INTERPOLATE", align.span);
+        return None;
+    }
     let valid_ms = match (apart_ms, max_age_ms) {
         // On a grid both may be old, if they are equally so.
         (Some(_), Some(max_age_ms)) if every_ms.is_some() => max_age_ms,
         (Some(apart_ms), Some(max_age_ms)) => apart_ms.min(max_age_ms),
         (Some(ms), None) | (None, Some(ms)) => ms,
+        (None, None) if align_ms.is_some() => TimeMs::MAX,
         (None, None) => {
             return rule.report_none(
                 Diagnostic::new(Code::MissingWithin, clause.span, "nothing says how old a position may be")
@@ -195,12 +204,21 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
             );
         }
     };
+    // Nobody is taken on for longer.
+    let valid_ms = align_ms.map_or(valid_ms, |align_ms| valid_ms.min(align_ms));
     if let (Some(every), Some(every_ms)) = (&clause.every, every_ms)
         && valid_ms / every_ms > TICKS_MAX
     {
         return rule.report_none(
             Diagnostic::new(Code::OutOfRange, every.span, "a position would be looked at too often")
                 .with_help(format!("at most {TICKS_MAX} times while it is valid")),
+        );
+    }
+    let all = query.emit.as_ref().filter(|emit| emit.kind == EmitKind::All);
+    if let Some(emit) = all.filter(|_| every_ms.is_some()) {
+        return rule.report_none(
+            Diagnostic::new(Code::WrongPlace, emit.span, "on a grid of time all pairs are looked at anyway")
+                .with_help("leave out EMIT ALL, or EVERY"),
         );
     }
     let on = match &clause.on {
@@ -216,7 +234,9 @@ pub(super) fn near(rule: &mut RuleScope<'_>, query: &Query, clause: &NearClause,
         leave_m,
         valid_ms,
         apart_ms: apart_ms.unwrap_or(TimeMs::MAX),
+        align_ms,
         every_ms,
+        all: all.is_some(),
         on,
     })
 }

@@ -8,9 +8,6 @@ use crate::lang::{
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    if let Some(span) = query.interpolate {
-        rule.unsupported("INTERPOLATE", span);
-    }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
             EmitKind::Every { updated_keys: true, .. } if !super::latest::is_snapshot(query) => {
@@ -21,10 +18,11 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
             }
             EmitKind::Every { .. } => None,
             EmitKind::All | EmitKind::Changes if matches!(query.operator, Some(Operator::Cluster(_))) => None,
+            EmitKind::All if query.near.is_some() => None,
             EmitKind::All | EmitKind::Changes => {
                 rule.report(
-                    Diagnostic::new(Code::WrongPlace, emit.span, "EMIT ALL and EMIT CHANGES are about regions")
-                        .with_help("they belong to CLUSTER; of a window `EMIT EVERY` gives results so far"),
+                    Diagnostic::new(Code::WrongPlace, emit.span, "EMIT ALL and EMIT CHANGES are about regions and pairs")
+                        .with_help("they belong to CLUSTER, EMIT ALL to NEAR as well; of a window `EMIT EVERY` gives results so far"),
                 );
                 None
             }

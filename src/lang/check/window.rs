@@ -121,6 +121,13 @@ fn kind(rule: &mut RuleScope<'_>, clause: &WindowClause) -> Option<plan::WindowK
                 ),
             }
         }
+        WindowKind::Running { expire } => {
+            let expire_ms = match expire {
+                Some(expire) => Some(ms(expire)?),
+                None => None,
+            };
+            Some(plan::WindowKind::Running { expire_ms })
+        }
         WindowKind::Custom { name, args } => custom(rule, name, args),
     }
 }
@@ -213,11 +220,11 @@ fn early(
 }
 
 fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: Option<&plan::WindowKind>) -> Option<plan::Jitter> {
-    use plan::WindowKind::{Calendar, Count, Session};
+    use plan::WindowKind::{Calendar, Count, Running, Session};
     let JitterKind::Percent { value, by } = &jitter.kind else {
         return match kind {
             // They begin with a key's first event as they are.
-            Some(Session { .. } | Count { .. }) => Some(plan::Jitter::Aligned),
+            Some(Session { .. } | Count { .. } | Running { .. }) => Some(plan::Jitter::Aligned),
             Some(Calendar { .. }) => rule.report_none(
                 Diagnostic::new(
                     Code::WrongPlace,
@@ -229,9 +236,9 @@ fn drawn(rule: &mut RuleScope<'_>, jitter: &ast::Jitter, kind: Option<&plan::Win
             _ => Some(plan::Jitter::Natural),
         };
     };
-    if let Some(Count { .. }) = kind {
+    if let Some(Count { .. } | Running { .. }) = kind {
         return rule.report_none(
-            Diagnostic::new(Code::WrongPlace, jitter.span, "windows of so many events have no time to be shifted by")
+            Diagnostic::new(Code::WrongPlace, jitter.span, "these windows have no time to be shifted by")
                 .with_help("they begin with a key's first event, so keys are spread as they are"),
         );
     }
@@ -266,7 +273,7 @@ fn drawn_from(rule: &mut RuleScope<'_>, by: &ast::Expr) -> Option<plan::JitterBy
 }
 
 fn offset(rule: &mut RuleScope<'_>, offset: &ast::Expr, kind: &plan::WindowKind) -> Option<plan::Jitter> {
-    use plan::WindowKind::{Calendar, Count, Cumulative, Custom, Session, Sliding, Tumbling};
+    use plan::WindowKind::{Calendar, Count, Cumulative, Custom, Running, Session, Sliding, Tumbling};
     let (size_ms, period_ms) = match kind.clone() {
         Tumbling { size_ms } | Calendar { size_ms, .. } | Cumulative { size_ms, .. } => (size_ms, size_ms),
         Sliding { size_ms, every_ms } => (size_ms.max(every_ms), every_ms),
@@ -274,7 +281,7 @@ fn offset(rule: &mut RuleScope<'_>, offset: &ast::Expr, kind: &plan::WindowKind)
             let message = format!("how long `{name}` windows are is theirs to say: no OFFSET can be held to it");
             return rule.report_none(Diagnostic::new(Code::WrongPlace, offset.span, message));
         }
-        Session { .. } | Count { .. } => {
+        Session { .. } | Count { .. } | Running { .. } => {
             let message = "these windows begin with a key's first event, which no OFFSET can shift";
             return rule.report_none(Diagnostic::new(Code::WrongPlace, offset.span, message));
         }

@@ -92,8 +92,8 @@ const RESERVED: &[&str] = &[
 /// Words after a number that go on with the clause and so are no unit, beside the reserved and opening ones.
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
-    "LEAVE", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
-    "WEIGHT", "MEMBERS", "CONFIRM", "FOLLOW",
+    "LEAVE", "ALIGN", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE",
+    "DENSE", "WEIGHT", "MEMBERS", "CONFIRM", "FOLLOW",
 ];
 
 /// Words on a pattern step.
@@ -113,6 +113,7 @@ const INNER: &[(&str, &str)] = &[
     ("WEIGHT", "CLUSTER BY"),
     ("MEMBERS", "CLUSTER BY"),
     ("CONFIRM", "CLUSTER BY"),
+    ("ALIGN", "NEAR"),
     ("LEAVE", "NEAR"),
     ("FOLLOW", "a component of PARTITION BY"),
     ("UNTIL", "a step of PATTERN"),

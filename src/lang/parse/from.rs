@@ -9,11 +9,12 @@ use super::{
     token::{Kind, Sign},
 };
 use crate::lang::ast::{
-    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source, ThroughClause, UnnestClause,
+    Align, InterpolateClause, JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source,
+    ThroughClause, UnnestClause,
 };
 
 /// Words that go on with `NEAR` and `JOIN` after a source.
-const NEAR_WORDS: &[&str] = &["LEAVE", "EVERY", "MAX", "ON"];
+const NEAR_WORDS: &[&str] = &["LEAVE", "EVERY", "MAX", "ON", "ALIGN"];
 
 /// `stream [[AS] alias]`.
 pub(super) fn source(start: Tokens<'_>) -> Parsed<'_, Source> {
@@ -83,10 +84,20 @@ pub(super) fn through(start: Tokens<'_>) -> Parsed<'_, ThroughClause> {
     Ok((i, ThroughClause { sets, buffer, at_least, first_enters, span: i.span_from(start.span()) }))
 }
 
+/// `INTERPOLATE [MAX GAP d]`, from the word on.
+pub(super) fn interpolate(start: Tokens<'_>) -> Parsed<'_, InterpolateClause> {
+    let (mut i, mut max_gap) = (start.next(), None);
+    if i.is_word("MAX") {
+        let (rest, _) = must_words(&["MAX", "GAP"])(i)?;
+        i = put(i, &mut max_gap, duration(rest)?);
+    }
+    Ok((i, InterpolateClause { max_gap, span: i.span_from(start.span()) }))
+}
+
 /// `NEAR b WITHIN 500 m …`, from the word on.
 pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
     let (mut i, source) = source(start.next())?;
-    let (mut within, mut leave_at, mut on, mut every, mut max_age) = (None, None, None, None, None);
+    let (mut within, mut leave_at, mut on, mut every, mut max_age, mut align) = (None, None, None, None, None, None);
     loop {
         i = if i.is_word("WITHIN") && within.is_none() {
             let (mut rest, distance) = must_quantity("a distance such as `500 m`")(i.next())?;
@@ -106,6 +117,15 @@ pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
         } else if i.is_word("MAX") {
             let (rest, _) = must_words(&["MAX", "AGE"])(i)?;
             put(i, &mut max_age, duration(rest)?)
+        } else if i.is_word("ALIGN") {
+            let between = match i.ahead(1) {
+                word if word.is_word("EXTRAPOLATE") => false,
+                word if word.is_word("INTERPOLATE") => true,
+                _ => return i.next().unexpected("`EXTRAPOLATE` and a duration such as `30 s`"),
+            };
+            let (rest, bound) = duration(i.next().next())?;
+            let clause = Align { between, bound, span: rest.span_from(i.span()) };
+            put(i, &mut align, (rest, clause))
         } else {
             break;
         };
@@ -113,7 +133,7 @@ pub(super) fn near(start: Tokens<'_>) -> Parsed<'_, NearClause> {
     let Some((distance, time)) = within else {
         return i.unexpected("`WITHIN` and a distance: `NEAR pings b WITHIN 500 m`");
     };
-    Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, span: i.span_from(start.span()) }))
+    Ok((i, NearClause { source, distance, time, leave_at, on, every, max_age, align, span: i.span_from(start.span()) }))
 }
 
 /// `[INNER | LEFT [OUTER]] JOIN b ON condition [WITHIN a .. b | WITHIN d]`, from its first word on.

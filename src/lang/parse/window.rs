@@ -14,7 +14,7 @@ use crate::lang::{
     span::Spanned,
 };
 
-const ASSIGNERS: &[&str] = &["TUMBLING", "SLIDING", "SESSION", "COUNT", "CUMULATIVE"];
+const ASSIGNERS: &[&str] = &["TUMBLING", "SLIDING", "SESSION", "COUNT", "CUMULATIVE", "RUNNING"];
 
 /// `TUMBLING 5 min …`, from the word `WINDOW` on.
 pub(super) fn window(start: Tokens<'_>) -> Parsed<'_, WindowClause> {
@@ -94,10 +94,19 @@ fn kind(i: Tokens<'_>) -> Parsed<'_, WindowKind> {
         }
         return Ok((i, WindowKind::Count { size, every, expire }));
     }
+    if i.is_word("RUNNING") {
+        let mut expire = None;
+        let mut i = rest;
+        if i.is_word("EXPIRE") {
+            let (rest, value) = duration(i.next())?;
+            (i, expire) = (rest, Some(value));
+        }
+        return Ok((i, WindowKind::Running { expire }));
+    }
     if matches!(i.peek().kind, Kind::Word | Kind::Quoted) && i.ahead(1).is_sign(Sign::Open) {
         return custom(i);
     }
-    let mut diagnostic = i.surprise("`TUMBLING`, `SLIDING`, `SESSION`, `COUNT` or `CUMULATIVE`");
+    let mut diagnostic = i.surprise("`TUMBLING`, `SLIDING`, `SESSION`, `COUNT`, `CUMULATIVE` or `RUNNING`");
     if let Some(near) = nearest(i.peek().text, ASSIGNERS.iter().copied()) {
         diagnostic = diagnostic.with_help(format!("did you mean `{near}`?"));
     } else if matches!(i.peek().kind, Kind::Int | Kind::Float) {

@@ -79,8 +79,9 @@ impl Printer {
             self.expr(&clause.list);
             self.optional("AS", clause.name.as_ref(), Self::name);
         }
-        if query.interpolate.is_some() {
+        if let Some(clause) = &query.interpolate {
             self.put("INTERPOLATE");
+            self.optional("MAX GAP", clause.max_gap.as_ref(), Self::quantity);
         }
     }
 
@@ -135,6 +136,10 @@ impl Printer {
         self.optional("ON", clause.on.as_ref(), Self::expr);
         self.optional("EVERY", clause.every.as_ref(), Self::quantity);
         self.optional("MAX AGE", clause.max_age.as_ref(), Self::quantity);
+        if let Some(align) = &clause.align {
+            self.put(if align.between { "ALIGN INTERPOLATE" } else { "ALIGN EXTRAPOLATE" });
+            self.quantity(&align.bound);
+        }
     }
 
     fn join(&mut self, clause: &JoinClause) {
@@ -174,6 +179,10 @@ impl Printer {
                 self.put("COUNT");
                 self.count(size);
                 self.optional("EVERY", every.as_ref(), Self::count);
+                self.optional("EXPIRE", expire.as_ref(), Self::quantity);
+            }
+            WindowKind::Running { expire } => {
+                self.put("RUNNING");
                 self.optional("EXPIRE", expire.as_ref(), Self::quantity);
             }
             WindowKind::Custom { name, args } => {

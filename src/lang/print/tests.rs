@@ -211,6 +211,7 @@ fn window() -> impl Strategy<Value = Operator> {
         (any::<u64>(), option::of(any::<u64>()), option::of(quantity())).prop_map(|(size, every, expire)| {
             WindowKind::Count { size: spanned(size), every: every.map(spanned), expire }
         }),
+        option::of(quantity()).prop_map(|expire| WindowKind::Running { expire }),
         (name(), prop::collection::vec(expr(), 0..3)).prop_map(|(name, args)| WindowKind::Custom { name, args }),
     ];
     let jitter = prop_oneof![
@@ -283,16 +284,19 @@ fn source() -> impl Strategy<Value = Source> {
 fn reading() -> impl Strategy<Value = Query> {
     let near = (source(), quantity(), option::of(quantity()), option::of(quantity()), option::of(expr()))
         .prop_flat_map(|(source, distance, time, leave_at, on)| {
-            (option::of(quantity()), option::of(quantity())).prop_map(move |(every, max_age)| NearClause {
-                source: source.clone(),
-                distance: distance.clone(),
-                time: time.clone(),
-                leave_at: leave_at.clone(),
-                on: on.clone(),
-                every,
-                max_age,
-                span: AT,
-            })
+            (option::of(quantity()), option::of(quantity()), option::of((any::<bool>(), quantity()))).prop_map(
+                move |(every, max_age, align)| NearClause {
+                    source: source.clone(),
+                    distance: distance.clone(),
+                    time: time.clone(),
+                    leave_at: leave_at.clone(),
+                    on: on.clone(),
+                    every,
+                    max_age,
+                    align: align.map(|(between, bound)| Align { between, bound, span: AT }),
+                    span: AT,
+                },
+            )
         });
     let bounds = (quantity(), quantity()).prop_map(|(from, to)| JoinBounds { from, to });
     let kind = select(vec![JoinKind::Inner, JoinKind::Left]);
@@ -317,7 +321,7 @@ fn reading() -> impl Strategy<Value = Query> {
         prop::collection::vec(join, 0..2),
         prop::collection::vec(lookup, 0..2),
         option::weighted(0.3, unnest),
-        any::<bool>(),
+        option::of(option::of(quantity())),
     )
         .prop_map(|(from, through, near, joins, lookups, unnest, interpolate)| Query {
             span: AT,
@@ -327,7 +331,7 @@ fn reading() -> impl Strategy<Value = Query> {
             joins,
             lookups,
             unnest,
-            interpolate: interpolate.then_some(AT),
+            interpolate: interpolate.map(|max_gap| InterpolateClause { max_gap, span: AT }),
             where_: None,
             partition_by: Vec::new(),
             order_by: Vec::new(),

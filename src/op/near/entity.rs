@@ -1,6 +1,6 @@
 //! An entity: its latest event, and who it is together with.
 
-use super::grid::Place;
+use super::{grid::Place, motion::Motion};
 use crate::{
     geo::Position,
     model::{EventId, Key, TimeMs, Value},
@@ -21,6 +21,8 @@ pub(super) struct Entity {
     pub(super) event: EventId,
     /// What the rule keeps of the event, by slot.
     pub(super) kept: SmallVec<[Value; 2]>,
+    /// With ALIGN how it moved, once two positions are known.
+    pub(super) motion: Option<Box<Motion>>,
     /// Who it is together with, by slot.
     pub(super) partners: SmallVec<[Partner; 2]>,
     /// The entry of the queue of timers that stands for it.
@@ -36,6 +38,19 @@ pub(super) struct Partner {
 }
 
 impl Entity {
+    /// How far it may be from where it reported.
+    pub(super) fn drift_m(&self) -> f64 {
+        self.motion.as_ref().map_or(0.0, |motion| motion.drift_m)
+    }
+
+    /// Where it is taken to be at an instant that isn't before its report.
+    pub(super) fn at(&self, now_ms: TimeMs) -> Position {
+        match &self.motion {
+            Some(motion) => motion.after(self.position, now_ms.saturating_sub(self.time_ms)),
+            None => self.position,
+        }
+    }
+
     /// Since when it has been together with somebody.
     pub(super) fn since(&self, slot: u32) -> Option<TimeMs> {
         let at = self.partners.binary_search_by_key(&slot, |partner| partner.slot).ok()?;

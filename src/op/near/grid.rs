@@ -30,53 +30,94 @@ pub(super) fn too_far(a: Place, b: Place, limit_m: f64) -> bool {
     squared > limit_m * limit_m
 }
 
-/// The entities in each cube, by their slots.
+/// The entities in each cube, by their slots; those that may be elsewhere than where they are put in grids of their own, by
+/// how far.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
+    reach_m: f64,
+    /// The first is of those who stay where they are, the one of number k of those who may be up to 2^(k − 1) times the reach away.
+    levels: Vec<Level>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
     side_m: f64,
     cubes: HashMap<[i32; 3], SmallVec<[u32; 4]>, FxBuildHasher>,
+}
+
+impl Level {
+    fn cube(&self, place: Place) -> [i32; 3] {
+        // At most 6.4e6 metres in cubes of a metre or more.
+        place.map(|x| (x / self.side_m).floor() as i32)
+    }
 }
 
 impl Grid {
     /// An empty grid for a distance.
     pub(super) fn new(reach_m: f64) -> Self {
-        Self { side_m: (reach_m + 2.0 * SLACK_M).max(1.0), cubes: HashMap::default() }
+        Self { reach_m, levels: Vec::new() }
     }
 
-    fn cube(&self, place: Place) -> [i32; 3] {
-        // At most 6.4e6 metres in cubes of a metre or more.
-        place.map(|x| (x / self.side_m).floor() as i32)
+    fn level_of(&self, drift_m: f64) -> usize {
+        match drift_m > 0.0 {
+            // At most 2e7 metres over a reach of a millimetre or more: some dozens.
+            true => (drift_m / self.reach_m.max(1e-3)).log2().ceil().max(0.0) as usize + 1,
+            false => 0,
+        }
     }
 
-    pub(super) fn insert(&mut self, place: Place, slot: u32) {
-        self.cubes.entry(self.cube(place)).or_default().push(slot);
+    fn level_mut(&mut self, drift_m: f64) -> Option<&mut Level> {
+        let wanted = self.level_of(drift_m);
+        while self.levels.len() <= wanted {
+            let drift_m = match self.levels.len() {
+                0 => 0.0,
+                level => self.reach_m.max(1e-3) * f64::from(level as u32 - 1).exp2(),
+            };
+            let side_m = (self.reach_m + drift_m + 2.0 * SLACK_M).max(1.0);
+            self.levels.push(Level { side_m, cubes: HashMap::default() });
+        }
+        self.levels.get_mut(wanted)
     }
 
-    pub(super) fn remove(&mut self, place: Place, slot: u32) {
-        let cube = self.cube(place);
-        let Some(slots) = self.cubes.get_mut(&cube) else { return };
+    /// Puts an entity where it is, give or take a drift.
+    pub(super) fn insert(&mut self, (place, drift_m): (Place, f64), slot: u32) {
+        if let Some(level) = self.level_mut(drift_m) {
+            let cube = level.cube(place);
+            level.cubes.entry(cube).or_default().push(slot);
+        }
+    }
+
+    pub(super) fn remove(&mut self, (place, drift_m): (Place, f64), slot: u32) {
+        let Some(level) = self.level_mut(drift_m) else { return };
+        let cube = level.cube(place);
+        let Some(slots) = level.cubes.get_mut(&cube) else { return };
         slots.retain(|other| *other != slot);
         if slots.is_empty() {
-            self.cubes.remove(&cube);
+            level.cubes.remove(&cube);
         }
     }
 
     /// An entity goes from one place to another.
-    pub(super) fn shift(&mut self, from: Place, to: Place, slot: u32) {
-        if self.cube(from) != self.cube(to) {
+    pub(super) fn shift(&mut self, from: (Place, f64), to: (Place, f64), slot: u32) {
+        let number = self.level_of(from.1);
+        let same = number == self.level_of(to.1)
+            && self.levels.get(number).is_some_and(|level| level.cube(from.0) == level.cube(to.0));
+        if !same {
             self.remove(from, slot);
             self.insert(to, slot);
         }
     }
 
-    /// Gives all slots in the cube of a place and those round it; in no order.
+    /// Gives all slots that may be in reach of a place; in no order.
     pub(super) fn near(&self, place: Place, found: &mut dyn FnMut(u32)) {
-        let [x, y, z] = self.cube(place);
-        for cube in
-            (-1..=1).flat_map(|dx| (-1..=1).flat_map(move |dy| (-1..=1).map(move |dz| [x + dx, y + dy, z + dz])))
-        {
-            if let Some(slots) = self.cubes.get(&cube) {
-                slots.iter().for_each(|slot| found(*slot));
+        for level in self.levels.iter().filter(|level| !level.cubes.is_empty()) {
+            let [x, y, z] = level.cube(place);
+            for cube in
+                (-1..=1).flat_map(|dx| (-1..=1).flat_map(move |dy| (-1..=1).map(move |dz| [x + dx, y + dy, z + dz])))
+            {
+                if let Some(slots) = level.cubes.get(&cube) {
+                    slots.iter().for_each(|slot| found(*slot));
+                }
             }
         }
     }
@@ -96,13 +137,16 @@ mod tests {
             bearing in 0.0..360.0,
             share in prop_oneof![0.0..1.0, 0.999_999..1.0],
             reach in prop_oneof![0.5..10.0, 10.0..5_000.0, 1e5..1e7],
+            drift in prop_oneof![Just(0.0), 0.001..10_000.0, 1e5..2e7],
         ) {
             let a = Position::new(lon, lat).unwrap();
             let b = destination(a, bearing, reach * share);
             prop_assume!(geodesic_m(a, b) <= reach);
             prop_assert!(!too_far(place(a), place(b), reach));
             let mut grid = Grid::new(reach);
-            grid.insert(place(b), 7);
+            // It reported somewhere else.
+            let reported = destination(b, 360.0 - bearing, drift * share);
+            grid.insert((place(reported), drift), 7);
             let mut found = Vec::new();
             grid.near(place(a), &mut |slot| found.push(slot));
             prop_assert_eq!(found, vec![7]);

@@ -15,10 +15,14 @@
 //! across ±180° and round the poles, and no candidate is missed. Candidates that the straight line already rules out cost
 //! a subtraction; of the others the geodesic is computed, about a microsecond each. Nobody is compared with all.
 //!
+//! With ALIGN an entity may be elsewhere than where it reported. It is found by where it reported all the same: entities are in
+//! grids by how far they may have come since, each as wide as that and the distance asked for.
+//!
 //! Outputs of one instant are in the order of the pairs' ids, and the state's bytes depend on the input alone.
 
 mod entity;
 mod grid;
+mod motion;
 mod program;
 mod save;
 mod state;

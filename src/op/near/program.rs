@@ -58,11 +58,13 @@ impl Program {
 
     /// The program in words.
     pub fn explain(&self) -> String {
-        let plan::Near { within_m, leave_m, valid_ms, every_ms, names: [a, b], .. } = &self.near;
+        let plan::Near { within_m, leave_m, valid_ms, align_ms, every_ms, names: [a, b], .. } = &self.near;
         let when = every_ms.map_or("at each position".to_owned(), |every_ms| format!("every {every_ms} ms"));
+        let aligned =
+            align_ms.map_or(String::new(), |_| ", each taken on to that time by its last two positions".to_owned());
         format!(
             "{a} and {b} meet at {within_m} m or less and part beyond {leave_m} m, or {valid_ms} ms after the last position of one of \
-             them; looked at {when}\n"
+             them; looked at {when}{aligned}\n"
         )
     }
 }

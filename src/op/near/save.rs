@@ -1,6 +1,6 @@
 //! How a state is written: entities by side and id, then the pairs that are together by their places in that order.
 
-use super::{Program, entity::Entity, grid::place, program::after, state::KeyState};
+use super::{Program, entity::Entity, grid::place, motion::Motion, program::after, state::KeyState};
 use crate::{
     geo::Position,
     model::{DecodeError, Key, Reader, TimeMs, Writer},
@@ -28,6 +28,14 @@ impl KeyState {
             writer.f64(entity.position.lat());
             writer.event_id(&entity.event);
             entity.kept.iter().for_each(|value| writer.value(value));
+            if self.align_ms.is_some() {
+                writer.bool(entity.motion.is_some());
+                if let Some(motion) = &entity.motion {
+                    writer.i64(motion.from_ms);
+                    writer.f64(motion.from.lon());
+                    writer.f64(motion.from.lat());
+                }
+            }
         }
         writer.len(self.pairs);
         for (number, entity) in slots.iter().filter_map(|slot| self.get(*slot)).enumerate() {
@@ -72,9 +80,20 @@ impl KeyState {
                 return wrong(key.hash64(), "an entity that isn't there yet");
             }
             let place = place(position);
+            let mut motion = None;
+            if let Some(align_ms) = near.align_ms
+                && reader.bool()?
+            {
+                let from_ms = reader.i64()?;
+                let Ok(from) = Position::new(reader.f64()?, reader.f64()?) else { return wrong(0, "a position") };
+                if from_ms >= time_ms {
+                    return wrong(0, "a position before the last");
+                }
+                motion = Some(Box::new(Motion::new((from_ms, from), (time_ms, position), align_ms)));
+            }
             let partners = SmallVec::new();
             let timer_ms = TimeMs::MAX;
-            let entity = Entity { side, id, key, time_ms, position, place, event, kept, partners, timer_ms };
+            let entity = Entity { side, id, key, time_ms, position, place, event, kept, motion, partners, timer_ms };
             let slot = state.insert(entity);
             if near.every_ms.is_none() {
                 state.schedule(slot, after(time_ms.saturating_add(near.valid_ms)));

@@ -22,6 +22,8 @@ pub struct KeyState {
     /// With EVERY: when pairs are looked at next.
     pub(super) tick_ms: Option<TimeMs>,
     pub(super) pairs: usize,
+    /// ALIGN.
+    pub(super) align_ms: Option<TimeMs>,
 }
 
 /// What a shard lends to every step; holds nothing between steps.
@@ -42,6 +44,7 @@ impl KeyState {
             timers: BinaryHeap::new(),
             tick_ms: None,
             pairs: 0,
+            align_ms: near.align_ms,
         }
     }
 
@@ -78,7 +81,7 @@ impl KeyState {
 
     /// Adds an entity that isn't there.
     pub(super) fn insert(&mut self, entity: Entity) -> u32 {
-        let (side, key, place) = (entity.side, entity.key.clone(), entity.place);
+        let (side, key, place) = (entity.side, entity.key.clone(), (entity.place, entity.drift_m()));
         let slot = match self.free.pop() {
             Some(slot) => {
                 if let Some(free) = self.entities.get_mut(slot as usize) {
@@ -102,7 +105,7 @@ impl KeyState {
     pub(super) fn replace(&mut self, slot: u32, new: Entity) {
         let Some(entity) = self.entities.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         if let Some(grid) = self.grids.get_mut(entity.side) {
-            grid.shift(entity.place, new.place, slot);
+            grid.shift((entity.place, entity.drift_m()), (new.place, new.drift_m()), slot);
         }
         let partners = std::mem::take(&mut entity.partners);
         *entity = Entity { partners, timer_ms: entity.timer_ms, ..new };
@@ -113,7 +116,7 @@ impl KeyState {
         let Some(entity) = self.entities.get_mut(slot as usize).and_then(Option::take) else { return };
         if let (Some(by_id), Some(grid)) = (self.by_id.get_mut(entity.side), self.grids.get_mut(entity.side)) {
             by_id.remove(&entity.key);
-            grid.remove(entity.place, slot);
+            grid.remove((entity.place, entity.drift_m()), slot);
         }
         self.free.push(slot);
     }

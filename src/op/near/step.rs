@@ -4,6 +4,7 @@ use super::{
     Program,
     entity::Entity,
     grid::{place, too_far},
+    motion::Motion,
     program::after,
     state::{KeyState, Scratch},
     view::View,
@@ -21,6 +22,8 @@ struct Moment<'e> {
     now_ms: TimeMs,
     /// The clock of the timer; none: an event decides.
     clock: Option<Clock>,
+    /// Whose position it is.
+    by: Option<u32>,
     env: &'e Env<'e>,
 }
 
@@ -46,7 +49,7 @@ impl Program {
             }
             None => {
                 state.schedule(slot, after(now_ms.saturating_add(self.near.valid_ms)));
-                self.meet(state, scratch, slot, &Moment { now_ms, clock: None, env }, out);
+                self.meet(state, scratch, slot, &Moment { now_ms, clock: None, by: Some(slot), env }, out);
             }
         }
     }
@@ -65,7 +68,7 @@ impl Program {
             Some(every_ms) => {
                 // A tick is after all events of its instant.
                 while let Some(tick_ms) = state.tick_ms.filter(|tick_ms| after(*tick_ms) <= to_ms) {
-                    self.tick(state, scratch, &Moment { now_ms: tick_ms, clock: Some(clock), env }, out);
+                    self.tick(state, scratch, &Moment { now_ms: tick_ms, clock: Some(clock), by: None, env }, out);
                     let next_ms = tick_ms.checked_add(every_ms);
                     state.tick_ms = next_ms.filter(|next_ms| !state.is_idle() && *next_ms < TimeMs::MAX);
                 }
@@ -86,15 +89,26 @@ impl Program {
         let kept = self.near.retained.get(input).into_iter().flatten().map(|expr| expr.value(env)).collect();
         let key = Key::new([&id]);
         let found = state.find(side, &key);
+        let time_ms = env.event.time_ms();
+        let motion = self.near.align_ms.zip(found.and_then(|slot| state.get(slot))).and_then(|(align_ms, last)| {
+            let from = match (last.time_ms < time_ms, &last.motion) {
+                (true, _) => (last.time_ms, last.position),
+                // Of one instant the last position counts, and the motion to it is from the one before.
+                (false, Some(motion)) => (motion.from_ms, motion.from),
+                (false, None) => return None,
+            };
+            Some(Box::new(Motion::new(from, (time_ms, position), align_ms)))
+        });
         let entity = Entity {
             side,
             id,
             key,
-            time_ms: env.event.time_ms(),
+            time_ms,
             position,
             place: place(position),
             event: env.event.id(id_slot),
             kept,
+            motion,
             partners: SmallVec::new(),
             timer_ms: TimeMs::MAX,
         };
@@ -118,26 +132,70 @@ impl Program {
     ) {
         let mut found = std::mem::take(&mut scratch.found);
         found.clear();
-        self.candidates(state, slot, &mut found);
+        self.candidates(state, slot, moment.now_ms, &mut found);
         if let Some(entity) = state.get(slot) {
             found.extend(entity.partners.iter().map(|partner| partner.slot));
         }
         found.sort_unstable();
         found.dedup();
-        state.sort(&mut found);
-        for &other in &found {
-            self.judge(state, slot, other, moment, out);
+        if self.near.all {
+            self.meet_all(state, scratch, (slot, &found), moment, out);
+        } else {
+            state.sort(&mut found);
+            for &other in &found {
+                self.judge(state, slot, other, moment, out);
+            }
         }
         scratch.found = found;
     }
 
+    /// The same, and at all pairs of others that are together.
+    fn meet_all(
+        &self,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        (slot, found): (u32, &[u32]),
+        moment: &Moment<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut pairs = std::mem::take(&mut scratch.pairs);
+        pairs.clear();
+        pairs.extend(found.iter().map(|other| (slot, *other)));
+        for one in (0..state.entities.len() as u32).filter(|one| *one != slot) {
+            let partners = state.get(one).into_iter().flat_map(|entity| &entity.partners);
+            pairs
+                .extend(partners.filter(|other| other.slot > one && other.slot != slot).map(|other| (one, other.slot)));
+        }
+        self.judge_in_order(state, &mut pairs, moment, out);
+        scratch.pairs = pairs;
+    }
+
+    /// Looks at pairs, in the order of their ids.
+    fn judge_in_order(
+        &self,
+        state: &mut KeyState,
+        pairs: &mut [(u32, u32)],
+        moment: &Moment<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let order = |&(x, y): &(u32, u32)| {
+            let (x, y) = (state.order(x), state.order(y));
+            if x <= y { (x, y) } else { (y, x) }
+        };
+        pairs.sort_by(|x, y| order(x).cmp(&order(y)));
+        for &(x, y) in &*pairs {
+            self.judge(state, x, y, moment, out);
+        }
+    }
+
     /// Those in reach of an entity, by the straight line.
-    fn candidates(&self, state: &KeyState, slot: u32, found: &mut Vec<u32>) {
+    fn candidates(&self, state: &KeyState, slot: u32, now_ms: TimeMs, found: &mut Vec<u32>) {
         let Some(entity) = state.get(slot) else { return };
         let side = if self.near.same { 0 } else { 1 - entity.side.min(1) };
         let Some(grid) = state.grid(side) else { return };
-        grid.near(entity.place, &mut |other| {
-            let near = |found: &Entity| !too_far(entity.place, found.place, self.near.within_m);
+        let here = if entity.motion.is_some() { place(entity.at(now_ms)) } else { entity.place };
+        grid.near(here, &mut |other| {
+            let near = |found: &Entity| !too_far(here, found.place, self.near.within_m + found.drift_m());
             if !(self.near.same && other == slot) && state.get(other).is_some_and(near) {
                 found.push(other);
             }
@@ -156,21 +214,14 @@ impl Program {
             }
             found.clear();
             if self.is_valid(entity, moment.now_ms) {
-                self.candidates(state, slot, &mut found);
+                self.candidates(state, slot, moment.now_ms, &mut found);
             }
             found.extend(entity.partners.iter().map(|partner| partner.slot));
             pairs.extend(found.iter().filter(|other| !self.near.same || slot < **other).map(|other| (slot, *other)));
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let order = |&(x, y): &(u32, u32)| {
-            let (x, y) = (state.order(x), state.order(y));
-            if x <= y { (x, y) } else { (y, x) }
-        };
-        pairs.sort_by(|x, y| order(x).cmp(&order(y)));
-        for &(x, y) in &pairs {
-            self.judge(state, x, y, moment, out);
-        }
+        self.judge_in_order(state, &mut pairs, moment, out);
         for slot in 0..state.entities.len() as u32 {
             if state.get(slot).is_some_and(|entity| !self.is_valid(entity, moment.now_ms)) {
                 state.remove(slot);
@@ -191,7 +242,7 @@ impl Program {
     ) {
         let mut silent = std::mem::take(&mut scratch.found);
         while let Some(now_ms) = state.due(to_ms, &mut silent) {
-            let moment = Moment { now_ms, clock: Some(clock), env };
+            let moment = Moment { now_ms, clock: Some(clock), by: None, env };
             for &slot in &silent {
                 let Some(entity) = state.get(slot) else { continue };
                 if self.is_valid(entity, now_ms) {
@@ -227,12 +278,14 @@ impl Program {
         let valid = self.is_valid(a, moment.now_ms)
             && self.is_valid(b, moment.now_ms)
             && a.time_ms.abs_diff(b.time_ms) <= self.near.apart_ms.unsigned_abs();
-        if was.is_none() && (!valid || too_far(a.place, b.place, limit_m)) {
+        if was.is_none() && (!valid || too_far(a.place, b.place, limit_m + a.drift_m() + b.drift_m())) {
             return;
         }
-        let distance_m = geodesic_m(a.position, b.position);
+        let places = [a, b].map(|entity| entity.at(moment.now_ms));
+        let distance_m = geodesic_m(places[0], places[1]);
         let since_ms = was.unwrap_or(moment.now_ms);
-        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m };
+        let by = moment.by.filter(|by| *by != x && *by != y).and_then(|by| state.get(by));
+        let pair = Pair { view: View { a, b, since_ms, now_ms: moment.now_ms }, distance_m, places, by };
         let near = valid && distance_m <= limit_m && self.counts(&pair, moment);
         let encounter = match (was, near) {
             (None, true) => &self.approached,
@@ -280,6 +333,8 @@ impl Program {
             return None;
         }
         let taken = |(var, of): (u16, &Entity)| Taken { var, id: of.event.clone(), position: Some(of.position) };
+        // What is said of a pair at the positions of others differs by those.
+        let by = pair.by.map(|by| Taken { var: 2, id: by.event.clone(), position: None });
         Some(Emission {
             kind: EmissionKind::Event,
             time_ms: now_ms,
@@ -287,7 +342,7 @@ impl Program {
             end_ms: now_ms,
             clock: moment.clock,
             values: self.outputs.iter().map(|expr| expr.value(&env)).collect(),
-            taken: [(0, a), (1, b)].map(taken).into(),
+            taken: [(0, a), (1, b)].map(taken).into_iter().chain(by).collect(),
             row: None,
             revision: 0,
             dropped: 0,
@@ -299,6 +354,10 @@ impl Program {
 struct Pair<'a> {
     view: View<'a>,
     distance_m: f64,
+    /// Where they are taken to be.
+    places: [Position; 2],
+    /// Another whose position this is said at.
+    by: Option<&'a Entity>,
 }
 
 /// What THROUGH and UNNEST add, which NEAR has not, and what NEAR adds.
@@ -306,9 +365,9 @@ type Extra = [Value; 8];
 
 impl Pair<'_> {
     fn extra(&self, encounter: Value) -> Extra {
-        let View { a, b, since_ms, now_ms } = self.view;
+        let View { since_ms, now_ms, .. } = self.view;
         let together = Value::Duration(now_ms.saturating_sub(since_ms));
-        let halfway = Value::Point(halfway(a.position, b.position));
+        let halfway = Value::Point(halfway(self.places[0], self.places[1]));
         let none = || Value::Null;
         [none(), none(), none(), none(), encounter, self.distance_m.into(), together, halfway]
     }

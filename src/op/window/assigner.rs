@@ -124,6 +124,8 @@ pub enum Shape {
     /// The same, over the numbers of a key's events, from 0 on, in place of their times. A window closes with its last
     /// event. Where nothing is open and the next event begins a window, the numbers begin anew.
     Counted,
+    /// One that begins with a key's first event and never closes: its result is put out at each event.
+    Running,
 }
 
 /// The place of a regular grid that the instant is in: `[floor((t − offset) / size) · size + offset, … + size)`, Euclidean, cut

@@ -328,6 +328,19 @@ proptest! {
     }
 
     #[test]
+    fn a_running_window_is_at_each_event_of_all_events_so_far(
+        events in events(), expire_ms in prop::option::of(20i64..1_000), handling in handling(),
+    ) {
+        let program = program(WindowKind::Running { expire_ms }, Jitter::Aligned, None);
+        let lives = events.chunk_by(|a, b| expire_ms.is_none_or(|expire_ms| b.0 - a.0 < expire_ms));
+        let so_far = |life: &[(TimeMs, i64)]| -> Vec<Outcome> {
+            (1..=life.len()).map(|n| (life[0].0, life[n - 1].0, life[n - 1].0, aggregates(&life[..n]))).collect()
+        };
+        let expected: Vec<Outcome> = lives.flat_map(so_far).collect();
+        compare(&run(&program, &Key::new(&[Value::Int(1)]), &events, handling), &expected)?;
+    }
+
+    #[test]
     fn windows_by_the_clocks_of_a_place_equal_their_definition(
         // Minutes around the day, and values.
         events in prop::collection::vec((-4 * 1_440i64..4 * 1_440, -50i64..50), 0..60), day in 0..DAYS.len(),
@@ -429,10 +442,12 @@ fn a_silent_key_costs_nothing_in_the_end_whatever_its_windows_and_aggregates() {
         WindowKind::Session { gap_ms: minute, max_ms: Some(5 * minute) },
         WindowKind::Count { size: 100, every: 100, expire_ms: Some(minute) },
         WindowKind::Count { size: 2, every: 100, expire_ms: Some(minute) },
+        WindowKind::Running { expire_ms: Some(minute) },
         WindowKind::Calendar { size_ms: HOUR_MS, offset_ms: 0, zone },
     ] {
         for jitter in [Jitter::Aligned, Jitter::Natural] {
-            let fixed = matches!(kind, WindowKind::Count { .. } | WindowKind::Calendar { .. });
+            let fixed =
+                matches!(kind, WindowKind::Count { .. } | WindowKind::Running { .. } | WindowKind::Calendar { .. });
             if fixed && matches!(jitter, Jitter::Natural) {
                 continue;
             }

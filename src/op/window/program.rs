@@ -1,6 +1,8 @@
 //! The program of a window rule, and how it is built.
 
-use super::{Calendar, Counted, Cumulative, Session, Shape, Sliding, Stagger, Tumbling, WindowAssigner, step::Coming};
+use super::{
+    Calendar, Counted, Cumulative, Session, Shape, Sliding, SoFar, Stagger, Tumbling, WindowAssigner, step::Coming,
+};
 use crate::{
     expr::{Expr, Node},
     model::{Key, TimeMs, Value, format_duration},
@@ -75,12 +77,14 @@ pub struct Program {
     pub(super) feeds: Vec<Vec<Feed>>,
     /// EMIT EVERY.
     pub(super) early_ms: Option<TimeMs>,
-    /// EXPIRE of windows that are counted: a key that is silent for so long begins anew.
+    /// EXPIRE of windows that are counted, or go on: a key that is silent for so long begins anew.
     pub(super) expire_ms: Option<TimeMs>,
     /// ALLOWED LATENESS.
     pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
     pub(super) having: Option<Expr>,
+    /// For each input the slots of the event's id and of its position.
+    pub(super) reads: Vec<(Option<u16>, Option<u16>)>,
 }
 
 /// Where a key's offset comes from.
@@ -138,7 +142,9 @@ impl Program {
     ) -> Result<Self, BuildError> {
         let assigner = assigner(&window.kind).ok_or_else(|| BuildError::Kind { kind: window.kind.clone() })?;
         let mut program = Self::with_assigner(assigner, window, name, seed, inputs, outputs, having)?;
-        if let WindowKind::Count { expire_ms: Some(expire_ms), .. } = window.kind {
+        if let WindowKind::Count { expire_ms: Some(expire_ms), .. }
+        | WindowKind::Running { expire_ms: Some(expire_ms) } = window.kind
+        {
             if expire_ms <= 0 {
                 return Err(BuildError::Kind { kind: window.kind.clone() });
             }
@@ -224,6 +230,7 @@ impl Program {
             feeds: feeds.collect(),
             outputs: values.collect::<Result<_, _>>()?,
             having: having.cloned(),
+            reads: inputs.iter().map(|input| (input.id_slot, input.position_slot)).collect(),
         })
     }
 
@@ -307,6 +314,7 @@ fn assigner(kind: &WindowKind) -> Option<Arc<dyn WindowAssigner>> {
         WindowKind::Cumulative { size_ms, every_ms } => shared(Cumulative::new(*size_ms, *every_ms)),
         WindowKind::Session { gap_ms, max_ms } => shared(Session::new(*gap_ms, *max_ms)),
         WindowKind::Count { size, every, .. } => shared(Counted::new(*size, *every)),
+        WindowKind::Running { .. } => shared(Some(SoFar)),
         WindowKind::Calendar { size_ms, offset_ms, zone } => shared(Calendar::new(*size_ms, *offset_ms, zone.clone())),
         WindowKind::Custom { .. } => None,
     }
@@ -327,6 +335,8 @@ fn word(kind: AggregateKind) -> &'static str {
         AggregateKind::First => "first",
         AggregateKind::Last => "last",
         AggregateKind::PathLength => "path_length",
+        AggregateKind::Displacement => "displacement",
+        AggregateKind::Straightness => "straightness",
         AggregateKind::Stddev => "stddev",
         AggregateKind::ApproxDistinct => "approx_distinct",
         AggregateKind::Quantile { .. } => "quantile",

@@ -53,6 +53,10 @@ impl Program {
                 early.into_iter().chain(closes).min()
             }
             Shape::Panes => state.panes().and_then(|panes| panes.next).map(|next| next.end_ms),
+            Shape::Running => {
+                let last_ms = state.open.first()?.span.end_ms.saturating_sub(1);
+                Some(last_ms.saturating_add(self.expire_ms?))
+            }
             Shape::Counted => {
                 let panes = state.panes().filter(|_| !state.is_idle())?;
                 Some(panes.last_ms.saturating_add(self.expire_ms?))
@@ -119,6 +123,7 @@ impl Program {
                 state.forget_idle();
             }
             Shape::Counted => self.count(state, coming, out),
+            Shape::Running => self.run_on(state, coming, out),
         }
     }
 
@@ -160,7 +165,9 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        if self.shape == Shape::Counted && self.deadline(state).is_some_and(|silent_ms| silent_ms <= to_ms) {
+        if matches!(self.shape, Shape::Counted | Shape::Running)
+            && self.deadline(state).is_some_and(|silent_ms| silent_ms <= to_ms)
+        {
             *state = KeyState::default();
             return;
         }
@@ -274,7 +281,7 @@ impl Program {
         open.empty = false;
     }
 
-    fn blank(&self) -> Accumulators {
+    pub(super) fn blank(&self) -> Accumulators {
         self.kinds().map(Accumulator::new).collect()
     }
 

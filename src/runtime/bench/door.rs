@@ -230,6 +230,7 @@ impl Writer {
         let from = KafkaInput {
             brokers: brokers.to_owned(),
             topic: topic.to_owned(),
+            format: Format::Ndjson,
             group: topic.to_owned(),
             start: KafkaStart::Earliest,
             options: BTreeMap::new(),

@@ -5,7 +5,7 @@ use super::{
     node::Node,
     schema::{self, StreamSchema},
 };
-use crate::wire::{Format, RECORD_BYTES_MAX};
+use crate::wire::{Format, RECORD_BYTES_MAX, infer};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -38,7 +38,7 @@ pub enum Input {
         /// How records are written; `None`: looked at.
         format: Option<Format>,
     },
-    /// A Kafka topic; values are JSON.
+    /// A Kafka topic.
     Kafka(KafkaInput),
 }
 
@@ -74,6 +74,8 @@ pub struct KafkaInput {
     pub brokers: String,
     /// The topic.
     pub topic: String,
+    /// How values are written; default JSON.
+    pub format: Format,
     /// The consumer group; default `geocep`.
     pub group: String,
     /// Where a group without a position starts.
@@ -132,17 +134,26 @@ pub(super) fn read(
         },
     };
     fields.done()?;
+    let format = match &input {
+        Input::File(file) => file.format.or_else(|| Format::of_name(&file.path.to_string_lossy())),
+        Input::Stdin { format } => *format,
+        Input::Kafka(kafka) => Some(kafka.format),
+    };
+    if let Some(Format::Ais(messages)) = format {
+        // What messages have is known, with types and units.
+        if let Some(schema) = &given {
+            return Err(schema.wrong("no schema: the fields of AIS are fixed"));
+        }
+        let schema = StreamSchema { open: false, ..infer(std::iter::empty(), Format::Ais(messages)).into() };
+        return Ok(SourceConfig { schema, declared: true, input, disorder_ms, idle_timeout_ms, record_bytes_max });
+    }
     Ok(SourceConfig { schema, declared: given.is_some(), input, disorder_ms, idle_timeout_ms, record_bytes_max })
 }
 
 fn read_format(node: Option<Node<'_>>) -> Result<Option<Format>, ConfigError> {
-    const CHOICES: &[(&str, Option<Format>)] = &[
-        ("auto", None),
-        ("ndjson", Some(Format::Ndjson)),
-        ("csv", Some(Format::CSV)),
-        ("tsv", Some(Format::Csv { delimiter: b'\t' })),
-    ];
-    node.map_or(Ok(None), |node| node.choice(CHOICES))
+    let known = Format::NAMES.iter().map(|(name, format)| (*name, Some(*format)));
+    let choices: Vec<(&str, Option<Format>)> = std::iter::once(("auto", None)).chain(known).collect();
+    node.map_or(Ok(None), |node| node.choice(&choices))
 }
 
 fn read_file(node: &Node<'_>, base: &Path) -> Result<FileInput, ConfigError> {
@@ -164,6 +175,10 @@ fn read_file(node: &Node<'_>, base: &Path) -> Result<FileInput, ConfigError> {
         },
     };
     fields.done()?;
+    let document = format.or_else(|| Format::of_name(&path.to_string_lossy()));
+    if follow && matches!(document, Some(Format::Document(_))) {
+        return Err(node.wrong("a format of lines: a file that is one document can't be followed"));
+    }
     Ok(FileInput { path, format, follow, start, poll_ms })
 }
 
@@ -178,12 +193,19 @@ fn read_kafka(node: &Node<'_>) -> Result<KafkaInput, ConfigError> {
     let mut fields = node.fields()?;
     let brokers = fields.need("brokers")?.name()?.to_owned();
     let topic = fields.need("topic")?.name()?.to_owned();
+    let format = match fields.get("format") {
+        None => Format::Ndjson,
+        Some(node) => match read_format(Some(node.clone()))? {
+            Some(format @ (Format::Ndjson | Format::Ais(_) | Format::GeoJson)) => format,
+            _ => return Err(node.wrong("a format of single messages: ndjson, ais, ais-static, geojsonseq")),
+        },
+    };
     let group = fields.get("group").map_or(Ok("geocep"), |group| group.name())?.to_owned();
     let choices = [("earliest", KafkaStart::Earliest), ("latest", KafkaStart::Latest)];
     let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| start.choice(&choices))?;
     let options = read_options(fields.get("options"))?;
     fields.done()?;
-    Ok(KafkaInput { brokers, topic, group, start, options })
+    Ok(KafkaInput { brokers, topic, format, group, start, options })
 }
 
 pub(super) fn read_options(node: Option<Node<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {

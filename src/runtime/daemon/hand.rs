@@ -68,6 +68,7 @@ impl Driver {
                 partition: name.1,
                 position: self.places.get(name).cloned(),
                 ended: feed.is_none_or(|feed| feed.ended),
+                open: self.session.open_of(&name.0, name.1),
             }
         };
         self.session.partitions().iter().map(place).collect()

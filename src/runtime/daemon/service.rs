@@ -13,10 +13,11 @@ use super::{
     report::Report,
     sinks::{Sinks, start_sinks},
     state::Found,
+    store::{self, Store},
     tables::Tables,
 };
 use crate::{
-    engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
+    engine::{CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError},
         source::SourceError,
@@ -115,6 +116,7 @@ pub struct Daemon {
     session: Session,
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
+    spilling: Option<Spilling>,
     alerts: Vec<AlertSink>,
     shadow: Vec<AlertSink>,
     late: Option<Box<dyn Sink>>,
@@ -141,6 +143,8 @@ impl Daemon {
         let read: Vec<&str> =
             project.plan.streams.iter().filter(is_source).map(|stream| stream.name.as_str()).collect();
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
+        let spilling =
+            store::open(&project.config.state, &mut session).map_err(|error| DaemonError::State(error.to_string()))?;
         let found = Found::open(&project.config, &read, &options, &mut session, &telemetry)
             .map_err(|error| DaemonError::State(error.to_string()))?;
         let mut sources = Vec::new();
@@ -191,6 +195,7 @@ impl Daemon {
             session,
             sources,
             found,
+            spilling,
             alerts,
             shadow,
             late,
@@ -284,6 +289,7 @@ impl Daemon {
             swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
             keeper,
+            store: self.spilling.map(|spilling| Store::watch(spilling, &self.telemetry)),
             places,
             session: self.session,
         };

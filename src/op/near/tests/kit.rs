@@ -43,7 +43,9 @@ pub(super) fn near() -> plan::Near {
         leave_m: 700.0,
         valid_ms: 60_000,
         apart_ms: 60_000,
+        align_ms: None,
         every_ms: None,
+        all: false,
         on: None,
     }
 }

@@ -1,7 +1,11 @@
 //! What NEAR means, as slowly as it can be said: everybody is compared with everybody.
 
 use super::kit::{Ping, Said};
-use crate::{geo::geodesic_m, model::TimeMs, plan};
+use crate::{
+    geo::{Position, bearing_deg, destination, geodesic_m},
+    model::TimeMs,
+    plan,
+};
 use std::collections::BTreeMap;
 
 /// Side and id.
@@ -15,6 +19,8 @@ pub(super) struct Model {
     /// ON: both slower than this.
     pub(super) limit: Option<f64>,
     latest: Latest,
+    /// The latest of an earlier time.
+    before: Latest,
     /// Since when.
     together: BTreeMap<(Who, Who), TimeMs>,
     now_ms: TimeMs,
@@ -23,7 +29,15 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new(near: plan::Near, limit: Option<f64>, start_ms: TimeMs) -> Self {
-        Self { near, limit, latest: BTreeMap::new(), together: BTreeMap::new(), now_ms: start_ms, said: Vec::new() }
+        Self {
+            near,
+            limit,
+            latest: BTreeMap::new(),
+            before: BTreeMap::new(),
+            together: BTreeMap::new(),
+            now_ms: start_ms,
+            said: Vec::new(),
+        }
     }
 
     /// Millisecond by millisecond where something may happen.
@@ -47,6 +61,7 @@ impl Model {
                 for (at, who) in ends {
                     self.look(at, Some(who), true);
                     self.latest.remove(&who);
+                    self.before.remove(&who);
                 }
             }
         }
@@ -56,9 +71,26 @@ impl Model {
     pub(super) fn ping(&mut self, ping: Ping) {
         self.advance(ping.1);
         let side = if self.near.same { 0 } else { ping.0 };
-        self.latest.insert((side, ping.2), ping);
+        if let Some(last) = self.latest.insert((side, ping.2), ping)
+            && last.1 < ping.1
+        {
+            self.before.insert((side, ping.2), last);
+        }
         if self.near.every_ms.is_none() {
             self.look(ping.1, Some((side, ping.2)), false);
+        }
+    }
+
+    /// Where somebody is by now.
+    fn place(&self, who: Who, last: &Ping, now_ms: TimeMs) -> Position {
+        match (self.near.align_ms, self.before.get(&who)) {
+            (Some(align_ms), Some(before))
+                if last.1 - before.1 <= align_ms && before.3 != last.3 && now_ms > last.1 =>
+            {
+                let speed = geodesic_m(before.3, last.3) / (last.1 - before.1) as f64;
+                destination(last.3, bearing_deg(last.3, before.3) + 180.0, speed * (now_ms - last.1) as f64)
+            }
+            _ => last.3,
         }
     }
 
@@ -67,11 +99,14 @@ impl Model {
         let latest = self.latest.clone();
         for (a, first) in &latest {
             for (b, second) in latest.range(a..).skip(1) {
-                if of.is_some_and(|of| of != *a && of != *b) || (!self.near.same && a.0 == b.0) {
+                let own = of.is_none_or(|of| of == *a || of == *b);
+                // EMIT ALL: at a position those who are together as well.
+                let others = self.near.all && !timer && self.together.contains_key(&(*a, *b));
+                if !(own || others) || (!self.near.same && a.0 == b.0) {
                     continue;
                 }
                 let was = self.together.get(&(*a, *b)).copied();
-                let metres = geodesic_m(first.3, second.3);
+                let metres = geodesic_m(self.place(*a, first, now_ms), self.place(*b, second, now_ms));
                 let limit = if was.is_some() { self.near.leave_m } else { self.near.within_m };
                 let near = metres <= limit
                     && [first, second].iter().all(|ping| now_ms - ping.1 <= self.near.valid_ms)

@@ -40,18 +40,23 @@ fn pings(start_ms: i64) -> impl Strategy<Value = Vec<Ping>> {
 fn clause() -> impl Strategy<Value = (plan::Near, Option<f64>)> {
     let every = prop_oneof![Just(None), Just(Some(10_000)), Just(Some(7_777))];
     (
-        any::<bool>(),
+        (any::<bool>(), any::<bool>(), prop::option::of(1_000i64..60_000)),
         every,
         prop_oneof![Just(500.0), Just(700.0), 1.0..2_000.0],
         prop::option::of(2.0..5.0),
         1i64..90_000,
     )
-        .prop_map(|(same, every_ms, leave_m, limit, apart_ms)| {
+        .prop_map(|((same, all, align_ms), every_ms, leave_m, limit, apart_ms)| {
             let near = near();
             let within_m = near.within_m.min(leave_m);
             let mut near = plan::Near { every_ms, leave_m, within_m, on: limit.map(both_slower_than), ..near };
             (near.apart_ms, near.valid_ms) =
                 if every_ms.is_some() { (apart_ms, 60_000) } else { (apart_ms, apart_ms.min(60_000)) };
+            near.all = all && every_ms.is_none();
+            near.align_ms = align_ms;
+            if let Some(align_ms) = align_ms {
+                near.valid_ms = near.valid_ms.min(align_ms);
+            }
             if !same {
                 near = two_streams(near);
             }
