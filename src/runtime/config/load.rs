@@ -122,15 +122,15 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
     if let Some(node) = fields.get("engine") {
         config.engine = engine::read_engine(&node)?;
     }
-    let limits = fields.get("limits");
-    if let Some(node) = &limits {
-        config.limits = super::limits::read(node)?;
+    let limited = fields.get("limits");
+    if let Some(node) = &limited {
+        config.limits = limits::read(node)?;
     }
     config.state = match fields.get("state") {
         Some(node) => state::read_state(&node, base)?,
         None => state::default_state(base),
     };
-    if let Some(node) = limits.filter(|_| config.state.spill.is_some()) {
+    if let Some(node) = limited.filter(|_| config.state.spill.is_some()) {
         // What a group may hold is counted in memory, and with a store most of it is elsewhere.
         return Err(node.wrong("no limits beside `state.backend: disk`, where `state.resident_keys` bounds the memory"));
     }
