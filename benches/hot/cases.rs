@@ -275,6 +275,6 @@ fn checkpoint() -> Box<dyn FnMut()> {
         run.go([2, 3, 0, 11]);
     }
     Box::new(move || {
-        black_box(run.engine.cut().payloads());
+        let _ = black_box(run.engine.cut().payloads());
     })
 }
