@@ -82,7 +82,14 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
         let places = [Place { source: "pings".to_owned(), partition: 0, position, ended: false }];
         let undelivered = [Undelivered { sink: "out".to_owned(), lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
         let cut = play.session.cut();
-        let contents = Contents { head: &head(), names: &names, places: &places, undelivered: &undelivered, cut: &cut };
+        let contents = Contents {
+            head: &head(),
+            names: &names,
+            places: &places,
+            undelivered: &undelivered,
+            epochs: &[],
+            cut: &cut,
+        };
         let written = writer.write(&contents, &[]).unwrap();
         drop(cut);
         kept += written.blocks.1;
@@ -126,7 +133,7 @@ fn the_newest_is_the_one_with_the_highest_number_whatever_the_clock_said() {
     for wall_ms in [5_000, 4_000, -1] {
         let (names, cut) = (session.names().encode(), session.cut());
         let head = Head { wall_ms, ..head() };
-        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], cut: &cut };
+        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
         writer.write(&contents, &[]).unwrap();
     }
     assert_eq!(state.newest().unwrap().0.unwrap().head.wall_ms, -1);

@@ -1,10 +1,13 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{AlertSinkConfig, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
+use super::config::{AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
-        sink::{FileSink, KafkaSink, Rotation, Sink, SinkError, StdoutSink},
+        sink::{
+            FileSink, KafkaSink, KafkaTransactionOptions, KafkaTransactions, Rotation, Sink, SinkError, StdoutSink,
+            TransactionError,
+        },
         source::{
             Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaSource, KafkaSourceOptions, Source, SourceError,
             TailOptions, TailSource, partitions,
@@ -125,8 +128,31 @@ pub fn open_alert_sink(config: &AlertSinkConfig) -> Result<Box<dyn Sink>, SinkEr
     Ok(match config {
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
-        AlertSinkConfig::Kafka(kafka) => Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?),
+        AlertSinkConfig::Kafka(kafka) => {
+            Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?.keyed(kafka.key))
+        }
     })
+}
+
+/// Opens a sink of alerts that is written exactly once; none where it is another. `instance` is what this process calls itself.
+///
+/// # Errors
+/// An option of Kafka's is wrong.
+pub fn open_transactions(
+    config: &AlertSinkConfig,
+    instance: &str,
+) -> Result<Option<KafkaTransactions>, TransactionError> {
+    let AlertSinkConfig::Kafka(kafka) = config else { return Ok(None) };
+    let Delivery::ExactlyOnce { transactional_id } = &kafka.delivery else { return Ok(None) };
+    KafkaTransactions::connect(KafkaTransactionOptions {
+        brokers: kafka.brokers.clone(),
+        topic: kafka.topic.clone(),
+        id: transactional_id.clone(),
+        key: kafka.key,
+        instance: instance.to_owned(),
+        options: kafka.options.clone(),
+    })
+    .map(Some)
 }
 
 /// Opens a file sink, also for late events and dead letters.

@@ -2,11 +2,15 @@
 
 mod file;
 mod kafka;
+mod kafka_record;
+mod kafka_transaction;
 mod lines;
 mod stdout;
 
 pub use file::{FileSink, Rotation};
 pub use kafka::{KafkaSink, KafkaSinkStats};
+pub use kafka_record::{KafkaKey, alert_id};
+pub use kafka_transaction::{Committed, Ends, KafkaTransactionOptions, KafkaTransactions, TransactionError};
 pub use lines::Lines;
 pub use stdout::StdoutSink;
 

@@ -4,7 +4,7 @@ use super::{StateError, dir::file_of};
 use crate::{
     engine::{
         Payloads,
-        checkpoint::{BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, Undelivered},
+        checkpoint::{BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, SinkEpochs, Undelivered},
     },
     model::DecodeError,
 };
@@ -31,6 +31,8 @@ pub struct Saved {
     pub places: Vec<Place>,
     /// What sinks had not acknowledged.
     pub undelivered: Vec<Undelivered>,
+    /// What sinks that are written exactly once had not committed.
+    pub epochs: Vec<SinkEpochs>,
     /// All blocks.
     pub payloads: Payloads,
 }
@@ -74,12 +76,17 @@ pub fn read(dir: &Path, number: u64) -> Result<Saved, StateError> {
         let payload = payloads.get(&block).ok_or(CheckpointError::Missing { block })?;
         decode(payload).map_err(|error| CheckpointError::Decode { block, error })
     }
+    let epochs = match payloads.contains_key(&BlockId::single(BlockKind::Epochs)) {
+        true => part(&payloads, BlockKind::Epochs, SinkEpochs::decode_all).map_err(wrong(number))?,
+        false => Vec::new(),
+    };
     Ok(Saved {
         number,
         bytes,
         head: part(&payloads, BlockKind::Head, Head::decode).map_err(wrong(number))?,
         names: part(&payloads, BlockKind::Names, Names::decode).map_err(wrong(number))?,
         places: part(&payloads, BlockKind::Places, Place::decode_all).map_err(wrong(number))?,
+        epochs,
         undelivered: part(&payloads, BlockKind::Undelivered, Undelivered::decode_all).map_err(wrong(number))?,
         payloads,
         manifest,

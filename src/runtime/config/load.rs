@@ -123,6 +123,7 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
         Some(node) => state::read_state(&node, base)?,
         None => state::default_state(base),
     };
+    config.sinks.check(&config.state)?;
     if let Some(node) = fields.get("reload") {
         config.reload = engine::read_reload(&node)?;
     }

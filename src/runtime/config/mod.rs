@@ -24,7 +24,7 @@ pub use error::ConfigError;
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;
-pub use sinks::{AlertSinkConfig, FileSinkConfig, KafkaSinkConfig, SinksConfig};
+pub use sinks::{AlertSinkConfig, Delivery, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
 pub use span::parse_span_ms;
 pub use state::StateConfig;

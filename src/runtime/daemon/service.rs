@@ -4,6 +4,7 @@
 
 use super::{
     driver::{Driver, Outcome, Outlets},
+    exact::{self, Exact},
     feed::Feed,
     hand::by_arrival,
     keeper::{Keeper, Outboxes},
@@ -15,9 +16,9 @@ use super::{
     tables::Tables,
 };
 use crate::{
-    engine::{CompileError, Executor, Inline, Options, checkpoint::Undelivered},
+    engine::{AtEnd, CompileError, Executor, Inline, Options, checkpoint::Undelivered},
     io::{
-        sink::{self, Sink, SinkError},
+        sink::{self, Sink, SinkError, TransactionError},
         source::SourceError,
     },
     plan::{Mode, StreamOrigin},
@@ -45,6 +46,8 @@ use tokio::sync::mpsc::Receiver;
 
 /// How long sinks may take to get rid of what they have after a stop.
 const SINK_GRACE: Duration = Duration::from_secs(10);
+/// How long the last transaction may take at least, whatever the other sinks took.
+const LAST_GRACE: Duration = Duration::from_secs(5);
 /// How often the main thread looks whether a stop takes too long.
 const WATCH: Duration = Duration::from_millis(50);
 
@@ -81,6 +84,14 @@ pub enum DaemonError {
         /// Why.
         error: Box<SinkError>,
     },
+    /// A sink that is to be written exactly once can't be opened.
+    #[error("a sink of alerts: {0}")]
+    Exact(#[from] Box<TransactionError>),
+    /// A sink is to be written exactly once, and there are no checkpoints.
+    #[error(
+        "`delivery: exactly_once` needs checkpoints, and with a source that can't be read again (stdin, a pipe) there are none"
+    )]
+    NoCheckpoints,
     /// What an earlier run left can't be used, or nothing can be left for a later one.
     #[error("{0}\n(`state.dir` names another directory; with `state.enabled: false` no checkpoints are taken)")]
     State(String),
@@ -111,6 +122,7 @@ pub struct Daemon {
     session: Session,
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
+    exact: Exact,
     alerts: Vec<Box<dyn Sink>>,
     shadow: Vec<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
@@ -162,15 +174,34 @@ impl Daemon {
             return Err(DaemonError::NoSource { streams: read.join(", ") });
         }
         let SinksConfig { alerts, shadow, late, dead_letter } = &project.config.sinks;
+        let exact = exact::open(&project.config.sinks, clock.as_ref()).map_err(Box::new)?;
+        if found.is_none() && !exact.is_empty() {
+            return Err(DaemonError::NoCheckpoints);
+        }
         let failed = |what| move |error| DaemonError::Sink { what, error: Box::new(error) };
         let file =
             |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
-        let alerts = alerts.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;
-        let shadow = shadow.iter().map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("shadow alerts"))?;
+        let alerts = exact::others(alerts).map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;
+        let shadow =
+            exact::others(shadow).map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("shadow alerts"))?;
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
         let swaps = None;
-        Ok(Self { project, schemas, telemetry, clock, session, sources, found, alerts, shadow, late, dead, swaps })
+        Ok(Self {
+            project,
+            schemas,
+            telemetry,
+            clock,
+            session,
+            sources,
+            found,
+            exact,
+            alerts,
+            shadow,
+            late,
+            dead,
+            swaps,
+        })
     }
 
     /// Lets rules and fences be exchanged while it runs: `request` is what was loaded, and is loaded again when somebody asks, or
@@ -207,7 +238,20 @@ impl Daemon {
         let (outlets, all) = start_sinks(self.alerts, self.shadow, self.late, self.dead, &self.telemetry, shutdown)?;
         let mut places = BTreeMap::new();
         let mut keeper = None;
-        if let Some(found) = self.found {
+        let mut committers = Vec::new();
+        if let Some(mut found) = self.found {
+            let Found { epochs, undelivered, .. } = &mut found;
+            let (threads, opened) = exact::start(self.exact, epochs, undelivered, &self.telemetry, shutdown)?;
+            committers = threads;
+            let Some(epochs) = opened else {
+                let failures = exact::finish(&committers, self.clock.monotonic(), self.clock.as_ref());
+                all.iter().for_each(|outlet| outlet.outbox.abandon());
+                let text = "stopped before a topic that is written exactly once had answered: nothing was read";
+                return match failures.is_empty() {
+                    true => Ok(text.to_owned()),
+                    false => Err(DaemonError::Ended(failures.join("\n"))),
+                };
+            };
             let outboxes: Outboxes =
                 all.iter().map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.outbox))).collect();
             send_again(&found.undelivered, &outboxes);
@@ -219,7 +263,7 @@ impl Daemon {
             let setting = found.setting(&self.project.config, &self.telemetry);
             let watched = health.watch(ComponentKind::State, "checkpoints");
             let alerts = (outlets.alerts.clone(), outlets.shadow.clone());
-            keeper = Some(Keeper::start(setting, outboxes, alerts, watched, Arc::clone(&self.clock))?);
+            keeper = Some(Keeper::start(setting, outboxes, alerts, epochs, watched, Arc::clone(&self.clock))?);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::clone(&self.project.plan);
@@ -274,8 +318,10 @@ impl Daemon {
         let mut failures = Vec::new();
         let mut summary = String::new();
         let mut keeper = None;
+        let mut is_at_end = false;
         match &mut outcome {
-            Some((Ok(Outcome { summary: text, failures: found, keeper: last }), _)) => {
+            Some((Ok(Outcome { summary: text, failures: found, keeper: last, at_end }), _)) => {
+                is_at_end = *at_end == AtEnd::Drain;
                 summary.clone_from(text);
                 failures.clone_from(found);
                 keeper = last.take();
@@ -294,13 +340,17 @@ impl Daemon {
         }
         // Only now it is known what the sinks have.
         match keeper {
-            Some((keeper, Some((cut, places)))) => {
-                let is_kept = keeper.finish(cut, places);
+            // What fired only because a source failed isn't sent exactly once: a restart begins before it.
+            Some((mut keeper, Some((cut, places)))) if !is_at_end || failures.is_empty() => {
+                let is_kept = keeper.keep_last(cut, places);
                 let text = "the last checkpoint could not be written: a restart begins with the one before";
                 failures.extend((!is_kept).then(|| text.to_owned()));
+                let deadline = deadline.max(self.clock.monotonic() + LAST_GRACE);
+                failures.extend(exact::finish(&committers, deadline, self.clock.as_ref()));
+                if is_at_end && failures.is_empty() { keeper.forget() } else { keeper.leave() }
             }
             Some((keeper, None)) if failures.is_empty() => keeper.forget(),
-            Some((keeper, None)) => keeper.leave(),
+            Some((keeper, _)) => keeper.leave(),
             None => {}
         }
         if let Some((_, engine)) = outcome {

@@ -4,7 +4,7 @@ use super::keeper::Setting;
 use crate::{
     engine::{
         Fate, Options,
-        checkpoint::{CheckpointError, Head, Names, Place, Undelivered},
+        checkpoint::{CheckpointError, Head, Names, Place, SinkEpochs, Undelivered},
     },
     io::{
         source::Durable,
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) places: Vec<Place>,
     /// What its sinks had not acknowledged.
     pub(super) undelivered: Vec<Undelivered>,
+    /// What those that are written exactly once had not committed.
+    pub(super) epochs: Vec<SinkEpochs>,
 }
 
 /// Why a daemon can't go on from where another was.
@@ -116,8 +118,8 @@ impl Found {
             hash_version: KEY_HASH_VERSION,
         };
         let names = session.names();
-        let (places, undelivered) = match saved {
-            None => (Vec::new(), Vec::new()),
+        let (places, undelivered, epochs) = match saved {
+            None => (Vec::new(), Vec::new(), Vec::new()),
             Some(saved) => {
                 let number = saved.number;
                 fits(&saved.head, &head).and_then(|()| go_on(session, &saved)).map_err(|error| FindError::Fit {
@@ -125,7 +127,7 @@ impl Found {
                     number,
                     error,
                 })?;
-                (saved.places, saved.undelivered)
+                (saved.places, saved.undelivered, saved.epochs)
             }
         };
         let writer = CheckpointWriter::new(dir.path(), *retain as usize)?;
@@ -135,7 +137,7 @@ impl Found {
             _ => None,
         };
         let durable = config.sources.iter().filter_map(kafka).collect();
-        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered }))
+        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered, epochs }))
     }
 
     /// What a source's readers need to know.
