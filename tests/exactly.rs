@@ -314,3 +314,110 @@ fn killed_at_random_moments_under_load_each_alert_is_committed_once() {
     scene.finish("exact", child);
     scene.assert_exact(&format!("{kills} kills"));
 }
+
+/// The newest checkpoint of a run, and its number.
+fn newest(scene: &Scene, run: &str) -> Option<(PathBuf, u64)> {
+    let entries = fs::read_dir(scene.path(&format!("state-{run}"))).into_iter().flatten().filter_map(Result::ok);
+    let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
+    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "ckpt"));
+    files.filter_map(|path| number(&path).map(|number| (path, number))).max_by_key(|(_, number)| *number)
+}
+
+#[test]
+fn with_the_last_checkpoints_corrupt_what_was_committed_since_the_one_before_is_not_sent_again() {
+    let Some(mut scene) = Scene::new("corrupt") else { return };
+    scene.exact("exact");
+    for round in 0..3 {
+        let mut child = scene.start("exact", &["--set", "state.retain=60"]);
+        let before = scene.alerts("exact").len();
+        for _ in 0..12 {
+            scene.send(scene.pings.len() / 50);
+            thread::sleep(Duration::from_millis(30));
+        }
+        scene.until("alerts", || scene.alerts("exact").len() > before + 100);
+        scene.kill(&mut child);
+        // A byte in the middle, in as many as make up for several epochs; what refers to these is lost with them.
+        for _ in 0..[1, 5, 12][round] {
+            let (path, number) = newest(&scene, "exact").unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.len() / 3;
+            bytes[at] ^= 0x40;
+            fs::write(&path, &bytes).unwrap();
+            // Out of the way, so that the next is found; numbers go on after the highest.
+            fs::rename(&path, scene.path(&format!("corrupt-{round}-{number}"))).unwrap();
+            if number == 1 {
+                break;
+            }
+        }
+        let (path, number) = newest(&scene, "exact").unwrap();
+        let (from, to) = (scene.path("state-exact"), number + 1);
+        // One stays, and is found corrupt.
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() / 3;
+        bytes[at] ^= 0x40;
+        fs::write(from.join(format!("{to:012}.ckpt")), bytes).unwrap();
+    }
+    scene.send(usize::MAX / 2);
+    let child = scene.start("exact", &[]);
+    scene.finish("exact", child);
+    let log = scene.log();
+    assert!(log.contains("searching the topic") && log.contains("a checkpoint can't be used"), "{log}");
+    scene.assert_exact("corrupt checkpoints");
+}
+
+#[test]
+fn a_second_daemon_with_the_same_id_stops_the_first_which_says_why() {
+    let Some(mut scene) = Scene::new("fenced") else { return };
+    scene.exact("exact");
+    scene.send(600);
+    let mut first = scene.start("exact", &[]);
+    scene.until("alerts", || scene.alerts("exact").len() > 50);
+    // Another state, another group: only the transactional id is the same.
+    scene.exact("other");
+    let second = scene.start("other", &[]);
+    scene.until("the second", || scene.log().matches("was compared with what was committed").count() == 2);
+    scene.send(600);
+    assert_eq!(scene.wait(&mut first), 1);
+    let log = scene.log();
+    let text = format!("the transactional id `geocep-{}-exact` of the topic", scene.name);
+    assert!(log.contains(&text) && log.contains(&format!("is in use by process {}", second.id())), "{log}");
+    scene.finish("other", second);
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let kafka = "{ kafka: { brokers: 'b:1', topic: t, delivery: exactly_once } }";
+    let base = "sources: { pings: { kafka: { brokers: 'b:1', topic: in } } }\nrules: rules.yaml\n";
+    fs::write(dir.path().join("rules.yaml"), RULES).unwrap();
+    for (sinks, more, why) in [
+        (
+            kafka,
+            "state: { enabled: false }",
+            "`sinks.alerts.0.kafka.delivery` is `exactly_once`, expected `at_least_once` with `state.enabled: false`",
+        ),
+        ("{ file: { path: a, delivery: exactly_once } }", "", "a file has no transactions"),
+        ("{ stdout: { delivery: exactly_once } }", "", "stdout has no transactions"),
+        (
+            &format!("{kafka}, {kafka}"),
+            "",
+            "`sinks.alerts.1.kafka.transactional_id` is `geocep-t`, expected another one",
+        ),
+        (
+            "{ kafka: { brokers: 'b:1', topic: t, transactional_id: x } }",
+            "",
+            "expected none without `delivery: exactly_once`",
+        ),
+        (
+            "{ kafka: { brokers: 'b:1', topic: t, delivery: twice } }",
+            "",
+            "expected one of `at_least_once`, `exactly_once`",
+        ),
+    ] {
+        fs::write(dir.path().join("geocep.yaml"), format!("{base}sinks: {{ alerts: [{sinks}] }}\n{more}\n")).unwrap();
+        let mut check = Command::new(env!("CARGO_BIN_EXE_geocep"));
+        let output = check.current_dir(dir.path()).args(["run"]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && text.contains(why), "{sinks}: {text}");
+    }
+}
