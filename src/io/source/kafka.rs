@@ -187,6 +187,8 @@ impl Source for KafkaSource {
 
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
         let mut patience = patience;
+        // The client tells of an outage again and again: what it has said of one is heard at once, not a word with each try.
+        let mut trouble = None;
         while chunk.byte_len() < CHUNK_BYTES && chunk.len() < CHUNK_RECORDS {
             match self.consumer.poll(patience) {
                 None => break,
@@ -208,18 +210,23 @@ impl Source for KafkaSource {
                 Some(Err(error)) => {
                     self.failures += 1;
                     self.away = true;
-                    if !chunk.is_empty() {
-                        tracing::warn!(topic = self.options.topic, %error, "reading goes on");
-                        break;
+                    patience = Duration::ZERO;
+                    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
+                        return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: true });
                     }
-                    let is_final = matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal));
-                    return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final });
+                    trouble = Some(error);
                 }
             }
         }
         self.store_durable();
         if !chunk.is_empty() {
+            if let Some(error) = trouble {
+                tracing::warn!(topic = self.options.topic, %error, "reading goes on");
+            }
             return Ok(Pulled::Records);
+        }
+        if let Some(error) = trouble {
+            return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: false });
         }
         if self.away {
             // The client says once that a broker is away, and never that it is back.
