@@ -9,8 +9,8 @@ use crate::{
             TransactionError,
         },
         source::{
-            Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaSource, KafkaSourceOptions, Source, SourceError,
-            TailOptions, TailSource, partitions,
+            Durable, FileOptions, FileSource, KafkaCheckpoint, KafkaLag, KafkaSource, KafkaSourceOptions, Source,
+            SourceError, TailOptions, TailSource, partitions,
         },
     },
 };
@@ -23,6 +23,8 @@ pub struct Resumption {
     pub places: Vec<Place>,
     /// Of Kafka, where there are checkpoints: what is told of durable offsets.
     pub durable: Option<Durable>,
+    /// Of Kafka: what is told how much is yet to be read.
+    pub lag: KafkaLag,
 }
 
 impl Resumption {
@@ -101,8 +103,14 @@ pub fn open_source(config: &SourceConfig, resume: &Resumption) -> Result<Vec<Num
                 topic: kafka.topic.clone(),
                 group: kafka.group.clone(),
                 latest: kafka.start == KafkaStart::Latest,
+                since_ms: match kafka.start {
+                    KafkaStart::At(since_ms) => Some(since_ms),
+                    _ => None,
+                },
+                layout: kafka.layout.clone(),
                 record_bytes_max,
                 options: kafka.options.clone(),
+                lag: resume.lag.clone(),
                 checkpoint: resume.durable.clone().map(|durable| KafkaCheckpoint {
                     from: resume.places.iter().filter_map(next_offset).collect(),
                     durable,
@@ -196,7 +204,7 @@ mod tests {
         fs::write(dir.path().join("in/d.csv"), more).unwrap();
         let mut found = Vec::new();
         for (partition, mut source) in
-            open_source(config, &Resumption { places: places.clone(), durable: None }).unwrap()
+            open_source(config, &Resumption { places: places.clone(), ..Resumption::default() }).unwrap()
         {
             let mut chunk = Chunk::new();
             let _ = source.pull(&mut chunk, Duration::ZERO).unwrap();
@@ -209,7 +217,7 @@ mod tests {
         assert_eq!(found, expected);
         // Another file under the name of one that was read.
         write("b.csv", 500);
-        let error = open_source(config, &Resumption { places, durable: None }).err().unwrap();
+        let error = open_source(config, &Resumption { places, ..Resumption::default() }).err().unwrap();
         assert!(error.to_string().contains("is not the file that the checkpoint has read"), "{error}");
     }
 

@@ -8,6 +8,7 @@ use super::{
     Lines,
     kafka_record::{EPOCH_HEADER, Envelope, ID_HEADER, KafkaKey},
 };
+use crate::io::KafkaOptions;
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -49,7 +50,7 @@ pub struct KafkaTransactionOptions {
     /// Who this process is: another for each start.
     pub instance: String,
     /// Further settings of librdkafka; they win over those made here.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
 }
 
 /// What can go wrong with a transaction.
@@ -458,7 +459,7 @@ fn producer(settings: &KafkaTransactionOptions) -> Result<ThreadedProducer<Repor
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "5");
-    for (name, value) in &settings.options {
+    for (name, value) in settings.options.iter() {
         config.set(name, value);
     }
     config.create_with_context(Reports::default())

@@ -8,6 +8,7 @@
 mod engine;
 mod error;
 mod expand;
+mod kafka;
 mod load;
 mod node;
 mod rules;

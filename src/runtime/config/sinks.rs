@@ -1,7 +1,7 @@
 //! Sinks: where alerts, late events and dead letters go.
 
-use super::{ConfigError, StateConfig, node::Node, sources::read_options};
-use crate::io::sink::KafkaKey;
+use super::{ConfigError, StateConfig, kafka, node::Node};
+use crate::io::{KafkaOptions, sink::KafkaKey};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -73,7 +73,7 @@ pub struct KafkaSinkConfig {
     /// What it promises.
     pub delivery: Delivery,
     /// Further settings of librdkafka, as they are.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
 }
 
 impl SinksConfig {
@@ -148,7 +148,7 @@ fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, Conf
             fields.done().map(|()| AlertSinkConfig::Stdout)
         }
         [None, Some(file), None] => read_file(file, base).map(AlertSinkConfig::File),
-        [None, None, Some(kafka)] => read_kafka(kafka).map(AlertSinkConfig::Kafka),
+        [None, None, Some(kafka)] => read_kafka(kafka, base).map(AlertSinkConfig::Kafka),
         _ => Err(node.wrong(expected)),
     }
 }
@@ -165,10 +165,9 @@ fn never_exactly_once(node: Option<Node<'_>>, what: &str) -> Result<(), ConfigEr
     }
 }
 
-fn read_kafka(node: &Node<'_>) -> Result<KafkaSinkConfig, ConfigError> {
+fn read_kafka(node: &Node<'_>, base: &Path) -> Result<KafkaSinkConfig, ConfigError> {
     let mut fields = node.fields()?;
-    let brokers = fields.need("brokers")?.name()?.to_owned();
-    let topic = fields.need("topic")?.name()?.to_owned();
+    let kafka::Connection { brokers, topic, options } = kafka::read(&mut fields, base)?;
     let keys = [("entity", KafkaKey::Entity), ("rule", KafkaKey::Rule), ("none", KafkaKey::None)];
     let key = fields.get("key").map_or(Ok(KafkaKey::default()), |key| key.choice(&keys))?;
     let is_exact = fields.get("delivery").map_or(Ok(false), |delivery| delivery.choice(DELIVERIES))?;
@@ -181,13 +180,6 @@ fn read_kafka(node: &Node<'_>) -> Result<KafkaSinkConfig, ConfigError> {
             Delivery::ExactlyOnce { transactional_id: id.unwrap_or_else(|| format!("geocep-{topic}")) }
         }
     };
-    let given = fields.get("options");
-    let options = read_options(given.clone())?;
-    if let (Some(node), Some(name)) =
-        (given, options.keys().find(|name| ["transactional.id", "enable.idempotence"].contains(&name.as_str())))
-    {
-        return Err(node.wrong(format!("options without `{name}`, which `delivery` and `transactional_id` decide on")));
-    }
     fields.done()?;
     Ok(KafkaSinkConfig { brokers, topic, key, delivery, options })
 }

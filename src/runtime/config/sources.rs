@@ -1,11 +1,15 @@
 //! Sources: where events come from.
 
 use super::{
-    ConfigError,
+    ConfigError, kafka,
     node::Node,
     schema::{self, StreamSchema},
 };
-use crate::wire::{Format, RECORD_BYTES_MAX};
+use crate::{
+    io::{KafkaOptions, source::KafkaLayout},
+    model::{TimeMs, parse_time},
+    wire::{Format, RECORD_BYTES_MAX},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -38,7 +42,7 @@ pub enum Input {
         /// How records are written; `None`: looked at.
         format: Option<Format>,
     },
-    /// A Kafka topic; values are JSON.
+    /// A Kafka topic.
     Kafka(KafkaInput),
 }
 
@@ -78,8 +82,10 @@ pub struct KafkaInput {
     pub group: String,
     /// Where a group without a position starts.
     pub start: KafkaStart,
+    /// How messages become records; default JSON.
+    pub layout: KafkaLayout,
     /// Further settings of librdkafka, as they are.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
 }
 
 /// Where a consumer group without a position starts.
@@ -90,6 +96,8 @@ pub enum KafkaStart {
     Earliest,
     /// With the next message.
     Latest,
+    /// With the first message of this time or later.
+    At(TimeMs),
 }
 
 /// The default of `idle_timeout`.
@@ -115,7 +123,7 @@ pub(super) fn read(
     let input = match &inputs {
         [Some(file), None, None] => Input::File(read_file(file, base)?),
         [None, Some(stdin), None] => Input::Stdin { format: read_stdin(stdin)? },
-        [None, None, Some(kafka)] => Input::Kafka(read_kafka(kafka)?),
+        [None, None, Some(kafka)] => Input::Kafka(read_kafka(kafka, base)?),
         _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`")),
     };
     let disorder_ms = fields.get("disorder").map_or(Ok(0), |span| span.span_ms())?;
@@ -174,19 +182,46 @@ fn read_stdin(node: &Node<'_>) -> Result<Option<Format>, ConfigError> {
     Ok(format)
 }
 
-fn read_kafka(node: &Node<'_>) -> Result<KafkaInput, ConfigError> {
+fn read_kafka(node: &Node<'_>, base: &Path) -> Result<KafkaInput, ConfigError> {
     let mut fields = node.fields()?;
-    let brokers = fields.need("brokers")?.name()?.to_owned();
-    let topic = fields.need("topic")?.name()?.to_owned();
+    let kafka::Connection { brokers, topic, options } = kafka::read(&mut fields, base)?;
     let group = fields.get("group").map_or(Ok("geocep"), |group| group.name())?.to_owned();
-    let choices = [("earliest", KafkaStart::Earliest), ("latest", KafkaStart::Latest)];
-    let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| start.choice(&choices))?;
-    let options = read_options(fields.get("options"))?;
+    let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| read_start(&start))?;
+    let layout = read_layout(&mut fields)?;
     fields.done()?;
-    Ok(KafkaInput { brokers, topic, group, start, options })
+    Ok(KafkaInput { brokers, topic, group, start, layout, options })
 }
 
-pub(super) fn read_options(node: Option<Node<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {
-    let Some(node) = node else { return Ok(BTreeMap::new()) };
-    node.named()?.into_iter().map(|(name, value)| Ok((name, value.scalar()?))).collect()
+fn read_start(node: &Node<'_>) -> Result<KafkaStart, ConfigError> {
+    match node.text() {
+        Ok("earliest") => Ok(KafkaStart::Earliest),
+        Ok("latest") => Ok(KafkaStart::Latest),
+        Ok(text) if parse_time(text).is_ok_and(|at_ms| at_ms >= 0) => {
+            Ok(KafkaStart::At(parse_time(text).unwrap_or_default()))
+        }
+        _ => Err(node.wrong("`earliest`, `latest` or a time such as `2026-01-31T06:00:00Z`")),
+    }
+}
+
+fn read_layout(fields: &mut super::node::Fields<'_>) -> Result<KafkaLayout, ConfigError> {
+    let choices = [("json", None), ("csv", Some(Format::CSV)), ("tsv", Some(Format::Csv { delimiter: b'\t' }))];
+    let format = fields.get("format").map_or(Ok(None), |format| format.choice(&choices))?;
+    let mut layout = KafkaLayout { format, ..KafkaLayout::default() };
+    if format.is_some() {
+        let columns = fields.need("columns")?.items();
+        layout.columns = columns.iter().map(|name| name.name().map(str::to_owned)).collect::<Result<_, _>>()?;
+    } else if let Some(columns) = fields.get("columns") {
+        return Err(columns.wrong("none with `format: json`"));
+    }
+    if let Some(node) = fields.get("fields") {
+        let mut fields = node.fields()?;
+        let name = |node: Node<'_>| node.name().map(str::to_owned);
+        layout.key = fields.get("key").map(name).transpose()?;
+        layout.timestamp = fields.get("timestamp").map(name).transpose()?;
+        for (header, field) in fields.get("headers").map_or(Ok(Vec::new()), |headers| headers.named())? {
+            layout.headers.insert(header, name(field)?);
+        }
+        fields.done()?;
+    }
+    Ok(layout)
 }

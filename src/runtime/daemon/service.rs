@@ -165,7 +165,10 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
-            let resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
+            let mut resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
+            if matches!(config.input, Input::Kafka(_)) {
+                resume.lag = telemetry.lag_of(name);
+            }
             let opened = open_source(config, &resume)
                 .map_err(|error| DaemonError::Source { name: name.clone(), error: Box::new(error) })?;
             sources.push((name.clone(), opened));

@@ -7,7 +7,7 @@ use crate::{
         checkpoint::{CheckpointError, Head, Names, Place, SinkEpochs, Undelivered},
     },
     io::{
-        source::Durable,
+        source::{Durable, KafkaLag},
         state::{CheckpointWriter, Saved, StateDir, StateError},
     },
     model::{KEY_HASH_VERSION, format_time},
@@ -145,6 +145,7 @@ impl Found {
         Resumption {
             places: self.places.iter().filter(|place| place.source == source).cloned().collect(),
             durable: self.durable.get(source).cloned(),
+            lag: KafkaLag::default(),
         }
     }
 

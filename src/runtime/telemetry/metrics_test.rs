@@ -32,6 +32,7 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.set_rules(vec![rule("Queue", 7)]);
     telemetry.sink("stdout").add_written(6);
     telemetry.sink("stdout").add_errors(1);
+    telemetry.lag_of("pings").set(11);
     telemetry.set_waiting_events(8);
     telemetry.set_watermark(Some(1_000_500));
     telemetry.set_held_back(Some(("pings", "3")));

@@ -19,6 +19,7 @@
 //! | `geocep_watermark_lag_seconds` | wall time less watermark, at the time of the scrape |
 //! | `geocep_watermark_held_back_info{stream,partition}` | the partition whose watermark is the lowest |
 //! | `geocep_waiting_events` | events in the reorder buffers |
+//! | `geocep_source_lag{stream}` | messages of a Kafka topic that are yet to be read |
 //! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
 //! | `geocep_processing_seconds` | from a chunk's arrival until its outputs are with the sinks |
 //! | `geocep_checkpoints_total{result}` | checkpoints `written`, `failed`, and found corrupt at the start (`refused`) |
