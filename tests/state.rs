@@ -8,7 +8,7 @@ use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
     engine::{
         AtEnd, Change, Fate,
-        checkpoint::{Head, Names, Place, Position, Undelivered},
+        checkpoint::{Epoch, Head, Names, Place, Position, SinkEpochs, Undelivered},
     },
     io::state::{CheckpointWriter, Contents, StateDir, checkpoints, read},
     runtime::session::{Letters, Lines, Session},
@@ -81,13 +81,17 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
         let position = Some(Position::Offset(step as u64 * 10 + 10));
         let places = [Place { source: "pings".to_owned(), partition: 0, position, ended: false }];
         let undelivered = [Undelivered { sink: "out".to_owned(), lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
+        // Only some have sinks that are written exactly once.
+        let waiting = vec![Epoch { number: step as u64, lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
+        let sink = SinkEpochs { sink: "t".to_owned(), number: step as u64, waiting, ..SinkEpochs::default() };
+        let epochs = if step % 8 == 3 { vec![sink] } else { Vec::new() };
         let cut = play.session.cut();
         let contents = Contents {
             head: &head(),
             names: &names,
             places: &places,
             undelivered: &undelivered,
-            epochs: &[],
+            epochs: &epochs,
             cut: &cut,
         };
         let written = writer.write(&contents, &[]).unwrap();
@@ -101,6 +105,7 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
                 (saved.number, &saved.places[..], &saved.undelivered[..]),
                 (written.number, &places[..], &undelivered[..])
             );
+            assert_eq!(saved.epochs, epochs);
             let mut session = scene.blank(&mode, 1 + (step as u32) % 5);
             session.resume(&saved.payloads, &[("pings".to_owned(), 0)], &saved.names).unwrap();
             let lanes = scene.add_lanes(&mut session);

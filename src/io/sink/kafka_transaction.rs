@@ -6,22 +6,20 @@
 
 use super::{
     Lines,
-    kafka_record::{EPOCH_HEADER, Envelope, ID_HEADER, KafkaKey},
+    kafka_client::{
+        Ends, KafkaTransactionOptions, Reports, TransactionError, consumer, is_fatal, is_forbidden, is_refusal, lock,
+        producer,
+    },
+    kafka_record::{EPOCH_HEADER, Envelope, ID_HEADER},
 };
-use crate::io::KafkaOptions;
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, Headers},
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    message::{Header, Headers},
+    producer::{BaseRecord, Producer, ThreadedProducer},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::sleep,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, thread::sleep, time::Duration};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,100 +30,6 @@ const NAP: Duration = Duration::from_millis(20);
 const SUCCESSOR: Duration = Duration::from_secs(2);
 /// How long a partition may bring nothing while the topic is searched.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Next offsets by partition.
-pub type Ends = BTreeMap<u32, u64>;
-
-/// Which topic, and under which names.
-#[derive(Clone, Debug)]
-pub struct KafkaTransactionOptions {
-    /// `host:port`, several separated by commas.
-    pub brokers: String,
-    /// The topic.
-    pub topic: String,
-    /// The transactional id: one for each daemon and sink, the same after a restart.
-    pub id: String,
-    /// What messages are keyed by.
-    pub key: KafkaKey,
-    /// Who this process is: another for each start.
-    pub instance: String,
-    /// Further settings of librdkafka; they win over those made here.
-    pub options: KafkaOptions,
-}
-
-/// What can go wrong with a transaction.
-#[derive(Debug, thiserror::Error)]
-pub enum TransactionError {
-    /// It isn't done, and may be when it is asked for again.
-    #[error("the topic `{topic}` takes no transaction: {error}")]
-    Away {
-        /// The topic.
-        topic: String,
-        /// Why.
-        error: KafkaError,
-    },
-    /// Another process has the transactional id now.
-    #[error(
-        "the transactional id `{id}` of the topic `{topic}` is in use by {by}, which began later: this process may send nothing more; give each daemon an id of its own (`transactional_id`)"
-    )]
-    Replaced {
-        /// The topic.
-        topic: String,
-        /// The id.
-        id: String,
-        /// What the other says of itself.
-        by: String,
-    },
-    /// Kafka says no for good.
-    #[error("the topic `{topic}` can't be written exactly once: {error}")]
-    Refused {
-        /// The topic.
-        topic: String,
-        /// Why.
-        error: KafkaError,
-    },
-}
-
-/// What became of the messages of a transaction.
-#[derive(Debug, Default)]
-struct Reports {
-    ends: Mutex<Ends>,
-    /// Those that the broker takes never, by their place among the lines.
-    refused: Mutex<BTreeSet<usize>>,
-}
-
-impl ClientContext for Reports {}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, at: usize) {
-        match result {
-            Ok(message) => {
-                if let (Ok(partition), Ok(offset)) =
-                    (u32::try_from(message.partition()), u64::try_from(message.offset()))
-                {
-                    let mut ends = lock(&self.ends);
-                    let end = ends.entry(partition).or_default();
-                    *end = offset.saturating_add(1).max(*end);
-                }
-            }
-            Err((error, _)) if is_refusal(error) => drop(lock(&self.refused).insert(at)),
-            // The transaction can't be committed then, and says why.
-            Err(_) => {}
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a message will never be taken, however often it is sent.
-fn is_refusal(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{InvalidRecord, MessageSizeTooLarge};
-    matches!(error.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidRecord))
-}
 
 /// What a transaction brought about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,7 +72,7 @@ impl KafkaTransactions {
         let group = format!("geocep-marker.{}", settings.id);
         let refused = |error| TransactionError::Refused { topic: settings.topic.clone(), error };
         let producer = producer(&settings).map_err(refused)?;
-        let marker = consumer(&settings, &group).map_err(refused)?;
+        let marker = consumer(&settings, &group, true).map_err(refused)?;
         Ok(Self { group, producer, marker, ready: false, broken: false, signed: false, ends: Ends::new(), settings })
     }
 
@@ -205,7 +109,7 @@ impl KafkaTransactions {
                 _ => self.away(error),
             });
         }
-        let (epoch, _) = self.read_marker().map_err(|error| self.away(error))?;
+        let (epoch, _) = self.read_marker(&self.marker).map_err(|error| self.away(error))?;
         // From here on the marker names this process.
         let begun = self.producer.begin_transaction().and_then(|()| self.mark(epoch.unwrap_or(0)));
         if let Err(error) = begun.and_then(|()| self.commit_patiently()) {
@@ -216,10 +120,10 @@ impl KafkaTransactions {
     }
 
     /// The marker's epoch and who wrote it.
-    fn read_marker(&self) -> Result<(Option<u64>, String), KafkaError> {
+    fn read_marker(&self, by: &BaseConsumer) -> Result<(Option<u64>, String), KafkaError> {
         let mut places = TopicPartitionList::new();
         places.add_partition(&self.settings.topic, 0);
-        let found = self.marker.committed_offsets(places, PATIENCE)?;
+        let found = by.committed_offsets(places, PATIENCE)?;
         let elements = found.elements();
         let Some(element) = elements.first() else { return Ok((None, String::new())) };
         element.error()?;
@@ -343,7 +247,9 @@ impl KafkaTransactions {
         if self.signed {
             // Time for one that has locked this one out to sign.
             sleep(SUCCESSOR);
-            let (_, by) = self.read_marker().map_err(|error| self.away(error))?;
+            // This one's own transaction may be open: what is committed is told all the same.
+            let witness = consumer(&self.settings, &self.group, false).map_err(|error| self.away(error))?;
+            let (_, by) = self.read_marker(&witness).map_err(|error| self.away(error))?;
             if by != self.settings.instance {
                 let KafkaTransactionOptions { topic, id, .. } = self.settings.clone();
                 let by = if by.is_empty() { "another process".to_owned() } else { by };
@@ -401,7 +307,7 @@ impl KafkaTransactions {
                 offset.map_or(Offset::Beginning, |&end| Offset::Offset(i64::try_from(end).unwrap_or(i64::MAX)));
             places.add_partition_offset(topic, partition, offset).map_err(|error| self.away(error))?;
         }
-        let reader = consumer(&self.settings, &self.group).map_err(|error| self.away(error))?;
+        let reader = consumer(&self.settings, &self.group, true).map_err(|error| self.away(error))?;
         reader.assign(&places).map_err(|error| self.away(error))?;
         let tag = format!("{}/", self.settings.id);
         let mut ids = Vec::new();
@@ -424,59 +330,4 @@ impl KafkaTransactions {
         }
         Ok(ids)
     }
-}
-
-fn is_fatal(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Transaction(error) if error.is_fatal())
-}
-
-/// Errors that no patience helps against.
-fn is_forbidden(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{
-        ClusterAuthorizationFailed, InvalidTransactionTimeout, TransactionalIdAuthorizationFailed, UnsupportedFeature,
-        UnsupportedVersion,
-    };
-    matches!(
-        code,
-        ClusterAuthorizationFailed
-            | InvalidTransactionTimeout
-            | TransactionalIdAuthorizationFailed
-            | UnsupportedFeature
-            | UnsupportedVersion
-    )
-}
-
-fn base(settings: &KafkaTransactionOptions) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &settings.brokers).set("client.id", "geocep");
-    config
-}
-
-fn producer(settings: &KafkaTransactionOptions) -> Result<ThreadedProducer<Reports>, KafkaError> {
-    let mut config = base(settings);
-    config
-        .set("transactional.id", &settings.id)
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", "5");
-    for (name, value) in settings.options.iter() {
-        config.set(name, value);
-    }
-    config.create_with_context(Reports::default())
-}
-
-/// Of the sink's settings only those that a consumer has, too.
-fn consumer(settings: &KafkaTransactionOptions, group: &str) -> Result<BaseConsumer, KafkaError> {
-    let mut config = base(settings);
-    let shared = ["security.", "sasl.", "ssl.", "socket.", "broker.address.", "client.", "enable.ssl"];
-    for (name, value) in settings.options.iter().filter(|(name, _)| shared.iter().any(|own| name.starts_with(own))) {
-        config.set(name, value);
-    }
-    config
-        .set("group.id", group)
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest");
-    config.create()
 }

@@ -2,6 +2,7 @@
 
 mod file;
 mod kafka;
+mod kafka_client;
 mod kafka_record;
 mod kafka_transaction;
 mod lines;
@@ -9,8 +10,9 @@ mod stdout;
 
 pub use file::{FileSink, Rotation};
 pub use kafka::{KafkaSink, KafkaSinkStats};
+pub use kafka_client::{Ends, KafkaTransactionOptions, TransactionError};
 pub use kafka_record::{KafkaKey, alert_id};
-pub use kafka_transaction::{Committed, Ends, KafkaTransactionOptions, KafkaTransactions, TransactionError};
+pub use kafka_transaction::{Committed, KafkaTransactions};
 pub use lines::Lines;
 pub use stdout::StdoutSink;
 
