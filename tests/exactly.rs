@@ -175,3 +175,33 @@ fn a_broker_that_stops_and_starts_under_load_costs_no_alert_and_doubles_none() {
     scene.finish("exact", child);
     scene.assert_exact("4 stops of the broker");
 }
+
+#[test]
+fn stopped_for_longer_than_a_transaction_may_take_it_goes_on_and_doubles_nothing() {
+    let Some(mut scene) = Scene::new("paused") else { return };
+    scene.exact("exact");
+    let config = fs::read_to_string(scene.path("exact.yaml")).unwrap();
+    let short = config.replace(
+        "delivery: exactly_once",
+        "delivery: exactly_once, options: { transaction.timeout.ms: 1000, message.timeout.ms: 1000 }",
+    );
+    fs::write(scene.path("exact.yaml"), short).unwrap();
+    let child = scene.start("exact", &[]);
+    let signal = |name: &str| {
+        let kill = format!("kill -{name} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    };
+    for _ in 0..6 {
+        for _ in 0..4 {
+            scene.send(scene.pings.len() / 30);
+            let nap = scene.random(50);
+            thread::sleep(Duration::from_millis(nap));
+        }
+        signal("STOP");
+        thread::sleep(Duration::from_millis(2_500));
+        signal("CONT");
+    }
+    scene.send(usize::MAX / 2);
+    scene.finish("exact", child);
+    scene.assert_exact("6 pauses");
+}

@@ -312,10 +312,11 @@ api: {{ enabled: false }}
         let log = self.log();
         let compared: Vec<&str> = log.lines().filter(|line| line.contains("exactly once: what")).collect();
         let to_send = compared.iter().filter(|line| !line.contains("to_send=0")).count();
+        let anew = log.matches("the producer is made anew").count();
         let committed = compared.iter().filter(|line| !line.contains("committed=0")).count();
         eprintln!(
             "{what}: {} alerts; exactly once: {} lost, {} strange, {} doubled; default: {} lost, {} strange, {} doubled; {} starts, of which {to_send} found epochs \
-             to be sent and {committed} found such as had been committed after their checkpoint",
+             to be sent and {committed} found such as had been committed after their checkpoint, {anew} producers made anew",
             expected.len(),
             exact[0],
             exact[1],

@@ -250,9 +250,9 @@ impl KafkaTransactions {
             // This one's own transaction may be open: what is committed is told all the same.
             let witness = consumer(&self.settings, &self.group, false).map_err(|error| self.away(error))?;
             let (_, by) = self.read_marker(&witness).map_err(|error| self.away(error))?;
-            if by != self.settings.instance {
+            // Kafka forgets markers that are old; who begins writes a new one.
+            if !by.is_empty() && by != self.settings.instance {
                 let KafkaTransactionOptions { topic, id, .. } = self.settings.clone();
-                let by = if by.is_empty() { "another process".to_owned() } else { by };
                 return Err(TransactionError::Replaced { topic, id, by });
             }
         }
@@ -329,5 +329,41 @@ impl KafkaTransactions {
             }
         }
         Ok(ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{KafkaOptions, sink::KafkaKey};
+    use rdkafka::{
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+
+    #[test]
+    fn a_producer_that_was_locked_out_by_nobody_is_made_anew_and_goes_on() {
+        // Its transactions are stubs: what it shows is how errors are dealt with.
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 1, 1).unwrap();
+        let mut sink = KafkaTransactions::connect(KafkaTransactionOptions {
+            brokers: cluster.bootstrap_servers(),
+            topic: "t".to_owned(),
+            id: "one".to_owned(),
+            key: KafkaKey::Rule,
+            instance: "this".to_owned(),
+            options: KafkaOptions::default(),
+        })
+        .unwrap();
+        let mut lines = Lines::new();
+        lines.push_with("r", |out| out.extend_from_slice(b"{}"));
+        let batches = [Arc::new(lines)];
+        assert!(sink.begin().is_ok());
+        assert_eq!(sink.commit(1, &batches).unwrap().ends, Ends::from([(0, 1)]));
+        let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+        cluster.request_errors(RDKafkaApiKey::EndTxn, &[fatal]);
+        let error = sink.commit(2, &batches).unwrap_err();
+        assert!(matches!(error, TransactionError::Away { .. }), "{error}");
+        assert!(sink.commit(2, &batches).is_ok());
     }
 }

@@ -43,10 +43,9 @@ fn without_tls_in_the_build_what_needs_it_is_refused_at_once() {
         "options: { security.protocol: SASL_SSL }",
         "options: { ssl.ca.location: x }",
     ] {
-        match source(&format!(", {what}"), &[]) {
-            Ok(_) => assert!(cfg!(feature = "tls"), "{what}"),
-            Err(error) => assert!(error.contains("--features tls") && !cfg!(feature = "tls"), "{what}: {error}"),
-        }
+        let found = source(&format!(", {what}"), &[]);
+        assert_eq!(found.is_ok(), cfg!(feature = "tls"), "{what}: {found:?}");
+        assert!(found.err().is_none_or(|error| error.contains("--features tls")), "{what}");
     }
     assert!(source(", tls: false", &[]).is_ok());
     if cfg!(feature = "tls") {
