@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and say why it did nothing")]
 
 mod common;
+#[path = "fuzz/outbox.rs"]
+mod outbox;
 #[path = "fuzz/pattern.rs"]
 mod pattern;
 #[path = "fuzz/timed.rs"]

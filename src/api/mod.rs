@@ -8,6 +8,7 @@
 //! | `/readyz` | `ready.rs` |
 //! | `/metrics` | `metrics.rs` |
 //! | `/api/v1/rules` | `rules.rs` |
+//! | `/api/v1/alerts/stream` | `stream.rs` |
 //! | `/api/v1/reload` | `reload.rs` |
 //!
 //! Who may ask is decided in `guard.rs` before any resource is reached; how long and how often, in `connection.rs` and
@@ -25,6 +26,7 @@ mod reply;
 mod rules;
 mod server;
 mod state;
+mod stream;
 mod token;
 
 pub use config::{ApiConfig, Limits};

@@ -26,6 +26,7 @@ use super::{
     reply::Refusal,
     rules::rules,
     state::ApiState,
+    stream::stream,
 };
 use crate::runtime::shutdown::Shutdown;
 
@@ -71,6 +72,7 @@ fn router(config: &ApiConfig, state: Arc<ApiState>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/rules", get(rules))
+        .route("/api/v1/alerts/stream", get(stream))
         .route("/api/v1/reload", post(reload).get(use_post))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -93,7 +95,8 @@ async fn bind(config: &ApiConfig) -> Result<TcpListener, ApiError> {
 }
 
 async fn not_found() -> Refusal {
-    let help = "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules` and `/api/v1/reload`";
+    let help =
+        "there are `/healthz`, `/readyz`, `/metrics`, `/api/v1/rules`, `/api/v1/alerts/stream` and `/api/v1/reload`";
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path", help)
 }
 

@@ -1,6 +1,6 @@
 //! The commands and what they have in common.
 
-use super::{bench, check, diff, explain, replay, run, simulate, state, test};
+use super::{bench, check, diff, explain, reconcile, replay, run, simulate, state, test};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -30,6 +30,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Look into checkpoints
     State(state::StateArgs),
+    /// Compare what was matched with what sinks have
+    Reconcile(reconcile::ReconcileArgs),
     /// Make event streams: seeded, deterministic
     Simulate(simulate::SimulateArgs),
 }
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::State(args) => state::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
         Command::Simulate(args) => match simulate::run(&args) {
             Ok(()) => 0,
             Err(error) => super::options::fail(&error, error.exit_code()),

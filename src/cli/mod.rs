@@ -10,6 +10,7 @@ mod diff;
 mod explain;
 mod log;
 mod options;
+mod reconcile;
 mod replay;
 mod run;
 pub mod simulate;

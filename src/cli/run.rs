@@ -62,7 +62,11 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
     let edge = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("edge").enable_all().build();
     let edge = edge.map_err(no_thread)?;
     let (shutdown, api_end) = (Shutdown::new(), Shutdown::new());
-    let state = Arc::new(ApiState::new(Arc::clone(daemon.telemetry())).with_reloads(reloads.clone()));
+    let state = Arc::new(
+        ApiState::new(Arc::clone(daemon.telemetry()))
+            .with_reloads(reloads.clone())
+            .with_bulletin(Arc::clone(daemon.bulletin())),
+    );
     let serving = edge.block_on(async {
         trip_on_signals(shutdown.clone()).map_err(|error| (format!("can't listen for signals: {error}"), 1))?;
         reload_on_hangup(reloads).map_err(|error| (format!("can't listen for signals: {error}"), 1))?;

@@ -4,6 +4,8 @@
 //! the engine holds it back, and nothing below needs a runtime for tasks.
 
 mod kafka_options;
+pub mod outbox;
+pub mod receiver;
 pub mod sink;
 pub mod source;
 pub mod state;

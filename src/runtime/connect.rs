@@ -1,6 +1,9 @@
 //! From configured sources and sinks to open ones.
 
-use super::config::{AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart};
+use super::{
+    config::{AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, SourceConfig, TailStart},
+    http_sink::{HttpSink, open_http_sink},
+};
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
@@ -128,18 +131,28 @@ fn next_offset(place: &Place) -> Option<(u32, u64)> {
     }
 }
 
-/// Opens a sink of alerts.
+/// An open sink of alerts.
+pub enum AlertSink {
+    /// One that takes lines.
+    Lines(Box<dyn Sink>),
+    /// One that posts them, from an outbox.
+    Http(Box<HttpSink>),
+}
+
+/// Opens a sink of alerts; `outboxes` is the directory of outboxes, if there is one.
 ///
 /// # Errors
-/// The file can't be written; an option of Kafka's is wrong.
-pub fn open_alert_sink(config: &AlertSinkConfig) -> Result<Box<dyn Sink>, SinkError> {
-    Ok(match config {
+/// The file can't be written; an option of Kafka's is wrong; see [`open_http_sink`].
+pub fn open_alert_sink(config: &AlertSinkConfig, outboxes: Option<&Path>) -> Result<AlertSink, SinkError> {
+    let lines: Box<dyn Sink> = match config {
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
         AlertSinkConfig::Kafka(kafka) => {
             Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?.keyed(kafka.key))
         }
-    })
+        AlertSinkConfig::Http(http) => return Ok(AlertSink::Http(Box::new(open_http_sink(http, outboxes)?))),
+    };
+    Ok(AlertSink::Lines(lines))
 }
 
 /// Opens a sink of alerts that is written exactly once; none where it is another. `instance` is what this process calls itself.
@@ -237,6 +250,6 @@ mod tests {
             assert_eq!(source.pull(&mut chunk, Duration::ZERO).unwrap(), Pulled::Records);
         }
         assert_eq!(chunk.records().map(|record| record.partition).collect::<Vec<_>>(), [0, 1]);
-        assert!(open_alert_sink(&config.sinks.alerts[0]).is_ok());
+        assert!(open_alert_sink(&config.sinks.alerts[0], None).is_ok());
     }
 }

@@ -36,6 +36,15 @@ impl fmt::Display for AlertId {
     }
 }
 
+/// The id that an alert's line has; of a line without one a hash of the line.
+pub fn alert_id_of(line: &[u8]) -> AlertId {
+    const BEFORE: &[u8] = br#"{"type":"Feature","id":""#;
+    let digits = line.strip_prefix(BEFORE).and_then(|rest| rest.get(..32));
+    let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let parsed = digits.and_then(|digits| u128::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+    AlertId(parsed.unwrap_or_else(|| xxh3_128(line)))
+}
+
 /// The id of an output; `scratch` keeps its memory between calls.
 pub(super) fn alert_id(
     (rule, version, variables): (&str, &str, &[String]),

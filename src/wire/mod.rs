@@ -26,7 +26,7 @@ mod record;
 mod split;
 
 pub use alert::{AlertEncoder, AlertField, AlertShape, FieldRole, Names, Output};
-pub use alert_id::{ALERT_ID_LAYOUT, AlertId};
+pub use alert_id::{ALERT_ID_LAYOUT, AlertId, alert_id_of};
 pub use annotation::Piece;
 pub use chunk::{Chunk, Record};
 pub use csv::CsvDecoder;

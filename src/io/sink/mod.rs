@@ -16,6 +16,8 @@ pub use kafka_transaction::{Committed, KafkaTransactions};
 pub use lines::Lines;
 pub use stdout::StdoutSink;
 
+use super::{outbox::OutboxError, receiver::PostError};
+
 /// A sink of lines. Calls block; a sink that may wait for long runs on a thread of its own.
 pub trait Sink: Send {
     /// What it is called in messages: a path, a topic.
@@ -77,4 +79,15 @@ pub enum SinkError {
         /// Why.
         error: rdkafka::error::KafkaError,
     },
+    /// A receiver that can never be posted to.
+    #[error("`{name}`: {error}")]
+    Post {
+        /// The sink.
+        name: String,
+        /// Why.
+        error: PostError,
+    },
+    /// An outbox can't be used.
+    #[error("{0}")]
+    Outbox(#[from] OutboxError),
 }

@@ -1,6 +1,7 @@
 use super::super::*;
 use super::*;
 use crate::{
+    io::receiver::AlertmanagerOptions,
     model::{Field, Schema, Type, Unit},
     wire::{Format, SlotSource, TimeUnit},
 };
@@ -226,7 +227,11 @@ proptest! {
 fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
     let example = docs.split("```yaml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let variable = |name: &str| (name == "KAFKA").then(|| "host:9092".to_owned());
+    let variable = |name: &str| match name {
+        "KAFKA" => Some("host:9092".to_owned()),
+        "HOOK" | "TOKEN" => Some("s3cret".to_owned()),
+        _ => None,
+    };
     let config = Config::parse(example, Path::new(""), &[], &variable).unwrap();
     let bare = "sources: { vessels: { file: data/ais.csv.gz }, orders: { kafka: { brokers: 'host:9092', topic: orders } }, pipe: { stdin: } }";
     let bare = parse(bare, &[]).unwrap();
@@ -237,6 +242,15 @@ fn the_example_in_the_docs_is_read_and_its_defaults_are_the_defaults() {
     assert_eq!(*shown, FileInput { path: "data/ais.csv.gz".into(), ..default.clone() });
     assert_eq!(config.sources["orders"], bare.sources["orders"]);
     assert_eq!(config.sources["pipe"], bare.sources["pipe"]);
+    let bare = "sinks: { alerts: [{ webhook: { url: x } }, { alertmanager: { url: 'http://alertmanager:9093' } }] }";
+    let bare: Vec<HttpSinkConfig> = parse(bare, &[]).unwrap().sinks.http().cloned().collect();
+    let shown: Vec<HttpSinkConfig> = config.sinks.http().cloned().collect();
+    let HttpSinkConfig { url, headers, .. } = shown[0].clone();
+    assert_eq!(shown[0], HttpSinkConfig { url, headers, ..bare[0].clone() });
+    let HttpSinkKind::Alertmanager(options) = &shown[1].kind else { panic!() };
+    let mut plain = shown[1].clone();
+    plain.kind = HttpSinkKind::Alertmanager(AlertmanagerOptions { labels: Vec::new(), ..options.clone() });
+    assert_eq!((plain, options.labels.len()), (bare[1].clone(), 1));
     assert_eq!((config.api, config.engine.seed), (Config::embedded().api, 0));
     assert_eq!(config.engine.key_groups, EngineConfig::default().key_groups);
     assert_eq!(config.state, Config::embedded().state);

@@ -8,6 +8,7 @@
 mod engine;
 mod error;
 mod expand;
+mod http_sinks;
 mod kafka;
 mod load;
 mod node;
@@ -22,6 +23,7 @@ mod tree;
 
 pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
+pub use http_sinks::{HeaderSource, HttpSinkConfig, HttpSinkKind, OutboxConfig, RetryConfig, WhenFull};
 pub use load::{Config, GeofenceConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;

@@ -25,6 +25,10 @@ impl<'a> Node<'a> {
         self.value.is_string()
     }
 
+    pub(super) fn is_mapping(&self) -> bool {
+        self.value.is_mapping()
+    }
+
     pub(super) fn is_null(&self) -> bool {
         self.value.is_null()
     }

@@ -1,9 +1,14 @@
 //! Sinks: where alerts, late events and dead letters go.
 
-use super::{ConfigError, StateConfig, kafka, node::Node};
+use super::{
+    ConfigError, StateConfig,
+    http_sinks::{self, HttpSinkConfig},
+    kafka,
+    node::Node,
+};
 use crate::io::{KafkaOptions, sink::KafkaKey};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -26,6 +31,16 @@ impl Default for SinksConfig {
     }
 }
 
+impl SinksConfig {
+    /// Those that post to a receiver.
+    pub fn http(&self) -> impl Iterator<Item = &HttpSinkConfig> {
+        self.alerts.iter().chain(&self.shadow).filter_map(|sink| match sink {
+            AlertSinkConfig::Http(http) => Some(&**http),
+            _ => None,
+        })
+    }
+}
+
 /// A sink of alerts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AlertSinkConfig {
@@ -35,6 +50,8 @@ pub enum AlertSinkConfig {
     File(FileSinkConfig),
     /// A Kafka topic.
     Kafka(KafkaSinkConfig),
+    /// A webhook or an Alertmanager.
+    Http(Box<HttpSinkConfig>),
 }
 
 /// A file that lines are appended to.
@@ -130,13 +147,28 @@ pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigEr
     sinks.late = fields.get("late").map(|late| read_lines(&late, base)).transpose()?;
     sinks.dead_letter = fields.get("dead_letter").map(|letters| read_lines(&letters, base)).transpose()?;
     fields.done()?;
+    let mut names = BTreeSet::new();
+    for http in sinks.http() {
+        if !names.insert(&http.name) {
+            let expected =
+                "a name of its own for each webhook and Alertmanager: their outboxes are called so".to_owned();
+            return Err(ConfigError::Value {
+                path: "sinks".to_owned(),
+                found: format!("two sinks `{}`", http.name),
+                expected,
+            });
+        }
+    }
     Ok(sinks)
 }
 
 fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, ConfigError> {
-    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`";
+    let expected = "`stdout` or a mapping with one of `stdout`, `file`, `kafka`, `webhook`, `alertmanager`";
     if node.is_text() {
         return if node.text()? == "stdout" { Ok(AlertSinkConfig::Stdout) } else { Err(node.wrong(expected)) };
+    }
+    if let Some(http) = http_sinks::read(node, base)? {
+        return Ok(AlertSinkConfig::Http(Box::new(http)));
     }
     let mut fields = node.fields()?;
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
@@ -185,7 +217,7 @@ fn read_kafka(node: &Node<'_>, base: &Path) -> Result<KafkaSinkConfig, ConfigErr
 }
 
 /// `late: path`, `late: {path: …}` or `late: {file: …}`.
-fn read_lines(node: &Node<'_>, base: &Path) -> Result<FileSinkConfig, ConfigError> {
+pub(super) fn read_lines(node: &Node<'_>, base: &Path) -> Result<FileSinkConfig, ConfigError> {
     if !node.is_text()
         && let Some(file) = node.fields()?.get("file")
     {

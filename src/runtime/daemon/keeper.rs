@@ -136,12 +136,15 @@ impl Keeper {
         let (jobs, todo) = mpsc::sync_channel::<Job>(1);
         let (sender, done) = mpsc::channel();
         let timer = Arc::clone(&clock);
+        let synced: Vec<Arc<Outbox>> = outboxes.iter().map(|(_, outbox)| Arc::clone(outbox)).collect();
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             for job in todo {
                 let began = timer.monotonic();
                 let offsets = offsets(&job.places);
                 let head = Head { wall_ms: job.wall_ms, ..head.clone() };
-                let result = write(&mut writer, &head, &files, job);
+                // What it counts as delivered has to be on disk before it is.
+                let result = synced.iter().try_for_each(|outbox| outbox.sync());
+                let result = result.and_then(|()| write(&mut writer, &head, &files, job));
                 let took = timer.monotonic().saturating_sub(began);
                 if sender.send(Done { result, took, offsets }).is_err() {
                     return;

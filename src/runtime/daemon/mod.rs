@@ -11,6 +11,7 @@
 
 mod change;
 mod committer;
+mod courier;
 mod driver;
 mod epochs;
 mod exact;
@@ -22,6 +23,8 @@ mod outlet;
 mod quiet;
 mod report;
 mod service;
+mod sinks;
+mod spool;
 mod state;
 mod tables;
 

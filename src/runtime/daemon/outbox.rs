@@ -1,8 +1,10 @@
 //! The queue between the driver and a sink's thread: bounded by bytes, never lossy by itself.
 
-use crate::io::sink::Lines;
+use super::spool::Spool;
+use crate::{io::sink::Lines, runtime::bulletin::Bulletin};
 use std::{
     collections::VecDeque,
+    io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,8 +16,19 @@ pub(super) const OUTBOX_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Outbox {
     limit: usize,
+    /// Who has the lines instead, where they are kept on disk or shown to readers.
+    elsewhere: Option<Elsewhere>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// Where lines go that don't wait here.
+#[derive(Debug)]
+enum Elsewhere {
+    /// The durable queue of a receiver.
+    Spool(Arc<Spool>),
+    /// Those who watch: nobody waits for them.
+    Shown(Arc<Bulletin>),
 }
 
 #[derive(Debug, Default)]
@@ -37,12 +50,27 @@ struct State {
 
 impl Outbox {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::default(), changed: Condvar::new() }
+        Self { limit, elsewhere: None, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// One whose lines are in a durable queue.
+    pub(super) fn spooled(spool: Arc<Spool>) -> Self {
+        Self { elsewhere: Some(Elsewhere::Spool(spool)), ..Self::new(0) }
+    }
+
+    /// One whose lines are shown.
+    pub(super) fn shown(bulletin: Arc<Bulletin>) -> Self {
+        Self { elsewhere: Some(Elsewhere::Shown(bulletin)), ..Self::new(0) }
     }
 
     /// Adds a batch; waits while there is no room. A batch larger than the limit waits for an empty queue. Once abandoned, nothing is
     /// waited for: the lines are only kept as never acknowledged.
     pub(super) fn push(&self, lines: &Arc<Lines>) {
+        match &self.elsewhere {
+            Some(Elsewhere::Spool(spool)) => return spool.push(lines),
+            Some(Elsewhere::Shown(bulletin)) => return bulletin.push(lines),
+            None => {}
+        }
         let size = lines.bytes().len();
         let full = |state: &mut State| {
             !state.abandoned && !state.queue.is_empty() && state.bytes.saturating_add(size) > self.limit
@@ -83,26 +111,67 @@ impl Outbox {
         state.given.clear();
     }
 
-    /// The batches that the sink doesn't have for certain, whole, in order.
+    /// The batches that the sink doesn't have for certain, whole, in order; none that are on disk anyway.
     pub(super) fn unacknowledged_lines(&self) -> Vec<Arc<Lines>> {
+        if let Some(Elsewhere::Spool(spool)) = &self.elsewhere {
+            return spool.volatile();
+        }
         let state = self.lock();
         if state.unwanted { Vec::new() } else { state.given.iter().chain(&state.queue).cloned().collect() }
     }
 
-    /// Lines that the sink doesn't have for certain.
+    /// Lines that the sink doesn't have for certain, and that are on no disk.
     pub(super) fn unacknowledged(&self) -> u64 {
+        if let Some(Elsewhere::Spool(spool)) = &self.elsewhere {
+            return spool.waiting().0;
+        }
         let state = self.lock();
         if state.unwanted { 0 } else { state.pushed.saturating_sub(state.acknowledged) }
     }
 
+    /// Lines that wait on disk: the next run sends them.
+    pub(super) fn left(&self) -> u64 {
+        match &self.elsewhere {
+            Some(Elsewhere::Spool(spool)) => {
+                let (volatile, all) = spool.waiting();
+                all - volatile
+            }
+            _ => 0,
+        }
+    }
+
+    /// Makes what is on disk durable: before a checkpoint counts it as delivered.
+    ///
+    /// # Errors
+    /// The system says no.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        match &self.elsewhere {
+            Some(Elsewhere::Spool(spool)) => spool.sync(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The run came to its end by itself, and all is delivered.
+    pub(super) fn ended(&self) {
+        if let Some(Elsewhere::Spool(spool)) = &self.elsewhere {
+            spool.ended();
+        }
+    }
+
     /// No more is pushed: the sink's thread ends when it has written what is there.
     pub(super) fn close(&self) {
+        if let Some(Elsewhere::Spool(spool)) = &self.elsewhere {
+            spool.close();
+        }
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// Gives up: nobody waits any more, and the sink gets no more.
     pub(super) fn abandon(&self) {
+        if let Some(Elsewhere::Spool(spool)) = &self.elsewhere {
+            spool.abandon();
+        }
         self.lock().abandoned = true;
         self.changed.notify_all();
     }

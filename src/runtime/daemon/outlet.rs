@@ -1,6 +1,6 @@
 //! A sink on a thread of its own: writes what its outbox holds, and tries again until it is written.
 
-use super::outbox::Outbox;
+use super::{courier::Courier, outbox::Outbox};
 use crate::{
     io::sink::{Lines, Sink, SinkError},
     runtime::{
@@ -48,6 +48,20 @@ impl Outlet {
         let worker = Worker { sink, outbox: Arc::clone(&outbox), reports, unflushed: 0 };
         thread::Builder::new().name(format!("sink {name}")).spawn(move || {
             worker.work();
+            drop(sender);
+        })?;
+        Ok(Self { name: name.to_owned(), outbox, done })
+    }
+
+    /// Starts the thread of a receiver that has a durable queue.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn start_courier(name: &str, courier: Courier) -> io::Result<Self> {
+        let outbox = Arc::new(Outbox::spooled(Arc::clone(courier.spool())));
+        let (sender, done) = mpsc::channel();
+        thread::Builder::new().name(format!("sink {name}")).spawn(move || {
+            courier.work();
             drop(sender);
         })?;
         Ok(Self { name: name.to_owned(), outbox, done })

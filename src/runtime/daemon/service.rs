@@ -3,15 +3,16 @@
 #![allow(clippy::result_large_err, reason = "made at most once, at the start")]
 
 use super::{
-    driver::{Driver, Outcome, Outlets},
+    driver::{Driver, Outcome},
     exact::{self, Exact},
     feed::Feed,
     hand::by_arrival,
     keeper::{Keeper, Outboxes},
-    outbox::OUTBOX_BYTES,
-    outlet::{Outlet, Reports},
+    outbox::Outbox,
+    outlet::Outlet,
     quiet::Quiet,
     report::Report,
+    sinks::{Sinks, start_sinks},
     state::Found,
     tables::Tables,
 };
@@ -23,10 +24,12 @@ use crate::{
     },
     plan::{Mode, StreamOrigin},
     runtime::{
+        bulletin::{Bulletin, BulletinLimits},
         clock::Clock,
-        config::{Input, SinksConfig, StreamSchema},
-        connect::{Numbered, open_alert_sink, open_file_sink, open_source},
+        config::{AlertSinkConfig, Input, SinksConfig, StreamSchema},
+        connect::{AlertSink, Numbered, open_alert_sink, open_file_sink, open_source},
         executor::Threads,
+        http_sink::{outboxes_dir, warn_of_orphans},
         project::{Project, Request},
         reload::{Reloads, Setup, Swap},
         replay::Summary,
@@ -118,13 +121,14 @@ pub struct Daemon {
     project: Project,
     schemas: BTreeMap<String, StreamSchema>,
     telemetry: Arc<Telemetry>,
+    bulletin: Arc<Bulletin>,
     clock: Arc<dyn Clock>,
     session: Session,
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
     exact: Exact,
-    alerts: Vec<Box<dyn Sink>>,
-    shadow: Vec<Box<dyn Sink>>,
+    alerts: Vec<AlertSink>,
+    shadow: Vec<AlertSink>,
     late: Option<Box<dyn Sink>>,
     dead: Option<Box<dyn Sink>>,
     swaps: Option<Receiver<Swap>>,
@@ -184,16 +188,24 @@ impl Daemon {
         let failed = |what| move |error| DaemonError::Sink { what, error: Box::new(error) };
         let file =
             |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
-        let alerts = exact::others(alerts).map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("alerts"))?;
-        let shadow =
-            exact::others(shadow).map(open_alert_sink).collect::<Result<_, _>>().map_err(failed("shadow alerts"))?;
+        let outboxes = project.config.state.enabled.then(|| outboxes_dir(&project.config.state.dir));
+        let open = |sinks: &[AlertSinkConfig], what| {
+            let open = |sink| open_alert_sink(sink, outboxes.as_deref()).map_err(failed(what));
+            exact::others(sinks).map(open).collect::<Result<Vec<_>, _>>()
+        };
+        let (alerts, shadow) = (open(alerts, "alerts")?, open(shadow, "shadow alerts")?);
+        if let Some(outboxes) = &outboxes {
+            warn_of_orphans(outboxes, project.config.sinks.http());
+        }
         let late = late.as_ref().map(|config| file(config, "late events")).transpose()?;
         let dead = dead_letter.as_ref().map(|config| file(config, "dead letters")).transpose()?;
+        let bulletin = Arc::new(Bulletin::new(BulletinLimits::default(), telemetry.readers()));
         let swaps = None;
         Ok(Self {
             project,
             schemas,
             telemetry,
+            bulletin,
             clock,
             session,
             sources,
@@ -231,6 +243,11 @@ impl Daemon {
         &self.telemetry
     }
 
+    /// The latest alerts, for those who watch.
+    pub fn bulletin(&self) -> &Arc<Bulletin> {
+        &self.bulletin
+    }
+
     /// Runs until all sources have ended or `shutdown` is asked for; the summary for people.
     ///
     /// # Errors
@@ -238,7 +255,11 @@ impl Daemon {
     pub fn run(self, shutdown: &Shutdown) -> Result<String, DaemonError> {
         let health = Arc::clone(self.telemetry.health());
         let engine = health.watch(ComponentKind::Engine, "engine");
-        let (outlets, all) = start_sinks(self.alerts, self.shadow, self.late, self.dead, &self.telemetry, shutdown)?;
+        let sinks = Sinks { alerts: self.alerts, shadow: self.shadow, late: self.late, dead: self.dead };
+        let (mut outlets, all) = start_sinks(sinks, &self.telemetry, &self.clock, shutdown)?;
+        if self.project.config.api.enabled {
+            outlets.alerts.push(Arc::new(Outbox::shown(Arc::clone(&self.bulletin))));
+        }
         let mut places = BTreeMap::new();
         let mut keeper = None;
         let mut committers = Vec::new();
@@ -333,6 +354,7 @@ impl Daemon {
             None => failures.push("the engine broke down: please report this with the lines above".to_owned()),
         }
         let _ = thread.join();
+        self.bulletin.close();
         let deadline = self.clock.monotonic() + SINK_GRACE;
         all.iter().for_each(|outlet| outlet.outbox.close());
         for outlet in &all {
@@ -340,6 +362,16 @@ impl Daemon {
             if unwritten > 0 {
                 failures.push(format!("the sink `{}` did not take {unwritten} lines", outlet.name));
             }
+            // After a stop there is a next run. Where all sources have ended somebody may think that all is done.
+            let left = outlet.outbox.left();
+            if left > 0 && !shutdown.is_requested() {
+                let text = "alerts: they stay in its outbox, and the next run sends them";
+                failures.push(format!("the sink `{}` did not take {left} {text}", outlet.name));
+            }
+        }
+        let is_over = failures.is_empty() && !shutdown.is_requested() && !matches!(keeper, Some((_, Some(_))));
+        if is_over {
+            all.iter().for_each(|outlet| outlet.outbox.ended());
         }
         // Only now it is known what the sinks have.
         match keeper {
@@ -401,37 +433,4 @@ fn wait(ended: &mpsc::Receiver<Ended>, outlets: &[Outlet], shutdown: &Shutdown, 
             }
         }
     }
-}
-
-/// Starts a thread for each sink.
-fn start_sinks(
-    alerts: Vec<Box<dyn Sink>>,
-    shadow: Vec<Box<dyn Sink>>,
-    late: Option<Box<dyn Sink>>,
-    dead: Option<Box<dyn Sink>>,
-    telemetry: &Arc<Telemetry>,
-    shutdown: &Shutdown,
-) -> io::Result<(Outlets, Vec<Outlet>)> {
-    let mut all: Vec<Outlet> = Vec::new();
-    let mut start = |name: &str, sink| {
-        let same = all.iter().filter(|outlet| outlet.name.split('#').next() == Some(name)).count();
-        let name = if same == 0 { name.to_owned() } else { format!("{name}#{}", same + 1) };
-        let watched = telemetry.health().watch(ComponentKind::Sink, &name);
-        let reports = Reports { figures: telemetry.sink(&name), watched, shutdown: shutdown.clone() };
-        let outlet = Outlet::start(&name, sink, OUTBOX_BYTES, reports)?;
-        let outbox = Arc::clone(&outlet.outbox);
-        all.push(outlet);
-        io::Result::Ok(outbox)
-    };
-    let mut started = |sinks: Vec<Box<dyn Sink>>| {
-        let start = |sink: Box<dyn Sink>| {
-            let name = sink.name().to_owned();
-            start(&name, sink)
-        };
-        sinks.into_iter().map(start).collect::<io::Result<Vec<_>>>()
-    };
-    let (alerts, shadow) = (started(alerts)?, started(shadow)?);
-    let late = late.map(|sink| start("late", sink)).transpose()?;
-    let dead = dead.map(|sink| start("dead_letter", sink)).transpose()?;
-    Ok((Outlets { alerts, shadow, late, dead }, all))
 }

@@ -15,6 +15,7 @@ use super::{
     checkpoint::CheckpointFigures,
     figures::{RuleFigures, SinkFigures, StreamFigures},
     health::Health,
+    outbox::{OutboxFigures, Outboxes, ReaderFigures},
     pulse::{self, Pulse},
     register::{Counters, Gauges, Labels, Register},
     rules::RuleStatus,
@@ -48,6 +49,8 @@ pub struct Telemetry {
     lags: RwLock<Vec<(String, KafkaLag)>>,
     sink_written: Counters,
     sink_errors: Counters,
+    outboxes: Outboxes,
+    readers: ReaderFigures,
     processing: Histogram,
     checkpoints: CheckpointFigures,
     reloads: Counters,
@@ -62,7 +65,7 @@ impl Telemetry {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let mut register = Register::new();
         let checkpoints = CheckpointFigures::new(&mut register, Arc::clone(&clock));
-        let pulse = Arc::new(Pulse::new(clock, Arc::new(Health::new()), checkpoints.clone()));
+        let pulse = Arc::new(Pulse::new(Arc::clone(&clock), Arc::new(Health::new()), checkpoints.clone()));
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
         let rejected = register.counters("rejected", "Records that are no event, by reason");
@@ -77,6 +80,8 @@ impl Telemetry {
         let source_lag = register.gauges("source_lag", "Messages of a topic that are yet to be read");
         let sink_written = register.counters("sink_written", "Outputs that the sink has acknowledged");
         let sink_errors = register.counters("sink_errors", "Attempts to write that failed");
+        let outboxes = Outboxes::new(&mut register, clock);
+        let readers = ReaderFigures::new(&mut register);
         let help = "Time from the arrival of a chunk until its outputs are with the sinks";
         let processing = register.seconds("processing", help, Histogram::new(PROCESSING_BUCKETS_S));
         let reloads = register.counters("reloads", "Reloads of rules and fences, by result");
@@ -105,6 +110,8 @@ impl Telemetry {
             lags: RwLock::default(),
             sink_written,
             sink_errors,
+            outboxes,
+            readers,
             processing,
             checkpoints,
             reloads,
@@ -135,6 +142,16 @@ impl Telemetry {
     /// The figures of a sink; asking again gives the same ones.
     pub fn sink(&self, sink: &str) -> SinkFigures {
         SinkFigures::new(sink, &self.sink_written, &self.sink_errors)
+    }
+
+    /// The figures of a sink's outbox; asking again gives the same ones.
+    pub fn outbox(&self, sink: &str) -> OutboxFigures {
+        self.outboxes.of(sink)
+    }
+
+    /// The figures of those who watch alerts.
+    pub fn readers(&self) -> ReaderFigures {
+        self.readers.clone()
     }
 
     /// The figures of checkpoints.

@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
+    io::receiver::Trouble,
     model::RejectReason,
     runtime::{
         clock::ManualClock,
-        telemetry::{ComponentKind, RuleKind, RuleMode},
+        telemetry::{ComponentKind, Depth, RuleKind, RuleMode},
     },
 };
 
@@ -33,6 +34,9 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.sink("stdout").add_written(6);
     telemetry.sink("stdout").add_errors(1);
     telemetry.lag_of("pings").set(11);
+    let outbox = telemetry.outbox("hook");
+    outbox.set_depth(Depth { alerts: 3, bytes: 700, oldest_ms: Some(1_000_000) });
+    outbox.failed(Trouble::Timeout);
     telemetry.set_waiting_events(8);
     telemetry.set_watermark(Some(1_000_500));
     telemetry.set_held_back(Some(("pings", "3")));
@@ -70,9 +74,11 @@ fn what_was_counted_stands_in_the_text() {
     assert_line(&text, r#"geocep_reloads_total{result="refused"} 1"#);
     assert_line(&text, "geocep_reload_ok 0");
     assert_line(&text, r#"geocep_rules_info{hash="00ff"} 1"#);
-    assert!(!text.contains("old"));
+    assert!(!text.contains(r#"hash="old""#));
     assert_line(&text, r#"geocep_sink_written_total{sink="stdout"} 6"#);
     assert_line(&text, r#"geocep_sink_errors_total{sink="stdout"} 1"#);
+    assert_line(&text, r#"geocep_outbox_alerts{sink="hook"} 3.0"#);
+    assert_line(&text, r#"geocep_outbox_failures_total{sink="hook",kind="timeout"} 1"#);
     assert_line(&text, r#"geocep_watermark_held_back_info{stream="pings",partition="3"} 1"#);
     assert_line(&text, r#"geocep_processing_seconds_bucket{le="0.00025"} 0"#);
     assert_line(&text, r#"geocep_processing_seconds_bucket{le="0.0005"} 1"#);
@@ -86,6 +92,7 @@ fn the_lag_grows_while_the_watermark_stands_still() {
     let telemetry = busy(&clock);
     assert_line(&telemetry.render(), "geocep_watermark_seconds 1000.5");
     assert_line(&telemetry.render(), "geocep_watermark_lag_seconds 1.5");
+    assert_line(&telemetry.render(), r#"geocep_outbox_oldest_seconds{sink="hook"} 2.0"#);
     clock.advance(Duration::from_secs(60));
     assert_line(&telemetry.render(), "geocep_watermark_lag_seconds 61.5");
     assert_line(&telemetry.render(), "geocep_uptime_seconds 60.0");

@@ -21,6 +21,11 @@
 //! | `geocep_waiting_events` | events in the reorder buffers |
 //! | `geocep_source_lag{stream}` | messages of a Kafka topic that are yet to be read |
 //! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
+//! | `geocep_outbox_alerts{sink}`, `geocep_outbox_bytes{sink}`, `geocep_outbox_oldest_seconds{sink}` | what waits in a sink's outbox |
+//! | `geocep_outbox_attempts_total{sink}`, `geocep_outbox_failures_total{sink,kind}` | requests made; those that failed, by [`Trouble`](crate::io::receiver::Trouble) |
+//! | `geocep_outbox_dead_total{sink}`, `geocep_outbox_dropped_total{sink}` | alerts in the dead letters; those that made room for newer ones |
+//! | `geocep_outbox_known_total{sink}` | alerts that a restart found again and that the outbox had |
+//! | `geocep_stream_readers`, `geocep_stream_lagged_total` | readers of the stream of alerts; those that were too slow |
 //! | `geocep_processing_seconds` | from a chunk's arrival until its outputs are with the sinks |
 //! | `geocep_checkpoints_total{result}` | checkpoints `written`, `failed`, and found corrupt at the start (`refused`) |
 //! | `geocep_checkpoint_age_seconds` | since the last one was durable, absent before the first |
@@ -40,6 +45,7 @@ mod checkpoint;
 mod figures;
 mod health;
 mod metrics;
+mod outbox;
 mod pulse;
 mod register;
 mod rules;
@@ -49,5 +55,6 @@ pub use checkpoint::CheckpointFigures;
 pub use figures::{RuleFigures, SinkFigures, StreamFigures};
 pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;
+pub use outbox::{Depth, OutboxFigures, ReaderFigures};
 pub use rules::{RuleKind, RuleMode, RuleStatus};
 pub use summary::{LatencyRecord, LatencySummary};

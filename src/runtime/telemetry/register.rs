@@ -39,6 +39,14 @@ impl Register {
         family
     }
 
+    /// A counter `geocep_{name}_total`.
+    pub(super) fn counter(&mut self, name: &str, help: &str) -> Counter {
+        let counter = Counter::default();
+        self.registry.register(name, help, counter.clone());
+        self.names.push(format!("{PREFIX}_{name}_total"));
+        counter
+    }
+
     /// Gauges `geocep_{name}` by labels.
     pub(super) fn gauges(&mut self, name: &str, help: &str) -> Gauges {
         let family = Gauges::default();
