@@ -153,7 +153,7 @@ fn main() {
     for key in 0..keys {
         run.push(key, 1.0);
     }
-    let bytes = run.engine.cut().payloads().values().map(Vec::len).sum::<usize>();
+    let bytes = run.engine.cut().payloads().unwrap().values().map(Vec::len).sum::<usize>();
     println!(
         "{keys} keys in {:?}, {} bytes a key; {rate} events/s for {seconds} s",
         began.elapsed(),

@@ -1,14 +1,20 @@
-//! How fast positions are located in fence sets of growing size, at constant overlap.
+//! How fast positions are located in fence sets of growing size, at constant overlap, and what it takes to make and to change them.
 //!
 //! Run with `cargo bench --bench fences`; further arguments are GeoJSON files to measure as well. Stars of 20 to 200
-//! vertices, placed evenly at random over Europe, so large that a place is in about three; positions at random, the same
-//! number for each set, and a second pass over the positions of a fleet whose vehicles move in short steps. The fastest of five rounds.
+//! vertices, placed evenly at random over Europe, so large that a place is in three; positions at random, the same
+//! number for each set, and a second pass over the positions of a fleet whose vehicles move in short steps. "In batch" locates
+//! 256 at once. The fastest of five rounds, in time of the processor; the last columns are against the first set.
+//!
+//! "Swap" is what a reload does for one changed fence: a new set is made of the fences that are there and takes the place of the old one, while
+//! another thread goes on locating. How long that thread was held up at most by the exchange itself is the last figure.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its results and may stop at a mistake")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench needs a clock and files")]
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use geocep::geo::{Fence, FenceIx, FenceSet, Position, Shape, Validity};
 use geocep::wire::fences::{FenceOptions, read_fences};
@@ -35,11 +41,36 @@ impl Random {
     }
 }
 
+/// Time of the processor that this thread has used; where the system doesn't tell, of the clock.
+fn cpu(began: Instant) -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = text.split_whitespace().next().and_then(|text| text.parse().ok());
+    ns.map_or_else(|| began.elapsed(), Duration::from_nanos)
+}
+
+/// Fences that cover each place of the area `OVERLAP` times. Few and large ones lie in part beyond it, so their size is found by trying.
 fn fences(count: usize, random: &mut Random) -> Vec<Fence> {
     let [west, south, east, north] = AREA;
     // A star's mean area is π · mean r², here r = size · 0.7..1.
     let mean_square = (0.7 * 0.7 + 0.7 + 1.0) / 3.0;
-    let size = (OVERLAP * (east - west) * (north - south) / (count as f64 * std::f64::consts::PI * mean_square)).sqrt();
+    let area = (east - west) * (north - south);
+    let mut size = (OVERLAP * area / (count as f64 * std::f64::consts::PI * mean_square)).sqrt();
+    if count <= 1_000 {
+        for _ in 0..4 {
+            let set = FenceSet::new(stars(count, size, &mut Random(random.0))).unwrap();
+            let (mut probe, mut found, mut hits) = (Random(5), Vec::new(), 0);
+            for _ in 0..20_000 {
+                set.locate(Position::new(probe.between(west, east), probe.between(south, north)).unwrap(), &mut found);
+                hits += found.len();
+            }
+            size *= (OVERLAP / (f64::from(hits as u32) / 20_000.0)).sqrt();
+        }
+    }
+    stars(count, size, random)
+}
+
+fn stars(count: usize, size: f64, random: &mut Random) -> Vec<Fence> {
+    let [west, south, east, north] = AREA;
     let fence = |i: usize| {
         let centre = [random.between(west, east), random.between(south, north)];
         let corners = random.between(20.0, 201.0) as usize;
@@ -47,7 +78,7 @@ fn fences(count: usize, random: &mut Random) -> Vec<Fence> {
             .map(|k| {
                 let (sin, cos) = (k as f64 / corners as f64 * std::f64::consts::TAU).sin_cos();
                 let r = size * random.between(0.7, 1.0);
-                [centre[0] + r * cos, centre[1] + r * sin]
+                [centre[0] + r * cos, (centre[1] + r * sin).clamp(-89.0, 89.0)]
             })
             .collect();
         ring.push(ring[0]);
@@ -72,12 +103,12 @@ fn nanoseconds(set: &FenceSet, positions: &[Position]) -> (f64, f64) {
     let mut hits = 0;
     for _ in 0..5 {
         hits = 0;
-        let start = Instant::now();
+        let (began, start) = (Instant::now(), cpu(Instant::now()));
         for &position in positions {
             set.locate(black_box(position), &mut found);
             hits += found.len();
         }
-        best = best.min(start.elapsed().as_nanos() as f64 / positions.len() as f64);
+        best = best.min((cpu(began) - start).as_nanos() as f64 / positions.len() as f64);
     }
     (best, hits as f64 / positions.len() as f64)
 }
@@ -86,21 +117,65 @@ fn nanoseconds(set: &FenceSet, positions: &[Position]) -> (f64, f64) {
 fn nanoseconds_abreast(set: &FenceSet, positions: &[Position]) -> f64 {
     let mut found: Vec<FenceIx> = Vec::new();
     let round = || {
-        let start = Instant::now();
+        let (began, start) = (Instant::now(), cpu(Instant::now()));
         let mut hits = 0;
         for batch in positions.chunks(256) {
             set.locate_each(black_box(batch), &mut found, |_, fences| hits += fences.len());
         }
         black_box(hits);
-        start.elapsed().as_nanos() as f64 / positions.len() as f64
+        (cpu(began) - start).as_nanos() as f64 / positions.len() as f64
     };
     std::iter::repeat_with(round).take(5).fold(f64::INFINITY, f64::min)
 }
 
-fn measure(name: &str, fences: Vec<Fence>, [west, south, east, north]: [f64; 4], shapes_ms: f64, random: &mut Random) {
-    let start = Instant::now();
+/// Seconds to make a set with one fence changed, and the longest that a thread which locates all the while was held up by the exchange.
+fn swap(set: FenceSet, positions: &[Position]) -> (f64, Duration) {
+    let fences: Vec<Fence> = set.iter().map(|(_, fence)| fence.clone()).collect();
+    let current = Mutex::new(Arc::new(set));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let locating = scope.spawn(|| {
+            let (mut found, mut longest) = (Vec::new(), Duration::ZERO);
+            for batch in positions.chunks(256).cycle() {
+                let asked = Instant::now();
+                let set = Arc::clone(&current.lock().unwrap());
+                longest = longest.max(asked.elapsed());
+                set.locate_each(black_box(batch), &mut found, |_, fences| _ = black_box(fences.len()));
+                if done.load(Ordering::Relaxed) {
+                    return longest;
+                }
+            }
+            longest
+        });
+        let mut best = f64::INFINITY;
+        for round in 0..3 {
+            let mut fences = fences.clone();
+            let at = round * 7 % fences.len();
+            fences[at].shape = fences[(at + 1) % fences.len()].shape.clone();
+            let (began, start) = (Instant::now(), cpu(Instant::now()));
+            let next = Arc::new(FenceSet::new(fences).unwrap());
+            best = best.min((cpu(began) - start).as_secs_f64());
+            let old = std::mem::replace(&mut *current.lock().unwrap(), next);
+            drop(old);
+        }
+        done.store(true, Ordering::Relaxed);
+        (best, locating.join().unwrap())
+    })
+}
+
+/// Of the first set: nanoseconds per ping of a fleet, alone and in batch.
+type First = Option<(f64, f64)>;
+
+fn measure(
+    name: &str,
+    fences: Vec<Fence>,
+    [west, south, east, north]: [f64; 4],
+    first: &mut First,
+    random: &mut Random,
+) {
+    let (began, start) = (Instant::now(), cpu(Instant::now()));
     let set = FenceSet::new(fences).unwrap();
-    let index_ms = start.elapsed().as_secs_f64() * 1e3;
+    let index_ms = (cpu(began) - start).as_secs_f64() * 1e3;
     let anywhere: Vec<Position> = (0..POSITIONS)
         .map(|_| Position::new(random.between(west, east), random.between(south, north)).unwrap())
         .collect();
@@ -119,46 +194,37 @@ fn measure(name: &str, fences: Vec<Fence>, [west, south, east, north]: [f64; 4],
     let (random_ns, overlap) = nanoseconds(&set, &anywhere);
     let (fleet_ns, _) = nanoseconds(&set, &walk);
     let (random_many_ns, fleet_many_ns) = (nanoseconds_abreast(&set, &anywhere), nanoseconds_abreast(&set, &walk));
-    let per_fence = |bytes: usize| bytes / set.len();
+    let (one, many) = *first.get_or_insert((fleet_ns, fleet_many_ns));
+    let (count, per_fence) = (set.len(), |bytes: usize| bytes / set.len());
+    let (index_bytes, bytes) = (per_fence(set.index_bytes()), per_fence(set.bytes()));
+    let (swap_s, held_up) = swap(set, &walk);
     println!(
-        "{name:>10} {:>8} {overlap:>8.2} {random_ns:>9.1} {random_many_ns:>9.1} {fleet_ns:>9.1} {fleet_many_ns:>9.1} {:>9.2} {shapes_ms:>10.1} {index_ms:>9.1} {:>12} {:>12}",
-        set.len(),
-        1e3 / fleet_ns,
-        per_fence(set.index_bytes()),
-        per_fence(set.bytes()),
+        "| {name} | {count} | {overlap:.2} | {random_ns:.0} | {random_many_ns:.0} | {fleet_ns:.0} | {fleet_many_ns:.0} | {:.1} | {:.2} | {:.2} | {index_bytes} | {bytes} | {index_ms:.1} | {:.1} | {:.3} |",
+        1e3 / fleet_many_ns,
+        fleet_ns / one,
+        fleet_many_ns / many,
+        swap_s * 1e3,
+        held_up.as_secs_f64() * 1e3,
     );
 }
 
 fn main() {
     println!(
-        "{:>10} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9} {:>12} {:>12}",
-        "set",
-        "fences",
-        "overlap",
-        "random ns",
-        "in batch",
-        "fleet ns",
-        "in batch",
-        "Mpings/s",
-        "shapes ms",
-        "index ms",
-        "index B/f",
-        "all B/f"
+        "| set | fences | fences per place | random, ns | in batch | fleet, ns | in batch | million pings/s | times 10 | in batch | index, bytes per fence | in all | made in ms | swap, ms | held up, ms |"
     );
+    println!("| --- |{}", " ---: |".repeat(14));
     let mut random = Random(1);
-    for count in [10, 100, 1_000, 10_000] {
-        let start = Instant::now();
+    let mut first = None;
+    for count in [10, 1_000, 10_000, 100_000] {
         let fences = fences(count, &mut random);
-        measure("stars", fences, AREA, start.elapsed().as_secs_f64() * 1e3, &mut random);
+        measure("stars", fences, AREA, &mut first, &mut random);
     }
     for path in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         let bytes = std::fs::read(&path).unwrap();
-        let start = Instant::now();
         match read_fences(&bytes, &FenceOptions::default()) {
             Ok(read) => {
-                let shapes_ms = start.elapsed().as_secs_f64() * 1e3;
                 let bounds = bounds(&read.fences);
-                measure("file", read.fences, bounds, shapes_ms, &mut random);
+                measure("file", read.fences, bounds, &mut first, &mut random);
             }
             Err(errors) => errors.iter().for_each(|error| println!("{path}: {error}")),
         }

@@ -208,13 +208,23 @@ api: {{ enabled: false }}
 
 #[test]
 fn killed_at_random_moments_under_load_it_loses_no_alert() {
+    kill_at_random_moments(&[]);
+}
+
+#[test]
+fn killed_at_random_moments_with_most_keys_on_disk_it_loses_no_alert() {
+    let scene = kill_at_random_moments(&["--set", "state.backend=disk", "--set", "state.resident_keys=5"]);
+    assert!(!scene.path("geocep-state/spill").exists(), "what is in the store goes with the run");
+}
+
+fn kill_at_random_moments(settings: &[&str]) -> Scene {
     let kills = std::env::var("GEOCEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10);
     let mut scene = Scene::new(RULES);
     let share = scene.input.len() / (kills + 1);
     for round in 0..kills {
         // With another number of shards each time.
         let shards = format!("engine.shards={}", [1, 2, 8, 3][round % 4]);
-        let mut child = scene.start(&["--set", &shards]);
+        let mut child = scene.start(&[&["--set", &shards], settings].concat());
         let target = share * (round + 1);
         // Under load until it is killed: some die while they start, some after many checkpoints.
         let pieces = 1 + scene.random(20) as usize;
@@ -223,9 +233,12 @@ fn killed_at_random_moments_under_load_it_loses_no_alert() {
             scene.write(piece);
             thread::sleep(Duration::from_millis(scene.random(25)));
         }
-        if round == 0 {
-            // On a machine that is busy all others may die before they have one.
+        if round == kills / 2 {
+            // Also where the machine is so busy that most die before they have done anything.
             scene.until("a checkpoint", || !scene.checkpoints().is_empty());
+        }
+        if round == kills / 2 + 1 {
+            scene.until("that it goes on", || scene.log().contains("going on from a checkpoint"));
         }
         if round % 5 == 4 {
             // It may not even have begun to listen to signals.
@@ -236,11 +249,12 @@ fn killed_at_random_moments_under_load_it_loses_no_alert() {
             child.wait().unwrap();
         }
     }
-    scene.finish(&[]);
+    scene.finish(settings);
     let log = scene.log();
     assert!(log.contains("going on from a checkpoint"), "{log}");
     scene.assert_complete();
     assert!(scene.checkpoints().is_empty(), "a run that came to its end leaves nothing behind");
+    scene
 }
 
 #[test]

@@ -19,6 +19,7 @@ static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
         ("out of order".to_owned(), out_of_order()),
         ("late".to_owned(), late()),
         ("weeks".to_owned(), weeks()),
+        ("tracks".to_owned(), tracks()),
     ]);
     all.map(|(name, scene)| {
         let lines = scene.play(&Mode::default());
@@ -26,6 +27,59 @@ static SCENES: LazyLock<Vec<(String, Scene, String)>> = LazyLock::new(|| {
     })
     .collect()
 });
+
+/// Vehicles that wander over the city's zones, and what is remembered of them between positions.
+fn tracks() -> Scene {
+    let rules = rule_file(&[
+        (
+            "stream",
+            "passages",
+            "FROM pings INTERPOLATE MAX GAP 2 min THROUGH zones\nPARTITION BY vehicle, fence\nMEASURES passage, dwell, crossed_at, crossing",
+        ),
+        (
+            "alert",
+            "Passage",
+            "FROM passages\nWHERE passage <> 'inside'\nPARTITION BY vehicle, fence\nMEASURES passage, dwell, crossed_at, crossing",
+        ),
+        (
+            "alert",
+            "Through",
+            "FROM pings INTERPOLATE THROUGH zones\nWHERE passage <> 'inside'\nPARTITION BY vehicle, fence\nPATTERN entry -> leave\nWITHIN 10 min\nDEFINE entry AS passage = 'entered', leave AS passage = 'exited'\nMEASURES entry.crossed_at AS since, leave.dwell AS stay",
+        ),
+        (
+            "alert",
+            "Passed",
+            "FROM pings INTERPOLATE\nWHERE entered(zones) OR exited(zones)\nPARTITION BY vehicle\nMEASURES fences AS passed, dwell(zones) AS stay",
+        ),
+        (
+            "alert",
+            "Stays",
+            "FROM pings\nWHERE inside(zones) AND dwell(fence) > 90 s OR stopped(800 m, 1 min) OR teleported(90 km/h)\nPARTITION BY vehicle\nMEASURES dwell(zones) AS stay, stopped(800 m) AS rest",
+        ),
+    ]);
+    let mut state = 7u64;
+    let mut next = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut records = Vec::new();
+    for vehicle in 0..5 {
+        let (mut ts, mut lon, mut lat) = (1_767_225_600_000 + next(60_000), 10.0, 50.03);
+        for _ in 0..50 {
+            ts += 1_000 + next(60_000);
+            lon = (lon + next(4_000) as f64 / 1e5 - 0.02f64).clamp(9.9, 10.1);
+            lat = (lat + next(4_000) as f64 / 1e5 - 0.02f64).clamp(49.95, 50.1);
+            let text = format!(
+                r#"{{"ts":{ts},"vehicle":"v{vehicle}","lon":{lon:.6},"lat":{lat:.6},"speed":{},"status":"free"}}"#,
+                next(80)
+            );
+            records.push((ts, text));
+        }
+    }
+    records.sort();
+    let records = records.into_iter().map(|(_, text)| text).collect();
+    Scene::over("city", &rules, vec![("pings", records)])
+}
 
 /// Every kind of operator in few records: fences, windows with jitter, patterns, absence, and rules that read rules.
 fn mixture() -> Scene {
@@ -112,6 +166,21 @@ fn mixture() -> Scene {
             "Latest",
             "FROM pings\nLATEST BY id MAX AGE 45 s\nMEASURES speed, time AS seen\nHAVING speed > 20 km/h\nEMIT EVERY 20 s",
         ),
+        (
+            "stream",
+            "believed",
+            "FROM pings\nWHERE NOT teleported(100 km/h)\nPARTITION BY id\nMEASURES position, stopped(500 m) AS rest, stopped(300 m, 30 s) AS stands",
+        ),
+        (
+            "alert",
+            "Believed",
+            "FROM believed\nPARTITION BY id\nWINDOW SLIDING 2 min EVERY 1 min\nMEASURES count(*) AS n, displacement(position) AS far, straightness(position) AS straight, max(rest) AS rest, count(*) FILTER (WHERE stands) AS stood",
+        ),
+        (
+            "alert",
+            "Wander",
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b{2,4}\nWITHIN 5 min\nDEFINE b AS straightness(b) IS NULL OR straightness(b) < 0.95\nMEASURES displacement(b) AS far, straightness(b) AS straight",
+        ),
         ("alert", "News", "FROM fast\nPARTITION BY id\nMEASURES speed\nEMIT EVERY 30 s FOR UPDATED KEYS"),
         ("alert", "Now", "FROM pings\nWHERE speed > 80 km/h\nPARTITION BY id\nMEASURES speed\nONCE EVERY 1 min"),
         (
@@ -161,6 +230,16 @@ fn mixture() -> Scene {
             "alert",
             "Crowded",
             "FROM crowds\nPARTITION BY region\nPATTERN a -> b+\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser OR sparser OR moved\nMEASURES count(b) AS n, last(b.area) AS area, speed",
+        ),
+        (
+            "alert",
+            "Escalates",
+            "FROM fast, Escalates\nPARTITION BY id\nPATTERN a -> b{2} STRICT\nWITHIN 20 min\nDEFINE a AS level IS NULL, b AS coalesce(level, 0) <= coalesce(prev(level), 0) + 1\nMEASURES coalesce(max(b.level), 0) + 1 AS level\nFEEDBACK 2",
+        ),
+        (
+            "alert",
+            "Followed",
+            "FROM crowds\nWHERE size < 100\nPARTITION BY district, region FOLLOW parents\nPATTERN a ->> b -> !c FOR 1 min\nWITHIN 10 min\nDEFINE b AS size != prev(size) OR denser, c AS n > 2 * b.n\nMEASURES a.region AS was, b.size AS size\nAFTER MATCH NO SKIP",
         ),
     ]);
     let mut state = 12_345u64;

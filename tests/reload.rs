@@ -145,7 +145,7 @@ impl Play<'_> {
                 let next = self.place.load(rules, Some(&project)).unwrap_or_else(|error| panic!("{error}"));
                 // A checkpoint may be on its way to the disk meanwhile.
                 let cut = session.cut();
-                held = Some((cut.payloads(), cut));
+                held = Some((cut.payloads().unwrap(), cut));
                 replaced.push(session.replace(&next, &mut lines).unwrap());
                 project = next;
                 if restarts {
@@ -153,7 +153,7 @@ impl Play<'_> {
                     project = self.place.load(rules, None).unwrap();
                     let scene = Scene::of(self.place.load(rules, None).unwrap(), self.records, self.disorder_ms);
                     let mut other = scene.blank(&mode, 1 + (shards + step as u32) % 4);
-                    let fates = other.resume(&cut.payloads(), &partitions, &names).unwrap();
+                    let fates = other.resume(&cut.payloads().unwrap(), &partitions, &names).unwrap();
                     assert!(fates.iter().all(|(_, fate)| matches!(fate, Fate::Kept(_))), "{fates:?}");
                     lanes = scene.add_lanes(&mut other);
                     session = other;
@@ -162,7 +162,7 @@ impl Play<'_> {
         }
         session.finish(geocep::engine::AtEnd::Drain, &mut lines);
         if let Some((payloads, cut)) = held {
-            assert!(cut.payloads() == payloads, "what was cut stays as it was");
+            assert!(cut.payloads().unwrap() == payloads, "what was cut stays as it was");
         }
         assert!(letters.late.is_empty() && letters.dead.is_empty(), "{:?}", letters.samples);
         (String::from_utf8(lines.bytes).unwrap(), replaced)

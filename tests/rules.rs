@@ -55,7 +55,7 @@ fn word<'a>(value: &'a Yaml, key: &str) -> &'a str {
 }
 
 /// The shipped rule files: directory and name.
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 9] = [
     ("aviation", "aviation"),
     ("crowd", "crowd"),
     ("fleet", "fleet"),
@@ -64,6 +64,7 @@ const SHIPPED: [(&str, &str); 8] = [
     ("maritime", "regions"),
     ("marketplace", "marketplace"),
     ("marketplace", "regions"),
+    ("rail", "rail"),
 ];
 
 #[test]

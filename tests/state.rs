@@ -107,7 +107,7 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
             );
             assert_eq!(saved.epochs, epochs);
             let mut session = scene.blank(&mode, 1 + (step as u32) % 5);
-            session.resume(&saved.payloads, &[("pings".to_owned(), 0)], &saved.names).unwrap();
+            session.resume(&saved.blocks, &[("pings".to_owned(), 0)], &saved.names).unwrap();
             let lanes = scene.add_lanes(&mut session);
             play = Play { session, lanes, lines: play.lines };
             writer = CheckpointWriter::new(state.path(), 2).unwrap();
@@ -154,7 +154,7 @@ fn a_file_of_format_version_1_reads_block_by_block() {
     assert_eq!(saved.names.streams.iter().filter(|stream| stream.is_source).count(), 1);
     assert!(matches!(&saved.places[..], [Place { position: Some(Position::File { line: 149.., .. }), .. }]));
     assert_eq!(Names::decode(&saved.names.encode()), Ok(saved.names.clone()));
-    assert_eq!(geocep::engine::saved_keys(&saved.payloads, 4), Ok(7));
+    assert_eq!(geocep::engine::saved_keys(&saved.blocks, 4), Ok(7));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_a_restart_makes_of_other_rules_is_told_rule_by_rule() {
     let (cut, names, partitions) = (play.session.cut(), play.session.names(), play.session.partitions().to_vec());
     let fates = |scene: &Scene| {
         let mut session = scene.blank(&mode, 3);
-        let fates = session.resume(&cut.payloads(), &partitions, &names).unwrap();
+        let fates = session.resume(&cut.payloads().unwrap(), &partitions, &names).unwrap();
         let lanes = scene.add_lanes(&mut session);
         let mut play = Play { session, lanes, lines: Lines::default() };
         play.push(scene, 8..12);

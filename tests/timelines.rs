@@ -209,7 +209,7 @@ fn play_restarted(scenes: &[Scene; 2], steps: &[(usize, usize)], moves: &[(usize
             let (cut, names, partitions) = (session.cut(), session.names(), session.partitions().to_vec());
             turn = 1 - turn;
             session = scenes[turn].blank(&mode, *shards);
-            let fates = session.resume(&cut.payloads(), &partitions, &names).unwrap();
+            let fates = session.resume(&cut.payloads().unwrap(), &partitions, &names).unwrap();
             assert!(fates.iter().all(|(rule, fate)| rule == "together" || matches!(fate, Fate::Kept(_))), "{fates:?}");
             lanes = scenes[turn].add_lanes(&mut session);
         }

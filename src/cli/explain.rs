@@ -104,6 +104,13 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let reached = engine.reached(ix as u32, at as u32).unwrap_or_default();
         writeln!(text, "    {}", reach(reached, &stream.name))?;
     }
+    if let Some(part) = rule.follow.as_ref().and_then(|follow| rule.key.get(usize::from(follow.part))) {
+        writeln!(
+            text,
+            "  follows {}: what is open of one goes on where it was absorbed, and in what was split off",
+            part.name
+        )?;
+    }
     if let Some(through) = &rule.through {
         let set = plan.fence_sets.get(usize::from(through.set)).map_or("?", String::as_str);
         writeln!(text, "  through {set}: one event per fence concerned")?;
@@ -176,7 +183,8 @@ fn reach(alternatives: &[String], stream: &str) -> String {
 /// The rule, the rules that it reads, and so on down to the sources with the fields read of them.
 fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
     let mut steps = vec![rule.name.clone()];
-    let mut at: Vec<StreamId> = rule.inputs.iter().map(|input| input.stream).collect();
+    let others = rule.inputs.iter().enumerate().filter(|(input, _)| !rule.is_own(*input));
+    let mut at: Vec<StreamId> = others.map(|(_, input)| input.stream).collect();
     // A DAG: each round goes down a level, so this ends.
     while !at.is_empty() {
         at.sort();
@@ -192,7 +200,8 @@ fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
                 StreamOrigin::Rule(rule) => {
                     names.push(stream.name.clone());
                     let inputs = plan.rules.get(rule as usize).map(|rule| rule.inputs.as_slice()).unwrap_or_default();
-                    next.extend(inputs.iter().map(|input| input.stream));
+                    // A rule may read itself.
+                    next.extend(inputs.iter().map(|input| input.stream).filter(|read| !at.contains(read)));
                 }
             }
         }

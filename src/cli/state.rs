@@ -71,7 +71,7 @@ fn of_path(path: &Path) -> Result<(PathBuf, Vec<u64>), String> {
 
 fn shown(saved: &Saved) -> String {
     let mut text = String::new();
-    let Saved { number, manifest, bytes, head, names, places, undelivered, epochs, payloads } = saved;
+    let Saved { number, manifest, bytes, head, names, places, undelivered, epochs, blocks } = saved;
     let all: u64 = manifest.blocks.values().map(|stored| stored.length).sum();
     let files: Vec<String> = manifest.files().iter().map(u64::to_string).collect();
     let _ = writeln!(text, "checkpoint {number}: valid");
@@ -103,9 +103,9 @@ fn shown(saved: &Saved) -> String {
         );
     }
     for (at, rule) in (0..).zip(&names.rules) {
-        let keys = saved_keys(payloads, at).unwrap_or(0);
-        let groups = payloads.range(BlockId::group(at, 0)..=BlockId::group(at, u32::MAX));
-        let bytes: usize = groups.map(|(_, payload)| payload.len()).sum();
+        let keys = saved_keys(blocks, at).unwrap_or(0);
+        let groups = manifest.blocks.range(BlockId::group(at, 0)..=BlockId::group(at, u32::MAX));
+        let bytes: u64 = groups.map(|(_, stored)| stored.length).sum();
         let _ = writeln!(text, "  rule       {} {}: {keys} keys, {bytes} bytes", rule.name, rule.version);
     }
     text

@@ -193,7 +193,7 @@ fn picture(grid: &Grid, case: &Case) -> Result<String, TransitionError> {
         .iter()
         .zip(["before", "after"])
         .zip(marks)
-        .map(|((scene, caption), marks)| Panel { caption: Some(caption.to_owned()), scene, marks })
+        .map(|((scene, caption), marks)| Panel { caption: Some(caption.to_owned()), scene, marks, notices: Vec::new() })
         .collect();
     Ok(panels(case.title, &map, &backdrop, 2, &both))
 }

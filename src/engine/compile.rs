@@ -165,6 +165,8 @@ fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, Comp
         .map_err(|error| CompileError { rule: rule.name.clone(), message: error.to_string() })?;
     let or = |limit: Option<u32>, default: usize| limit.map_or(default, |limit| limit as usize);
     let Limits { partial_matches, matches_per_event } = rule.limits;
+    // What goes on in another partition goes on one by one.
+    let program = if rule.follow.is_some() { program.one_by_one() } else { program };
     Ok(program.with_limits(
         or(partial_matches, pattern::PARTIAL_MATCHES_MAX),
         or(matches_per_event, pattern::MATCHES_PER_EVENT_MAX),

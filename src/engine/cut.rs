@@ -6,6 +6,7 @@ use super::{
     partition::Frozen,
     resume::Payloads,
     snapshot::{save_event, save_outputs},
+    state::BackendError,
     timeline::Timeline,
 };
 use crate::{model::Writer, time::Merge};
@@ -19,6 +20,8 @@ pub struct Cut {
     /// For each rule its shards.
     rules: Vec<Vec<Box<dyn Frozen>>>,
     barrier: u64,
+    /// The core was of no use any more.
+    fault: Option<BackendError>,
 }
 
 impl std::fmt::Debug for Cut {
@@ -74,7 +77,7 @@ impl Engine {
             .map(|rule| self.shards.iter_mut().filter_map(|shard| shard.freeze(rule, barrier)).collect());
         let rules = rules.collect();
         let merges = self.timelines.iter().map(|timeline| timeline.merge.freeze()).collect();
-        Cut { core: writer.into_bytes(), merges, rules, barrier }
+        Cut { core: writer.into_bytes(), merges, rules, barrier, fault: self.fault().cloned() }
     }
 }
 
@@ -110,20 +113,29 @@ impl Cut {
     }
 
     /// All of it, for a core in the same process.
-    pub fn payloads(&self) -> Payloads {
-        let states = self.blocks().into_iter().map(|block| (block.id, self.payload(block.id)));
+    ///
+    /// # Errors
+    /// As [`payload`](Self::payload).
+    pub fn payloads(&self) -> Result<Payloads, BackendError> {
+        let states = self.blocks().into_iter().map(|block| Ok((block.id, self.payload(block.id)?)));
         let core = (BlockId::single(BlockKind::Core), self.core.clone());
-        states.chain([core, (BlockId::single(BlockKind::Merge), self.merge())]).collect()
+        states.chain([Ok(core), Ok((BlockId::single(BlockKind::Merge), self.merge()))]).collect()
     }
 
     /// The payload of one of [`blocks`](Self::blocks).
-    pub fn payload(&self, id: BlockId) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// Some keys are in the store, and it can't be read, or couldn't before.
+    pub fn payload(&self, id: BlockId) -> Result<Vec<u8>, BackendError> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
         let mut writer = Writer::new();
         let shards = self.rules.get(id.rule as usize).map(Vec::as_slice).unwrap_or_default();
         match id.kind {
             BlockKind::Group => {
                 if let Some(shard) = shards.iter().find(|shard| shard.has(id.group)) {
-                    shard.save_group(id.group, &mut writer);
+                    shard.save_group(id.group, &mut writer)?;
                 }
             }
             _ => {
@@ -131,6 +143,6 @@ impl Cut {
                 shards.iter().for_each(|shard| shard.save_waiting(&mut writer));
             }
         }
-        writer.into_bytes()
+        Ok(writer.into_bytes())
     }
 }

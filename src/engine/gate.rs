@@ -130,6 +130,21 @@ impl<K: Kernel> Kernel for Gate<K> {
         }
     }
 
+    fn number(&self, state: &mut Self::State, number: u64) {
+        self.inner.number(&mut state.inner, number);
+    }
+
+    fn inherit(&self, state: &mut Self::State, scratch: &mut Self::Scratch, from: &[&Self::State]) {
+        if !self.is_shut(state) {
+            let from: Vec<&K::State> = from.iter().map(|other| &other.inner).collect();
+            self.inner.inherit(&mut state.inner, scratch, &from);
+        }
+    }
+
+    fn retire(&self, state: &mut Self::State, now_ms: TimeMs) {
+        self.inner.retire(&mut state.inner, now_ms);
+    }
+
     fn deadline(&self, state: &Self::State) -> Option<TimeMs> {
         let inner = self.inner.deadline(&state.inner);
         inner.into_iter().chain(self.opens_ms(state)).min()

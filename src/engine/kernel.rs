@@ -63,6 +63,10 @@ pub(super) trait Kernel: Send + Sync {
     fn deadline(&self, state: &Self::State) -> Option<TimeMs>;
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
+    /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.
+    fn clear(&self, _: &mut Self::State) -> bool {
+        false
+    }
     /// Writes the state.
     fn save(&self, state: &Self::State, writer: &mut Writer);
     /// Reads a state.
@@ -75,6 +79,12 @@ pub(super) trait Kernel: Send + Sync {
     }
     /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
     fn migrate(&self, _: &[bool], _: &mut Self::State) {}
+    /// The number of the key's next event, in an order that is the same for all keys that take over from one another.
+    fn number(&self, _: &mut Self::State, _: u64) {}
+    /// Takes over what the states of other keys hold open, beside what its own does.
+    fn inherit(&self, _: &mut Self::State, _: &mut Self::Scratch, _: &[&Self::State]) {}
+    /// Other keys have taken over what the state held open before this instant.
+    fn retire(&self, _: &mut Self::State, _now_ms: TimeMs) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
     /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
@@ -193,7 +203,20 @@ kernel!(
     |_, state| state.deadline(),
     |scratch| std::mem::take(&mut scratch.counts).shed,
     pattern::Program::migration,
-    |program, migration, state| state.migrate(program, migration)
+    |program, migration, state| state.migrate(program, migration),
+    fn number(&self, state: &mut pattern::KeyState, number: u64) {
+        state.number(number);
+    },
+    fn inherit(&self, state: &mut pattern::KeyState, scratch: &mut pattern::Scratch, from: &[&pattern::KeyState]) {
+        pattern::Program::inherit(self, state, scratch, from);
+    },
+    fn retire(&self, state: &mut pattern::KeyState, now_ms: TimeMs) {
+        state.retire(now_ms);
+    },
+    fn clear(&self, state: &mut pattern::KeyState) -> bool {
+        state.clear();
+        true
+    }
 );
 // Windows and aggregates are the same where the plan says that a state may go on.
 kernel!(

@@ -10,6 +10,8 @@
 //! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
 //! an access costs a branch, and an atomic look whether the page is shared.
 
+mod spilled;
+
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
@@ -145,10 +147,14 @@ impl<S> Group<S> {
         self.pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
     }
 
-    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
+    fn sorted(&self) -> Vec<&Entry<S>> {
         let mut entries: Vec<&Entry<S>> = self.pages.iter().flat_map(|page| page.iter().flatten()).collect();
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        for entry in entries {
+        entries
+    }
+
+    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
+        for entry in self.sorted() {
             writer.key(&entry.key);
             state(&entry.state, writer);
         }
@@ -259,22 +265,25 @@ impl<S: Clone> Keyed<S> {
         Some(Place { group: group.0, slot })
     }
 
-    /// Forgets a key.
-    pub(super) fn remove(&mut self, place: Place) {
-        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
-        let Some(entry) = table.get_mut(place.slot).and_then(Option::take) else { return };
+    /// Forgets a key: gives what was kept of it.
+    pub(super) fn remove(&mut self, place: Place) -> Option<Entry<S>> {
+        let table = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut)?;
+        let entry = table.get_mut(place.slot).and_then(Option::take)?;
         if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
             found.remove();
         }
         table.free.push(place.slot);
         self.len -= 1;
+        Some(entry)
     }
 
     /// Sees to it that the key is looked at when its state is next due.
     pub(super) fn schedule(&mut self, place: Place, deadline_ms: Option<TimeMs>) {
         let Some(deadline_ms) = deadline_ms else { return };
-        let Some(entry) = self.entry(place) else { return };
-        if deadline_ms < entry.timer_ms {
+        // A look first: most often the timer that there is comes sooner.
+        if self.peek(place).is_some_and(|entry| deadline_ms < entry.timer_ms)
+            && let Some(entry) = self.entry(place)
+        {
             entry.timer_ms = deadline_ms;
             self.timers.push(Reverse((deadline_ms, place)));
         }

@@ -6,8 +6,10 @@ use super::{
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
     output::{Moment, Output},
+    relief::new_shards,
     route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
     shard::{Arrived, Routed, Shard},
+    state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
@@ -124,6 +126,8 @@ pub struct Engine {
     pub(super) wall_ms: TimeMs,
     /// How many cuts there were.
     pub(super) barrier: u64,
+    /// Where keys go that memory is too small for; else all stay.
+    pub(super) spilling: Option<Spilling>,
 }
 
 impl Engine {
@@ -173,7 +177,8 @@ impl Engine {
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
         let runs = |rule: &Rule| rule.mode != Mode::Off;
         for (ix, (rule, &level)) in plan.rules.iter().zip(&level_of).enumerate().filter(|(_, (rule, _))| runs(rule)) {
-            for (input, reads) in rule.inputs.iter().enumerate() {
+            // What a rule reads of itself never leaves its partition.
+            for (input, reads) in rule.inputs.iter().enumerate().filter(|(input, _)| !rule.is_own(*input)) {
                 let of_level = readers.get_mut(level as usize).and_then(|level| level.get_mut(reads.stream.0 as usize));
                 if let Some(of_level) = of_level {
                     of_level.push(Subscription { rule: ix as u32, input: input as u32 });
@@ -226,6 +231,7 @@ impl Engine {
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
             barrier: 0,
+            spilling: None,
             compiled,
             options,
             plan,
@@ -260,6 +266,9 @@ impl Engine {
 
     /// Moves the alerts that are ready to `out`.
     pub fn take(&mut self, out: &mut Vec<Output>) {
+        if self.fault().is_some() {
+            self.ready.clear();
+        }
         out.append(&mut self.ready);
     }
 
@@ -430,16 +439,4 @@ impl Engine {
             self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
         }
     }
-
-    /// Shards without state.
-    pub(super) fn blank_shards(&self) -> Vec<Shard> {
-        let mut shards = new_shards(&self.compiled, &self.level_of, self.options.shards);
-        shards.iter_mut().for_each(|shard| shard.set_world(&self.world));
-        shards
-    }
-}
-
-fn new_shards(compiled: &[Compiled], level_of: &[u32], count: u32) -> Vec<Shard> {
-    let of_shard = |_| Shard::new(compiled.iter().map(Compiled::operator).collect(), level_of.to_vec());
-    (0..count).map(of_shard).collect()
 }

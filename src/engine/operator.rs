@@ -1,17 +1,21 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod feeding;
+mod following;
 mod instant;
 mod passing;
+mod spilled;
 
+pub(super) use self::spilled::{EntityCodec, PartitionCodec, Spills};
 use self::{instant::Unordered, passing::Passing};
 use super::{
     ended::Ending,
-    histories::Histories,
     kernel::Kernel,
     keyed::{Keyed, Place},
     output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
+    spill::Spill,
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
@@ -25,7 +29,7 @@ use crate::{
 use std::{any::Any, cell::OnceCell, sync::Arc};
 
 /// One rule on one shard.
-pub(super) trait Operator: Send {
+pub(super) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
     /// Takes a late event as of the time at which it was found to be late.
@@ -77,26 +81,38 @@ pub(super) struct KeyedOperator<K: Kernel> {
     ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
     pub(super) passing: Option<Passing>,
-    blank: Option<Partition<K::State>>,
+    /// Keys that are in the store, where there is one.
+    pub(super) spill: Option<Box<Spill>>,
+    /// Keys that came back since others went for them.
+    brought_back: usize,
+    /// Partitions that hold nothing, with memory that was used before.
+    blanks: Vec<Partition<K::State>>,
     scratch: K::Scratch,
     computed: Vec<OnceCell<Value>>,
     emissions: Vec<Emission>,
     /// What timers put out by event time and the wall clock hasn't confirmed: only where the rule waits for it.
     pub(super) waiting: Vec<Output>,
-    /// Events of the instant at hand: only where the rule orders them.
+    /// Events of the instant at hand: only where the rule orders or follows them.
     pub(super) instant: Vec<Unordered>,
     /// What all keys hold open. Kept up, as nobody may look at a million keys a few times per second.
     pub(super) open: usize,
     /// Of windows over the time of arrival, when events arrive that come now.
     pub(super) wall_ms: Option<TimeMs>,
     stopped: bool,
+    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    unfed: u64,
 }
+
+/// So many blank partitions are kept.
+const BLANKS_MAX: usize = 64;
 
 /// When an event is, for a kernel.
 #[derive(Clone, Copy)]
 enum When {
     /// At its own time.
     OnTime,
+    /// The same, as the event with this number.
+    Numbered(u64),
     /// As of when it was found to be late.
     Late(TimeMs),
 }
@@ -123,7 +139,9 @@ impl<K: Kernel> KeyedOperator<K> {
             groups,
             partitions: Keyed::new(groups),
             passing,
-            blank: None,
+            spill: None,
+            brought_back: 0,
+            blanks: Vec::new(),
             scratch: K::Scratch::default(),
             computed: (0..computed).map(|_| OnceCell::new()).collect(),
             emissions: Vec::new(),
@@ -133,6 +151,7 @@ impl<K: Kernel> KeyedOperator<K> {
             // Until a driver says what time it is.
             wall_ms: rule.by_arrival().then_some(0),
             stopped: false,
+            unfed: 0,
             rule,
         }
     }
@@ -148,22 +167,21 @@ impl<K: Kernel> KeyedOperator<K> {
         out: &mut Vec<Output>,
     ) {
         let Some(plan) = self.rule.inputs.get(input) else { return };
-        let place = self.partitions.find(group, key);
-        let mut blank = None;
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
+        if place.is_none() && self.blanks.is_empty() {
+            self.blanks.push(Partition::new(self.kernel.blank()));
+        }
         let partition = match place {
             Some(place) => match self.partitions.entry(place) {
                 Some(entry) => &mut entry.state,
                 None => return,
             },
-            None => blank.insert(match self.blank.take() {
-                Some(partition) => partition,
-                None => Partition {
-                    previous: None,
-                    older: None,
-                    histories: Histories::default(),
-                    kernel: self.kernel.blank(),
-                },
-            }),
+            // Most events of keys without state leave none: the blank stays where it is.
+            None => match self.blanks.last_mut() {
+                Some(blank) => blank,
+                None => return,
+            },
         };
         let was_open = self.kernel.open(&partition.kernel);
         let previous = partition.previous.take();
@@ -180,12 +198,21 @@ impl<K: Kernel> KeyedOperator<K> {
             bound: &Nothing,
             world: &self.world,
         };
-        let usual = partition.histories.usual(&self.rule.baselines, input, &env);
-        let env = if self.rule.baselines.is_empty() { env } else { Env { extra: &usual, ..env } };
+        let usual;
+        let env = if self.rule.baselines.is_empty() {
+            env
+        } else {
+            usual = partition.histories.usual(&self.rule.baselines, input, &env);
+            Env { extra: &usual, ..env }
+        };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
             let (state, scratch, emissions) = (&mut partition.kernel, &mut self.scratch, &mut self.emissions);
             match (when, self.wall_ms) {
                 (When::OnTime, None) => self.kernel.step(state, scratch, input, &env, emissions),
+                (When::Numbered(number), None) => {
+                    self.kernel.number(state, number);
+                    self.kernel.step(state, scratch, input, &env, emissions);
+                }
                 (_, Some(wall_ms)) => self.kernel.step_arrived(state, scratch, input, &env, wall_ms, emissions),
                 (When::Late(found_ms), None) => {
                     self.kernel.step_late(state, scratch, input, &env, found_ms, emissions);
@@ -203,37 +230,53 @@ impl<K: Kernel> KeyedOperator<K> {
             older.push_front(previous);
         }
         let (rule, rank) = (self.ix, self.rank);
-        let outputs = self.emissions.drain(..);
-        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
-        match self.rule.clock {
-            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
-            _ => out.extend(outputs),
+        if !self.emissions.is_empty() {
+            let outputs = self.emissions.drain(..);
+            let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
+            match self.rule.clock {
+                ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
+                _ => out.extend(outputs),
+            }
         }
 
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
-        match (place, blank) {
-            (Some(place), _) if idle => self.partitions.remove(place),
-            (Some(place), _) => self.partitions.schedule(place, deadline_ms),
-            (None, Some(partition)) if idle => self.blank = Some(partition),
-            (None, Some(partition)) => {
-                if let Some(place) = self.partitions.insert(group, key.clone(), partition) {
+        match place {
+            Some(place) if idle => self.forget(place),
+            Some(place) => self.partitions.schedule(place, deadline_ms),
+            None if idle => {}
+            None => {
+                if let Some(partition) = self.blanks.pop()
+                    && let Some(place) = self.partitions.insert(group, key.clone(), partition)
+                {
                     self.partitions.schedule(place, deadline_ms);
+                    spilled::mark(&mut self.spill, place);
                 }
             }
-            (None, None) => {}
         }
     }
 
     /// Takes an event that nothing of its instant comes before any more.
     fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.passing.is_some() {
+        if let Some(feedback) = self.rule.feedback {
+            self.step_feeding((feedback, input), event, key, out);
+        } else if self.passing.is_some() {
             self.step_through(input, event, key, out);
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
             self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
+        }
+    }
+
+    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
+    fn forget(&mut self, place: Place) {
+        if let Some(mut entry) = self.partitions.remove(place)
+            && self.blanks.len() < BLANKS_MAX
+            && self.kernel.clear(&mut entry.state.kernel)
+        {
+            self.blanks.push(Partition::new(entry.state.kernel));
         }
     }
 
@@ -266,7 +309,7 @@ impl<K: Kernel> KeyedOperator<K> {
             _ => out.extend(outputs),
         }
         if idle {
-            self.partitions.remove(place);
+            self.forget(place);
         } else {
             self.partitions.schedule(place, deadline_ms);
         }
@@ -275,7 +318,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty()) {
+        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
@@ -305,8 +348,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
             ClockPolicy::EventOrWall | ClockPolicy::Wall => (to.watermark_ms, to.clock),
         };
-        while let Some(place) = self.partitions.due(to_ms) {
+        while let Some(place) = self.next_due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
+            self.make_room();
         }
         if to.releases {
             out.extend(self.waiting.drain(..).map(|mut output| {
@@ -326,8 +370,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
         self.wall_ms = Some(wall_ms);
         let before = out.len();
-        while let Some(place) = self.partitions.due(wall_ms) {
+        while let Some(place) = self.next_due(wall_ms) {
             self.advance_place(place, wall_ms, Clock::Wall, out);
+            self.make_room();
         }
         for output in out.get_mut(before..).unwrap_or_default() {
             output.emission.time_ms = decided_ms;
@@ -344,16 +389,16 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             (false, false) => Some(TimeMs::MIN),
             // Timers of the time of arrival are another clock's.
             (false, true) if self.wall_ms.is_some() => None,
-            (false, true) => self.partitions.next_timer(),
+            (false, true) => self.next_timer(),
         }
     }
 
     fn load_figures(&self) -> (usize, usize) {
-        (self.partitions.len(), self.open)
+        (self.partitions.len() + self.keys_away(), self.open)
     }
 
     fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch)
+        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -369,6 +414,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn save(&self, writer: &mut Writer) {
+        if let Some(spill) = &self.spill {
+            self.save_spilled(spill, writer);
+            return save_outputs(&self.waiting, writer);
+        }
         self.partitions.save(writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
         if let Some(passing) = &self.passing {
             passing.entities.save(writer, through::KeyState::save);
@@ -387,8 +436,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         Box::new(FrozenOperator {
             kernel: Arc::clone(&self.kernel),
             rule: Arc::clone(&self.rule),
-            partitions: self.partitions.freeze(barrier),
-            entities: self.passing.as_mut().map(|passing| passing.entities.freeze(barrier)),
+            partitions: (self.partitions.freeze(barrier), self.spill.as_mut().map(|spill| spill.freeze(barrier))),
+            entities: self.passing.as_mut().map(|passing| {
+                (passing.entities.freeze(barrier), passing.spill.as_mut().map(|spill| spill.freeze(barrier)))
+            }),
             waiting: self.waiting.clone(),
         })
     }
@@ -402,27 +453,6 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         let waiting = load_outputs(reader)?.into_iter();
         let own = waiting.filter(|output| mine(rule.routing_key(&output.key).group(self.groups)));
         self.waiting.extend(own.map(|output| Output { rule: ix, rank, ..output }));
-        Ok(())
-    }
-}
-
-type Home<'a> = &'a dyn Fn(&Key) -> Option<KeyGroup>;
-
-impl<K: Kernel> KeyedOperator<K> {
-    fn load_keys(&mut self, reader: &mut Reader<'_>, home: Home<'_>, own: Home<'_>) -> Result<(), DecodeError> {
-        let (kernel, rule) = (Arc::clone(&self.kernel), Arc::clone(&self.rule));
-        let mut open = 0;
-        let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
-        self.open += open;
-        if let Some(passing) = &mut self.passing {
-            let program = &passing.program;
-            let load = |reader: &mut Reader<'_>| {
-                let state = through::KeyState::load(reader)?;
-                Ok((reader.fences().into_iter().fold(state, |state, fences| program.renumber(state, fences)), None))
-            };
-            passing.entities.load(reader, own, load, |_| ())?;
-        }
         Ok(())
     }
 }

@@ -44,7 +44,11 @@ impl Engine {
         let Some(held) = self.held.get_mut(level) else { return };
         let fresh = held.len();
         for shard in &mut self.shards {
-            held.append(&mut shard.outbox);
+            if held.is_empty() {
+                std::mem::swap(held, &mut shard.outbox);
+            } else {
+                held.append(&mut shard.outbox);
+            }
         }
         for output in held.get(fresh..).unwrap_or_default() {
             if let Some(stats) = self.stats.get_mut(output.rule as usize) {
@@ -59,6 +63,20 @@ impl Engine {
         // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
         held.sort_by(Output::order);
         let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
+        let is_watched = |rule: u32| self.watched.contains(&rule);
+        let is_read = |rule: u32| self.derived.get(rule as usize).is_some_and(|derived| !derived.readers.is_empty());
+        // Alerts that nobody reads are handed on as they are.
+        if complete == held.len()
+            && !self.options.eager
+            && !held.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
+        {
+            if ready.is_empty() {
+                std::mem::swap(ready, held);
+            } else {
+                ready.append(held);
+            }
+            return;
+        }
         let mut sequence = 0;
         let mut before: Option<Output> = None;
         for output in held.drain(..complete) {

@@ -1,6 +1,15 @@
 //! What a rule keeps of one partition, and how that is written.
 
-use super::{histories::Histories, kernel::Kernel, keyed, output::Output, snapshot::save_outputs};
+use super::{
+    histories::Histories,
+    kernel::Kernel,
+    keyed,
+    operator::{EntityCodec, PartitionCodec},
+    output::Output,
+    snapshot::save_outputs,
+    spill::{Codec, FrozenSpill},
+    state::BackendError,
+};
 use crate::{
     expr::Past,
     model::{DecodeError, Reader, TimeMs, Writer},
@@ -25,6 +34,11 @@ pub(super) struct Partition<S> {
 pub(super) struct Older(pub(super) VecDeque<Past>);
 
 impl<S> Partition<S> {
+    /// One that nothing has come to yet, with what the kernel has of such.
+    pub(super) fn new(kernel: S) -> Self {
+        Self { previous: None, older: None, histories: Histories::default(), kernel }
+    }
+
     /// When time next does something to it.
     pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
         let over_ms = self.histories.over_ms(&rule.baselines);
@@ -77,24 +91,54 @@ pub(super) trait Frozen: Send + Sync {
     /// Whether a group is among them.
     fn has(&self, group: u32) -> bool;
     /// Writes the state of a group's keys.
-    fn save_group(&self, group: u32, writer: &mut Writer);
+    ///
+    /// # Errors
+    /// Some are in the store, and it can't be read.
+    fn save_group(&self, group: u32, writer: &mut Writer) -> Result<(), BackendError>;
     /// Writes the outputs that wait for the wall clock.
     fn save_waiting(&self, writer: &mut Writer);
 }
 
+/// A table as it was, and its part of the store.
+type Table<S> = (keyed::Frozen<S>, Option<FrozenSpill>);
+
 pub(super) struct FrozenOperator<K: Kernel> {
     pub(super) kernel: Arc<K>,
     pub(super) rule: Arc<plan::Rule>,
-    pub(super) partitions: keyed::Frozen<Partition<K::State>>,
-    pub(super) entities: Option<keyed::Frozen<through::KeyState>>,
+    pub(super) partitions: Table<Partition<K::State>>,
+    pub(super) entities: Option<Table<through::KeyState>>,
     pub(super) waiting: Vec<Output>,
+}
+
+/// Where there is a store it knows since when a group is as it is: that keys go and come back is no change.
+fn groups_of<S>((here, cold): &Table<S>) -> Vec<(u32, u64)> {
+    cold.as_ref().map_or_else(|| here.groups().collect(), |cold| cold.groups().collect())
+}
+
+fn has<S>((here, cold): &Table<S>, group: u32) -> bool {
+    cold.as_ref().map_or_else(|| here.has(group), |cold| cold.has(group))
+}
+
+fn save<S>(
+    (here, cold): &Table<S>,
+    group: u32,
+    codec: &impl Codec<S>,
+    writer: &mut Writer,
+) -> Result<(), BackendError> {
+    let Some(cold) = cold else {
+        here.save(group, writer, |state, writer| codec.save(state, writer));
+        return Ok(());
+    };
+    let entries = here.entries(group);
+    writer.len(entries.len() + cold.keys(group));
+    cold.save(group, entries.iter().map(|entry| (&entry.key, &entry.state)), codec, writer)
 }
 
 impl<K: Kernel> Frozen for FrozenOperator<K> {
     fn groups(&self) -> Vec<(u32, u64)> {
-        let mut groups: Vec<(u32, u64)> = self.partitions.groups().collect();
+        let mut groups = groups_of(&self.partitions);
         if let Some(entities) = &self.entities {
-            groups.extend(entities.groups());
+            groups.extend(groups_of(entities));
             groups.sort_unstable();
             // Of a group that is in both, what changed last counts.
             groups.dedup_by(|next, kept| {
@@ -109,14 +153,13 @@ impl<K: Kernel> Frozen for FrozenOperator<K> {
     }
 
     fn has(&self, group: u32) -> bool {
-        self.partitions.has(group) || self.entities.as_ref().is_some_and(|entities| entities.has(group))
+        has(&self.partitions, group) || self.entities.as_ref().is_some_and(|entities| has(entities, group))
     }
 
-    fn save_group(&self, group: u32, writer: &mut Writer) {
-        self.partitions.save(group, writer, |partition, writer| partition.save(&*self.kernel, &self.rule, writer));
-        if let Some(entities) = &self.entities {
-            entities.save(group, writer, through::KeyState::save);
-        }
+    fn save_group(&self, group: u32, writer: &mut Writer) -> Result<(), BackendError> {
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        save(&self.partitions, group, &codec, writer)?;
+        self.entities.as_ref().map_or(Ok(()), |entities| save(entities, group, &EntityCodec, writer))
     }
 
     fn save_waiting(&self, writer: &mut Writer) {

@@ -10,13 +10,16 @@ use super::{
     executor::Inline,
     kernel::Kernel,
     machine::{Engine, RuleStats},
-    operator::{KeyedOperator, Operator},
+    operator::{KeyedOperator, Operator, PartitionCodec, Spills},
     output::Output,
+    partition::Partition,
+    spill::Codec,
+    state::BackendError,
     timeline::move_on,
 };
 use crate::{
     expr::World,
-    model::{FenceMap, Reader, Value, Writer},
+    model::{FenceMap, Key, KeyGroup, Reader, Value, Writer},
     plan::{Plan, Rule, RuleKind, StreamOrigin},
 };
 use std::sync::Arc;
@@ -102,6 +105,9 @@ impl Engine {
             return Err(ReplaceError::Fences);
         }
         let mut next = Engine::new(plan, world, self.options.clone(), Box::new(Inline))?;
+        if let Some(spilling) = &self.spilling {
+            next.spill_to(spilling.clone());
+        }
         let fences = self.world.renumbered(&next.world);
         let fences = (!fences.is_identity()).then_some(fences);
         let mut kept = next.plan.kept(&self.plan);
@@ -260,21 +266,36 @@ fn renumber_values(values: &mut [Value], fences: &FenceMap) {
 
 impl<K: Kernel + 'static> KeyedOperator<K> {
     /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions.
-    pub(super) fn migrate_from(&mut self, old: Self) -> bool {
-        let Some(migration) = self.kernel.migration(&old.kernel) else { return false };
-        for (group, key, mut partition) in old.partitions.into_entries() {
-            self.kernel.migrate(&migration, &mut partition.kernel);
-            if partition.is_idle(&*self.kernel) {
-                continue;
-            }
-            self.open += self.kernel.open(&partition.kernel);
-            let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
-            if let Some(place) = self.partitions.insert(group, key, partition) {
-                self.partitions.schedule(place, deadline_ms);
-            }
+    pub(super) fn migrate_from(&mut self, mut old: Self) -> bool {
+        let Some(migration) = self.kernel.migration(&old.kernel) else {
+            old.discard();
+            return false;
+        };
+        let mut spill = old.spill.take();
+        let cold = spill.as_ref().map(|spill| spill.look());
+        let keys = old.partitions.len();
+        for (group, key, partition) in old.partitions.into_entries() {
+            self.migrate_key(&migration, group, key, partition);
         }
+        // Those in the store group by group.
+        let codec = PartitionCodec { kernel: &*old.kernel, rule: &*old.rule };
+        for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
+            let mut entries = Vec::new();
+            let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
+            self.note(read);
+            for (key, loaded) in entries {
+                match loaded {
+                    Ok((partition, _)) => self.migrate_key(&migration, KeyGroup(group), key, partition),
+                    Err(error) => {
+                        self.note(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
+                    }
+                }
+            }
+            self.keep_here(keys);
+        }
+        spill.iter_mut().for_each(|spill| spill.discard());
         if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
-            passing.entities = old.entities;
+            (passing.entities, passing.spill) = (old.entities, old.spill);
         }
         (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
         true
@@ -284,25 +305,56 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
     /// numbers can be anywhere in it; otherwise it is moved.
     pub(super) fn go_on_from(&mut self, mut old: Self, fences: Option<&FenceMap>) -> bool {
         if let Some(fences) = fences {
-            let mut writer = Writer::new();
-            old.save(&mut writer);
-            let bytes = writer.into_bytes();
-            if self.load(&mut Reader::renumbering(&bytes, fences), &|_| true).is_err() {
+            if !self.go_on_renumbered(&mut old, fences) {
                 return false;
             }
             old.instant.iter_mut().for_each(|event| renumber_values(&mut event.event.values, fences));
         } else {
             // What a checkpoint holds of it stays lent.
-            self.partitions = old.partitions;
+            (self.partitions, self.spill) = (old.partitions, old.spill);
             self.open = old.open;
             self.waiting = old.waiting;
             if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
-                passing.entities = old.entities;
+                (passing.entities, passing.spill) = (old.entities, old.spill);
             }
         }
         (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
         let (rule, rank) = (self.ix, self.rank);
         self.waiting.iter_mut().for_each(|output| renumber(output, rule, rank, None));
         true
+    }
+
+    fn migrate_key(&mut self, migration: &[bool], group: KeyGroup, key: Key, mut partition: Partition<K::State>) {
+        self.kernel.migrate(migration, &mut partition.kernel);
+        if partition.is_idle(&*self.kernel) {
+            return;
+        }
+        self.open += self.kernel.open(&partition.kernel);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        if let Some(place) = self.partitions.insert(group, key, partition) {
+            self.partitions.schedule(place, deadline_ms);
+            self.spill.iter_mut().for_each(|spill| spill.mark(place));
+        }
+    }
+
+    /// The states written and read again, with other numbers of fences; group by group, so that those in the store needn't all be here.
+    fn go_on_renumbered(&mut self, old: &mut Self, fences: &FenceMap) -> bool {
+        let keys = old.resident();
+        let frozen = Operator::freeze(old, u64::MAX);
+        for (group, _) in frozen.groups() {
+            let mut writer = Writer::new();
+            let saved = frozen.save_group(group, &mut writer);
+            self.note(saved);
+            let bytes = writer.into_bytes();
+            if self.load_group(KeyGroup(group), &mut Reader::renumbering(&bytes, fences)).is_err() {
+                return false;
+            }
+            self.keep_here(keys);
+        }
+        let mut writer = Writer::new();
+        frozen.save_waiting(&mut writer);
+        old.discard();
+        let bytes = writer.into_bytes();
+        self.load_waiting(&mut Reader::renumbering(&bytes, fences), &|_| true).is_ok()
     }
 }

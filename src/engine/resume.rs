@@ -14,10 +14,35 @@ use crate::{
     plan::{Input, Mode, StreamOrigin},
     time::{Merge, PartitionIx},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The payloads of a checkpoint's blocks.
 pub type Payloads = BTreeMap<BlockId, Vec<u8>>;
+
+/// Where the blocks of a checkpoint come from, one at a time: a state may be larger than memory.
+pub trait Blocks {
+    /// The payload of a block; none if there is no such block.
+    ///
+    /// # Errors
+    /// It can't be read.
+    fn payload(&self, id: BlockId) -> Result<Option<Cow<'_, [u8]>>, CheckpointError>;
+
+    /// The groups of a rule that there are, ascending.
+    fn groups(&self, rule: u32) -> Vec<BlockId>;
+}
+
+impl Blocks for Payloads {
+    fn payload(&self, id: BlockId) -> Result<Option<Cow<'_, [u8]>>, CheckpointError> {
+        Ok(self.get(&id).map(Cow::from))
+    }
+
+    fn groups(&self, rule: u32) -> Vec<BlockId> {
+        self.range(BlockId::group(rule, 0)..=BlockId::group(rule, u32::MAX)).map(|(id, _)| *id).collect()
+    }
+}
 
 /// What became of a rule's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +67,14 @@ pub type Fates = Vec<(String, Fate)>;
 /// How many keys the saved state of a rule has, by its number in the checkpoint.
 ///
 /// # Errors
-/// A block that isn't one.
-pub fn saved_keys(payloads: &Payloads, rule: u32) -> Result<usize, DecodeError> {
-    let groups = payloads.range(BlockId::group(rule, 0)..=BlockId::group(rule, u32::MAX));
-    groups.map(|(_, payload)| Reader::new(payload).u64().map(|keys| keys as usize)).sum()
+/// A block that isn't one, or can't be read.
+pub fn saved_keys(blocks: &dyn Blocks, rule: u32) -> Result<usize, CheckpointError> {
+    let keys = |block| {
+        let payload = blocks.payload(block)?.unwrap_or_default();
+        let keys = Reader::new(&payload).u64().map_err(|error| CheckpointError::Decode { block, error })?;
+        Ok(keys as usize)
+    };
+    blocks.groups(rule).into_iter().map(keys).sum()
 }
 
 /// The reorder buffers, and of each partition of each its number now.
@@ -62,33 +91,40 @@ impl Engine {
     ///
     /// # Errors
     /// A block that isn't there or can't be read; the core should then be thrown away.
-    pub fn resume(&mut self, payloads: &Payloads, saved: &Names, now: &Names) -> Result<Fates, CheckpointError> {
+    pub fn resume(&mut self, blocks: &dyn Blocks, saved: &Names, now: &Names) -> Result<Fates, CheckpointError> {
         let numbers = saved.renumbering(now);
         let numbers = numbers.as_ref();
         self.shards = self.blank_shards();
         let block = |kind| {
             let id = BlockId::single(kind);
-            payloads.get(&id).map(|payload| (id, payload.as_slice())).ok_or(CheckpointError::Missing { block: id })
+            let payload = blocks.payload(id)?.ok_or(CheckpointError::Missing { block: id })?;
+            Ok::<_, CheckpointError>((id, payload))
         };
         let failed = |block| move |error| CheckpointError::Decode { block, error };
         let (id, payload) = block(BlockKind::Merge)?;
-        let merges = load_merges(&mut Reader::of_run(payload, numbers)).map_err(failed(id))?;
+        let merges = load_merges(&mut Reader::of_run(&payload, numbers)).map_err(failed(id))?;
         let mut fates = Fates::new();
         let mut kept: Vec<Option<u32>> = Vec::new();
         for (rule, means) in now.rules.iter().zip(&self.plan.rules) {
             let old = saved.rule(&rule.name);
-            let keys = || old.map_or(0, |old| saved_keys(payloads, old as u32).unwrap_or(0));
+            let keys = || old.map_or(0, |old| saved_keys(blocks, old as u32).unwrap_or(0));
             // A rule comes after those that it reads.
-            let is_other = |input: &Input| match self.plan.streams.get(input.stream.0 as usize).map(|read| read.origin)
+            let is_other = |(at, input): (usize, &Input)| match self
+                .plan
+                .streams
+                .get(input.stream.0 as usize)
+                .map(|read| read.origin)
             {
-                Some(StreamOrigin::Rule(read)) => kept.get(read as usize).is_none_or(Option::is_none),
+                Some(StreamOrigin::Rule(read)) if !means.is_own(at) => {
+                    kept.get(read as usize).is_none_or(Option::is_none)
+                }
                 _ => false,
             };
             let fate = match old.and_then(|at| saved.rules.get(at)) {
                 None => Fate::New,
                 Some(_) if means.mode == Mode::Off => Fate::Off(keys()),
                 Some(old) if old.version != rule.version => Fate::Edited(keys()),
-                Some(_) if means.inputs.iter().any(is_other) => Fate::Edited(keys()),
+                Some(_) if means.inputs.iter().enumerate().any(is_other) => Fate::Edited(keys()),
                 Some(old) if old.layout != rule.layout => Fate::Layout(keys()),
                 Some(_) => Fate::Kept(0),
             };
@@ -96,10 +132,10 @@ impl Engine {
             fates.push((rule.name.clone(), fate));
         }
         let (id, payload) = block(BlockKind::Core)?;
-        self.resume_core(payload, (merges, numbers), &kept).map_err(failed(id))?;
+        self.resume_core(&payload, (merges, numbers), &kept).map_err(failed(id))?;
         for (rule, old) in (0..).zip(&kept) {
             let Some(old) = *old else { continue };
-            self.resume_rule(rule, old, payloads, numbers)?;
+            self.resume_rule(rule, old, blocks, numbers)?;
         }
         // What comes next arrives when the wall clock was last read.
         self.resume_arrivals();
@@ -109,7 +145,7 @@ impl Engine {
             }
         }
         for (at, rule) in (0..).zip(&saved.rules).filter(|(_, rule)| now.rule(&rule.name).is_none()) {
-            fates.push((rule.name.clone(), Fate::Gone(saved_keys(payloads, at).unwrap_or(0))));
+            fates.push((rule.name.clone(), Fate::Gone(saved_keys(blocks, at).unwrap_or(0))));
         }
         Ok(fates)
     }
@@ -118,22 +154,22 @@ impl Engine {
         &mut self,
         rule: u32,
         old: u32,
-        payloads: &Payloads,
+        blocks: &dyn Blocks,
         numbers: Option<&Renumbering>,
     ) -> Result<(), CheckpointError> {
         let (groups, shards) = (self.options.key_groups, self.options.shards);
-        let range = BlockId::group(old, 0)..=BlockId::group(old, u32::MAX);
-        for (&id, payload) in payloads.range(range) {
+        for id in blocks.groups(old) {
             let group = KeyGroup(id.group);
             let Some(shard) = self.shards.get_mut(shard_of(group, groups, shards) as usize) else { continue };
-            let loaded = shard.load_group(rule, group, &mut Reader::of_run(payload, numbers));
+            let payload = blocks.payload(id)?.ok_or(CheckpointError::Missing { block: id })?;
+            let loaded = shard.load_group(rule, group, &mut Reader::of_run(&payload, numbers));
             loaded.map_err(|error| CheckpointError::Decode { block: id, error })?;
         }
         let id = BlockId::waiting(old);
-        let Some(payload) = payloads.get(&id) else { return Ok(()) };
+        let Some(payload) = blocks.payload(id)? else { return Ok(()) };
         for (at, shard) in self.shards.iter_mut().enumerate() {
             let mine = |group: KeyGroup| shard_of(group, groups, shards) as usize == at;
-            let mut reader = Reader::of_run(payload, numbers);
+            let mut reader = Reader::of_run(&payload, numbers);
             let mut load = || (0..reader.len()?).try_for_each(|_| shard.load_waiting(rule, &mut reader, &mine));
             load().map_err(|error| CheckpointError::Decode { block: id, error })?;
         }

@@ -4,7 +4,9 @@ use super::{
     operator::Operator,
     output::{Moment, Output},
     partition::Frozen,
+    relief::Relief,
     route::Subscription,
+    state::Spilling,
 };
 use crate::{
     expr::World,
@@ -29,6 +31,8 @@ pub struct Shard {
     pub(super) outbox: Vec<Output>,
     /// Readers have been told that no output with a time below this will come.
     pub(super) floor_ms: TimeMs,
+    /// Where there is a store for keys.
+    relief: Option<Box<Relief>>,
 }
 
 const NEVER: TimeMs = TimeMs::MAX;
@@ -57,6 +61,26 @@ impl Shard {
             inbox: Vec::new(),
             outbox: Vec::new(),
             floor_ms: TimeMs::MIN,
+            relief: None,
+        }
+    }
+
+    /// From now on keys may be put into this store; there are none yet.
+    pub(super) fn spill_to(&mut self, use_of: &Spilling, shards: u32) {
+        self.operators.iter_mut().for_each(|operator| operator.spill_to(use_of));
+        self.relief = Some(Box::new(Relief::new(use_of, shards, self.operators.len())));
+    }
+
+    /// Puts keys away where they are too many in memory.
+    fn relieve(&mut self, touched: &[u32]) {
+        if let Some(relief) = &mut self.relief {
+            relief.relieve(&mut self.operators, touched);
+        }
+    }
+
+    fn relieve_touched(&mut self) {
+        if let Some(relief) = &mut self.relief {
+            relief.relieve(&mut self.operators, &self.touched);
         }
     }
 
@@ -69,6 +93,9 @@ impl Shard {
                 Some(found_ms) => operator.step_late(to.input as usize, event, key, found_ms, &mut self.outbox),
             }
             self.touch(to.rule);
+        }
+        if self.relief.as_mut().is_some_and(|relief| relief.count()) {
+            self.relieve_touched();
         }
         self.hold_floor(before);
     }
@@ -144,6 +171,7 @@ impl Shard {
                 self.schedule(rule);
             }
         }
+        self.relieve_touched();
         self.hold_floor(before);
     }
 
@@ -161,6 +189,7 @@ impl Shard {
                 operator.arrive(wall_ms, decided_ms, &mut self.outbox);
             }
         }
+        self.relieve(rules);
     }
 
     /// Time has ended for a rule: what is open stays so.
@@ -216,6 +245,9 @@ impl Shard {
                 *rule = None;
             }
         }
+        olds.iter_mut().flatten().for_each(|old| old.discard());
+        let all: Vec<u32> = (0..self.operators.len() as u32).collect();
+        self.relieve(&all);
     }
 
     /// Writes every rule's states, each with its length, so that a reader can leave a rule out.
@@ -233,6 +265,7 @@ impl Shard {
             Some(operator) => operator.load(&mut Reader::new(bytes), mine)?,
             None => return Ok(()),
         }
+        self.relieve(&[rule]);
         self.schedule(rule);
         Ok(())
     }
@@ -252,6 +285,7 @@ impl Shard {
         if let Some(operator) = self.operators.get_mut(rule as usize) {
             operator.load_group(group, reader)?;
         }
+        self.relieve(&[rule]);
         self.schedule(rule);
         Ok(())
     }

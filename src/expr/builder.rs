@@ -23,6 +23,6 @@ impl Builder {
 
     /// The expression whose value is `root`'s.
     pub fn finish(self, root: NodeId, ty: Type) -> Expr {
-        Expr { nodes: self.nodes, root, ty }
+        Expr::new(self.nodes, root, ty)
     }
 }

@@ -1,7 +1,10 @@
 //! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
 
-use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId};
-use crate::model::{Fences, Key, Value};
+use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn};
+use crate::{
+    geo::{Resolution, Way},
+    model::{Fences, Key, TimeMs, Value},
+};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
@@ -11,8 +14,22 @@ impl Expr {
         self.eval(self.root, env)
     }
 
+    /// The value where it stands in the event already, so that it needn't be copied to be looked at.
+    pub fn in_place<'v>(&'v self, env: &Env<'v>) -> Option<&'v Value> {
+        self.look(self.root, env)
+    }
+
     /// Whether it is true; unknown is not.
+    #[inline]
     pub fn is_true(&self, env: &Env<'_>) -> bool {
+        match &self.quick {
+            Some(quick) => quick.is_true(env),
+            None => self.walk(env),
+        }
+    }
+
+    /// The same by a walk through the nodes.
+    pub(super) fn walk(&self, env: &Env<'_>) -> bool {
         self.truth(self.root, env) == Some(true)
     }
 
@@ -23,6 +40,16 @@ impl Expr {
 
     fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0 as usize)
+    }
+
+    /// As `peek`, with fields and constants found without a call.
+    #[inline]
+    fn look<'v>(&'v self, id: NodeId, env: &Env<'v>) -> Option<&'v Value> {
+        match self.node(id)? {
+            Node::Const(value) => Some(value),
+            Node::Field(slot) => env.event.values.get(usize::from(*slot)),
+            _ => self.peek(id, env),
+        }
     }
 
     /// The value where it stands somewhere already, without a copy.
@@ -62,7 +89,11 @@ impl Expr {
             }
             Node::CompareInt(op, a, b) => Some(op.holds(self.int(*a, env)?.cmp(&self.int(*b, env)?))),
             Node::CompareValue(op, a, b) => {
-                let order = match (self.peek(*a, env), self.peek(*b, env)) {
+                let order = match (self.look(*a, env), self.look(*b, env)) {
+                    // What most conditions are: whether a field is this text. Texts are equal sooner than they are in order.
+                    (Some(Value::Text(a)), Some(Value::Text(b))) if matches!(op, Compare::Eq | Compare::Ne) => {
+                        return Some((a == b) == (*op == Compare::Eq));
+                    }
                     (Some(a), Some(b)) => a.compare(b),
                     _ => self.eval(*a, env).compare(&self.eval(*b, env)),
                 };
@@ -96,7 +127,14 @@ impl Expr {
                 None => self.eval(*inner, env).is_null(),
             }),
             Node::In(item, list) => {
-                let item = self.eval(*item, env);
+                let computed;
+                let item = match self.look(*item, env) {
+                    Some(item) => item,
+                    None => {
+                        computed = self.eval(*item, env);
+                        &computed
+                    }
+                };
                 if item.is_null() {
                     return None;
                 }
@@ -201,7 +239,7 @@ impl Expr {
             },
             Node::Classifier => env.bound.classifier().map_or(Value::Null, Value::text),
             Node::MatchNumber => env.bound.number().and_then(|number| i64::try_from(number).ok()).into(),
-            Node::KeyPart(ix) => env.key.values().into_iter().nth(usize::from(*ix)).unwrap_or_default(),
+            Node::KeyPart(ix) => env.key.part(usize::from(*ix)),
             Node::Not(_)
             | Node::And(_)
             | Node::Or(_)
@@ -265,6 +303,7 @@ impl Expr {
                 (_, Value::Point(_)) => Value::Fences(Fences::new(*set, &[])),
                 _ => Value::Null,
             },
+            Node::Passed(set, from, to, turn, max_gap_ms) => self.passed(*set, (*from, *to), *turn, *max_gap_ms, env),
             Node::FencesPlus(a, b) => match (self.eval(*a, env), self.eval(*b, env)) {
                 (Value::Fences(a), Value::Fences(b)) => Value::Fences(a.plus(&b)),
                 (Value::Fences(fences), _) | (_, Value::Fences(fences)) => Value::Fences(fences),
@@ -300,9 +339,42 @@ impl Expr {
             Node::TableColumn(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Call(function, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
+                if let [Value::Point(position), Value::Int(resolution)] = args.as_slice()
+                    && function.name == "h3"
+                    && let Ok(resolution) = Resolution::new(*resolution)
+                {
+                    // The same, from memory where that is sure.
+                    return Value::Cell(env.world.cell(*position, resolution));
+                }
                 (function.eval)(&args)
             }
         }
+    }
+}
+
+impl Expr {
+    fn passed(
+        &self,
+        set: u16,
+        (from, to): (NodeId, NodeId),
+        turn: Turn,
+        max_gap_ms: Option<TimeMs>,
+        env: &Env<'_>,
+    ) -> Value {
+        let none = || Value::Fences(Fences::new(set, &[]));
+        let Value::Point(to) = self.eval(to, env) else { return Value::Null };
+        let (Value::Point(from), Some(previous)) = (self.eval(from, env), env.previous) else { return none() };
+        let now_ms = env.event.time_ms();
+        if max_gap_ms.is_some_and(|most| now_ms.saturating_sub(previous.time_ms) > most) {
+            return none();
+        }
+        let passed = env.world.passed(set, &Way::new(from, to), (from, to), now_ms);
+        let turned = passed.iter().filter(|passed| match turn {
+            Turn::Any => true,
+            Turn::In => !passed.starts_inside || passed.turns.len() > 1,
+            Turn::Out => passed.starts_inside || passed.turns.len() > 1,
+        });
+        Value::Fences(Fences::new(set, &turned.map(|passed| passed.fence).collect::<Vec<_>>()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The compiled form of an expression: nodes in one flat vector, children before parents.
 
-use super::func::Function;
-use crate::model::{Type, Value};
+use super::{func::Function, quick::Quick};
+use crate::model::{TimeMs, Type, Value};
 use smallvec::SmallVec;
 
 /// The place of a node in its expression.
@@ -78,6 +78,17 @@ pub enum ArithKind {
     Any,
 }
 
+/// How a way passes a fence's border.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// Into it.
+    In,
+    /// Out of it.
+    Out,
+    /// Either.
+    Any,
+}
+
 /// One node. Children are nodes before it in the same expression.
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -88,7 +99,7 @@ pub enum Node {
     /// The time of the event under test.
     Time,
     /// What THROUGH adds to the event: 0 passage, 1 fence, 2 dwell; UNNEST: 3 the element; NEAR: 4 encounter,
-    /// 5 distance, 6 together, 7 position. From 8 on: a field of the region at hand, or a
+    /// 5 distance, 6 together, 7 position; INTERPOLATE: 8 crossed_at, 9 crossing. From 10 on: a field of the region at hand, or a
     /// median of what is usual for the key.
     Extra(u16),
     /// What is kept of the partition's previous event.
@@ -151,6 +162,9 @@ pub enum Node {
     DistanceTo(u16, NodeId, Option<NodeId>),
     /// The lines of a set that the way from a position to another crosses: either way, to the left of the line, or to its right.
     Crossed(u16, NodeId, NodeId, Option<bool>),
+    /// The fences of a set that the way from a position to another leads into or out of, if the previous event is no longer ago than
+    /// that many milliseconds.
+    Passed(u16, NodeId, NodeId, Turn, Option<TimeMs>),
     /// Fences of either; what is null doesn't count.
     FencesPlus(NodeId, NodeId),
     /// Fences of the first that are not in the second; with the second null, all of the first.
@@ -177,12 +191,20 @@ pub struct Expr {
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
     pub(super) ty: Type,
+    /// The same as a condition, where that is simple.
+    pub(super) quick: Option<Box<Quick>>,
 }
 
 impl Expr {
+    pub(super) fn new(nodes: Vec<Node>, root: NodeId, ty: Type) -> Self {
+        let mut expr = Self { nodes, root, ty, quick: None };
+        expr.quick = Quick::of(&expr);
+        expr
+    }
+
     /// A constant.
     pub fn constant(value: Value, ty: Type) -> Self {
-        Self { nodes: vec![Node::Const(value)], root: NodeId(0), ty }
+        Self::new(vec![Node::Const(value)], NodeId(0), ty)
     }
 
     /// The type of its values.

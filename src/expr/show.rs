@@ -1,6 +1,6 @@
 //! Programs as text: for `explain`, for snapshots, never read back.
 
-use super::{Arith, Compare, Expr, Node, NodeId, Pick, Var};
+use super::{Arith, Compare, Expr, Node, NodeId, Pick, Turn, Var};
 use crate::model::{TimeMs, Value, format_duration, format_time};
 use std::fmt;
 
@@ -26,7 +26,9 @@ impl Expr {
             Node::Extra(5) => f.write_str("distance"),
             Node::Extra(6) => f.write_str("together"),
             Node::Extra(7) => f.write_str("position"),
-            Node::Extra(slot) => write!(f, "added.{}", slot - 8),
+            Node::Extra(8) => f.write_str("crossed_at"),
+            Node::Extra(9) => f.write_str("crossing"),
+            Node::Extra(slot) => write!(f, "added.{}", slot - 10),
             Node::Prev(slot) => write!(f, "prev.{slot}"),
             Node::PrevAt(slot, count) => write!(f, "prev-{count}.{slot}"),
             Node::PrevTime => f.write_str("prev.time"),
@@ -85,6 +87,14 @@ impl Expr {
             Node::Crossed(set, from, to, to_left) => {
                 let side = to_left.map_or("", |left| if left { " left" } else { " right" });
                 self.list(&format!("crossed set.{set}{side}"), &[*from, *to], f)
+            }
+            Node::Passed(set, from, to, turn, _) => {
+                let turn = match turn {
+                    Turn::In => " in",
+                    Turn::Out => " out",
+                    Turn::Any => "",
+                };
+                self.list(&format!("passed set.{set}{turn}"), &[*from, *to], f)
             }
             Node::FencesPlus(a, b) => self.list("with", &[*a, *b], f),
             Node::FencesMinus(a, b) => self.list("without", &[*a, *b], f),

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{
-    geo::{FenceSet, Position},
+    geo::{Cell, CellCache, FenceSet, Passed, Position, Resolution, Way},
     model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
@@ -12,18 +12,25 @@ use std::sync::Arc;
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
     tables: Vec<(String, Arc<Table>)>,
+    cells: CellCache,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets, tables: Vec::new() }
+        Self { sets, ..Self::default() }
     }
 
     /// The same with these named reference tables; the index of a table is its place here.
     #[must_use]
     pub fn with_tables(self, tables: Vec<(String, Arc<Table>)>) -> Self {
         Self { tables, ..self }
+    }
+
+    /// The H3 cell of a position.
+    #[inline]
+    pub fn cell(&self, position: Position, resolution: Resolution) -> Cell {
+        self.cells.cell(position, resolution)
     }
 
     /// The named tables, in index order.
@@ -95,6 +102,11 @@ impl World {
         let mut found: Vec<_> = wanted.map(|(line, _)| line).collect();
         found.dedup();
         Fences::new(set, &found)
+    }
+
+    /// The fences of a set that the way between two positions goes into or out of, ascending, of those that are there at the time.
+    pub fn passed(&self, set: u16, way: &Way, ends: (Position, Position), time_ms: TimeMs) -> Vec<Passed> {
+        self.set(set).map(|fences| fences.passed_at(way, ends, time_ms)).unwrap_or_default()
     }
 
     /// A fence's id.

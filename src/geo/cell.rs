@@ -89,6 +89,11 @@ impl Cell {
         CellIndex::try_from(number).map(|_| Self(number)).map_err(|_| CellError::Number(number))
     }
 
+    /// A cell from the number of one.
+    pub(super) fn trusted(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The 64-bit number.
     pub fn number(self) -> u64 {
         self.0
@@ -96,7 +101,8 @@ impl Cell {
 
     /// The cell's resolution.
     pub fn resolution(self) -> Resolution {
-        Resolution(self.inner().resolution().into())
+        // Four bits of the number.
+        Resolution((self.0 >> 52 & 0xf) as u8)
     }
 
     /// The cell of a coarser (or the same) resolution that this one belongs to.

@@ -4,11 +4,16 @@ use thiserror::Error;
 
 use super::border::Borders;
 use super::index::Index;
+use super::passage::Passed;
+use super::way::Way;
 use super::{Position, Shape};
 use std::sync::OnceLock;
 
 /// The most vertices that the fences of a set may have in all.
 pub const MAX_SET_VERTICES: usize = 50_000_000;
+
+/// The most fences of a set.
+pub const MAX_SET_FENCES: usize = 1 << 24;
 
 /// A value that a fence's property may have.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +92,14 @@ pub enum FenceError {
     /// Two fences have the same id.
     #[error("there are two fences with the id `{0}`")]
     DuplicateId(String),
+    /// More fences than the index can number.
+    #[error("there are {given} fences, more than {limit}")]
+    TooManyFences {
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// More vertices in all than the index can number.
     #[error("the fences have {given} positions in all, more than {limit}")]
     TooManyVertices {
@@ -108,11 +121,14 @@ impl FenceSet {
     /// A set of fences, in any order. Building the index takes some 0.1 ms per fence of a hundred vertices.
     ///
     /// # Errors
-    /// An id that occurs twice; more than [`MAX_SET_VERTICES`] vertices in all.
+    /// An id that occurs twice; more than [`MAX_SET_FENCES`] fences or [`MAX_SET_VERTICES`] vertices in all.
     pub fn new(mut fences: Vec<Fence>) -> Result<Self, FenceError> {
         let given = fences.iter().map(|fence| fence.shape.vertex_count()).sum();
         if given > MAX_SET_VERTICES {
             return Err(FenceError::TooManyVertices { given, limit: MAX_SET_VERTICES });
+        }
+        if fences.len() > MAX_SET_FENCES {
+            return Err(FenceError::TooManyFences { given: fences.len(), limit: MAX_SET_FENCES });
         }
         fences.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = fences.windows(2).find(|pair| pair[0].id == pair[1].id) {
@@ -161,6 +177,18 @@ impl FenceSet {
             .map(|line| (FenceIx(line.owner), line.to_left))
             .filter(|&(line, _)| self.is_there(line, time_ms))
             .collect()
+    }
+
+    /// The fences of an instant that a way goes into or out of between two positions, ascending, each with where it does.
+    pub fn passed_at(&self, way: &Way, ends: (Position, Position), time_ms: i64) -> Vec<Passed> {
+        let mut found = Vec::new();
+        self.index.along(way, &mut found);
+        let there = found.into_iter().map(FenceIx).filter(|&fence| self.is_there(fence, time_ms));
+        let passed = there.filter_map(|fence| {
+            let (starts_inside, turns) = self.get(fence)?.shape.passages(way, ends);
+            (!turns.is_empty()).then_some(Passed { fence, starts_inside, turns })
+        });
+        passed.collect()
     }
 
     /// Puts into `found`, in place of what it holds, every fence that contains the position, ascending.

@@ -10,8 +10,11 @@ use rustc_hash::FxBuildHasher;
 
 use super::edge::Edge;
 use super::fence::Fence;
-use super::index::{BASE, COUNT_SHIFT, Index, NODE, NODE_WORDS, SIDE_BITS, TEST, UNIT_BITS};
-use super::leaf_grid::{LeafGrid, Rect};
+use super::index::{
+    BASE, CELLS, Index, LEVEL_SHIFT, LIST_COUNT, NODE, Node, ONE, SIDE_BITS, STEP_BITS, TEST, UNIT_BITS, UP,
+    VERTICES_MANY, VERTICES_SHIFT,
+};
+use super::leaf_grid::{LeafGrid, Rect, Segment, chain};
 
 const SIDE: usize = 1 << SIDE_BITS;
 const SLACK_DEG: f64 = 1e-9;
@@ -19,12 +22,18 @@ const SLACK_DEG: f64 = 1e-9;
 const SMALLEST_CELL_DEG: f64 = 1e-7;
 const MOST_LEVELS: u32 = 12;
 /// A leaf with no more words than this to test is not split.
-const LEAF_WORDS: usize = 20;
+const LEAF_WORDS: usize = 12;
+/// The grid has at most so many cells for each edge, and at least a sixteenth of that: most leaves are its cells, without a node.
+const CELLS_PER_EDGE: usize = 2;
+/// A grid of 2¹² cells per side would be 64 MiB.
+const TOP_LEVELS_MOST: u32 = 5;
 /// So many fences that contain a node are listed in its leaves instead, where a look-up finds them at no further cost.
 const MOST_HANDED_DOWN: usize = 8;
 /// Splitting stops when the lists have so many words per edge, and some for a start.
 const WORDS_PER_EDGE: usize = 8;
 const WORDS_AT_LEAST: usize = 1 << 16;
+/// Vertices and heads included, lists then stay below what a cell can say.
+const WORDS_AT_MOST: usize = 1 << 28;
 
 /// One polygon in one frame of longitudes.
 struct Item {
@@ -52,14 +61,30 @@ struct Content {
     inside: Vec<u32>,
 }
 
-/// A cell that has too much to test.
-struct Pending {
-    /// Its word in its parent; none for the root.
-    slot: Option<usize>,
+/// Where a cell is kept.
+#[derive(Clone, Copy)]
+enum Slot {
+    /// In the grid; in all cells of the grid that it covers, if it is larger.
+    Top,
+    /// In a node.
+    Node(usize, usize),
+}
+
+/// A place in the tree; the root has level 0.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: Slot,
     level: u32,
     column: u32,
     row: u32,
+}
+
+/// A cell that has too much to test.
+struct Pending {
+    place: Place,
     content: Content,
+    /// The list of fences that contain it and are not among its content, or 0.
+    up: u32,
 }
 
 struct Builder {
@@ -71,7 +96,9 @@ struct Builder {
     pending_words: usize,
     most_words: usize,
     /// Lists of fences without a test, to be shared by the leaves that have the same.
-    known: HashMap<Vec<u32>, u32, FxBuildHasher>,
+    known: HashMap<(u32, Vec<u32>), u32, FxBuildHasher>,
+    segments: Vec<Segment>,
+    vertices: Vec<u32>,
 }
 
 /// An edge that lies east of the columns before `columns`: its ends, as far as they are in the row.
@@ -87,7 +114,8 @@ pub(super) fn build(fences: &[Fence]) -> Index {
     if !builder.items.is_empty() {
         let content = builder.everything();
         builder.pending_words = content.words();
-        queue.push_back(Pending { slot: None, level: 1, column: 0, row: 0, content });
+        let place = Place { slot: Slot::Top, level: 0, column: 0, row: 0 };
+        queue.push_back(Pending { place, content, up: 0 });
     }
     while let Some(pending) = queue.pop_front() {
         builder.pending_words -= pending.content.words();
@@ -138,6 +166,8 @@ impl Builder {
         let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
         let levels = levels.clamp(1, MOST_LEVELS);
         let units = (1u64 << UNIT_BITS) as f64;
+        let top_levels = (CELLS_PER_EDGE * edges.len().max(1)).ilog2() / (2 * SIDE_BITS);
+        let top_bits = SIDE_BITS * top_levels.min(levels).min(TOP_LEVELS_MOST);
         let index = Index {
             west,
             south,
@@ -145,13 +175,25 @@ impl Builder {
             north,
             units_per_lon: units / (east - west),
             units_per_lat: units / (north - south),
+            top_bits,
+            top: vec![0; 1 << (2 * top_bits)],
             nodes: Vec::new(),
             // A list is never at 0, which stands for none.
             lists: vec![0],
             repeats,
         };
-        let most_words = WORDS_AT_LEAST + WORDS_PER_EDGE * edges.len();
-        Self { items, edges, index, levels, pending_words: 0, most_words, known: HashMap::default() }
+        let most_words = (WORDS_AT_LEAST + WORDS_PER_EDGE * edges.len()).min(WORDS_AT_MOST);
+        Self {
+            items,
+            edges,
+            index,
+            levels,
+            pending_words: 0,
+            most_words,
+            known: HashMap::default(),
+            segments: Vec::new(),
+            vertices: Vec::new(),
+        }
     }
 
     fn everything(&self) -> Content {
@@ -163,42 +205,71 @@ impl Builder {
         content
     }
 
-    /// Makes a node of the cell, or a leaf if its children would take more memory than there is.
+    /// Makes cells of the cell, or a leaf if they would take more memory than there is.
     fn split(&mut self, pending: &Pending, queue: &mut VecDeque<Pending>) {
-        let rows: [_; SIDE] = std::array::from_fn(|row| self.split_row(pending, row));
+        let Pending { place, content, up } = pending;
+        let mut up = *up;
+        let rows: [_; SIDE] = std::array::from_fn(|row| self.split_row(place, content, row));
         let words: usize = rows.iter().flatten().map(Content::words).sum();
         let fits = self.index.lists.len() + self.pending_words + words <= self.most_words;
-        if let (Some(slot), false) = (pending.slot, fits) {
-            let rect = self.rect(pending.level - 1, pending.column, pending.row);
-            self.index.nodes[slot] = self.add_list(&pending.content, rect);
-            return;
+        if place.level > 0 && !fits {
+            return self.finish(*place, content, up);
         }
-        let start = self.index.nodes.len();
-        self.index.nodes.resize(start + NODE_WORDS, 0);
-        let handed_down = if pending.content.inside.len() <= MOST_HANDED_DOWN {
-            pending.content.inside.as_slice()
+        let level = place.level + 1;
+        let node = (SIDE_BITS * level > self.index.top_bits).then(|| {
+            let node = self.index.nodes.len();
+            self.set(*place, NODE | node as u32);
+            self.index.nodes.push(Node([0; CELLS]));
+            node
+        });
+        let handed_down = if content.inside.len() <= MOST_HANDED_DOWN {
+            content.inside.as_slice()
         } else {
-            self.index.nodes[start] = self.add_plain_list(pending.content.inside.clone());
+            up = self.add_plain_list(content.inside.clone(), up);
             &[]
         };
-        if let Some(slot) = pending.slot {
-            self.index.nodes[slot] = NODE | (start / NODE_WORDS) as u32;
-        }
         for (cell, mut content) in rows.into_iter().flatten().enumerate() {
             if !handed_down.is_empty() {
                 content.inside.extend_from_slice(handed_down);
                 content.inside.sort_unstable();
             }
-            let slot = start + 1 + cell;
-            let column = pending.column * SIDE as u32 + (cell % SIDE) as u32;
-            let row = pending.row * SIDE as u32 + (cell / SIDE) as u32;
+            let slot = node.map_or(Slot::Top, |node| Slot::Node(node, cell));
+            let column = place.column * SIDE as u32 + (cell % SIDE) as u32;
+            let row = place.row * SIDE as u32 + (cell / SIDE) as u32;
+            let place = Place { slot, level, column, row };
             let words = content.words();
-            if words <= LEAF_WORDS || pending.level >= self.levels {
-                self.index.nodes[slot] = self.add_list(&content, self.rect(pending.level, column, row));
+            if words <= LEAF_WORDS || level >= self.levels {
+                self.finish(place, &content, up);
                 continue;
             }
             self.pending_words += words;
-            queue.push_back(Pending { slot: Some(slot), level: pending.level + 1, column, row, content });
+            queue.push_back(Pending { place, content, up });
+        }
+    }
+
+    /// Makes a leaf of a cell.
+    fn finish(&mut self, place: Place, content: &Content, up: u32) {
+        let cell = match (content.live.as_slice(), content.inside.as_slice()) {
+            ([], []) => up,
+            ([], &[fence]) if up == 0 => ONE | fence,
+            ([], inside) => self.add_plain_list(inside.to_vec(), up),
+            _ => self.add_list(content, &place, up),
+        };
+        if cell != 0 {
+            self.set(place, cell);
+        }
+    }
+
+    fn set(&mut self, place: Place, cell: u32) {
+        match place.slot {
+            Slot::Node(node, at) => self.index.nodes[node].0[at] = cell,
+            Slot::Top => {
+                let bits = self.index.top_bits - SIDE_BITS * place.level;
+                let (column, row) = ((place.column << bits) as usize, (place.row << bits) as usize);
+                for row in row..row + (1 << bits) {
+                    self.index.top[(row << self.index.top_bits) + column..][..1 << bits].fill(cell);
+                }
+            }
         }
     }
 
@@ -211,9 +282,9 @@ impl Builder {
         Rect { west, south, width, height }
     }
 
-    fn split_row(&self, pending: &Pending, row: usize) -> [Content; SIDE] {
-        let (column, row) = (pending.column * SIDE as u32, pending.row * SIDE as u32 + row as u32);
-        let Rect { west, south, width, height } = self.rect(pending.level, column, row);
+    fn split_row(&self, place: &Place, content: &Content, row: usize) -> [Content; SIDE] {
+        let (column, row) = (place.column * SIDE as u32, place.row * SIDE as u32 + row as u32);
+        let Rect { west, south, width, height } = self.rect(place.level + 1, column, row);
         let (y_min, y_max) = (south - SLACK_DEG, south + height + SLACK_DEG);
 
         let mut children: [Content; SIDE] = Default::default();
@@ -221,12 +292,12 @@ impl Builder {
         let mut east = Vec::new();
         let mut toggles = Vec::new();
         let (mut edges_start, mut toggles_start) = (0, 0);
-        for live in &pending.content.live {
+        for live in &content.live {
             let item = &self.items[live.item as usize];
             let frame = if item.shifted { 360.0 } else { 0.0 };
             let mut base = live.base;
             inherited.clear();
-            for &toggle in &pending.content.toggles[toggles_start..live.toggles_end] {
+            for &toggle in &content.toggles[toggles_start..live.toggles_end] {
                 if toggle < y_min {
                     base = !base;
                 } else if toggle <= y_max {
@@ -235,7 +306,7 @@ impl Builder {
             }
             east.clear();
             let edge_counts: [usize; SIDE] = std::array::from_fn(|column| children[column].edges.len());
-            for &number in &pending.content.edges[edges_start..live.edges_end] {
+            for &number in &content.edges[edges_start..live.edges_end] {
                 let edge = self.edges[number as usize];
                 if edge.y_hi < y_min || edge.y_lo > y_max {
                     continue;
@@ -272,50 +343,58 @@ impl Builder {
         children
     }
 
-    /// Writes a leaf's list; where it is, or 0 if it is empty.
-    fn add_list(&mut self, content: &Content, rect: Rect) -> u32 {
-        if content.live.is_empty() {
-            return self.add_plain_list(content.inside.clone());
-        }
-        let start = self.index.lists.len();
+    /// Writes a leaf's list; where it is.
+    fn add_list(&mut self, content: &Content, place: &Place, up: u32) -> u32 {
+        let rect = self.rect(place.level, place.column, place.row);
+        let below_step = UNIT_BITS - SIDE_BITS * place.level - STEP_BITS;
+        let start = self.add_head(content.live.len() + content.inside.len(), below_step, up);
         let lists = &mut self.index.lists;
-        lists.push((content.live.len() + content.inside.len()) as u64);
         let mut inside = content.inside.iter().copied().peekable();
         let (mut edges_start, mut toggles_start) = (0, 0);
         for live in &content.live {
             let item = &self.items[live.item as usize];
             while let Some(fence) = inside.next_if(|&fence| fence <= item.fence) {
-                lists.push(u64::from(fence));
+                lists.push(fence);
             }
-            let entry = lists.len();
-            lists.push(0);
             let frame = if item.shifted { 360.0 } else { 0.0 };
             let grid = LeafGrid::new(rect, frame);
-            for &toggle in &content.toggles[toggles_start..live.toggles_end] {
-                lists.push(grid.toggle(toggle));
-            }
+            self.segments.clear();
             for &number in &content.edges[edges_start..live.edges_end] {
-                grid.cut(self.edges[number as usize], lists);
+                grid.cut(self.edges[number as usize], &mut self.segments);
             }
-            let base = if live.base { BASE } else { 0 };
-            lists[entry] = u64::from(item.fence) | TEST | base | ((lists.len() - entry - 1) as u64) << COUNT_SHIFT;
+            for pair in content.toggles[toggles_start..live.toggles_end].chunks(2) {
+                self.segments.push(grid.toggle(pair[0], pair.get(1).copied()));
+            }
+            self.vertices.clear();
+            chain(&self.segments, &mut self.vertices);
+            let entry = item.fence | TEST | if live.base { BASE } else { 0 };
+            let count = self.vertices.len() as u32;
+            lists.push(entry | count.min(VERTICES_MANY) << VERTICES_SHIFT);
+            lists.extend((count >= VERTICES_MANY).then_some(count));
+            lists.append(&mut self.vertices);
             (edges_start, toggles_start) = (live.edges_end, live.toggles_end);
         }
-        lists.extend(inside.map(u64::from));
-        start as u32
+        lists.extend(inside);
+        start
     }
 
-    fn add_plain_list(&mut self, fences: Vec<u32>) -> u32 {
-        if fences.is_empty() {
-            return 0;
-        }
-        if let Some(&known) = self.known.get(&fences) {
+    fn add_head(&mut self, entries: usize, below_step: u32, up: u32) -> u32 {
+        let start = self.index.lists.len() as u32;
+        let head = (entries as u32 & LIST_COUNT) | ((below_step / 2) << LEVEL_SHIFT);
+        self.index.lists.push(if up == 0 { head } else { head | UP });
+        self.index.lists.extend((up != 0).then_some(up));
+        start
+    }
+
+    /// Writes a list of fences that need no test; where it is.
+    fn add_plain_list(&mut self, fences: Vec<u32>, up: u32) -> u32 {
+        let key = (up, fences);
+        if let Some(&known) = self.known.get(&key) {
             return known;
         }
-        let start = self.index.lists.len() as u32;
-        self.index.lists.push(fences.len() as u64);
-        self.index.lists.extend(fences.iter().copied().map(u64::from));
-        self.known.insert(fences, start);
+        let start = self.add_head(key.1.len(), 0, up);
+        self.index.lists.extend_from_slice(&key.1);
+        self.known.insert(key, start);
         start
     }
 }

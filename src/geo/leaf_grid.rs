@@ -1,7 +1,7 @@
-//! A leaf's own grid, on which the index keeps edges in 8 bytes: cut to the leaf's surroundings and rounded.
+//! A leaf's own grid, on which the index keeps edges as chains of vertices of 4 bytes: cut to the leaf's surroundings and rounded.
 
 use super::edge::Edge;
-use super::index::STEP_BITS;
+use super::index::{COORDINATE_BITS, MARGIN, PEN, STEP_BITS};
 
 /// A cell's place, in degrees.
 #[derive(Clone, Copy)]
@@ -39,19 +39,20 @@ impl LeafGrid {
         (lat - self.south) * self.steps_per_lat
     }
 
-    /// An edge east of the leaf that counts from a latitude on.
-    pub(super) fn toggle(&self, lat: f64) -> u64 {
-        self.east_of(self.y(lat), Self::HIGH)
+    /// An edge east of the leaf that counts from one latitude to another; without that, to the leaf's north.
+    pub(super) fn toggle(&self, lat: f64, upto: Option<f64>) -> Segment {
+        let y = |lat| self.y(lat).clamp(Self::LOW, Self::HIGH);
+        self.east_of(y(lat), upto.map_or(Self::HIGH, y))
     }
 
     /// A vertical edge east of the leaf.
-    fn east_of(&self, y_lo: f64, y_hi: f64) -> u64 {
-        word(Self::HIGH, y_lo, Self::HIGH, y_hi)
+    fn east_of(&self, y_lo: f64, y_hi: f64) -> Segment {
+        segment(Self::HIGH, y_lo, Self::HIGH, y_hi)
     }
 
     /// Adds an edge as far as it is near the leaf. What goes beyond in the west never counts; what goes beyond in the east
     /// counts at its latitudes and becomes vertical.
-    pub(super) fn cut(&self, edge: Edge, words: &mut Vec<u64>) {
+    pub(super) fn cut(&self, edge: Edge, segments: &mut Vec<Segment>) {
         let mut y_lo = self.y(edge.y_lo).max(Self::LOW);
         let mut y_hi = self.y(edge.y_hi).min(Self::HIGH);
         if y_lo >= y_hi {
@@ -71,16 +72,16 @@ impl LeafGrid {
             return;
         }
         if x_lo.min(x_hi) > Self::HIGH {
-            words.push(self.east_of(y_lo, y_hi));
+            segments.push(self.east_of(y_lo, y_hi));
             return;
         }
         if x_lo.max(x_hi) > Self::HIGH {
             let y = y_where(Self::HIGH).clamp(y_lo, y_hi);
             if lower_first {
-                words.push(self.east_of(y, y_hi));
+                segments.push(self.east_of(y, y_hi));
                 (x_hi, y_hi) = (Self::HIGH, y);
             } else {
-                words.push(self.east_of(y_lo, y));
+                segments.push(self.east_of(y_lo, y));
                 (x_lo, y_lo) = (Self::HIGH, y);
             }
         }
@@ -92,11 +93,33 @@ impl LeafGrid {
                 (x_hi, y_hi) = (Self::LOW, y);
             }
         }
-        words.push(word(x_lo, y_lo, x_hi, y_hi));
+        segments.push(segment(x_lo, y_lo, x_hi, y_hi));
     }
 }
 
-/// Coordinates rounded to steps.
-fn word(x_lo: f64, y_lo: f64, x_hi: f64, y_hi: f64) -> u64 {
-    [x_lo, y_lo, x_hi, y_hi].into_iter().rev().fold(0, |word, v| word << 16 | u64::from(v.round() as i16 as u16))
+/// An edge between two vertices of the grid.
+pub(super) type Segment = [u32; 2];
+
+fn segment(x_a: f64, y_a: f64, x_b: f64, y_b: f64) -> Segment {
+    let step = |v: f64| (v.round() as i32).saturating_add(MARGIN as i32).clamp(0, (1 << COORDINATE_BITS) - 1) as u32;
+    [step(x_a) | step(y_a) << COORDINATE_BITS, step(x_b) | step(y_b) << COORDINATE_BITS]
+}
+
+/// Adds the vertices of edges; an edge that begins where the one before it ended adds only one.
+pub(super) fn chain(segments: &[Segment], vertices: &mut Vec<u32>) {
+    let mut last = None;
+    for (at, &[a, b]) in segments.iter().enumerate() {
+        let (from, to) = match last {
+            Some(last) if last == a => (None, b),
+            Some(last) if last == b => (None, a),
+            // Ends where the next one goes on.
+            _ if segments.get(at + 1).is_some_and(|next| next.contains(&a) && !next.contains(&b)) => (Some(b), a),
+            _ => (Some(a), b),
+        };
+        vertices.extend(from);
+        if last != Some(to) || from.is_some() {
+            vertices.push(to | PEN);
+        }
+        last = Some(to);
+    }
 }

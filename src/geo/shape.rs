@@ -46,9 +46,9 @@ pub(super) struct Part {
     /// Bands per degree of latitude.
     bands_per_degree: f64,
     /// Where each band's edges start in `band_edges`; one more than there are bands.
-    band_starts: Box<[u32]>,
+    pub(super) band_starts: Box<[u32]>,
     /// Edges by the index of their first vertex.
-    band_edges: Box<[u32]>,
+    pub(super) band_edges: Box<[u32]>,
 }
 
 impl Shape {
@@ -334,7 +334,7 @@ impl Part {
 
     /// The band of a latitude. Never falls as the latitude grows, so that an edge's bands hold every latitude within it.
     #[inline]
-    fn band(&self, y: f64, count: usize) -> usize {
+    pub(super) fn band(&self, y: f64, count: usize) -> usize {
         (((y - self.south) * self.bands_per_degree) as usize).min(count - 1)
     }
 
@@ -394,7 +394,7 @@ impl Part {
     }
 
     #[inline]
-    fn edge(&self, start: u32) -> Edge {
+    pub(super) fn edge(&self, start: u32) -> Edge {
         Edge::new(self.vertices[start as usize], self.vertices[start as usize + 1])
     }
 

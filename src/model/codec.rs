@@ -78,6 +78,11 @@ impl Writer {
         self.bytes.extend_from_slice(value);
     }
 
+    /// Bytes that another writer made, as they are.
+    pub fn raw(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+    }
+
     /// A time that may be absent.
     pub fn time(&mut self, value: Option<TimeMs>) {
         self.bool(value.is_some());

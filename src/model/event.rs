@@ -127,9 +127,10 @@ impl EventRef<'_> {
         self.header.time_ms
     }
 
-    /// Who it is: the value of the id slot, where the schema has one and the event a value, else its place.
+    /// Who it is: the value of the id slot, where the schema has one and the event a value, else its place. Derived events are their place.
     pub fn id(&self, id_slot: Option<u16>) -> EventId {
-        if let Some(slot) = id_slot {
+        // What THROUGH makes more than once of one event is told apart by its place.
+        if let Some(slot) = id_slot.filter(|_| self.header.partition != u32::MAX) {
             match self.values.get(usize::from(slot)) {
                 Some(Value::Text(text)) => return EventId::Field(text.clone()),
                 Some(Value::Int(number)) => return EventId::Field(number.to_string().into()),

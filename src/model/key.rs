@@ -21,7 +21,7 @@ pub struct KeyGroup(pub u32);
 /// same shape. This layout is frozen: jitter, key groups and checkpoints depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct Key {
-    bytes: SmallVec<[u8; 24]>,
+    bytes: SmallVec<[u8; IN_PLACE]>,
     hash: u64,
 }
 
@@ -38,6 +38,9 @@ mod tag {
     pub(super) const LIST: u8 = 9;
 }
 
+/// So many bytes are kept without an allocation.
+const IN_PLACE: usize = 24;
+
 const SIGN: u64 = 1 << 63;
 
 impl Key {
@@ -45,7 +48,10 @@ impl Key {
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut bytes = SmallVec::new();
         for value in values {
-            write_value(&mut bytes, value);
+            match value {
+                Value::Text(text) => write_text(&mut bytes, text.as_bytes()),
+                other => write_value(&mut bytes, other),
+            }
         }
         Self::from_bytes(bytes)
     }
@@ -73,6 +79,16 @@ impl Key {
     /// The key's group of `groups`, by multiply-shift.
     pub fn group(&self, groups: u32) -> KeyGroup {
         KeyGroup(((u128::from(self.hash) * u128::from(groups)) >> 64) as u32)
+    }
+
+    /// One of the values back; null if there are not so many.
+    pub fn part(&self, ix: usize) -> Value {
+        let mut rest = &self.bytes[..];
+        for _ in 0..ix {
+            let Some((_, left)) = read_value(rest) else { return Value::Null };
+            rest = left;
+        }
+        read_value(rest).map_or(Value::Null, |(value, _)| value)
     }
 
     /// The values back, fences as their ids; empty if the bytes are no canonical key.
@@ -136,6 +152,14 @@ fn write_list(bytes: &mut SmallVec<[u8; 24]>, list: &[Value]) {
 }
 
 fn write_text(bytes: &mut SmallVec<[u8; 24]>, text: &[u8]) {
+    // What fits in place is written at once: ids of entities are what keys are made of.
+    if bytes.is_empty() && text.len() <= IN_PLACE - 3 && !text.iter().fold(false, |zero, byte| zero | (*byte == 0)) {
+        let mut place = [0; IN_PLACE];
+        place[0] = tag::TEXT;
+        place[1..=text.len()].copy_from_slice(text);
+        *bytes = SmallVec::from_buf_and_len(place, text.len() + 3);
+        return;
+    }
     bytes.push(tag::TEXT);
     if text.contains(&0) {
         for &byte in text {
@@ -192,6 +216,11 @@ fn read_value(bytes: &[u8]) -> Option<(Value, &[u8])> {
 }
 
 fn read_text(bytes: &[u8]) -> Option<(Value, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    if bytes.get(end + 1) != Some(&0xFF) {
+        let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
+        return Some((Value::text(text), bytes.get(end + 2..)?));
+    }
     let mut text = Vec::new();
     let mut at = 0;
     loop {

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod join;
 pub mod latest;
 pub mod near;
+mod passage;
 pub mod pattern;
 pub mod through;
 pub mod window;

@@ -1,7 +1,8 @@
 //! THROUGH: positions of an entity become one event per fence concerned, so that overlapping fences never get mixed up.
 //!
 //! A fence that the entity was not in and is in now is entered; one that it was in and is not is exited, both at the time of the
-//! position that shows it. Nothing is interpolated, and fences are independent of one another.
+//! position that shows it. Fences are independent of one another. With INTERPOLATE the way from the position before counts as
+//! well: see [`passage`](super::passage).
 //!
 //! Against the jitter of receivers: with `BUFFER d` an entity has left a fence only where it is farther than d from it, and with
 //! `AT LEAST n EVENTS` only n positions in a row make an entry or an exit, which then has the time of the last of them. Until
@@ -21,31 +22,36 @@ use smallvec::SmallVec;
 /// A THROUGH clause, ready to run.
 #[derive(Clone, Debug)]
 pub struct Program {
-    plan: plan::Through,
+    pub(super) plan: plan::Through,
     /// The three texts of `passage`, made once.
-    entered: Value,
-    inside: Value,
-    exited: Value,
+    pub(super) entered: Value,
+    pub(super) inside: Value,
+    pub(super) exited: Value,
 }
 
 /// A fence that an entity is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stay {
-    fence: u32,
-    entry_ms: TimeMs,
+pub(super) struct Stay {
+    pub(super) fence: u32,
+    pub(super) entry_ms: TimeMs,
     /// Positions in a row that say that it has left.
-    away: u32,
+    pub(super) away: u32,
 }
+
+/// In a saved state: where the entity was last follows.
+const LAST: u8 = 2;
 
 /// The fences that one entity is in. Up to two are held in place.
 #[derive(Clone, Debug, Default)]
 pub struct KeyState {
     /// Ascending by fence.
-    inside: SmallVec<[Stay; 2]>,
+    pub(super) inside: SmallVec<[Stay; 2]>,
     /// Fences that it isn't in yet, with the positions in a row that say that it is; ascending.
     coming: SmallVec<[(u32, u32); 1]>,
     /// It has been seen before; kept only where that matters.
-    seen: bool,
+    pub(super) seen: bool,
+    /// Where and when it was last; kept only with INTERPOLATE.
+    pub(super) last: Option<Box<(Position, TimeMs)>>,
 }
 
 impl Program {
@@ -71,17 +77,20 @@ impl Program {
 
     /// Takes an event of the entity, of the time `now_ms`; its events come in order of time. `emit` gets what THROUGH adds to it, once per fence
     /// concerned: passage (`'exited'`, `'entered'`, `'inside'`), fence, and dwell, the time since the entry, which is null
-    /// at the entry. Exits come first, then entries, then the fences it is still in, each by ascending fence. Without a
-    /// position nothing is known, so nothing happens.
+    /// at the entry; with INTERPOLATE also when and where it crossed the border, in their slots. Exits come first, then entries, then the
+    /// fences it is still in, each by ascending fence; what lies on the way comes by its time. Without a position nothing is known, so nothing happens.
     pub fn step(
         &self,
         state: &mut KeyState,
         world: &World,
         now_ms: TimeMs,
         position: Option<Position>,
-        emit: &mut dyn FnMut(&[Value; 3]),
+        emit: &mut dyn FnMut(&[Value]),
     ) {
         let Some(position) = position else { return };
+        if let Some(interpolate) = self.plan.interpolate {
+            return self.step_way(interpolate, state, world, now_ms, position, emit);
+        }
         let located = world.locate(self.plan.set, position, now_ms);
         let now_in = located.as_slice();
         let is_first = self.plan.first == plan::FirstPosition::Ignored && !std::mem::replace(&mut state.seen, true);
@@ -140,7 +149,7 @@ impl Program {
 impl KeyState {
     /// Whether nothing is known of the entity that matters, so that the state may be dropped.
     pub fn is_idle(&self) -> bool {
-        self.inside.is_empty() && self.coming.is_empty() && !self.seen
+        self.inside.is_empty() && self.coming.is_empty() && !self.seen && self.last.is_none()
     }
 
     /// The fences that the entity is in, ascending, each with the time of its entry.
@@ -151,7 +160,8 @@ impl KeyState {
     /// Bytes on the heap that it holds on to.
     pub fn heap_bytes(&self) -> usize {
         let inside = if self.inside.spilled() { self.inside.capacity() * size_of::<Stay>() } else { 0 };
-        inside + if self.coming.spilled() { self.coming.capacity() * size_of::<(u32, u32)>() } else { 0 }
+        let coming = if self.coming.spilled() { self.coming.capacity() * size_of::<(u32, u32)>() } else { 0 };
+        inside + coming + if self.last.is_some() { size_of::<(Position, TimeMs)>() } else { 0 }
     }
 
     /// Writes the state.
@@ -167,7 +177,11 @@ impl KeyState {
             writer.u64(u64::from(fence));
             writer.u64(u64::from(count));
         }
-        writer.bool(self.seen);
+        writer.u8(u8::from(self.seen) | if self.last.is_some() { LAST } else { 0 });
+        if let Some(last) = &self.last {
+            writer.value(&Value::Point(last.0));
+            writer.i64(last.1);
+        }
     }
 
     /// Reads what [`save`](Self::save) wrote, fences by the numbers that they had then.
@@ -192,7 +206,17 @@ impl KeyState {
             ascends(state.coming.last().map(|last| last.0), fence)?;
             state.coming.push((fence, count));
         }
-        state.seen = reader.bool()?;
+        let flags = reader.u8()?;
+        if flags > (LAST | 1) {
+            return Err(DecodeError::Unexpected { found: flags.into(), expected: "what is known of an entity" });
+        }
+        state.seen = flags & 1 != 0;
+        if flags & LAST != 0 {
+            let Value::Point(position) = reader.value()? else {
+                return Err(DecodeError::Unexpected { found: 0, expected: "a position" });
+            };
+            state.last = Some(Box::new((position, reader.i64()?)));
+        }
         Ok(state)
     }
 }
@@ -229,7 +253,7 @@ mod tests {
     }
 
     fn plan() -> plan::Through {
-        plan::Through { set: 0, first: plan::FirstPosition::Enters, buffer_m: 0.0, at_least: 1 }
+        plan::Through { set: 0, first: plan::FirstPosition::Enters, buffer_m: 0.0, at_least: 1, interpolate: None }
     }
 
     /// One step: passage, fence, dwell of each event.

@@ -1,6 +1,9 @@
 //! Regions over time: what was said at each tick, and which regions there are then.
 
-use super::shape::{Polygon, RegionShape};
+use super::{
+    notice::Notice,
+    shape::{Polygon, RegionShape},
+};
 use crate::model::TimeMs;
 use std::collections::BTreeMap;
 
@@ -12,8 +15,14 @@ pub struct History {
     ticks: Vec<(TimeMs, Vec<RegionShape>)>,
     ticks_max: usize,
     left_out: usize,
-    last_left_out: Option<TimeMs>,
+    /// The first tick that was left out, and the last.
+    not_kept: Option<(TimeMs, TimeMs)>,
+    notices: Vec<Notice>,
+    notices_left_out: usize,
 }
+
+/// At most so many alerts are kept.
+const NOTICES_MAX: usize = 2_000;
 
 /// One region in a scene.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +56,40 @@ impl History {
         match self.ticks.last_mut() {
             Some((tick, shapes)) if *tick == shape.tick_ms => shapes.push(shape),
             _ if has_room => self.ticks.push((shape.tick_ms, vec![shape])),
-            _ if self.last_left_out != Some(shape.tick_ms) => {
+            _ if self.not_kept.is_none_or(|(_, last)| last != shape.tick_ms) => {
                 self.left_out += 1;
-                self.last_left_out = Some(shape.tick_ms);
+                let first = self.not_kept.map_or(shape.tick_ms, |(first, _)| first);
+                self.not_kept = Some((first, shape.tick_ms));
             }
             _ => {}
         }
+    }
+
+    /// Adds an alert about a region.
+    pub fn tell(&mut self, notice: Notice) {
+        if self.notices.len() < NOTICES_MAX {
+            self.notices.push(notice);
+        } else {
+            self.notices_left_out += 1;
+        }
+    }
+
+    /// The alerts before the first tick that is left out, by time, and how many more there were.
+    pub fn notices(&self) -> (Vec<&Notice>, usize) {
+        let is_kept = |notice: &&Notice| self.not_kept.is_none_or(|(first, _)| notice.at_ms < first);
+        let mut kept: Vec<&Notice> = self.notices.iter().filter(is_kept).collect();
+        kept.sort();
+        let left_out = self.notices.len() - kept.len() + self.notices_left_out;
+        (kept, left_out)
+    }
+
+    /// The alerts from a tick, by its number, to the next.
+    pub fn notices_at(&self, tick: usize) -> Vec<&Notice> {
+        let tick_ms = |at: usize| self.ticks.get(at).map(|(tick_ms, _)| *tick_ms);
+        let (Some(from), to) = (tick_ms(tick), tick_ms(tick + 1)) else { return Vec::new() };
+        let (mut kept, _) = self.notices();
+        kept.retain(|notice| notice.at_ms >= from && to.is_none_or(|to| notice.at_ms < to));
+        kept
     }
 
     /// What a region looked like when it was last told of; nothing for one that never was.

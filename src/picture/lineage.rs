@@ -5,6 +5,7 @@ use super::{
     colour::Colour,
     history::History,
     label::{hour, moment},
+    notice::{self, Notice},
     shape::{RegionShape, short},
     svg::{Path, Svg, escape, number},
 };
@@ -23,6 +24,8 @@ const HALF_MAX: f64 = 14.0;
 const HALF_MIN: f64 = 1.2;
 /// Regions beyond these lanes aren't drawn, and that is said.
 const LANES_MAX: usize = 150;
+/// At most so many alerts are drawn.
+const NOTICES_MAX: usize = 200;
 /// A lane is free again for another region after it has been empty for this share of the time.
 const REST: f64 = 0.05;
 
@@ -69,9 +72,15 @@ pub fn lineage(history: &History) -> String {
     for (id, life) in &lives {
         words(&mut svg, &paper, id, life);
     }
+    let (notices, left_out_notices) = history.notices();
+    notices.iter().take(NOTICES_MAX).for_each(|notice| alert(&mut svg, &paper, &lives, notice));
+    let left_out_notices = left_out_notices + notices.len().saturating_sub(NOTICES_MAX);
     let left_out_ticks = history.left_out();
-    if left_out + left_out_ticks > 0 {
-        let text = format!("not drawn: {left_out} more regions, {left_out_ticks} later ticks");
+    if left_out + left_out_ticks + left_out_notices > 0 {
+        let mut text = format!("not drawn: {left_out} more regions, {left_out_ticks} later ticks");
+        if left_out_notices > 0 {
+            text.push_str(&format!(", {left_out_notices} more alerts"));
+        }
         svg.text((WIDTH - RIGHT, 19.0), "text-anchor=\"end\" fill=\"#a33\"", &text);
     }
     svg.finish()
@@ -212,6 +221,18 @@ fn band(svg: &mut Svg, paper: &Paper, id: &str, life: &Life<'_>) {
         life.said.iter().map(|it| it.size).max().unwrap_or(0)
     ));
     svg.element("path", &[("d", &path.finish()), ("fill", &colour.fill()), ("fill-opacity", "0.8")]);
+    svg.close("g");
+}
+
+/// An alert: on the lane of its region, of none at the upper edge.
+fn alert(svg: &mut Svg, paper: &Paper, lives: &BTreeMap<&str, Life<'_>>, notice: &Notice) {
+    let life = notice.region.as_deref().and_then(|region| lives.get(region));
+    let (x, y) = (paper.x(notice.at_ms), life.map_or(TOP - 4.0, |life| paper.y(life)));
+    svg.open("g", &[]);
+    svg.raw(&format!("<title>{}, {}</title>\n", escape(&notice.text), moment(notice.at_ms)));
+    notice::mark(svg, (x, y), 4.0);
+    let halo = "font-size=\"10\" stroke=\"#fcfcfa\" stroke-width=\"2.5\" paint-order=\"stroke\" text-anchor=\"end\"";
+    svg.text((x - 6.0, y + 3.5), &format!("{halo} fill=\"{}\"", notice::INK), &notice.text);
     svg.close("g");
 }
 

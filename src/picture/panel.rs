@@ -5,6 +5,7 @@ use super::{
     history::{Entry, Scene},
     label::{Labels, degrees, length, moment, width},
     map::Map,
+    notice::{self, Notice},
     shape::{Polygon, short},
     svg::{Path, Svg, escape, number},
 };
@@ -34,6 +35,8 @@ pub struct Panel<'a> {
     pub scene: &'a Scene<'a>,
     /// What stands in it beside the regions.
     pub marks: Vec<Mark>,
+    /// Alerts about them.
+    pub notices: Vec<&'a Notice>,
 }
 
 /// Pixels above a panel, for its caption, and between panels.
@@ -62,6 +65,14 @@ pub fn panels(title: &str, map: &Map, backdrop: &Backdrop, columns: usize, panel
         let corner = (GAP + column as f64 * (wide + GAP), TITLE + row as f64 * (CAPTION + high + GAP) + CAPTION);
         let caption = panel.caption.clone().unwrap_or_else(|| moment(panel.scene.tick_ms));
         svg.text((corner.0, corner.1 - 6.0), "fill=\"#555\"", &caption);
+        if !panel.notices.is_empty() {
+            let style = format!("fill=\"{}\" font-weight=\"700\"", notice::INK);
+            svg.text(
+                (corner.0 + width(&caption) * 1.15 + 12.0, corner.1 - 6.0),
+                &style,
+                &notice::caption(&panel.notices),
+            );
+        }
         let [x, y, w, h] = [corner.0, corner.1, wide, high].map(number);
         // Within an element of its own nothing is drawn past the edge.
         svg.open("svg", &[("x", &x), ("y", &y), ("width", &w), ("height", &h)]);
@@ -96,6 +107,7 @@ fn draw(svg: &mut Svg, map: &Map, backdrop: &Backdrop, panel: &Panel<'_>) {
         svg.text((x, y + 3.5), style, &mark.text);
     }
     labels(svg, map, panel);
+    notice::rings(svg, map, panel.scene, &panel.notices);
     scale_bar(svg, map);
 }
 

@@ -36,7 +36,7 @@ fn history() -> History {
 fn frame(history: &History, at: usize) -> String {
     let map = Map::around(history.shapes().flat_map(|shape| &shape.polygons), 720.0, 600.0);
     let scenes = history.scenes();
-    let panel = Panel { caption: None, scene: &scenes[at], marks: Vec::new() };
+    let panel = Panel { caption: None, scene: &scenes[at], marks: Vec::new(), notices: history.notices_at(at) };
     panels(&history.title, &map, &Backdrop::default(), 1, &[panel])
 }
 
@@ -107,6 +107,35 @@ fn a_lineage_has_a_lane_for_each_region_and_joints_between_them() {
     assert!(lineage(&History::new("none", 5)).contains("no regions"));
 }
 
+fn notice(minute: i64, region: Option<&str>, text: &str) -> Notice {
+    Notice { at_ms: minute * MINUTE, region: region.map(str::to_owned), text: text.to_owned() }
+}
+
+#[test]
+fn an_alert_stands_on_the_map_of_its_time_and_on_the_lane_of_its_region() {
+    let mut history = history();
+    let plain = [frame(&history, 1), lineage(&history)];
+    history.tell(notice(12, Some("a"), "Spreads & grows"));
+    history.tell(notice(16, None, "Many"));
+    for text in [frame(&history, 1), lineage(&history)] {
+        assert!(is_well_formed(&text) && text.contains(">Spreads &amp; grows</text>"), "{text}");
+        assert!(text.contains("#b00020") && plain.iter().all(|plain| !plain.contains("#b00020")));
+    }
+    assert!(!frame(&history, 1).contains("Many") && frame(&history, 2).contains(">Many</text>"));
+    assert!(!frame(&history, 0).contains("#b00020") && !frame(&history, 3).contains("#b00020"));
+}
+
+#[test]
+fn alerts_after_the_last_map_are_left_out_and_said() {
+    let mut history = History::new("long", 2);
+    (1..6).for_each(|minute| history.add(shape("a", minute, "survived", 10.0)));
+    history.tell(notice(2, Some("a"), "Early"));
+    history.tell(notice(4, Some("a"), "Late"));
+    let text = lineage(&history);
+    assert!(text.contains("Early") && !text.contains("Late") && text.contains("1 more alerts"), "{text}");
+    assert!(frame(&history, 1).contains("Early") && !frame(&history, 1).contains("Late"));
+}
+
 #[test]
 fn pictures_are_the_same_each_time() {
     assert_eq!(frame(&history(), 2), frame(&history(), 2));
@@ -165,6 +194,9 @@ proptest::proptest! {
                 absorbed_into: (word == 4).then(|| format!("{}", (id + 1) % 6)),
                 has_ended: word >= 4,
             });
+        }
+        for (at_ms, text) in history.shapes().map(|shape| (shape.tick_ms, shape.id.clone())).collect::<Vec<_>>() {
+            history.tell(Notice { at_ms, region: Some(text.clone()), text });
         }
         proptest::prop_assert!(is_well_formed(&lineage(&history)));
         for at in 0..history.scenes().len() {

@@ -40,6 +40,10 @@ pub enum AggregateKind {
     Last,
     /// The length of the path through positions, geodesic, in metres; under two positions 0.
     PathLength,
+    /// How far the last position is from the first, geodesic, in metres; under two positions 0.
+    Displacement,
+    /// Displacement by path length, 0 to 1; null where there is no path.
+    Straightness,
     /// The standard deviation of a sample; under two values null.
     Stddev,
     /// About how many different ones, by a sketch: exact to 512, beyond with a standard error of 1.6 %; over no values 0.
@@ -91,7 +95,9 @@ impl AggregateKind {
                 Self::TopK { .. } => Self::Collect,
                 Self::Collect => Self::List,
                 Self::List => Self::PathLength,
-                Self::PathLength => Self::Centroid,
+                Self::PathLength => Self::Displacement,
+                Self::Displacement => Self::Straightness,
+                Self::Straightness => Self::Centroid,
                 Self::Centroid => Self::BoundingBox,
                 Self::BoundingBox => Self::ConvexHull,
                 Self::ConvexHull => return None,

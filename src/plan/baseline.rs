@@ -1,6 +1,6 @@
 //! What is usual for a key at an hour of the week: `baseline(x, 28 d)`.
 
-use super::Near;
+use super::Through;
 use crate::expr::Expr;
 
 /// A value whose usual size is kept per key.
@@ -20,5 +20,5 @@ impl Baseline {
     }
 
     /// How many places come before those of baselines.
-    pub const FIRST_EXTRA: u16 = Near::EXTRA + 4;
+    pub const FIRST_EXTRA: u16 = Through::CROSSED_AT + 2;
 }

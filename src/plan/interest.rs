@@ -61,6 +61,7 @@ impl Rule {
         // from there, that event has to come.
         let leaves = any(&pattern.elements, &timed) && any(&pattern.elements, &varies);
         let free = self.through.is_none()
+            && self.follow.is_none()
             && self.looks_back() == 0
             && self.baselines.is_empty()
             && !begins_with_absence

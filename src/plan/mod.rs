@@ -8,6 +8,8 @@ mod aggregate;
 mod baseline;
 mod class;
 mod cluster;
+mod feedback;
+mod follow;
 mod interest;
 mod join;
 mod latest;
@@ -24,6 +26,8 @@ pub use aggregate::{Aggregate, AggregateKind};
 pub use baseline::Baseline;
 pub use class::Class;
 pub use cluster::{Cluster, ClusterInput, RegionField};
+pub use feedback::Feedback;
+pub use follow::{Follow, Lineage, RegionEnd};
 pub use interest::Interest;
 pub use join::Join;
 pub use latest::Latest;
@@ -31,8 +35,8 @@ pub use near::Near;
 pub use once::{Once, Unnest};
 pub use pattern::{Connect, Element, Loop, Pattern, Quantifier, Skip, Term, Variable};
 pub use rule::{
-    Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Limits, Mode, OutputField, Plan, Role, Rule, RuleKind,
-    StreamOrigin, StreamPlan, Template, TemplatePart, Through,
+    Body, ClockPolicy, EndPolicy, FirstPosition, Input, Interpolate, KeyPart, Limits, Mode, OutputField, Plan, Role,
+    Rule, RuleKind, StreamOrigin, StreamPlan, Template, TemplatePart, Through,
 };
 pub use table::TablePlan;
 pub use window::{Jitter, JitterBy, Window, WindowKind};

@@ -58,7 +58,7 @@ pub struct Element {
 
 impl Element {
     /// Calls `found` with this element and with each one inside it.
-    pub(super) fn each<'p>(&'p self, found: &mut dyn FnMut(&'p Element)) {
+    pub fn each<'p>(&'p self, found: &mut dyn FnMut(&'p Element)) {
         found(self);
         self.term.each(found);
     }

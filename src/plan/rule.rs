@@ -1,11 +1,12 @@
 //! A rule and the streams between rules.
 
 use super::{
-    Aggregate, Baseline, Cluster, Element, Join, Latest, Near, Once, Pattern, TablePlan, Unnest, Window, WindowKind,
+    Aggregate, Baseline, Cluster, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan, Unnest,
+    Window, WindowKind,
 };
 use crate::{
     expr::{Expr, Node},
-    model::{Key, Schema, StreamId, Type},
+    model::{Key, Schema, StreamId, TimeMs, Type},
 };
 use std::cell::Cell;
 
@@ -85,6 +86,10 @@ pub struct Rule {
     pub key: Vec<KeyPart>,
     /// THROUGH, if the rule has it.
     pub through: Option<Through>,
+    /// FOLLOW, if the rule has it; then it is a pattern.
+    pub follow: Option<Follow>,
+    /// FEEDBACK, if the rule reads its own stream; then it is a filter or a pattern.
+    pub feedback: Option<Feedback>,
     /// UNNEST, if the rule has it; then it is a filter.
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.
@@ -124,6 +129,11 @@ pub struct Limits {
 }
 
 impl Rule {
+    /// Whether an input is the rule's own stream: its events come from the rule and not from others.
+    pub fn is_own(&self, input: usize) -> bool {
+        self.feedback.is_some_and(|feedback| usize::from(feedback.input) == input)
+    }
+
     /// How many events of its partition the rule looks back at most; 0: it looks at no previous event.
     pub fn looks_back(&self) -> u16 {
         let deepest = Cell::new(0);
@@ -222,7 +232,8 @@ pub struct KeyPart {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Whether it needs what THROUGH adds, or is one of a pair that NEAR finds: then it is not part of the routing key.
+    /// Whether it needs what THROUGH adds, is one of a pair that NEAR finds, or is followed: then it is not part of the routing
+    /// key.
     pub through: bool,
 }
 
@@ -238,6 +249,28 @@ pub struct Through {
     pub buffer_m: f64,
     /// AT LEAST: how many positions in a row have to say that it came, or that it left; at least 1.
     pub at_least: u32,
+    /// INTERPOLATE: passages are found on the way between positions, and have two values more: `crossed_at` and `crossing`. Then BUFFER is
+    /// 0 and AT LEAST 1.
+    pub interpolate: Option<Interpolate>,
+}
+
+impl Through {
+    /// The extra slot of `crossed_at`; `crossing` has the next.
+    pub const CROSSED_AT: u16 = super::Near::EXTRA + 4;
+}
+
+/// INTERPOLATE: what lies on the way between an entity's consecutive positions counts, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interpolate {
+    /// MAX GAP: the way between positions farther apart in time is not known; at least 0.
+    pub max_gap_ms: Option<TimeMs>,
+}
+
+impl Interpolate {
+    /// Whether the way between positions of these times is known.
+    pub fn holds(&self, from_ms: TimeMs, to_ms: TimeMs) -> bool {
+        self.max_gap_ms.is_none_or(|most| to_ms.saturating_sub(from_ms) <= most)
+    }
 }
 
 /// What an entity's first position does where fences are passed through.

@@ -63,7 +63,7 @@ impl Plan {
                 running.rules.get(at).is_some_and(|other| {
                     other.version == rule.version
                         && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
-                        && rule.inputs.iter().all(|input| reads(input.stream))
+                        && others(rule).all(&reads)
                         && layout(other) == layout(rule)
                 })
             });
@@ -81,7 +81,7 @@ impl Plan {
             let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
             // What a rule that waits for the wall clock has decided is of its old form.
             let waits = [old.clock, rule.clock].contains(&ClockPolicy::Wall);
-            let reads = rule.inputs.iter().all(|input| self.reads_same(running, input.stream, kept));
+            let reads = others(rule).all(|stream| self.reads_same(running, stream, kept));
             (runs && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
         });
         adapted.collect()
@@ -116,6 +116,11 @@ fn set<T>(all: &mut [T], at: usize, value: T) {
     if let Some(place) = all.get_mut(at) {
         *place = value;
     }
+}
+
+/// The streams that a rule reads, without its own.
+fn others(rule: &Rule) -> impl Iterator<Item = StreamId> {
+    rule.inputs.iter().enumerate().filter(|(at, _)| !rule.is_own(*at)).map(|(_, input)| input.stream)
 }
 
 /// Whether a row has all slots of another one, and perhaps more.

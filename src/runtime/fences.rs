@@ -5,7 +5,7 @@ use crate::{
     geo::{Fence, FenceSet, Property},
     lang::check::FenceSetInfo,
     model::Type,
-    wire::fences::{FenceOptions, merge, read_fences},
+    wire::fences::{FenceOptions, merged, read_fences},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 use xxhash_rust::xxh3::Xxh3;
@@ -37,10 +37,7 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         hash.update(&bytes);
         match read_fences(&bytes, &options) {
             Ok(read) => {
-                match config.merge {
-                    true => read.fences.into_iter().for_each(|fence| merge(&mut fences, fence)),
-                    false => fences.extend(read.fences),
-                }
+                fences.extend(read.fences);
                 skipped.extend(read.skipped.iter().map(|reason| format!("{shown}: {reason}")));
             }
             Err(errors) => wrong.extend(errors.iter().map(|error| format!("{shown}: {error}"))),
@@ -50,6 +47,7 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         let advice = if config.lenient { "" } else { "\n(`lenient: true` skips such features and counts them)" };
         return Err(format!("geofences `{name}`:\n  {}{advice}", wrong.join("\n  ")));
     }
+    let fences = if config.merge { merged(fences) } else { fences };
     Ok(LoadedFences { hash: hash.digest(), ..fences_of(name, fences, skipped)? })
 }
 

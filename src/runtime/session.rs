@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     engine::{
-        AlertEncoder, AtEnd, CompileError, Cut, Engine, Executor, Fates, Options, Output, Payloads, ReplaceError,
+        AlertEncoder, AtEnd, Blocks, CompileError, Cut, Engine, Executor, Fates, Options, Output, ReplaceError,
         Replaced,
         checkpoint::{CheckpointError, Names},
     },
@@ -198,12 +198,12 @@ impl Session {
     /// A block that can't be read.
     pub fn resume(
         &mut self,
-        payloads: &Payloads,
+        blocks: &dyn Blocks,
         partitions: &[(String, u32)],
         saved: &Names,
     ) -> Result<Fates, CheckpointError> {
         let names = self.names();
-        let fates = self.engine.resume(payloads, saved, &names)?;
+        let fates = self.engine.resume(blocks, saved, &names)?;
         let is_there = |name: &str| names.streams.iter().any(|stream| stream.is_source && stream.name == *name);
         self.partitions = partitions.iter().filter(|(source, _)| is_there(source)).cloned().collect();
         self.unclaimed = self.partitions.iter().cloned().zip((0..).map(PartitionIx)).collect();

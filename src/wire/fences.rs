@@ -178,22 +178,34 @@ pub fn read_fences(bytes: &[u8], options: &FenceOptions) -> Result<FencesRead, V
                 seen.entry(id.clone()).or_insert(index);
             }
         }
-        match (fence, options.merge) {
-            (Some(fence), true) => merge(&mut read.fences, fence),
-            (fence, _) => read.fences.extend(fence),
-        }
+        read.fences.extend(fence);
         let error = |reason| FenceFileError::Feature { index, id: known.clone(), reason: Box::new(reason) };
         read.skipped.extend(reasons.into_iter().map(error));
+    }
+    if options.merge {
+        read.fences = merged(read.fences);
     }
     if read.skipped.is_empty() || options.lenient { Ok(read) } else { Err(read.skipped) }
 }
 
-/// Adds a fence, or its shape to that of the one with its id.
-pub fn merge(fences: &mut Vec<Fence>, fence: Fence) {
-    match fences.iter_mut().find(|known| known.id == fence.id) {
-        Some(known) => known.shape = known.shape.clone().with(fence.shape),
-        None => fences.push(fence),
+/// The fences with those of one id made one: the first, with the shapes of all.
+pub fn merged(fences: Vec<Fence>) -> Vec<Fence> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut groups: Vec<(Fence, Vec<Shape>)> = Vec::new();
+    for fence in fences {
+        match places.get(&fence.id).and_then(|&at| groups.get_mut(at)) {
+            Some((_, more)) => more.push(fence.shape),
+            None => {
+                places.insert(fence.id.clone(), groups.len());
+                groups.push((fence, Vec::new()));
+            }
+        }
     }
+    let whole = |(fence, more): (Fence, Vec<Shape>)| {
+        let Fence { id, properties, shape, valid } = fence;
+        Fence { id, properties, shape: more.into_iter().fold(shape, Shape::with), valid }
+    };
+    groups.into_iter().map(whole).collect()
 }
 
 /// A JSON document.

@@ -56,8 +56,6 @@ impl Habit {
                 let target = self.key(&mut scan, index, &find)?;
                 index += 1;
                 scan.space();
-                scan.take(b':')?;
-                scan.space();
                 match target {
                     None => scan.skip()?,
                     Some(Target::Cell(cell, want)) => *cells.get_mut(cell)? = scan.value(want)?,
@@ -75,6 +73,7 @@ impl Habit {
         (scan.at == scan.bytes.len()).then_some(())
     }
 
+    /// Goes past a key and its colon: where it leads.
     #[inline]
     fn key(
         &mut self,
@@ -90,11 +89,28 @@ impl Habit {
         }
         let start = scan.at;
         let target = find(scan.string()?.as_bytes());
+        scan.space();
+        scan.take(b':')?;
+        // With the colon, where writers put it: what is compared is one stretch of bytes.
         if index == self.keys.len() && index < KEYS_MAX {
             self.keys.push((scan.bytes.get(start..scan.at)?.into(), target));
         }
         Some(target)
     }
+}
+
+/// The number that eight digits are, if they are digits: pairs, then fours, then all are put together within one word.
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(text);
+    let high = word & 0xF0F0_F0F0_F0F0_F0F0;
+    let above_nine = word.wrapping_add(0x0606_0606_0606_0606) & 0xF0F0_F0F0_F0F0_F0F0;
+    if high != 0x3030_3030_3030_3030 || above_nine != 0x3030_3030_3030_3030 {
+        return None;
+    }
+    let digits = word - 0x3030_3030_3030_3030;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF)
 }
 
 /// A place in a record.
@@ -118,6 +134,10 @@ impl<'a> Scan<'a> {
 
     #[inline]
     fn space(&mut self) {
+        // Nothing that isn't white space is below it.
+        if self.peek() > b' ' {
+            return;
+        }
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
@@ -166,12 +186,23 @@ impl<'a> Scan<'a> {
     /// The digits here behind `number`, and how many they are.
     #[inline]
     fn digits(&mut self, mut number: u64) -> (u64, usize) {
-        let start = self.at;
-        while let digit @ b'0'..=b'9' = self.peek() {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            self.at += 1;
+        let mut rest = self.bytes.get(self.at..).unwrap_or_default();
+        let start = rest.len();
+        if let Some((chunk, after)) = rest.split_first_chunk::<8>()
+            && let Some(eight) = eight_digits(*chunk)
+        {
+            number = number.wrapping_mul(100_000_000).wrapping_add(eight);
+            rest = after;
         }
-        (number, self.at - start)
+        while let Some((byte, after)) = rest.split_first()
+            && let digit @ 0..=9 = byte.wrapping_sub(b'0')
+        {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            rest = after;
+        }
+        let count = start - rest.len();
+        self.at += count;
+        (number, count)
     }
 
     /// A number without an exponent that can be read without rounding twice.

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod store;
+
 use geocep::{
-    engine::{AtEnd, Executor, Inline, Options},
+    engine::{AtEnd, Executor, Inline, Options, Spilling},
     runtime::{
         config::{Config, Input, StreamSchema},
         executor::Threads,
@@ -16,6 +18,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The repository.
@@ -50,6 +53,9 @@ pub(crate) struct Mode {
     pub(crate) steps: Vec<(usize, usize)>,
     /// After which steps the core is saved, and with how many shards another one goes on from there.
     pub(crate) moves: Vec<(usize, u32)>,
+    /// So many keys stay in memory, others go to a store; else all stay. `GEOCEP_TEST_RESIDENT` says it for all plays but those in one go on
+    /// one shard, which others are compared with.
+    pub(crate) resident: Option<usize>,
 }
 
 impl Default for Mode {
@@ -62,6 +68,7 @@ impl Default for Mode {
             seed: 7,
             steps: Vec::new(),
             moves: Vec::new(),
+            resident: None,
         }
     }
 }
@@ -224,7 +231,13 @@ impl Scene {
     pub(crate) fn blank(&self, mode: &Mode, shards: u32) -> Session {
         let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
         let options = Options { shards, key_groups: 64, seed: mode.seed, eager: mode.eager };
-        Session::new(&self.project, options, executor).unwrap()
+        let mut session = Session::new(&self.project, options, executor).unwrap();
+        let plain = shards == 1 && mode.steps.is_empty();
+        let told = || std::env::var("GEOCEP_TEST_RESIDENT").ok().filter(|_| !plain)?.parse().ok();
+        if let Some(keys) = mode.resident.or_else(told) {
+            session.engine_mut().spill_to(Spilling::new(Arc::<store::MemoryStore>::default(), keys));
+        }
+        session
     }
 
     pub(crate) fn add_lanes(&self, session: &mut Session) -> Vec<LaneIx> {
@@ -263,7 +276,7 @@ impl Scene {
                     // What happens after the cut is none of its business.
                     session.finish(AtEnd::Drain, &mut Lines::default());
                     session = self.blank(mode, *shards);
-                    session.resume(&cut.payloads(), &partitions, &names).unwrap();
+                    session.resume(&cut.payloads().unwrap(), &partitions, &names).unwrap();
                     self.add_lanes(&mut session);
                 }
             }

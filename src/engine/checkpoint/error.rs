@@ -35,6 +35,14 @@ pub enum CheckpointError {
         /// Which.
         block: BlockId,
     },
+    /// A block can't be read from its file.
+    #[error("the block {block} can't be read: {reason}")]
+    Read {
+        /// Which.
+        block: BlockId,
+        /// What the system says.
+        reason: String,
+    },
     /// A block whose checksum is right holds something else than expected.
     #[error("the block {block} can't be read: {error}")]
     Decode {

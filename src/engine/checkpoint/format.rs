@@ -112,6 +112,21 @@ pub struct Stored {
     pub checksum: u64,
 }
 
+impl Stored {
+    /// How many bytes it is in its file, with its frame and checksum; none: more than can be.
+    pub fn size(&self) -> Option<usize> {
+        usize::try_from(self.length).ok()?.checked_add(FRAME_LEN + CHECKSUM_LEN)
+    }
+
+    /// The payload, out of these bytes of the file.
+    ///
+    /// # Errors
+    /// They are corrupt, or another block's.
+    pub fn payload<'a>(&self, id: BlockId, bytes: &'a [u8]) -> Result<&'a [u8], CheckpointError> {
+        payload(bytes, id, 0, self.length, Some(self.checksum))
+    }
+}
+
 /// Every block of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -171,10 +186,26 @@ impl Manifest {
     /// # Errors
     /// It is no checkpoint, of a later version, or its manifest is corrupt.
     pub fn of_file(bytes: &[u8]) -> Result<(u64, Self), CheckpointError> {
+        Self::of_parts(bytes.len() as u64, &mut |at, len| {
+            let start = usize::try_from(at).ok()?;
+            bytes.get(start..start.checked_add(len)?).map(<[u8]>::to_vec)
+        })
+    }
+
+    /// The same of a file of so many bytes, of which `part` gives those at a place, so many; none if they can't be read.
+    ///
+    /// # Errors
+    /// As [`of_file`](Self::of_file).
+    pub fn of_parts(
+        len: u64,
+        part: &mut dyn FnMut(u64, usize) -> Option<Vec<u8>>,
+    ) -> Result<(u64, Self), CheckpointError> {
+        let too_short = CheckpointError::NoCheckpoint("it is too short");
+        let header = part(0, HEADER_LEN).ok_or(too_short.clone())?;
         let version =
-            bytes.get(8..12).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes));
-        let (Some(magic), Some(version), Some(number)) = (bytes.get(..8), version, number_at(bytes, 12)) else {
-            return Err(CheckpointError::NoCheckpoint("it is too short"));
+            header.get(8..12).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes));
+        let (Some(magic), Some(version), Some(number)) = (header.get(..8), version, number_at(&header, 12)) else {
+            return Err(too_short);
         };
         if magic != MAGIC {
             return Err(CheckpointError::NoCheckpoint("it begins with something else"));
@@ -183,15 +214,18 @@ impl Manifest {
             return Err(CheckpointError::Version { found: version, expected: FORMAT_VERSION });
         }
         let cut_off = CheckpointError::NoCheckpoint("its end isn't one");
-        let at = bytes.len().checked_sub(FOOTER_LEN).filter(|at| *at >= HEADER_LEN).ok_or(cut_off.clone())?;
-        let (offset, sum) = (number_at(bytes, at).ok_or(cut_off.clone())?, number_at(bytes, at + 8));
-        if bytes.get(at + 16..) != Some(END) || sum != Some(xxh3_64(&offset.to_le_bytes())) {
+        let at = len.checked_sub(FOOTER_LEN as u64).filter(|at| *at >= HEADER_LEN as u64).ok_or(cut_off.clone())?;
+        let footer = part(at, FOOTER_LEN).ok_or(cut_off.clone())?;
+        let (offset, sum) = (number_at(&footer, 0).ok_or(cut_off.clone())?, number_at(&footer, 8));
+        if footer.get(16..) != Some(END) || sum != Some(xxh3_64(&offset.to_le_bytes())) {
             return Err(cut_off);
         }
         let id = BlockId::single(BlockKind::Manifest);
-        let length = usize::try_from(offset).ok().and_then(|offset| number_at(bytes, offset.checked_add(9)?));
-        let length = length.ok_or(CheckpointError::Missing { block: id })?;
-        let payload = payload(bytes, id, offset, length, None)?;
+        let missing = CheckpointError::Missing { block: id };
+        let length = part(offset, FRAME_LEN).and_then(|frame| number_at(&frame, 9)).filter(|length| *length <= len);
+        let stored = Stored { file: number, offset, length: length.ok_or(missing.clone())?, checksum: 0 };
+        let bytes = stored.size().and_then(|size| part(offset, size)).ok_or(missing)?;
+        let payload = payload(&bytes, id, 0, stored.length, None)?;
         let manifest = Self::decode(payload).map_err(|error| CheckpointError::Decode { block: id, error })?;
         Ok((number, manifest))
     }

@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 /// An event that waits for the others of its instant.
 pub(in crate::engine) struct Unordered {
     order: Key,
-    input: usize,
+    pub(super) input: usize,
     pub(in crate::engine) event: OwnedEvent,
-    key: Key,
+    pub(super) key: Key,
 }
 
 impl<K: Kernel> KeyedOperator<K> {
@@ -42,6 +42,10 @@ impl<K: Kernel> KeyedOperator<K> {
     /// Takes the events of an instant in their order; what that leaves open is as they came.
     pub(super) fn take_instant(&mut self, out: &mut Vec<Output>) {
         let mut instant = std::mem::take(&mut self.instant);
+        if self.rule.follow.is_some() {
+            self.take_followed(&instant, out);
+            instant.clear();
+        }
         instant.sort_by(|a, b| a.order.cmp(&b.order));
         for Unordered { input, event, key, .. } in instant.drain(..) {
             self.take(input, event.as_ref(), &key, out);

@@ -96,9 +96,18 @@ impl Ask<'_, '_> {
         let (stamp, known) = self.known.keys.get_mut(key as usize)?;
         if *stamp != self.known.stamp {
             let exprs = self.stream.keys.get(key as usize).map(Vec::as_slice).unwrap_or_default();
-            let parts: SmallVec<[Value; 2]> = exprs.iter().map(|expr| expr.value(self.env)).collect();
-            let whole = !parts.iter().any(Value::is_null);
-            (*stamp, *known) = (self.known.stamp, whole.then(|| Key::new(&parts)));
+            *stamp = self.known.stamp;
+            *known = match exprs {
+                // Most keys are a field, which needn't be copied to be written.
+                [only] if let Some(value) = only.in_place(self.env) => {
+                    (!value.is_null()).then(|| Key::new(std::iter::once(value)))
+                }
+                exprs => {
+                    let parts: SmallVec<[Value; 2]> = exprs.iter().map(|expr| expr.value(self.env)).collect();
+                    let whole = !parts.iter().any(Value::is_null);
+                    whole.then(|| Key::new(&parts))
+                }
+            };
         }
         known.as_ref()
     }

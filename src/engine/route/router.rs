@@ -119,10 +119,16 @@ impl Router {
                         continue;
                     }
                     let wanted = how == Find::Passing || wanted.as_ref().is_none_or(|wanted| wanted.is_true(&env));
+                    if !wanted {
+                        // It needs no key, but whether it has one is counted.
+                        if ask.lacks_key(*key) {
+                            to(sub.to, Route::NoKey);
+                        }
+                        continue;
+                    }
                     match ask.key(*key) {
                         None => to(sub.to, Route::NoKey),
-                        Some(key) if wanted => to(sub.to, Route::To(key)),
-                        Some(_) => {}
+                        Some(key) => to(sub.to, Route::To(key)),
                     }
                 }
             }

@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// At most so many results of subexpressions are kept for the event at hand.
 const COMPUTED_MAX: usize = 64;
 
+/// To ask so few is cheaper than to look them up.
+const FEW: usize = 2;
+
 /// Who reads a stream at a level.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
@@ -161,6 +164,11 @@ impl Stream {
 
     /// The subscriptions that are to be asked, ascending.
     pub(super) fn find(&self, how: Find, ask: &mut Ask<'_, '_>, found: &mut Vec<u32>) {
+        if self.subs.len() <= FEW {
+            found.clear();
+            found.extend(0..self.subs.len() as u32);
+            return;
+        }
         let Some(index) = &self.index else { return };
         index.find(ask, found);
         let mut added = false;

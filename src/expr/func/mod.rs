@@ -6,9 +6,11 @@ use crate::model::Value;
 mod cell;
 mod encounter;
 mod geo;
+mod list;
 mod number;
 mod text;
 mod time;
+pub mod track;
 
 /// A function of the library.
 #[derive(Debug)]
@@ -53,9 +55,17 @@ pub enum Returns {
 
 /// Every function, in the order of the reference.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    [geo::FUNCTIONS, cell::FUNCTIONS, encounter::FUNCTIONS, number::FUNCTIONS, text::FUNCTIONS, time::FUNCTIONS]
-        .into_iter()
-        .flatten()
+    [
+        geo::FUNCTIONS,
+        cell::FUNCTIONS,
+        encounter::FUNCTIONS,
+        number::FUNCTIONS,
+        text::FUNCTIONS,
+        time::FUNCTIONS,
+        list::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of this name.

@@ -3,9 +3,11 @@
 mod dir;
 mod error;
 mod read;
+mod store;
 mod writer;
 
 pub use dir::{StateDir, checkpoints};
 pub use error::{Refused, StateError};
-pub use read::{Saved, read};
+pub use read::{Saved, StoredBlocks, read};
+pub use store::SpillStore;
 pub use writer::{CheckpointWriter, Contents, Written};

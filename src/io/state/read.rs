@@ -1,17 +1,21 @@
-//! From files to a checkpoint.
+//! From files to a checkpoint. Blocks are read one at a time, as all of them may be more than memory holds.
 
 use super::{StateError, dir::file_of};
 use crate::{
     engine::{
-        Payloads,
-        checkpoint::{BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, SinkEpochs, Undelivered},
+        Blocks,
+        checkpoint::{
+            BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, SinkEpochs, Stored, Undelivered,
+        },
     },
     model::DecodeError,
 };
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
-    fs,
-    path::Path,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
 };
 
 /// A checkpoint that was read, every block of it checked.
@@ -34,61 +38,119 @@ pub struct Saved {
     /// What sinks that are written exactly once had not committed.
     pub epochs: Vec<SinkEpochs>,
     /// All blocks.
-    pub payloads: Payloads,
+    pub blocks: StoredBlocks,
 }
 
-/// Reads a checkpoint of a directory, whole.
+/// A checkpoint's blocks, in their files.
+#[derive(Debug)]
+pub struct StoredBlocks {
+    stored: BTreeMap<BlockId, Stored>,
+    files: BTreeMap<u64, File>,
+}
+
+fn part(mut file: &File, at: u64, len: usize) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(at))?;
+    let mut bytes = Vec::new();
+    // Never more than there is, whatever a length says.
+    file.take(len as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// A checkpoint's number and manifest, and the file that it is in.
+pub(super) fn manifest(path: &Path) -> Result<(u64, Manifest, File), StateError> {
+    let failed = |error| StateError::File { path: path.to_owned(), error };
+    let file = File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    let mut trouble = None;
+    let found = Manifest::of_parts(len, &mut |at, len| match part(&file, at, len) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            trouble = Some(error).filter(|error| error.kind() != io::ErrorKind::UnexpectedEof);
+            None
+        }
+    });
+    match (found, trouble) {
+        (Ok((number, manifest)), _) => Ok((number, manifest, file)),
+        (Err(_), Some(error)) => Err(failed(error)),
+        (Err(error), None) => Err(StateError::Checkpoint { path: path.to_owned(), error }),
+    }
+}
+
+impl StoredBlocks {
+    fn read(&self, id: BlockId, stored: &Stored) -> Result<Vec<u8>, CheckpointError> {
+        let missing = || CheckpointError::Missing { block: id };
+        let file = self.files.get(&stored.file).ok_or_else(missing)?;
+        let mut bytes = match part(file, stored.offset, stored.size().ok_or_else(missing)?) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(missing()),
+            Err(error) => return Err(CheckpointError::Read { block: id, reason: error.to_string() }),
+        };
+        let len = stored.payload(id, &bytes)?.len();
+        let frame = (bytes.len() - len).saturating_sub(size_of::<u64>());
+        bytes.truncate(frame + len);
+        bytes.drain(..frame);
+        Ok(bytes)
+    }
+}
+
+impl Blocks for StoredBlocks {
+    fn payload(&self, id: BlockId) -> Result<Option<Cow<'_, [u8]>>, CheckpointError> {
+        self.stored.get(&id).map(|stored| self.read(id, stored).map(Cow::from)).transpose()
+    }
+
+    fn groups(&self, rule: u32) -> Vec<BlockId> {
+        self.stored.range(BlockId::group(rule, 0)..=BlockId::group(rule, u32::MAX)).map(|(id, _)| *id).collect()
+    }
+}
+
+/// Reads a checkpoint of a directory and checks all of it. Its states stay in the files.
 ///
 /// # Errors
 /// A file that can't be read, or what is wrong with one.
 pub fn read(dir: &Path, number: u64) -> Result<Saved, StateError> {
-    let load = |number: u64| {
-        let path = file_of(dir, number);
-        fs::read(&path).map_err(|error| StateError::File { path, error })
-    };
     let wrong = |file: u64| move |error: CheckpointError| StateError::Checkpoint { path: file_of(dir, file), error };
-    let own = load(number)?;
-    let bytes = own.len() as u64;
-    let (found, manifest) = Manifest::of_file(&own).map_err(wrong(number))?;
+    let failed = |path: PathBuf| move |error| StateError::File { path, error };
+    let path = file_of(dir, number);
+    let (found, manifest, own) = manifest(&path)?;
+    let bytes = own.metadata().map_err(failed(path))?.len();
     if found != number {
         let error = CheckpointError::NoCheckpoint("its number isn't the one of its name");
         return Err(wrong(number)(error));
     }
-    let mut files: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut files: BTreeMap<u64, File> = BTreeMap::new();
     files.insert(number, own);
     for file in manifest.files() {
         if let Entry::Vacant(place) = files.entry(file) {
-            place.insert(load(file)?);
+            let path = file_of(dir, file);
+            place.insert(File::open(&path).map_err(failed(path))?);
         }
     }
-    let mut payloads = Payloads::new();
+    let blocks = StoredBlocks { stored: manifest.blocks.clone(), files };
     for (&id, stored) in &manifest.blocks {
-        let file = files.get(&stored.file).map(Vec::as_slice).unwrap_or_default();
-        let payload = manifest.payload(id, file).map_err(wrong(stored.file))?;
-        payloads.insert(id, payload.to_vec());
+        blocks.read(id, stored).map_err(wrong(stored.file))?;
     }
-    fn part<T>(
-        payloads: &Payloads,
+    fn single<T>(
+        blocks: &StoredBlocks,
         kind: BlockKind,
         decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, CheckpointError> {
         let block = BlockId::single(kind);
-        let payload = payloads.get(&block).ok_or(CheckpointError::Missing { block })?;
-        decode(payload).map_err(|error| CheckpointError::Decode { block, error })
+        let payload = blocks.payload(block)?.ok_or(CheckpointError::Missing { block })?;
+        decode(&payload).map_err(|error| CheckpointError::Decode { block, error })
     }
-    let epochs = match payloads.contains_key(&BlockId::single(BlockKind::Epochs)) {
-        true => part(&payloads, BlockKind::Epochs, SinkEpochs::decode_all).map_err(wrong(number))?,
+    let epochs = match blocks.stored.contains_key(&BlockId::single(BlockKind::Epochs)) {
+        true => single(&blocks, BlockKind::Epochs, SinkEpochs::decode_all).map_err(wrong(number))?,
         false => Vec::new(),
     };
     Ok(Saved {
         number,
         bytes,
-        head: part(&payloads, BlockKind::Head, Head::decode).map_err(wrong(number))?,
-        names: part(&payloads, BlockKind::Names, Names::decode).map_err(wrong(number))?,
-        places: part(&payloads, BlockKind::Places, Place::decode_all).map_err(wrong(number))?,
+        head: single(&blocks, BlockKind::Head, Head::decode).map_err(wrong(number))?,
+        names: single(&blocks, BlockKind::Names, Names::decode).map_err(wrong(number))?,
+        places: single(&blocks, BlockKind::Places, Place::decode_all).map_err(wrong(number))?,
         epochs,
-        undelivered: part(&payloads, BlockKind::Undelivered, Undelivered::decode_all).map_err(wrong(number))?,
-        payloads,
+        undelivered: single(&blocks, BlockKind::Undelivered, Undelivered::decode_all).map_err(wrong(number))?,
+        blocks,
         manifest,
     })
 }

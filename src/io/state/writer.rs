@@ -3,6 +3,7 @@
 use super::{
     StateError,
     dir::{checkpoints, file_of, sync_dir, temporary},
+    read::manifest,
 };
 use crate::engine::{
     Cut, CutBlock,
@@ -74,8 +75,8 @@ impl CheckpointWriter {
         let mut needs = BTreeMap::new();
         for &number in &numbers {
             // One that can't be read needs no other file any more.
-            let manifest = fs::read(file_of(dir, number)).ok().and_then(|bytes| Manifest::of_file(&bytes).ok());
-            needs.insert(number, manifest.map(|(_, manifest)| manifest.files()).unwrap_or_default());
+            let manifest = manifest(&file_of(dir, number)).ok();
+            needs.insert(number, manifest.map(|(_, manifest, _)| manifest.files()).unwrap_or_default());
         }
         let next = numbers.first().map_or(1, |newest| newest.saturating_add(1));
         let dir = dir.to_owned();
@@ -182,7 +183,7 @@ impl CheckpointWriter {
                 }
                 None => {
                     wrote += 1;
-                    put(id, &cut.payload(id), &mut out)?
+                    put(id, &cut.payload(id).map_err(io::Error::other)?, &mut out)?
                 }
             };
             manifest.blocks.insert(id, stored);

@@ -17,7 +17,7 @@ pub use pattern::{
     SkipTarget, Step, StepBound, Term, Within,
 };
 pub use query::{
-    AtEnd, Clock, Emit, EmitKind, JoinBounds, JoinClause, JoinKind, KeyPart, LatestClause, LookupClause, Measure,
-    NearClause, Once, Operator, Query, Source, ThroughClause, UnnestClause,
+    AtEnd, Clock, Emit, EmitKind, InterpolateClause, JoinBounds, JoinClause, JoinKind, KeyPart, LatestClause,
+    LookupClause, Measure, NearClause, Once, Operator, Query, Source, ThroughClause, UnnestClause,
 };
 pub use window::{Jitter, JitterKind, WindowClause, WindowKind};

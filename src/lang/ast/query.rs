@@ -20,8 +20,8 @@ pub struct Query {
     pub lookups: Vec<LookupClause>,
     /// `UNNEST list AS item`.
     pub unnest: Option<UnnestClause>,
-    /// The flag `INTERPOLATE`: fences between two positions count too. Its place.
-    pub interpolate: Option<Span>,
+    /// `INTERPOLATE [MAX GAP d]`: fences that the way between two positions passes count, too.
+    pub interpolate: Option<InterpolateClause>,
     /// `WHERE condition` on the events read. (The hot condition of a cluster is in [`ClusterClause::hot`].)
     pub where_: Option<Expr>,
     /// `PARTITION BY vehicle, h3(position, 8) AS cell`; empty when there is no such clause.
@@ -65,6 +65,15 @@ impl Source {
     pub fn visible_name(&self) -> &Name {
         self.alias.as_ref().unwrap_or(&self.stream)
     }
+}
+
+/// `INTERPOLATE [MAX GAP 10 min]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InterpolateClause {
+    /// `MAX GAP`: between positions farther apart in time nothing is known of the way.
+    pub max_gap: Option<Quantity>,
+    /// The whole clause.
+    pub span: Span,
 }
 
 /// `THROUGH airports, ports [BUFFER 30 m] [AT LEAST 3 EVENTS] [FIRST ENTERS | FIRST IGNORED]`.
@@ -158,7 +167,7 @@ pub struct UnnestClause {
     pub span: Span,
 }
 
-/// One part of the key: `vehicle`, `h3(position, 8) AS cell`.
+/// One part of the key: `vehicle`, `h3(position, 8) AS cell`, `region FOLLOW parents`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyPart {
     /// What is computed from each event.
@@ -166,6 +175,8 @@ pub struct KeyPart {
     /// Its name as an output field. None where it wasn't written: the check takes a path's last part, or a name of
     /// its own.
     pub name: Option<Name>,
+    /// `FOLLOW parents`: what the partition is taken over by goes on with its partial matches.
+    pub follow: Option<Name>,
 }
 
 /// One output field: `count(wait) AS pings`.

@@ -24,6 +24,8 @@ pub const NAMES: &[(&str, Option<AggregateKind>)] = &[
     ("first", Some(AggregateKind::First)),
     ("last", Some(AggregateKind::Last)),
     ("path_length", Some(AggregateKind::PathLength)),
+    ("displacement", Some(AggregateKind::Displacement)),
+    ("straightness", Some(AggregateKind::Straightness)),
     ("rate", Some(AggregateKind::Count)),
     ("stddev", Some(AggregateKind::Stddev)),
     ("quantile", Some(MEDIAN)),
@@ -44,18 +46,21 @@ const TOP_MAX: i64 = 100;
 
 /// Whether the events of a variable can be aggregated so; all others are of windows.
 fn is_of_variables(name: &str, kind: AggregateKind) -> bool {
-    use AggregateKind::{Avg, BoundingBox, Centroid, Count, Distinct, First, Last, Max, Min, PathLength, Stddev, Sum};
-    let folds = matches!(
-        kind,
-        Count | Sum | Avg | Min | Max | Distinct | First | Last | PathLength | Stddev | Centroid | BoundingBox
-    );
-    folds && name != "rate"
+    use AggregateKind::{Avg, BoundingBox, Centroid, Count, Distinct, First, Last, Max, Min, Stddev, Sum};
+    let folds =
+        matches!(kind, Count | Sum | Avg | Min | Max | Distinct | First | Last | Stddev | Centroid | BoundingBox);
+    (folds || is_of_path(kind)) && name != "rate"
 }
 
 /// Whether the cells of a region can be aggregated so: they have no order but that of their numbers.
 fn is_of_cells(name: &str, kind: AggregateKind) -> bool {
-    use AggregateKind::{Ewma, First, Last, PathLength};
-    !matches!(kind, First | Last | PathLength | Ewma { .. }) && name != "rate"
+    use AggregateKind::{Ewma, First, Last};
+    !matches!(kind, First | Last | Ewma { .. }) && !is_of_path(kind) && name != "rate"
+}
+
+/// Whether it is of the path through positions, in their order.
+pub(super) fn is_of_path(kind: AggregateKind) -> bool {
+    matches!(kind, AggregateKind::PathLength | AggregateKind::Displacement | AggregateKind::Straightness)
 }
 
 /// Whether a function is an aggregate.
@@ -263,7 +268,7 @@ impl<'a> Compiler<'_, 'a> {
                         .with_help(format!("name a field: `{}.…`", name.text)),
                 );
             }
-            if whole && !matches!(kind, AggregateKind::Count | AggregateKind::PathLength) {
+            if whole && kind != AggregateKind::Count && !is_of_path(kind) {
                 let message = format!("`{}` is no value to aggregate", name.text);
                 let help = format!("name a field: `{}({}.…)`", call.name.text, name.text);
                 return self.error(Diagnostic::new(Code::WrongPlace, name.span, message).with_help(help));
@@ -302,7 +307,8 @@ impl<'a> Compiler<'_, 'a> {
         }
         let ty = match kind {
             AggregateKind::Count | AggregateKind::Distinct | AggregateKind::ApproxDistinct => Type::Int,
-            AggregateKind::PathLength => Type::Quantity(Unit::Metre),
+            AggregateKind::PathLength | AggregateKind::Displacement => Type::Quantity(Unit::Metre),
+            AggregateKind::Straightness => Type::Float,
             AggregateKind::Centroid => Type::Point,
             AggregateKind::TopK { .. }
             | AggregateKind::Collect
@@ -398,8 +404,8 @@ impl<'a> Compiler<'_, 'a> {
 
 /// Whether it aggregates positions, by default the events' own.
 fn is_of_positions(kind: AggregateKind) -> bool {
-    use AggregateKind::{BoundingBox, Centroid, ConvexHull, PathLength};
-    matches!(kind, PathLength | Centroid | BoundingBox | ConvexHull)
+    use AggregateKind::{BoundingBox, Centroid, ConvexHull};
+    is_of_path(kind) || matches!(kind, Centroid | BoundingBox | ConvexHull)
 }
 
 /// What stands after the value, of those that take more than it.

@@ -107,6 +107,9 @@ impl Compiler<'_, '_> {
                 "outside" => self.outside(call, expr.span),
                 "nearest" => self.nearest_fence(call, expr.span),
                 "distance_to" | "route_deviation" => self.distance_to(call, expr.span),
+                "dwell" => self.dwell(call, expr.span),
+                "stopped" => self.stopped(call, expr.span),
+                "teleported" => self.teleported(call, expr.span),
                 _ => self.passing(call, expr.span),
             },
         }

@@ -6,13 +6,14 @@ use super::{
     walk::walk,
 };
 use crate::{
-    expr::Node,
+    expr::{Node, NodeId, Turn},
     lang::{
         ast::{Call, Expr, ExprKind, Name, Path},
         diag::{Code, Diagnostic, nearest},
         span::Span,
     },
     model::{Type, Unit, Value},
+    plan::Interpolate,
 };
 
 /// Which fences a function means.
@@ -98,7 +99,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The set that an argument names, and the fence if it is one.
-    fn fences_meant(&mut self, arg: &Expr, function: &str) -> Option<(u16, Option<Typed>)> {
+    pub(super) fn fences_meant(&mut self, arg: &Expr, function: &str) -> Option<(u16, Option<Typed>)> {
         let ExprKind::Path(path) = &arg.kind else {
             return self.error(
                 Diagnostic::new(Code::WrongType, arg.span, format!("`{function}` takes a geofence set or one fence"))
@@ -185,16 +186,26 @@ impl<'a> Compiler<'_, 'a> {
             return Some(now);
         }
         let before = self.located_before(set, function, span)?;
-        Some(match passing {
-            Passing::Inside | Passing::Entered => self.without(&now, &before, span),
-            Passing::Exited => self.without(&before, &now, span),
+        let (found, turn) = match passing {
+            Passing::Inside | Passing::Entered => (self.without(&now, &before, span), Turn::In),
+            Passing::Exited => (self.without(&before, &now, span), Turn::Out),
             Passing::Crossed => {
                 let (entered, exited) = (self.without(&now, &before, span), self.without(&before, &now, span));
                 let lines = self.lines_crossed(set, None, span)?;
                 let both = self.together(&entered, &exited, span);
-                self.together(&both, &lines, span)
+                (self.together(&both, &lines, span), Turn::Any)
             }
-        })
+        };
+        // Of passages THROUGH has found what lies on the way already.
+        match self.rule.interpolate.filter(|_| self.rule.through.is_none()) {
+            Some(Interpolate { max_gap_ms }) => {
+                self.rule.interpolated = true;
+                let passed =
+                    self.on_the_way(function, span, |there, here| Node::Passed(set, there, here, turn, max_gap_ms))?;
+                Some(self.together(&found, &passed, span))
+            }
+            None => Some(found),
+        }
     }
 
     fn without(&mut self, from: &Typed, without: &Typed, span: Span) -> Typed {
@@ -213,17 +224,22 @@ impl<'a> Compiler<'_, 'a> {
 
     /// The lines of a set that lie on the way from the previous position.
     fn lines_crossed(&mut self, set: u16, to_left: Option<bool>, span: Span) -> Option<Typed> {
-        let only = self.only;
-        let here = self.position("crossed", span)?;
+        self.on_the_way("crossed", span, |there, here| Node::Crossed(set, there, here, to_left))
+    }
+
+    /// What lies between the previous position and this one.
+    fn on_the_way(&mut self, function: &str, span: Span, make: impl Fn(NodeId, NodeId) -> Node) -> Option<Typed> {
+        let (only, function) = (self.only, function.to_owned());
+        let here = self.position(&function, span)?;
         let here = self.coerce(here, Type::Point).ok()?;
         let (slot, _) = self.prev_slot(format!("{only:?}|None|position"), |compiler| {
             compiler.only = only;
-            compiler.position("crossed", span)
+            compiler.position(&function, span)
         })?;
         let there = self.leaf(Node::Prev(slot), Type::Point, span);
         Some(self.node(&[&there, &here], Type::Fences, span, |ids| {
             let (there, here) = two(ids);
-            Node::Crossed(set, there, here, to_left)
+            make(there, here)
         }))
     }
 
@@ -301,7 +317,7 @@ impl<'a> Compiler<'_, 'a> {
     }
 
     /// The fences of a set around the event's position, found once per event.
-    fn located(&mut self, set: u16, function: &str, span: Span) -> Option<Typed> {
+    pub(super) fn located(&mut self, set: u16, function: &str, span: Span) -> Option<Typed> {
         let (only, function) = (self.only, function.to_owned());
         let (slot, ty) = self.shared(Table::Computed, format!("{only:?}|locate {set}"), |compiler| {
             compiler.only = only;

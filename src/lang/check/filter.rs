@@ -1,7 +1,7 @@
 //! WHERE: before the event is part of its partition, or after.
 //!
 //! It is all or nothing. Where no part of it looks at the previous event or at what THROUGH adds, it decides what the partition
-//! consists of. Else all of it is asked of an event that is part of the partition already: to take its other parts
+//! consists of. Else, and with FOLLOW, all of it is asked of an event that is part of the partition already: to take its other parts
 //! out first would change which event is the previous one, and nobody could see that from the text.
 
 use super::{
@@ -26,7 +26,7 @@ pub(super) struct Where {
 /// Checks WHERE.
 pub(super) fn where_parts(rule: &mut RuleScope<'_>, condition: Option<&ast::Expr>) -> Where {
     let mut parts = Where::default();
-    let mut later = rule.through.is_some();
+    let mut later = rule.through.is_some() || rule.follows;
     let mut element = false;
     let mut whole = Vec::new();
     for input in 0..rule.inputs.len() {

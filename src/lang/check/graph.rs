@@ -56,6 +56,9 @@ pub(super) fn order(rules: &[Parsed<'_>]) -> Order {
 
 fn readers<'p>(rules: &[Parsed<'_>], rule: &'p Parsed<'_>) -> Vec<(usize, &'p Name)> {
     let names = rule.query.iter().flat_map(reads);
+    // A rule with FEEDBACK reads itself knowingly.
+    let is_fed = rule.query.as_ref().is_some_and(|query| query.feedback.is_some());
+    let names = names.filter(move |name| !is_fed || name.text != rule.rule.name);
     names.filter_map(|name| Some((rules.iter().position(|other| other.rule.name == name.text)?, name))).collect()
 }
 
@@ -91,6 +94,6 @@ fn circle(rules: &[Parsed<'_>], read: &[Vec<(usize, &Name)>], done: &[bool], ord
     };
     let diagnostic = Diagnostic::new(Code::Cycle, name.span, message)
         .with_label("closes the circle")
-        .with_help("rules may only read rules that don't depend on them");
+        .with_help("rules may only read rules that don't depend on them, and with `FEEDBACK n` themselves");
     order.circles.push((first.0, diagnostic));
 }

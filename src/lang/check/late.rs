@@ -75,6 +75,8 @@ pub(super) fn rule(scope: &mut RuleScope<'_>, rule: &Rule, query: &Query) {
                 AggregateKind::First => Some("first"),
                 AggregateKind::Last => Some("last"),
                 AggregateKind::PathLength => Some("path_length"),
+                AggregateKind::Displacement => Some("displacement"),
+                AggregateKind::Straightness => Some("straightness"),
                 AggregateKind::Ewma { .. } => Some("ewma"),
                 AggregateKind::List => Some("collect"),
                 _ => None,
@@ -86,7 +88,7 @@ pub(super) fn rule(scope: &mut RuleScope<'_>, rule: &Rule, query: &Query) {
             match (ordered, window.late_ms) {
                 (Some(name), _) => (
                     format!("`{name}` depends on the order of events, and a late one is out of it"),
-                    "all aggregates but `first`, `last`, `path_length`, `ewma` and `collect(x)` take late events",
+                    "all aggregates but `first`, `last`, `path_length`, `displacement`, `straightness`, `ewma` and `collect(x)` take late events",
                 ),
                 (None, Some(late_ms)) if late_ms / every_ms.max(1) > RESULTS_MAX => (
                     format!("a late event would put out more than {RESULTS_MAX} results"),

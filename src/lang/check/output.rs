@@ -139,7 +139,7 @@ fn pass_on(rule: &mut RuleScope<'_>, query: &Query, outputs: &mut Vec<OutputFiel
         names.extend(rule.streams.fields(stream));
     }
     if rule.through.is_some() {
-        names.extend(["passage", "fence", "dwell"].map(str::to_owned));
+        names.extend(super::through::added(rule.interpolate.is_some()).map(|(name, ..)| name.to_owned()));
     }
     names.extend(rule.element.as_ref().map(|(name, _)| name.clone()));
     for (at, name) in names.iter().enumerate() {

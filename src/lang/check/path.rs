@@ -34,6 +34,9 @@ pub const SPECIAL: &[&str] = &[
     "nearest",
     "distance_to",
     "route_deviation",
+    "dwell",
+    "stopped",
+    "teleported",
     "baseline",
     "baseline_mad",
 ];
@@ -164,13 +167,8 @@ impl<'a> Compiler<'_, 'a> {
     fn event_name(&mut self, name: &Name) -> Option<Typed> {
         let span = name.span;
         if self.rule.through.is_some() {
-            let extra = match name.text.as_str() {
-                "passage" => Some((0, Type::Text)),
-                "fence" => Some((1, Type::Fence)),
-                "dwell" => Some((2, Type::Duration)),
-                _ => None,
-            };
-            if let Some((slot, ty)) = extra {
+            let mut added = super::through::added(self.rule.interpolate.is_some());
+            if let Some((_, slot, ty)) = added.find(|(added, ..)| *added == name.text) {
                 self.uses.extra = true;
                 return Some(self.leaf(Node::Extra(slot), ty, span));
             }

@@ -2,7 +2,7 @@
 
 use super::{
     catalog::Catalog,
-    cluster,
+    cluster, feedback, follow,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -68,6 +68,11 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
         let Some(parsed) = rules.get(at) else { continue };
         let in_circle = order.in_circle.get(at) == Some(&true);
         let query = parsed.query.as_ref().filter(|_| !in_circle);
+        let number = plan.rules.len() as u32;
+        let is_own = query.is_some_and(|query| feedback::reads_itself(parsed.rule, query));
+        if let (Some(query), true) = (query, is_own) {
+            feedback::add_own(parsed.rule, query, (&mut streams, catalog), (&plan.fence_sets, &plan.tables), number);
+        }
         let outcome = query.map(|query| {
             let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
             rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
@@ -82,6 +87,14 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
                 run.add(parsed.file, diagnostic);
             }
         }
+        if let (Some(rule), Some(query)) = (&mut checked, query) {
+            let mut wrong = follow::resolve(rule, query, &plan.rules, &streams);
+            wrong.extend(feedback::resolve(rule, query, &streams));
+            for diagnostic in wrong {
+                checked = None;
+                run.add(parsed.file, parsed.rule.place(diagnostic));
+            }
+        }
         if query.is_some() && checked.is_none() && !run.findings.iter().any(|finding| finding.diagnostic.is_error()) {
             // No way here is known; but a rule must never be dropped in silence.
             let diagnostic =
@@ -93,7 +106,11 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
         // It waits until an instant is complete, as rules do that read rules.
         let waits = u32::from(checked.as_ref().is_some_and(|rule| !rule.order.is_empty()));
         let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));
-        streams.add_derived(&parsed.rule.name, plan.rules.len() as u32, level.unwrap_or(0) + 1 + waits, schema);
+        let level = level.unwrap_or(0) + 1 + waits;
+        match streams.find(&parsed.rule.name).filter(|_| is_own) {
+            Some(own) => streams.set_level(own, level),
+            None => streams.add_derived(&parsed.rule.name, number, level, schema),
+        }
         plan.rules.extend(checked);
     }
     run.unused(&rules);

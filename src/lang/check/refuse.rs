@@ -8,9 +8,6 @@ use crate::lang::{
 
 /// Reports every clause of a query that no plan can hold.
 pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
-    if let Some(span) = query.interpolate {
-        rule.unsupported("INTERPOLATE", span);
-    }
     if let Some(emit) = &query.emit {
         let what = match emit.kind {
             EmitKind::Every { updated_keys: true, .. } if !super::latest::is_snapshot(query) => {
@@ -32,8 +29,5 @@ pub(super) fn refuse(rule: &mut RuleScope<'_>, query: &Query) {
         if let Some(what) = what {
             rule.unsupported(what, emit.span);
         }
-    }
-    if let Some(feedback) = &query.feedback {
-        rule.unsupported("FEEDBACK", feedback.span);
     }
 }

@@ -3,21 +3,22 @@
 use super::{
     catalog::Catalog,
     cluster,
-    compile::{Compiler, Site},
+    compile::Site,
+    feedback,
     fence::fence_function,
-    filter, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
+    filter, follow, join, joined, key, late, latest, lookup, near, once, order, output, pattern, refuse,
     scope::{InputScope, RuleScope, Slots},
     streams::Streams,
-    window,
+    through, window,
 };
 use crate::{
     lang::{
-        ast::{AtEnd, Clock, Operator, Query, ThroughClause},
+        ast::{AtEnd, Clock, Operator, Query},
         diag::{Code, Diagnostic, FileDiagnostic},
         file,
         print::print_query,
     },
-    plan::{Body, ClockPolicy, EndPolicy, FirstPosition, Input, KeyPart, Rule, RuleKind, TablePlan, Through, Unnest},
+    plan::{Body, ClockPolicy, EndPolicy, Input, KeyPart, Rule, RuleKind, TablePlan, Unnest},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -51,6 +52,9 @@ pub(super) fn check_rule(
         inputs: Vec::new(),
         partitioned: !query.partition_by.is_empty() || matches!(query.operator, Some(Operator::Latest(_))),
         through: None,
+        follows: false,
+        interpolate: None,
+        interpolated: false,
         element: None,
         keys: Vec::new(),
         variables: Vec::new(),
@@ -122,7 +126,8 @@ fn clauses<'a>(
         Some(clause) => Some(join::join(scope, query, clause)?),
         None => None,
     };
-    let through = through(scope, query);
+    scope.interpolate = through::interpolate(scope, query);
+    let through = through::through(scope, query);
     lookup::judge(scope);
     if let Some(Operator::Pattern(clause)) = &query.operator {
         // Names of variables are known from here on, so that a key or WHERE that names one is told what it is.
@@ -148,8 +153,10 @@ fn clauses<'a>(
         }
     };
     if let (Some(clause), false) = (&query.through, scope.has_errors()) {
-        through_key(scope, clause);
+        through::key(scope, clause);
     }
+    follow::clause(scope, query);
+    feedback::clause(scope, query, &rule.name);
     let parts = match &mut joined {
         Some(joined) => std::mem::take(&mut joined.parts),
         None => filter::where_parts(scope, query.where_.as_ref()),
@@ -187,6 +194,7 @@ fn clauses<'a>(
     let (outputs, having) = output::outputs(scope, query, site);
     if !scope.has_errors() {
         lookup::unused(scope);
+        through::unused(scope, query);
     }
     match &mut body {
         Some(Body::Pattern(pattern)) => pattern::finish(scope, pattern),
@@ -234,6 +242,8 @@ fn clauses<'a>(
             .map(|key| KeyPart { name: key.name.clone(), ty: key.ty, through: key.through })
             .collect(),
         through: through?,
+        follow: None,
+        feedback: None,
         unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         baselines: super::baseline::baselines(scope),
@@ -276,68 +286,4 @@ fn timers(scope: &mut RuleScope<'_>, query: &Query) -> (ClockPolicy, Option<EndP
         AtEnd::Drop => EndPolicy::Drop,
     });
     (clock, at_end)
-}
-
-/// With THROUGH a partition is one entity and one fence: without the entity nobody passes through, without the fence the
-/// passages of overlapping fences would get mixed up.
-fn through_key(scope: &mut RuleScope<'_>, clause: &ThroughClause) {
-    let names_fence = scope.keys.iter().any(|key| matches!(key.text.as_str(), "fence" | "fence.id"));
-    let (message, help) = if scope.keys.iter().all(|key| key.through) {
-        (
-            "the key names fences only, and no entity that passes through them",
-            "write `PARTITION BY vehicle, fence`; a rule that reads this one's stream may partition by `fence` alone",
-        )
-    } else if !names_fence {
-        (
-            "the key doesn't name the fence, and an entity can be in several at once",
-            "add `fence` to PARTITION BY: `PARTITION BY vehicle, fence`",
-        )
-    } else {
-        return;
-    };
-    scope.report(Diagnostic::new(Code::WrongPlace, clause.span, message).with_help(help));
-}
-
-/// THROUGH; `None` where it is wrong.
-#[allow(clippy::option_option, reason = "a rule without the clause is not a rule with a wrong one")]
-fn through(scope: &mut RuleScope<'_>, query: &Query) -> Option<Option<Through>> {
-    let Some(clause) = &query.through else { return Some(None) };
-    let (set, more) = clause.sets.split_first()?;
-    if let Some(second) = more.first() {
-        scope.unsupported("THROUGH several sets", second.span);
-        // What `fence` means is known all the same.
-        scope.through = scope.fence_set(set);
-        return None;
-    }
-    if !scope.partitioned {
-        scope.report(
-            Diagnostic::new(
-                Code::WrongPlace,
-                clause.span,
-                "THROUGH follows an entity's positions, and the rule doesn't say what an entity is",
-            )
-            .with_label("needs PARTITION BY")
-            .with_help("for example `PARTITION BY vehicle, fence`"),
-        );
-    }
-    for input in 0..scope.inputs.len() {
-        Compiler::new(scope, Site::Event, input).position("THROUGH", clause.span);
-    }
-    let set = scope.fence_set(set)?;
-    scope.through = Some(set);
-    let buffer_m = match &clause.buffer {
-        Some(buffer) => Compiler::new(scope, Site::Constant, 0).metres(buffer)?,
-        None => 0.0,
-    };
-    let at_least = match clause.at_least.as_ref().map(|count| (u32::try_from(count.value), count.span)) {
-        None => 1,
-        Some((Ok(count @ 1..=1_000), _)) => count,
-        Some((_, span)) => {
-            let message = "AT LEAST takes 1 to 1,000 events in a row";
-            scope.report(Diagnostic::new(Code::OutOfRange, span, message));
-            return None;
-        }
-    };
-    let first = if clause.first_enters == Some(false) { FirstPosition::Ignored } else { FirstPosition::Enters };
-    Some(Some(Through { set, first, buffer_m, at_least }))
 }

@@ -9,7 +9,7 @@ use crate::{
         span::Span,
     },
     model::{StreamId, Type},
-    plan::{Aggregate, TablePlan},
+    plan::{Aggregate, Interpolate, TablePlan},
 };
 
 /// A stream of FROM.
@@ -77,6 +77,13 @@ impl Slots {
         Some(at)
     }
 
+    /// Gives a slot its expressions, which needed its number.
+    pub(super) fn fill(&mut self, slot: u16, exprs: Vec<Expr>) {
+        if let Some(place) = self.exprs.get_mut(usize::from(slot)) {
+            *place = exprs;
+        }
+    }
+
     pub(super) fn types(&self) -> Vec<Type> {
         self.types.clone()
     }
@@ -105,6 +112,12 @@ pub(super) struct RuleScope<'a> {
     pub(super) partitioned: bool,
     /// THROUGH's set.
     pub(super) through: Option<u16>,
+    /// Whether a component of the key is followed.
+    pub(super) follows: bool,
+    /// INTERPOLATE.
+    pub(super) interpolate: Option<Interpolate>,
+    /// Whether a condition asks what lies on the way.
+    pub(super) interpolated: bool,
     /// What UNNEST calls the element, and its type.
     pub(super) element: Option<(String, Type)>,
     pub(super) keys: Vec<KeyScope<'a>>,

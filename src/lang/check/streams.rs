@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// One stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) name: String,
     /// The row so far.
@@ -22,7 +22,7 @@ pub(super) struct Stream {
 }
 
 /// All streams; the index is the [`StreamId`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     streams: Vec<Stream>,
 }
@@ -73,6 +73,18 @@ impl Streams {
         });
     }
 
+    /// Tells how far the stream of a rule that reads it is from the sources.
+    pub(super) fn set_level(&mut self, id: StreamId, level: u32) {
+        if let Some(stream) = self.streams.get_mut(id.0 as usize) {
+            stream.level = level;
+        }
+    }
+
+    /// The row so far.
+    pub(super) fn schema(&self, id: StreamId) -> Option<&Schema> {
+        self.get(id).map(|stream| &stream.schema)
+    }
+
     /// The stream of this name.
     pub(super) fn find(&self, name: &str) -> Option<StreamId> {
         self.streams.iter().position(|stream| stream.name == name).map(|at| StreamId(at as u32))
@@ -85,6 +97,14 @@ impl Streams {
     /// The stream's name.
     pub(super) fn name(&self, id: StreamId) -> &str {
         self.get(id).map_or("", |stream| &stream.name)
+    }
+
+    /// The rule that makes it, by its place in the plan.
+    pub(super) fn rule(&self, id: StreamId) -> Option<u32> {
+        match self.get(id)?.origin {
+            StreamOrigin::Rule(rule) => Some(rule),
+            StreamOrigin::Source => None,
+        }
     }
 
     /// How far it is from the sources.

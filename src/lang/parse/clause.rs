@@ -93,7 +93,7 @@ const RESERVED: &[&str] = &[
 const AFTER_NUMBER: &[&str] = &[
     "END", "FILTER", "FOR", "OF", "STRICT", "ANY", "EACH", "UNTIL", "EVERY", "MAX", "GAP", "JITTER", "OFFSET", "TIME",
     "LEAVE", "FIRST", "COLD", "REACH", "DENSITY", "EXPIRE", "OVERLAP", "SURVIVE", "SPLIT", "GROW", "MOVE", "DENSE",
-    "WEIGHT", "MEMBERS", "CONFIRM",
+    "WEIGHT", "MEMBERS", "CONFIRM", "FOLLOW",
 ];
 
 /// Words on a pattern step.
@@ -114,6 +114,7 @@ const INNER: &[(&str, &str)] = &[
     ("MEMBERS", "CLUSTER BY"),
     ("CONFIRM", "CLUSTER BY"),
     ("LEAVE", "NEAR"),
+    ("FOLLOW", "a component of PARTITION BY"),
     ("UNTIL", "a step of PATTERN"),
 ];
 

@@ -6,7 +6,7 @@ use super::{
     clause::{Clause, clause_for_sure},
     cluster::{cluster, latest, put, report_twice},
     expr::expression,
-    from::{join, lookup, near, sources, through, unnest},
+    from::{interpolate, join, lookup, near, sources, through, unnest},
     input::{Mistake, Parsed, Tokens, list, must_word, must_words, name},
     literal::{count, duration},
     pattern::{after_match, definitions, pattern, rows_per_match, within},
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::lang::{
     ast::{
-        AtEnd, Clock, ClusterClause, Definition, Emit, EmitKind, Expr, ExprKind, JoinClause, KeyPart, LatestClause,
-        LookupClause, Measure, NearClause, Once, Operator, PatternClause, Quantity, Query, RowsPerMatch, Sequence,
-        Skip, Source, ThroughClause, UnnestClause, WindowClause, Within,
+        AtEnd, Clock, ClusterClause, Definition, Emit, EmitKind, Expr, ExprKind, InterpolateClause, JoinClause,
+        KeyPart, LatestClause, LookupClause, Measure, NearClause, Once, Operator, PatternClause, Quantity, Query,
+        RowsPerMatch, Sequence, Skip, Source, ThroughClause, UnnestClause, WindowClause, Within,
     },
     diag::{Code, Diagnostic},
     span::{Span, Spanned},
@@ -35,7 +35,7 @@ pub(super) struct Draft {
     joins: Vec<JoinClause>,
     lookups: Vec<LookupClause>,
     unnest: Option<UnnestClause>,
-    interpolate: Option<Span>,
+    interpolate: Option<InterpolateClause>,
     where_: Option<Expr>,
     partition_by: Option<Vec<KeyPart>>,
     order_by: Option<Vec<Expr>>,
@@ -73,7 +73,7 @@ impl Draft {
             Clause::Join => push(&mut self.joins, join(i)?),
             Clause::Lookup => push(&mut self.lookups, lookup(i)?),
             Clause::Unnest => fill(&mut self.unnest, unnest(i)?),
-            Clause::Interpolate => fill(&mut self.interpolate, (rest, i.span())),
+            Clause::Interpolate => fill(&mut self.interpolate, interpolate(i)?),
             Clause::Where => fill(&mut self.where_, expression(rest)?),
             Clause::PartitionBy => fill(&mut self.partition_by, list(key_part)(must_word("BY")(rest)?.0)?),
             Clause::OrderBy => fill(&mut self.order_by, list(expression)(must_word("BY")(rest)?.0)?),
@@ -215,7 +215,11 @@ fn key_part(i: Tokens<'_>) -> Parsed<'_, KeyPart> {
         let (rest, value) = name("a name for this part of the key")(i.next())?;
         (i, given) = (rest, Some(value));
     }
-    Ok((i, KeyPart { expr, name: given }))
+    let mut follow = None;
+    if i.is_word("FOLLOW") {
+        i = put(i, &mut follow, name("what leads from one key to another: `parents`")(i.next())?);
+    }
+    Ok((i, KeyPart { expr, name: given, follow }))
 }
 
 /// The entries after the word `MEASURES`. A bad one is reported and left out; the others still count.

@@ -9,7 +9,8 @@ use super::{
     token::{Kind, Sign},
 };
 use crate::lang::ast::{
-    JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source, ThroughClause, UnnestClause,
+    InterpolateClause, JoinBounds, JoinClause, JoinKind, LookupClause, NearClause, Number, Quantity, Source,
+    ThroughClause, UnnestClause,
 };
 
 /// Words that go on with `NEAR` and `JOIN` after a source.
@@ -81,6 +82,16 @@ pub(super) fn through(start: Tokens<'_>) -> Parsed<'_, ThroughClause> {
         };
     }
     Ok((i, ThroughClause { sets, buffer, at_least, first_enters, span: i.span_from(start.span()) }))
+}
+
+/// `INTERPOLATE [MAX GAP d]`, from the word on.
+pub(super) fn interpolate(start: Tokens<'_>) -> Parsed<'_, InterpolateClause> {
+    let (mut i, mut max_gap) = (start.next(), None);
+    if i.is_word("MAX") {
+        let (rest, _) = must_words(&["MAX", "GAP"])(i)?;
+        i = put(i, &mut max_gap, duration(rest)?);
+    }
+    Ok((i, InterpolateClause { max_gap, span: i.span_from(start.span()) }))
 }
 
 /// `NEAR b WITHIN 500 m …`, from the word on.

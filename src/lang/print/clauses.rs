@@ -16,6 +16,7 @@ impl Printer {
             self.list(&query.partition_by, |out, part| {
                 out.expr(&part.expr);
                 out.optional("AS", part.name.as_ref(), Self::name);
+                out.optional("FOLLOW", part.follow.as_ref(), Self::name);
             });
         }
         if !query.order_by.is_empty() {
@@ -78,8 +79,9 @@ impl Printer {
             self.expr(&clause.list);
             self.optional("AS", clause.name.as_ref(), Self::name);
         }
-        if query.interpolate.is_some() {
+        if let Some(clause) = &query.interpolate {
             self.put("INTERPOLATE");
+            self.optional("MAX GAP", clause.max_gap.as_ref(), Self::quantity);
         }
     }
 

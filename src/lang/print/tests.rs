@@ -317,7 +317,7 @@ fn reading() -> impl Strategy<Value = Query> {
         prop::collection::vec(join, 0..2),
         prop::collection::vec(lookup, 0..2),
         option::weighted(0.3, unnest),
-        any::<bool>(),
+        option::of(option::of(quantity())),
     )
         .prop_map(|(from, through, near, joins, lookups, unnest, interpolate)| Query {
             span: AT,
@@ -327,7 +327,7 @@ fn reading() -> impl Strategy<Value = Query> {
             joins,
             lookups,
             unnest,
-            interpolate: interpolate.then_some(AT),
+            interpolate: interpolate.map(|max_gap| InterpolateClause { max_gap, span: AT }),
             where_: None,
             partition_by: Vec::new(),
             order_by: Vec::new(),
@@ -347,7 +347,11 @@ fn query() -> impl Strategy<Value = Query> {
     let latest = (prop::collection::vec(expr(), 1..3), option::of(quantity()))
         .prop_map(|(by, max_age)| Operator::Latest(LatestClause { by, max_age, span: AT }));
     let operator = option::weighted(0.9, prop_oneof![3 => pattern(), 1 => window(), 1 => cluster(), 1 => latest]);
-    let key = (expr(), option::of(name())).prop_map(|(expr, name)| KeyPart { expr, name });
+    let key = (expr(), option::of(name()), option::of(name())).prop_map(|(expr, name, follow)| KeyPart {
+        expr,
+        name,
+        follow,
+    });
     let measure = (expr(), name()).prop_map(|(expr, name)| Measure { expr, name });
     let emit = option::of(prop_oneof![
         (quantity(), any::<bool>()).prop_map(|(period, updated_keys)| EmitKind::Every { period, updated_keys }),

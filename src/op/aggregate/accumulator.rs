@@ -8,6 +8,7 @@ use super::{
     collect::Collect,
     convex_hull::ConvexHull,
     count::Count,
+    displacement::{Displacement, Straightness},
     distinct::Distinct,
     edge::{First, Last},
     ewma::Ewma,
@@ -39,6 +40,8 @@ pub(super) enum Repr {
     First(First),
     Last(Last),
     PathLength(Box<PathLength>),
+    Displacement(Box<Displacement>),
+    Straightness(Box<Straightness>),
     Stddev(Stddev),
     ApproxDistinct(Box<ApproxDistinct>),
     Quantile(Box<Quantile>),
@@ -67,6 +70,8 @@ macro_rules! each {
             Repr::First($it) => $body,
             Repr::Last($it) => $body,
             Repr::PathLength($it) => $body,
+            Repr::Displacement($it) => $body,
+            Repr::Straightness($it) => $body,
             Repr::Stddev($it) => $body,
             Repr::ApproxDistinct($it) => $body,
             Repr::Quantile($it) => $body,
@@ -94,6 +99,8 @@ impl Accumulator {
             AggregateKind::First => Repr::First(First::default()),
             AggregateKind::Last => Repr::Last(Last::default()),
             AggregateKind::PathLength => Repr::PathLength(Box::default()),
+            AggregateKind::Displacement => Repr::Displacement(Box::default()),
+            AggregateKind::Straightness => Repr::Straightness(Box::default()),
             AggregateKind::Stddev => Repr::Stddev(Stddev::default()),
             AggregateKind::ApproxDistinct => Repr::ApproxDistinct(Box::default()),
             AggregateKind::Quantile { millionths } => Repr::Quantile(Box::new(Quantile::new(millionths))),
@@ -119,6 +126,8 @@ impl Accumulator {
             Repr::First(_) => AggregateKind::First,
             Repr::Last(_) => AggregateKind::Last,
             Repr::PathLength(_) => AggregateKind::PathLength,
+            Repr::Displacement(_) => AggregateKind::Displacement,
+            Repr::Straightness(_) => AggregateKind::Straightness,
             Repr::Stddev(_) => AggregateKind::Stddev,
             Repr::ApproxDistinct(_) => AggregateKind::ApproxDistinct,
             Repr::Quantile(it) => AggregateKind::Quantile { millionths: it.millionths },
@@ -162,6 +171,8 @@ impl Accumulator {
             Repr::First(it) => it.add(value),
             Repr::Last(it) => it.add(value),
             Repr::PathLength(it) => it.add(value),
+            Repr::Displacement(it) => it.add(value),
+            Repr::Straightness(it) => it.add(value),
             Repr::Stddev(it) => it.add(value),
             Repr::ApproxDistinct(it) => it.add(value),
             Repr::Quantile(it) => it.add(value),
@@ -187,6 +198,8 @@ impl Accumulator {
             (Repr::First(a), Repr::First(b)) => a.merge(b),
             (Repr::Last(a), Repr::Last(b)) => a.merge(b),
             (Repr::PathLength(a), Repr::PathLength(b)) => a.merge(b),
+            (Repr::Displacement(a), Repr::Displacement(b)) => a.merge(b),
+            (Repr::Straightness(a), Repr::Straightness(b)) => a.merge(b),
             (Repr::Stddev(a), Repr::Stddev(b)) => a.merge(b),
             (Repr::ApproxDistinct(a), Repr::ApproxDistinct(b)) => a.merge(b),
             (Repr::Quantile(a), Repr::Quantile(b)) => a.merge(b),
@@ -201,7 +214,7 @@ impl Accumulator {
         }
     }
 
-    /// The result so far. Over no values: counts and path length 0, lists of values empty, all others null.
+    /// The result so far. Over no values: counts, path length and displacement 0, lists of values empty, all others null.
     pub fn result(&self) -> Value {
         each!(&self.0, it => it.result())
     }
@@ -243,6 +256,8 @@ impl Accumulator {
             AggregateKind::First => Repr::First(First::load(reader)?),
             AggregateKind::Last => Repr::Last(Last::load(reader)?),
             AggregateKind::PathLength => Repr::PathLength(Box::new(PathLength::load(reader)?)),
+            AggregateKind::Displacement => Repr::Displacement(Box::new(Displacement::load(reader)?)),
+            AggregateKind::Straightness => Repr::Straightness(Box::new(Straightness::load(reader)?)),
             AggregateKind::Stddev => Repr::Stddev(Stddev::load(reader)?),
             AggregateKind::ApproxDistinct => Repr::ApproxDistinct(Box::new(ApproxDistinct::load(reader)?)),
             AggregateKind::Quantile { millionths } => Repr::Quantile(Box::new(Quantile::load(millionths, reader)?)),
@@ -266,6 +281,8 @@ impl Accumulator {
             Repr::First(it) => it.heap_bytes(),
             Repr::Last(it) => it.heap_bytes(),
             Repr::PathLength(_) => size_of::<PathLength>(),
+            Repr::Displacement(_) => size_of::<Displacement>(),
+            Repr::Straightness(_) => size_of::<Straightness>(),
             Repr::ApproxDistinct(it) => size_of::<ApproxDistinct>() + it.heap_bytes(),
             Repr::Quantile(it) => size_of::<Quantile>() + it.heap_bytes(),
             Repr::TopK(it) => size_of::<TopK>() + it.heap_bytes(),

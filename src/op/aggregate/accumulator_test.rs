@@ -20,8 +20,10 @@ const KINDS: [AggregateKind; 8] = [
     AggregateKind::Last,
 ];
 
-const OTHERS: [AggregateKind; 10] = [
+const OTHERS: [AggregateKind; 12] = [
     AggregateKind::PathLength,
+    AggregateKind::Displacement,
+    AggregateKind::Straightness,
     AggregateKind::Stddev,
     AggregateKind::ApproxDistinct,
     AggregateKind::Quantile { millionths: 900_000 },

@@ -18,8 +18,8 @@ pub(crate) fn cases(default: u32) -> ProptestConfig {
 
 /// Whether it takes positions.
 pub(crate) fn of_positions(kind: AggregateKind) -> bool {
-    use AggregateKind::{BoundingBox, Centroid, ConvexHull, PathLength};
-    matches!(kind, PathLength | Centroid | BoundingBox | ConvexHull)
+    use AggregateKind::{BoundingBox, Centroid, ConvexHull, Displacement, PathLength, Straightness};
+    matches!(kind, PathLength | Displacement | Straightness | Centroid | BoundingBox | ConvexHull)
 }
 
 /// The result over whole numbers, or over positions, in the order in which they come.
@@ -41,10 +41,15 @@ pub(crate) fn definition(kind: AggregateKind, values: &[(TimeMs, Value)]) -> Val
     different.dedup();
     let list = |values: Vec<Value>| Value::List(Arc::new(values));
     let over_nothing = values.is_empty();
+    let length_m = points.windows(2).map(|leg| geodesic_m(leg[0], leg[1])).sum::<f64>();
+    let displacement_m = points.first().zip(points.last()).map_or(0.0, |(first, last)| geodesic_m(*first, *last));
     match kind {
         AggregateKind::Count => int(count),
         AggregateKind::Distinct | AggregateKind::ApproxDistinct => int(different.len() as f64),
-        AggregateKind::PathLength => Value::Float(points.windows(2).map(|leg| geodesic_m(leg[0], leg[1])).sum::<f64>()),
+        AggregateKind::PathLength => Value::Float(length_m),
+        AggregateKind::Displacement => Value::Float(displacement_m),
+        AggregateKind::Straightness if length_m == 0.0 => Value::Null,
+        AggregateKind::Straightness => Value::Float((displacement_m / length_m).min(1.0)),
         AggregateKind::Collect => list(different.into_iter().map(int).collect()),
         AggregateKind::List => list(all().take(1_000).collect()),
         AggregateKind::TopK { k } => {

@@ -19,6 +19,7 @@ mod convex_hull;
 mod count;
 #[cfg(test)]
 pub(crate) mod definition_test;
+mod displacement;
 mod distinct;
 mod edge;
 mod ewma;

@@ -42,6 +42,11 @@ impl PathLength {
         self.length_m.total().into()
     }
 
+    /// Where it begins and ends.
+    pub(super) fn ends(&self) -> Option<(Position, Position)> {
+        self.ends
+    }
+
     pub(super) fn save(&self, writer: &mut Writer) {
         let (first, last) = match self.ends {
             Some((first, last)) => (Value::Point(first), Value::Point(last)),

@@ -145,12 +145,22 @@ impl Buffer {
             }
             None => {
                 self.nodes.push(node);
-                self.links.resize(self.nodes.len() * links, NONE);
-                self.folds.resize(self.nodes.len() * folds, Fold::Empty);
-                self.marks.resize(self.nodes.len() * marks, UNMARKED);
+                // Most programs have none of some of these.
+                if links > 0 {
+                    self.links.resize(self.nodes.len() * links, NONE);
+                }
+                if folds > 0 {
+                    self.folds.resize(self.nodes.len() * folds, Fold::Empty);
+                }
+                if marks > 0 {
+                    self.marks.resize(self.nodes.len() * marks, UNMARKED);
+                }
                 self.nodes.len() - 1
             }
         };
+        if links + marks == 0 {
+            return at as u32;
+        }
         match prev {
             NONE => {
                 self.links[at * links..(at + 1) * links].fill(NONE);

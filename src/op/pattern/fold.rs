@@ -61,7 +61,13 @@ impl PartialEq for Copied {
 }
 
 /// The kinds that are copied; a state says by its place here which it is.
-const COPIED: [AggregateKind; 3] = [AggregateKind::Stddev, AggregateKind::Centroid, AggregateKind::BoundingBox];
+const COPIED: [AggregateKind; 5] = [
+    AggregateKind::Stddev,
+    AggregateKind::Centroid,
+    AggregateKind::BoundingBox,
+    AggregateKind::Displacement,
+    AggregateKind::Straightness,
+];
 
 impl Fold {
     /// The fold after one more value that is not null. `seen`: for distinct counts, whether it was there before.
@@ -132,7 +138,7 @@ impl Fold {
                 Type::Duration => Value::Duration(0),
                 _ => Value::Float(0.0),
             },
-            (AggregateKind::PathLength, Fold::Empty) => Value::Float(0.0),
+            (AggregateKind::PathLength | AggregateKind::Displacement, Fold::Empty) => Value::Float(0.0),
             (_, Fold::Empty | Fold::Count(..) | Fold::Whole(None)) => Value::Null,
             (_, Fold::Whole(Some(sum))) if ty == Type::Duration => Value::Duration(*sum),
             (_, Fold::Whole(Some(sum))) => Value::Int(*sum),

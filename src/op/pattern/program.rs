@@ -4,6 +4,7 @@ use super::{
     BuildError,
     buffer::Layout,
     builder,
+    decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
     item,
@@ -31,6 +32,8 @@ pub(super) const EVENTS_PER_MATCH: usize = 10;
 pub struct Program {
     pub(super) states: Vec<FlatState>,
     pub(super) preds: Vec<Pred>,
+    /// How the edges that an event goes on are found.
+    pub(super) decisions: Decisions,
     /// Whether a predicate looks at the partial match.
     pub(super) dynamic: Vec<bool>,
     pub(super) names: Vec<String>,
@@ -129,6 +132,7 @@ impl Program {
             && !pattern.on_timeout
             && !numbers;
         Ok(Self {
+            decisions: Decisions::new(&states, &graph.preds),
             states,
             preds: graph.preds,
             dynamic,

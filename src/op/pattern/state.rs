@@ -80,6 +80,15 @@ impl KeyState {
         self.runs.len() <= 1 && self.finished.is_empty() && self.compact.as_ref().is_none_or(|held| held.is_idle())
     }
 
+    /// Makes one that holds nothing as it was at first, but for memory that is kept where it isn't much.
+    pub fn clear(&mut self) {
+        let Self { runs, finished, buffer, compact, .. } = std::mem::take(self);
+        *self = Self { runs, finished, buffer, compact: compact.filter(|held| held.is_idle()), ..Self::default() };
+        self.runs.clear();
+        self.finished.clear();
+        self.buffer.reset();
+    }
+
     /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
     pub fn partial_matches(&self) -> usize {
         let compact = self.compact.as_ref().map_or(0, |held| held.starts());
@@ -124,6 +133,8 @@ pub struct Scratch {
     pub(super) done: Vec<Run>,
     pub(super) late: Vec<Run>,
     pub(super) passed: Vec<u16>,
+    /// Of each partial match the way that it goes, where that is known.
+    pub(super) ways: Vec<Option<u32>>,
     pub(super) path: Vec<u32>,
     pub(super) cache: Vec<(u64, bool)>,
     pub(super) stamp: u64,

@@ -43,23 +43,29 @@ impl Program {
         if state.deadline <= now {
             self.advance_runs(state, scratch, now, Clock::Event, env, out);
         }
-        scratch.cache.resize(self.preds.len(), (0, false));
+        if scratch.cache.len() != self.preds.len() {
+            scratch.cache.resize(self.preds.len(), (0, false));
+        }
         scratch.stamp += 1;
         let stamp = scratch.stamp;
         let mut step = Step { program: self, env, input, now, stamp, event: NONE };
         if state.runs.is_empty() {
-            step.collect(&state.buffer, scratch, &START);
-            if scratch.passed.is_empty() && state.finished.is_empty() {
+            let way = step.way(&state.buffer, scratch, &START);
+            if way.is_some_and(|way| step.leads_nowhere(way)) && state.finished.is_empty() {
                 return;
             }
             state.buffer.layout = self.layout;
             state.runs.push(START);
+            scratch.ways.clear();
+            scratch.ways.push(way);
+        } else if step.changes_nothing(state, scratch) {
+            return;
         }
         scratch.next.clear();
         scratch.done.clear();
         for at in 0..state.runs.len() {
-            let run = state.runs[at];
-            step.run(state, scratch, run);
+            let (run, way) = (state.runs[at], scratch.ways[at]);
+            step.run(state, scratch, run, way);
         }
         if step.event != NONE {
             state.next_seq += 1;
@@ -72,7 +78,7 @@ impl Program {
 
     /// Where there are too many partial matches, drops those that began first, an eighth more than needed so that it is not
     /// due again with the next event.
-    fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
+    pub(super) fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
         let many = scratch.next.len() + state.finished.len() > self.limit + 1;
         let large = state.buffer.len() > self.limit.saturating_mul(EVENTS_PER_MATCH);
         if !many && !large {
@@ -142,19 +148,78 @@ pub(super) struct Step<'a, 'e> {
 }
 
 impl Step<'_, '_> {
+    /// The way that a partial match goes, where there is a tree for it.
+    #[inline]
+    pub(super) fn way(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> Option<u32> {
+        let decisions = &self.program.decisions;
+        let root = if run.node == NONE { decisions.start() } else { decisions.root(run.state) }?;
+        scratch.stamp += 1;
+        Some(decisions.decide(root, |pred| self.test(buffer, scratch, run, pred)))
+    }
+
+    /// Whether a way of the match that has not begun begins none.
+    pub(super) fn leads_nowhere(&self, way: u32) -> bool {
+        let decisions = &self.program.decisions;
+        decisions.edges(decisions.way(way)).is_empty()
+    }
+
+    /// Whether all partial matches wait on as they are, and none begins; if not, the ways that they go are in `scratch.ways`.
+    fn changes_nothing(&self, state: &KeyState, scratch: &mut Scratch) -> bool {
+        let decisions = &self.program.decisions;
+        let mut nothing = true;
+        let mut ways = std::mem::take(&mut scratch.ways);
+        ways.clear();
+        for run in &state.runs {
+            let way = self.way(&state.buffer, scratch, run);
+            nothing &= match way {
+                Some(way) if run.node == NONE => self.leads_nowhere(way),
+                Some(way) => decisions.way(way).stays,
+                None => false,
+            };
+            ways.push(way);
+        }
+        scratch.ways = ways;
+        nothing
+    }
+
     /// Puts the edges that the event may go on into `scratch.passed`; whether an absence is violated.
     pub(super) fn collect(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> bool {
+        let way = self.way(buffer, scratch, run);
+        self.collect_by(way, buffer, scratch, run)
+    }
+
+    /// The same where the way is known already, if there is one.
+    fn collect_by(&self, way: Option<u32>, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> bool {
         let program = self.program;
         scratch.passed.clear();
         scratch.stamp += 1;
+        let state_edges = &program.states[usize::from(run.state)].edges;
+        let in_time = |edge: &FlatEdge| edge.within.iter().all(|bound| self.in_time(buffer, run, bound));
+        if let Some(way) = way {
+            let way = program.decisions.way(way);
+            let edges = program.decisions.edges(way);
+            if !way.timed {
+                scratch.passed.extend_from_slice(edges);
+                return way.stops;
+            }
+            let mut stops = false;
+            for &at in edges {
+                let edge = &state_edges[usize::from(at)];
+                match edge.what {
+                    _ if !in_time(edge) => {}
+                    What::Stop => stops = true,
+                    _ => scratch.passed.push(at),
+                }
+            }
+            return stops;
+        }
         let mut stops = false;
-        for (at, edge) in program.states[usize::from(run.state)].edges.iter().enumerate() {
+        for (at, edge) in state_edges.iter().enumerate() {
             // The match that has not begun skips everything anyway.
             if run.node == NONE && !matches!(edge.what, What::Take { .. }) {
                 continue;
             }
-            let in_time = edge.within.iter().all(|bound| self.in_time(buffer, run, bound));
-            if !in_time || !self.holds(buffer, scratch, run, &edge.guard) {
+            if !in_time(edge) || !self.holds(buffer, scratch, run, &edge.guard) {
                 continue;
             }
             match edge.what {
@@ -216,9 +281,13 @@ impl Step<'_, '_> {
     }
 
     /// Moves one partial match.
-    fn run(&mut self, state: &mut KeyState, scratch: &mut Scratch, run: Run) {
+    fn run(&mut self, state: &mut KeyState, scratch: &mut Scratch, run: Run, way: Option<u32>) {
         let program = self.program;
-        let stops = self.collect(&state.buffer, scratch, &run);
+        if way.is_some_and(|way| program.decisions.way(way).stays) && run.node != NONE {
+            heap::push(&mut scratch.next, run);
+            return;
+        }
+        let stops = self.collect_by(way, &state.buffer, scratch, &run);
         let edges = &program.states[usize::from(run.state)].edges;
         // Most often a partial match waits on as it is.
         if let ([only], false) = (scratch.passed.as_slice(), stops)

@@ -327,6 +327,8 @@ fn word(kind: AggregateKind) -> &'static str {
         AggregateKind::First => "first",
         AggregateKind::Last => "last",
         AggregateKind::PathLength => "path_length",
+        AggregateKind::Displacement => "displacement",
+        AggregateKind::Straightness => "straightness",
         AggregateKind::Stddev => "stddev",
         AggregateKind::ApproxDistinct => "approx_distinct",
         AggregateKind::Quantile { .. } => "quantile",

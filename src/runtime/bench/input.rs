@@ -126,6 +126,11 @@ impl BenchInput {
         self.formats.get(partition).copied().unwrap_or(Format::Ndjson)
     }
 
+    /// Whether all of it is JSON objects, a line each, whose time can be written anew: what can be sent through a file or a topic.
+    pub(super) fn is_lines(&self) -> bool {
+        self.repeats
+    }
+
     /// How many events can be sent.
     pub(super) fn available(&self) -> u64 {
         if self.repeats { u64::MAX } else { self.records.len() as u64 }

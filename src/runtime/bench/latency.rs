@@ -1,6 +1,6 @@
 //! The loop of a measurement.
 
-use super::{BenchInput, LatencyOutcome};
+use super::{BenchInput, LatencyOutcome, schedule::Schedule};
 use crate::{
     engine::{Executor, Inline, Options},
     runtime::{
@@ -12,7 +12,7 @@ use crate::{
     },
     wire::Chunk,
 };
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +27,13 @@ pub struct LatencyOptions {
     pub shards: Option<u32>,
 }
 
-/// Events of a step, at most: what is due beyond that waits for the next.
-const STEP_EVENTS: u64 = 1_024;
-/// A wait shorter than this is spent looking at the clock: sleeping is not that exact.
-const SPIN: Duration = Duration::from_micros(200);
+impl LatencyOptions {
+    /// Events that rate and time ask for.
+    pub(super) fn wanted(&self) -> u64 {
+        ((self.warmup + self.duration).as_secs_f64() * self.rate) as u64
+    }
+}
+
 /// A machine that can't keep up is given this many times as long, and a second, before the rest is left unsent.
 const PATIENCE: u32 = 2;
 
@@ -50,7 +53,7 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
     for (at, (bound, number)) in input.partitions.iter().enumerate() {
         lanes.push(session.add_partition(&bound.source, &bound.schema, input.format(at), *number, bound.disorder_ms));
     }
-    let wanted = ((options.warmup + options.duration).as_secs_f64() * options.rate) as u64;
+    let wanted = options.wanted();
     let schedule = Schedule { rate: options.rate, total: wanted.min(input.available()) };
     let mut run = Run {
         session,
@@ -67,24 +70,6 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
     };
     let sent = run.send_all((options.warmup + options.duration) * PATIENCE + Duration::from_secs(1));
     Ok(run.outcome(options, wanted, sent))
-}
-
-/// When each event is meant to be sent.
-struct Schedule {
-    rate: f64,
-    total: u64,
-}
-
-impl Schedule {
-    fn intended(&self, number: u64) -> Duration {
-        Duration::try_from_secs_f64(number as f64 / self.rate).unwrap_or(Duration::MAX)
-    }
-
-    /// How many events are due at an instant.
-    fn due(&self, at: Duration) -> u64 {
-        // An event is due from its instant on, that of event 0 being 0.
-        ((at.as_secs_f64() * self.rate) as u64).saturating_add(1).min(self.total)
-    }
 }
 
 struct Run<'a> {
@@ -109,18 +94,7 @@ impl Run<'_> {
         let (mut sent, mut done) = (0, 0);
         let mut now = Duration::ZERO;
         while sent < self.schedule.total && now < patience {
-            let due = self.schedule.due(self.clock.monotonic().saturating_sub(began));
-            if due <= sent {
-                let next = self.schedule.intended(sent);
-                let wait = next.saturating_sub(self.clock.monotonic().saturating_sub(began));
-                if wait > SPIN {
-                    thread::sleep(wait - SPIN)
-                } else {
-                    std::hint::spin_loop()
-                }
-                continue;
-            }
-            let upto = due.min(sent + STEP_EVENTS);
+            let upto = self.schedule.wait(sent, &self.clock, began);
             for number in sent..upto {
                 self.input.send(number, &mut self.chunks, &mut scratch);
             }
@@ -164,6 +138,9 @@ impl Run<'_> {
     fn outcome(self, options: &LatencyOptions, wanted: u64, (sent, took): (u64, Duration)) -> LatencyOutcome {
         let late = self.session.sources().iter().map(|source| source.late).sum();
         LatencyOutcome {
+            path: "in-process",
+            pipeline: "rules",
+            share: None,
             rate: options.rate,
             achieved_rate: sent as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE),
             warmup_s: options.warmup.as_secs_f64(),

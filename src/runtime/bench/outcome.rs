@@ -7,6 +7,12 @@ use std::fmt;
 /// Latencies and what they are worth.
 #[derive(Clone, Debug, Serialize)]
 pub struct LatencyOutcome {
+    /// The way of the events: `in-process`, `file`, `kafka`.
+    pub path: &'static str,
+    /// `rules`, or `empty`: rules that do next to nothing, on the same way.
+    pub pipeline: &'static str,
+    /// Of a sweep, the rate as a share of the most that goes through.
+    pub share: Option<f64>,
     /// Events per second that were meant to be sent.
     pub rate: f64,
     /// Events per second that were, from the first's instant to when the last was done.
@@ -33,9 +39,10 @@ pub struct LatencyOutcome {
     /// Alerts of the warm-up, which don't count.
     pub warmup_alerts: u64,
     /// From the intended instant of each event to when all that it caused was done, the wait for other partitions' time
-    /// included. Those that still wait at the end don't count.
+    /// included. Those that still wait at the end don't count. Only `in-process` can tell.
     pub events: Option<LatencySummary>,
-    /// From the intended instant of the event that decided an alert to when its line was encoded.
+    /// From the intended instant of the event that decided an alert to when its line was encoded; other than `in-process` to when the
+    /// sink's thread had it, and the event is the first at or after the alert's end.
     pub alerts: Option<LatencySummary>,
 }
 
@@ -59,18 +66,23 @@ impl LatencyOutcome {
 
 impl fmt::Display for LatencyOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} events at {}/s, the first {} s of them warm-up", self.sent, self.rate, self.warmup_s)?;
-        writeln!(
-            f,
-            "{:8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            "µs", "count", "p50", "p90", "p99", "p99.9", "max"
-        )?;
+        let Self { path, pipeline, sent, rate, warmup_s, .. } = self;
+        write!(f, "{path}, {pipeline}: {sent} events at {rate:.0}/s")?;
+        if let Some(share) = self.share {
+            write!(f, " ({:.0} % of saturation)", share * 100.0)?;
+        }
+        writeln!(f, ", the first {warmup_s} s of them warm-up")?;
+        write!(f, "{:8}", "µs")?;
+        for name in ["count", "p50", "p90", "p99", "p99.9", "p99.99", "max"] {
+            write!(f, " {name:>10}")?;
+        }
+        writeln!(f)?;
         for (name, summary) in [("events", &self.events), ("alerts", &self.alerts)] {
             match summary {
                 Some(s) => writeln!(
                     f,
-                    "{name:8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-                    s.count, s.p50_us, s.p90_us, s.p99_us, s.p999_us, s.max_us
+                    "{name:8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+                    s.count, s.p50_us, s.p90_us, s.p99_us, s.p999_us, s.p9999_us, s.max_us
                 )?,
                 None => writeln!(f, "{name:8} {:>10}", 0)?,
             }

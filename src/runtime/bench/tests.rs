@@ -56,19 +56,19 @@ fn events_go_in_order_of_time_and_come_again_later_with_all_else_the_same() {
 fn a_measurement_counts_every_event_and_alert_once_and_leaves_out_the_warm_up() {
     let (project, input) = city();
     let options = |warmup_ms, duration_ms| LatencyOptions {
-        rate: 20_000.0,
+        rate: 5_000.0,
         duration: Duration::from_millis(duration_ms),
         warmup: Duration::from_millis(warmup_ms),
         shards: None,
     };
     // A little more than one round, so that all alerts of the first are out.
-    let all = measure(&project, &input, &options(0, 270)).unwrap();
+    let all = measure(&project, &input, &options(0, 1_080)).unwrap();
     assert_eq!((all.sent, all.late, all.rejected), (5_400, 0, 0));
     // The last ones wait for the other partitions' time.
     let count = |outcome: &LatencyOutcome| outcome.events.unwrap().count;
     assert!((5_380..5_400).contains(&count(&all)), "{all}");
     assert_eq!(all.alerts.unwrap().count, 30);
-    let part = measure(&project, &input, &options(135, 135)).unwrap();
+    let part = measure(&project, &input, &options(540, 540)).unwrap();
     assert_eq!(count(&part) + 2_700, count(&all));
     assert_eq!(part.alerts.unwrap().count + part.warmup_alerts, 30);
     assert!(part.warmup_alerts > 0);
@@ -114,4 +114,47 @@ fn every_workload_is_a_rule_set_that_runs_and_counts() {
         }
     }
     assert_eq!(Workload::named("w1").unwrap().is_right(100_000, 1), Some(false));
+}
+
+#[test]
+fn a_daemon_behind_a_file_is_measured_beside_the_loop_and_beside_nothing_to_do() {
+    let (project, input) = city();
+    let each =
+        LatencyOptions { rate: 20_000.0, duration: Duration::from_millis(270), warmup: Duration::ZERO, shards: None };
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let doors = vec![Door::InProcess, Door::File];
+    let options = SweepOptions { rates: vec![5_000.0], doors, empty: true, each };
+    let mut told = 0;
+    let outcomes = sweep(&project, &inputs, &input, &options, |_| told += 1).unwrap();
+    let names: Vec<_> = outcomes.iter().map(|outcome| (outcome.path, outcome.pipeline)).collect();
+    assert_eq!(names, [("in-process", "empty"), ("in-process", "rules"), ("file", "empty"), ("file", "rules")]);
+    assert_eq!(told, 4);
+    let counts: Vec<u64> = outcomes.iter().map(|outcome| outcome.alerts.map_or(0, |alerts| alerts.count)).collect();
+    // A machine that has too much else to do sends a part only; and what the daemon's other partitions hold back at the end is not measured.
+    assert!(counts[1] == 30 || outcomes[1].sent < 5_400, "{counts:?}");
+    assert!((1..=30).contains(&counts[3]) && counts[2] > 0 && outcomes[3].sent == 5_400, "{counts:?}");
+    let svg = plot(&outcomes);
+    assert_eq!(svg.matches("<polyline").count(), 2 * 5 * 2);
+}
+
+#[test]
+fn memory_is_told_for_each_rule_and_for_all() {
+    let (project, input) = city();
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let lines = memory(&project, &inputs, 1).unwrap();
+    assert_eq!(lines.len(), project.plan.rules.len() + 1);
+    let (all, rules) = lines.split_last().unwrap();
+    assert_eq!(all.keys, rules.iter().map(|line| line.keys).sum::<u64>());
+    assert!(rules.iter().any(|line| line.keys > 0 && line.bytes_per_key.unwrap() > 1.0), "{lines:?}");
+}
+
+#[test]
+fn stages_come_one_after_another_and_their_parts_are_the_whole() {
+    let (project, input) = city();
+    let inputs: Vec<_> = input.partitions.iter().map(|(bound, _)| bound.clone()).collect();
+    let stages = stages(None, &project, &inputs, 1).unwrap();
+    let modes: Vec<_> = stages.runs.iter().map(|run| run.mode).collect();
+    assert_eq!(modes, ["read", "decode", "route", "op", "e2e"]);
+    let whole = stages.runs[4].ns_per_event;
+    assert!((stages.parts().iter().map(|(_, ns)| ns).sum::<f64>() - whole).abs() < 1e-6 * whole.max(1.0));
 }

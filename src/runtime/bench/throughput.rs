@@ -106,7 +106,7 @@ pub fn run(
     let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
     let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
     let session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
-    let mut pass = Pass { session, files: Vec::new(), events: 0, matches: 0, outputs: Vec::new() };
+    let mut pass = Pass::new(session);
     pass.open(inputs)?;
     let clock = SystemClock::new();
     let held = if mode == Mode::Operator { pass.decode_all()? } else { Vec::new() };
@@ -155,7 +155,7 @@ pub fn run_workload(
 }
 
 /// One way through the files.
-struct Pass {
+pub(super) struct Pass {
     session: Session,
     files: Vec<(FileSource, Option<LaneIx>)>,
     events: u64,
@@ -164,7 +164,23 @@ struct Pass {
 }
 
 impl Pass {
-    fn open(&mut self, inputs: &[BoundInput]) -> Result<(), String> {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, files: Vec::new(), events: 0, matches: 0, outputs: Vec::new() }
+    }
+
+    /// All events, with nothing ended; their outputs are dropped.
+    pub(super) fn read_all(mut self) -> Result<Session, String> {
+        let (mut lines, mut letters) = (Lines::default(), Letters::default());
+        self.each_chunk(|session, lane, chunk| {
+            session.push(lane, chunk, &mut letters);
+            session.advance(&mut lines);
+            lines.clear();
+            letters = Letters::default();
+        })?;
+        Ok(self.session)
+    }
+
+    pub(super) fn open(&mut self, inputs: &[BoundInput]) -> Result<(), String> {
         for (number, input) in inputs.iter().enumerate() {
             let options = FileOptions {
                 format: input.format,

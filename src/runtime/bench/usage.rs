@@ -16,8 +16,17 @@ pub(super) fn cpu_s() -> f64 {
 
 /// The most memory that the process had at any time, MiB.
 pub(super) fn peak_mib() -> u64 {
+    status_kib("VmHWM:").div_ceil(1_024)
+}
+
+/// The memory that the process has now, KiB.
+pub(super) fn resident_kib() -> u64 {
+    status_kib("VmRSS:")
+}
+
+fn status_kib(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|text| text.split_whitespace().next()).and_then(|text| text.parse::<u64>().ok());
-    kib.unwrap_or(0).div_ceil(1_024)
+    kib.unwrap_or(0)
 }

@@ -10,7 +10,8 @@ use crate::{
     },
     wire::fences::{FenceOptions, read_fences},
 };
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 /// A workload: its rules and what is known of its results.
@@ -142,14 +143,19 @@ fn many(lines: &str) -> Result<String, String> {
 
 type Ring = Vec<[f64; 2]>;
 
+#[derive(Deserialize)]
+struct Zone {
+    zone: String,
+    ring: Ring,
+}
+
 /// The zones of a file as fences.
 fn zones(lines: &str, which: Fences) -> Result<LoadedFences, String> {
     let mut rings: Vec<(String, Ring)> = Vec::new();
     for (at, line) in lines.lines().enumerate() {
         let wrong = |what: &str| format!("zone {}: {what}", at + 1);
-        let mut zone: Value = serde_json::from_str(line).map_err(|error| wrong(&error.to_string()))?;
-        let ring: Ring = serde_json::from_value(zone["ring"].take()).map_err(|error| wrong(&error.to_string()))?;
-        rings.push((zone["zone"].as_str().unwrap_or_default().to_owned(), ring));
+        let zone: Zone = serde_json::from_str(line).map_err(|error| wrong(&error.to_string()))?;
+        rings.push((zone.zone, zone.ring));
     }
     if let Fences::Few(count) = which {
         let all: f64 = rings.iter().map(|(_, ring)| area(ring)).sum();
@@ -158,14 +164,19 @@ fn zones(lines: &str, which: Fences) -> Result<LoadedFences, String> {
         let factor = (all / few.max(f64::MIN_POSITIVE)).sqrt();
         rings.iter_mut().for_each(|(_, ring)| grow(ring, factor));
     }
-    let features: Vec<Value> = rings
-        .into_iter()
-        .map(|(id, ring)| {
-            json!({"type": "Feature", "id": id, "properties": {},
-                   "geometry": {"type": "Polygon", "coordinates": [ring]}})
-        })
-        .collect();
-    let text = json!({"type": "FeatureCollection", "features": features}).to_string();
+    // As text, one by one: as values of JSON a million corners would be the peak of the whole run's memory.
+    let mut text = String::from("{\"type\":\"FeatureCollection\",\"features\":[");
+    for (at, (id, ring)) in rings.into_iter().enumerate() {
+        let (comma, id) = (if at == 0 { "" } else { "," }, Value::from(id));
+        let corners: Vec<String> = ring.iter().map(|[lon, lat]| format!("[{lon},{lat}]")).collect();
+        // Writing to a text can't fail.
+        let _ = write!(
+            text,
+            "{comma}{{\"type\":\"Feature\",\"id\":{id},\"properties\":{{}},\"geometry\":{{\"type\":\"Polygon\",\"coordinates\":[[{}]]}}}}",
+            corners.join(",")
+        );
+    }
+    text.push_str("]}");
     let fences = read_fences(text.as_bytes(), &FenceOptions::default());
     let fences = fences.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     fences_of("zones", fences.fences, Vec::new())

@@ -267,3 +267,18 @@ fn checkpoints_are_configured_by_four_keys() {
         assert_eq!(parse("", &[&format!("state.{wrong}")]).is_err(), expected, "{wrong}");
     }
 }
+
+#[test]
+fn a_store_on_disk_has_a_place_and_a_bound_and_without_it_they_are_refused() {
+    let spill = |text: &str| parse(&format!("state: {{ {text} }}"), &[]).map(|config| config.state.spill);
+    assert_eq!(spill("backend: heap").unwrap(), None);
+    let default = spill("dir: here, backend: disk").unwrap().unwrap();
+    assert_eq!((default.dir, default.resident_keys), (PathBuf::from("/etc/geocep/here/spill"), 1_000_000));
+    let own = spill("backend: disk, resident_keys: 5, spill: /fast/disk, enabled: false").unwrap().unwrap();
+    assert_eq!((own.dir, own.resident_keys), (PathBuf::from("/fast/disk"), 5));
+    for wrong in ["resident_keys: 5", "backend: heap, spill: here", "backend: ssd", "backend: disk, resident_keys: 0"] {
+        assert!(spill(wrong).is_err(), "{wrong}");
+    }
+    let error = spill("resident_keys: 5").unwrap_err().to_string();
+    assert!(error.contains("`backend: disk`"), "{error}");
+}

@@ -30,5 +30,5 @@ pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, Delivery, FileSinkConfig, KafkaSinkConfig, SinksConfig};
 pub use sources::{FileInput, Input, KafkaInput, KafkaStart, SourceConfig, TailStart};
 pub use span::parse_span_ms;
-pub use state::StateConfig;
+pub use state::{SpillConfig, StateConfig};
 pub use tables::TableConfig;

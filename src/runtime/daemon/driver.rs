@@ -6,6 +6,7 @@ use super::{
     outbox::Outbox,
     quiet::Quiet,
     report::Report,
+    store::Store,
     tables::Tables,
 };
 use crate::{
@@ -84,6 +85,8 @@ pub(super) struct Driver {
     pub(super) failures: Vec<String>,
     /// Who writes checkpoints, if there are any.
     pub(super) keeper: Option<Keeper>,
+    /// Where keys go that memory is too small for, if anywhere.
+    pub(super) store: Option<Store>,
     /// Where everything that was pushed ends, by source and partition.
     pub(super) places: BTreeMap<(String, u32), Position>,
 }
@@ -170,12 +173,16 @@ impl Driver {
                 reported = now;
                 self.publish();
             }
+            if self.store.as_ref().is_some_and(Store::is_lost) {
+                break AtEnd::Hold;
+            }
             self.keep();
         };
         if at_end == AtEnd::Hold {
             self.stop(&runtime);
         }
         self.session.finish(at_end, &mut self.lines);
+        self.failures.extend(self.store.as_mut().and_then(Store::fault));
         self.hand_on();
         if let Some(keeper) = &mut self.keeper {
             keeper.release_all();
@@ -387,6 +394,7 @@ impl Driver {
         let held =
             lane.and_then(|lane| self.lanes.get(lane.0)).map(|(source, partition)| (source.as_str(), *partition));
         self.report.publish(&self.session, held);
+        self.store.iter_mut().for_each(Store::publish);
     }
 }
 

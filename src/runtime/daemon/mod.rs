@@ -26,6 +26,7 @@ mod service;
 mod sinks;
 mod spool;
 mod state;
+mod store;
 mod tables;
 
 pub use service::{Daemon, DaemonError};

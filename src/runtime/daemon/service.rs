@@ -14,10 +14,11 @@ use super::{
     report::Report,
     sinks::{Sinks, start_sinks},
     state::Found,
+    store::{self, Store},
     tables::Tables,
 };
 use crate::{
-    engine::{AtEnd, CompileError, Executor, Inline, Options, checkpoint::Undelivered},
+    engine::{AtEnd, CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
     io::{
         sink::{self, Sink, SinkError, TransactionError},
         source::SourceError,
@@ -127,6 +128,7 @@ pub struct Daemon {
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
     exact: Exact,
+    spilling: Option<Spilling>,
     alerts: Vec<AlertSink>,
     shadow: Vec<AlertSink>,
     late: Option<Box<dyn Sink>>,
@@ -153,6 +155,8 @@ impl Daemon {
         let read: Vec<&str> =
             project.plan.streams.iter().filter(is_source).map(|stream| stream.name.as_str()).collect();
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock)));
+        let spilling =
+            store::open(&project.config.state, &mut session).map_err(|error| DaemonError::State(error.to_string()))?;
         let found = Found::open(&project.config, &read, &options, &mut session, &telemetry)
             .map_err(|error| DaemonError::State(error.to_string()))?;
         let mut sources = Vec::new();
@@ -211,6 +215,7 @@ impl Daemon {
             sources,
             found,
             exact,
+            spilling,
             alerts,
             shadow,
             late,
@@ -236,6 +241,11 @@ impl Daemon {
             telemetry: Arc::clone(&self.telemetry),
             swaps: sender,
         })
+    }
+
+    /// Gives alerts to this sink, too.
+    pub fn add_alert_sink(&mut self, sink: Box<dyn Sink>) {
+        self.alerts.push(AlertSink::Lines(sink));
     }
 
     /// What the daemon says about itself.
@@ -312,6 +322,7 @@ impl Daemon {
             swaps: self.swaps.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1),
             failures: Vec::new(),
             keeper,
+            store: self.spilling.map(|spilling| Store::watch(spilling, &self.telemetry)),
             places,
             session: self.session,
         };

@@ -189,7 +189,7 @@ fn fits(saved: &Head, now: &Head) -> Result<(), CheckpointError> {
 fn go_on(session: &mut Session, saved: &Saved) -> Result<(), CheckpointError> {
     let partitions: Vec<(String, u32)> =
         saved.places.iter().map(|place| (place.source.clone(), place.partition)).collect();
-    let fates = session.resume(&saved.payloads, &partitions, &saved.names)?;
+    let fates = session.resume(&saved.blocks, &partitions, &saved.names)?;
     let (mut rules, mut total) = (0, 0);
     for (rule, fate) in fates {
         match fate {

@@ -2,11 +2,12 @@
 
 use crate::{
     engine::{Engine, Output},
-    model::Value,
-    picture::{Backdrop, History, Map, Panel, RegionShape, lineage, page, panels},
-    plan::{Body, Plan, RegionField, Role, Rule},
+    model::{Key, Value},
+    picture::{Backdrop, History, Map, Notice, Panel, RegionShape, lineage, page, panels},
+    plan::{Body, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin},
 };
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,7 +29,18 @@ pub struct SvgOptions {
 pub(super) struct Gallery {
     options: SvgOptions,
     rules: Vec<Drawn>,
+    tellers: Vec<Teller>,
     seen: Vec<Output>,
+}
+
+/// An alert over regions, directly or through other rules.
+struct Teller {
+    rule: u32,
+    name: String,
+    /// Where its outputs name the region, if they do.
+    region: Option<usize>,
+    /// Whose regions, by place, with where its outputs have the components of their key; none: they don't.
+    of: Vec<(usize, Option<Vec<usize>>)>,
 }
 
 /// A rule with regions.
@@ -62,12 +74,14 @@ impl Gallery {
             return Err("`--svg` draws regions, and no rule has a `CLUSTER BY`".to_owned());
         }
         fs::create_dir_all(&options.dir).map_err(|error| cannot(&options.dir, &error))?;
-        Ok(Self { options, rules, seen: Vec::new() })
+        let tellers = tellers(plan, &rules);
+        Ok(Self { options, rules, tellers, seen: Vec::new() })
     }
 
     /// Tells the core what to keep for the pictures.
     pub(super) fn watch(&self, engine: &mut Engine) {
-        self.rules.iter().for_each(|drawn| engine.watch(drawn.rule));
+        let tellers = self.tellers.iter().map(|teller| teller.rule);
+        self.rules.iter().map(|drawn| drawn.rule).chain(tellers).for_each(|rule| engine.watch(rule));
     }
 
     /// Takes what the core kept.
@@ -76,6 +90,9 @@ impl Gallery {
         for output in self.seen.drain(..) {
             if let Some(drawn) = self.rules.iter_mut().find(|drawn| drawn.rule == output.rule) {
                 drawn.add(&output);
+            }
+            if let Some(teller) = self.tellers.iter().find(|teller| teller.rule == output.rule) {
+                teller.tell(&output, &mut self.rules);
             }
         }
     }
@@ -95,7 +112,8 @@ impl Gallery {
             if !history.is_empty() {
                 let map = Map::around(history.shapes().flat_map(|shape| &shape.polygons), FRAME.0, FRAME.1);
                 for (number, scene) in history.scenes().iter().enumerate() {
-                    let panel = Panel { caption: None, scene, marks: Vec::new() };
+                    let notices = history.notices_at(number);
+                    let panel = Panel { caption: None, scene, marks: Vec::new(), notices };
                     let text = panels(&history.title, &map, &Backdrop::default(), 1, &[panel]);
                     frames.push(self.file(&format!("{name}-{number:03}.svg"), &text)?);
                 }
@@ -148,14 +166,65 @@ fn slots(rule: &Rule) -> Vec<Option<usize>> {
     RegionField::ALL.iter().map(is).collect()
 }
 
+/// The alerts over the regions of these rules: by what they read, and what that reads.
+fn tellers(plan: &Plan, rules: &[Drawn]) -> Vec<Teller> {
+    let mut regions_of: Vec<BTreeSet<usize>> = Vec::new();
+    let mut tellers = Vec::new();
+    for (number, rule) in (0..).zip(&plan.rules) {
+        if let Some(own) = rules.iter().position(|drawn| drawn.rule == number) {
+            regions_of.push([own].into());
+            continue;
+        }
+        let origins = rule.inputs.iter().filter_map(|input| match plan.streams.get(input.stream.0 as usize)?.origin {
+            StreamOrigin::Rule(origin) => regions_of.get(origin as usize),
+            StreamOrigin::Source => None,
+        });
+        let of: BTreeSet<usize> = origins.flatten().copied().collect();
+        if rule.kind == RuleKind::Alert && !of.is_empty() {
+            let key = |name: &str| rule.outputs.iter().position(|it| it.role == Role::Key && it.name == name);
+            let key_of = |drawn: &Drawn| {
+                let parts = plan.rules.get(drawn.rule as usize)?.key.iter();
+                parts.map(|part| key(&part.name)).collect()
+            };
+            tellers.push(Teller {
+                rule: number,
+                name: rule.name.clone(),
+                region: key(RegionField::Region.name()),
+                of: of.iter().map(|&at| (at, rules.get(at).and_then(key_of))).collect(),
+            });
+        }
+        regions_of.push(of);
+    }
+    tellers
+}
+
+impl Teller {
+    fn tell(&self, output: &Output, rules: &mut [Drawn]) {
+        let value = |slot: usize| output.emission.values.get(slot).unwrap_or(&Value::Null);
+        for (at, key) in &self.of {
+            let Some(drawn) = rules.get_mut(*at) else { continue };
+            let key = key.as_ref().map(|slots| Key::new(slots.iter().map(|slot| value(*slot))));
+            let region = match (self.region.map(value), key) {
+                (Some(Value::Text(id)), Some(key)) => Some(format!("{}{}", drawn.prefix(&key), id.as_str())),
+                _ => None,
+            };
+            drawn.history.tell(Notice { at_ms: output.emission.time_ms, region, text: self.name.clone() });
+        }
+    }
+}
+
 impl Drawn {
+    /// Ids are those of a key's regions: two keys may have the same.
+    fn prefix(&self, key: &Key) -> String {
+        if self.has_key { format!("{:08x}/", xxh3_64(key.as_bytes()) >> 32) } else { String::new() }
+    }
+
     fn add(&mut self, output: &Output) {
         let value = |field: RegionField| {
             let at = RegionField::ALL.iter().position(|other| *other == field)?;
             output.emission.values.get(self.slots.get(at).copied().flatten()?)
         };
-        // Ids are those of a key's regions: two keys may have the same.
-        let key = if self.has_key { format!("{:08x}/", xxh3_64(output.key.as_bytes()) >> 32) } else { String::new() };
+        let key = self.prefix(&output.key);
         let id = |value: &Value| match value {
             Value::Text(text) => Some(format!("{key}{}", text.as_str())),
             _ => None,

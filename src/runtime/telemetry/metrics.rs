@@ -19,6 +19,7 @@ use super::{
     pulse::{self, Pulse},
     register::{Counters, Gauges, Labels, Register},
     rules::RuleStatus,
+    store::StoreFigures,
 };
 use crate::{io::source::KafkaLag, model::TimeMs, runtime::clock::Clock};
 
@@ -53,6 +54,7 @@ pub struct Telemetry {
     readers: ReaderFigures,
     processing: Histogram,
     checkpoints: CheckpointFigures,
+    store: StoreFigures,
     reloads: Counters,
     reload_ok: Gauge,
     rules_info: Gauges,
@@ -65,6 +67,7 @@ impl Telemetry {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let mut register = Register::new();
         let checkpoints = CheckpointFigures::new(&mut register, Arc::clone(&clock));
+        let store = StoreFigures::new(&mut register);
         let pulse = Arc::new(Pulse::new(Arc::clone(&clock), Arc::new(Health::new()), checkpoints.clone()));
         register.collector(pulse::NAMES, Arc::clone(&pulse));
         let events = register.counters("events", "Events decoded and accepted, late ones included");
@@ -114,6 +117,7 @@ impl Telemetry {
             readers,
             processing,
             checkpoints,
+            store,
             reloads,
             reload_ok,
             rules_info,
@@ -142,6 +146,11 @@ impl Telemetry {
     /// The figures of a sink; asking again gives the same ones.
     pub fn sink(&self, sink: &str) -> SinkFigures {
         SinkFigures::new(sink, &self.sink_written, &self.sink_errors)
+    }
+
+    /// The figures of the store of states.
+    pub fn store(&self) -> &StoreFigures {
+        &self.store
     }
 
     /// The figures of a sink's outbox; asking again gives the same ones.

@@ -43,6 +43,7 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.observe_processing(Duration::from_micros(300));
     telemetry.checkpoints().written(1_234, Duration::from_millis(20));
     telemetry.checkpoints().paused(Duration::from_millis(1));
+    telemetry.store().add(40, 30, 1);
     telemetry.count_reload(true);
     telemetry.count_reload(false);
     telemetry.set_rules_hash("old");

@@ -31,6 +31,7 @@
 //! | `geocep_checkpoint_age_seconds` | since the last one was durable, absent before the first |
 //! | `geocep_checkpoint_bytes` | the size of its file |
 //! | `geocep_checkpoint_duration_seconds`, `geocep_checkpoint_pause_seconds` | how long writing it took; how long the stream stood still for it |
+//! | `geocep_store_keys_total{way}`, `geocep_store_errors_total` | keys that went to the store of states (`put`) and came back (`recalled`); attempts to put some that failed |
 //! | `geocep_reloads_total{result}`, `geocep_reload_ok` | reloads taken (`ok`) and `refused`; whether the last was taken |
 //! | `geocep_rules_info{hash}` | the fingerprint of the rule files and fences that run |
 //! | `geocep_component_ready{kind,name}` | 1 when the part works, else 0 |
@@ -49,6 +50,7 @@ mod outbox;
 mod pulse;
 mod register;
 mod rules;
+mod store;
 mod summary;
 
 pub use checkpoint::CheckpointFigures;
@@ -57,4 +59,5 @@ pub use health::{Component, ComponentKind, ComponentState, Health, Watched};
 pub use metrics::Telemetry;
 pub use outbox::{Depth, OutboxFigures, ReaderFigures};
 pub use rules::{RuleKind, RuleMode, RuleStatus};
+pub use store::StoreFigures;
 pub use summary::{LatencyRecord, LatencySummary};

@@ -51,6 +51,7 @@ impl LatencyRecord {
             p90_us: h.value_at_quantile(0.9),
             p99_us: h.value_at_quantile(0.99),
             p999_us: h.value_at_quantile(0.999),
+            p9999_us: h.value_at_quantile(0.9999),
             max_us: h.max(),
         })
     }
@@ -75,6 +76,8 @@ pub struct LatencySummary {
     pub p99_us: u64,
     /// 99.9 % were at most this.
     pub p999_us: u64,
+    /// 99.99 % were at most this.
+    pub p9999_us: u64,
     /// The longest.
     pub max_us: u64,
 }
@@ -134,7 +137,15 @@ mod tests {
 
     #[test]
     fn a_summary_reads_in_the_unit_that_fits() {
-        let summary = LatencySummary { count: 1, p50_us: 12, p90_us: 0, p99_us: 1_234, p999_us: 0, max_us: 12_345_678 };
+        let summary = LatencySummary {
+            count: 1,
+            p50_us: 12,
+            p90_us: 0,
+            p99_us: 1_234,
+            p999_us: 0,
+            p9999_us: 0,
+            max_us: 12_345_678,
+        };
         assert_eq!(summary.to_string(), "p50 12 µs, p99 1.23 ms, max 12.3 s");
     }
 }

@@ -31,13 +31,21 @@ impl Program {
         if let Some(held) = &mut state.compact {
             held.pass(self.within_ms, now);
         }
-        scratch.cache.resize(self.preds.len(), (0, false));
+        if scratch.cache.len() != self.preds.len() {
+            scratch.cache.resize(self.preds.len(), (0, false));
+        }
         scratch.stamp += 1;
         let step = Step { program: self, env, input, now, stamp: scratch.stamp, event: NONE };
         step.collect(&state.buffer, scratch, &START);
-        let idle = state.compact.as_ref().is_none_or(|held| held.is_idle());
-        if idle && scratch.passed.is_empty() {
-            return;
+        if scratch.passed.is_empty() {
+            let sets = state.compact.as_ref().map(|held| held.sets.as_slice()).unwrap_or_default();
+            let mut stays = |set: &Set| {
+                let way = step.way(&state.buffer, scratch, &Run { state: set.state, node: 0, ..START });
+                way.is_some_and(|way| self.decisions.way(way).stays)
+            };
+            if sets.iter().all(&mut stays) {
+                return;
+            }
         }
         let mut held = state.compact.take().unwrap_or_else(|| Box::new(Compact::new(self)));
         let mut work = std::mem::take(&mut scratch.work);

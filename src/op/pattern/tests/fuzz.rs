@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     expr::{Arith, ArithKind, Builder, Compare, Expr, Node, Pick, Var},
-    model::{Reader, Type, Value, Writer},
+    model::{Clock, Reader, Type, Value, Writer},
     plan::{Aggregate, AggregateKind, Connect, Element, Loop, Pattern, Quantifier, Skip, Term},
 };
 use proptest::prelude::*;
@@ -149,17 +149,31 @@ pub(in crate::op::pattern) fn events(most: usize) -> impl Strategy<Value = Vec<(
 struct Treatment {
     reload: bool,
     look: bool,
+    /// After each event another partition takes over, twice.
+    moves: bool,
 }
 
 fn run(pattern: &Pattern, events: &[(char, i64, i64)], treatment: Treatment) -> Option<Partition> {
-    let program = Program::new(pattern, &[input()], &[], None).ok()?.with_limits(200, 1_000);
+    let mut program = Program::new(pattern, &[input()], &[], None).ok()?.with_limits(200, 1_000);
+    if treatment.moves {
+        program = program.one_by_one();
+    }
     let mut partition = Partition::of(program);
     let mut now = 0;
-    for &(name, pause, value) in events {
+    for (number, &(name, pause, value)) in (0..).zip(events) {
         if treatment.look {
             (now..now + pause).for_each(|at| partition.advance(at));
         }
         now += pause;
+        if treatment.moves {
+            let Partition { program, state, scratch, out, .. } = &mut partition;
+            super::kit::with_env(&[], now, 0, |env| program.advance(state, scratch, now, Clock::Event, env, out));
+            let mut heir = KeyState::default();
+            program.inherit(&mut heir, scratch, &[&*state, &state.clone()]);
+            program.inherit(&mut heir, scratch, &[&*state]);
+            *state = heir;
+            state.number(number);
+        }
         partition.event(name, now, Value::Int(value));
         if treatment.reload {
             partition.reload();
@@ -175,8 +189,8 @@ proptest! {
 
     #[test]
     fn saving_and_looking_at_the_time_change_nothing(pattern in patterns(), events in events(16)) {
-        let plain = run(&pattern, &events, Treatment { reload: false, look: false });
-        let treated = run(&pattern, &events, Treatment { reload: true, look: true });
+        let plain = run(&pattern, &events, Treatment { reload: false, look: false, moves: false });
+        let treated = run(&pattern, &events, Treatment { reload: true, look: true, moves: false });
         match (plain, treated) {
             (Some(plain), Some(treated)) => {
                 prop_assert_eq!(plain.found(), treated.found());
@@ -185,6 +199,25 @@ proptest! {
             }
             (plain, treated) => prop_assert_eq!(plain.is_some(), treated.is_some()),
         }
+    }
+
+    #[test]
+    fn what_goes_on_elsewhere_finds_what_it_would_have_found_and_nothing_twice(
+        mut pattern in patterns(),
+        events in events(16),
+    ) {
+        if !matches!(pattern.skip, Skip::Eager | Skip::NoSkip) {
+            pattern.skip = Skip::NoSkip;
+        }
+        let [stays, moves] = [false, true].map(|moves| {
+            run(&pattern, &events, Treatment { reload: moves, look: false, moves }).map(|partition| {
+                let mut found = partition.out;
+                // Of one start some come in another order in the form of sets.
+                found.sort_by_key(|emission| format!("{} {} {:?}", emission.time_ms, emission.start_ms, emission));
+                found
+            })
+        });
+        prop_assert_eq!(stays, moves);
     }
 
     #[test]

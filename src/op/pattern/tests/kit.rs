@@ -229,7 +229,7 @@ pub(in crate::op::pattern) fn found(pattern: &Pattern, events: &str) -> Vec<Stri
     partition.found()
 }
 
-fn with_env(values: &[Value], time_ms: TimeMs, offset: u64, work: impl FnOnce(&Env<'_>)) {
+pub(in crate::op::pattern) fn with_env(values: &[Value], time_ms: TimeMs, offset: u64, work: impl FnOnce(&Env<'_>)) {
     let (key, world) = (Key::new([]), World::default());
     let header = Header { time_ms, partition: 0, offset };
     let event = EventRef { stream: StreamId(0), header, values };

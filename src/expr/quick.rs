@@ -1,0 +1,157 @@
+//! Conditions that compare fields of the event with constants and nothing else, as most do: answered without a walk through the nodes.
+
+use super::{Compare, Env, Expr, Node, NodeId};
+use crate::model::{Text, Value};
+use std::cmp::Ordering;
+
+/// Such a condition. It is true or not; what is unknown is not.
+#[derive(Clone, Debug)]
+pub(super) enum Quick {
+    /// The field is this text.
+    Is(u16, Text),
+    /// It is another text.
+    IsNot(u16, Text),
+    /// Its number compares with this one.
+    Number(u16, Compare, f64),
+    /// Its whole number does.
+    Whole(u16, Compare, i64),
+    All(Box<[Quick]>),
+    Any(Box<[Quick]>),
+}
+
+impl Quick {
+    pub(super) fn of(expr: &Expr) -> Option<Box<Self>> {
+        Self::part(expr, expr.root()).map(Box::new)
+    }
+
+    fn part(expr: &Expr, id: NodeId) -> Option<Self> {
+        let parts = |ids: &[NodeId]| ids.iter().map(|&id| Self::part(expr, id)).collect::<Option<Box<[Self]>>>();
+        match expr.at(id)? {
+            Node::And(all) => parts(all).map(Self::All),
+            Node::Or(any) => parts(any).map(Self::Any),
+            Node::CompareValue(op, a, b) => match (sides(expr, *op, *a, *b)?, op) {
+                ((slot, _, Value::Text(text)), Compare::Eq) => Some(Self::Is(slot, text.clone())),
+                ((slot, _, Value::Text(text)), Compare::Ne) => Some(Self::IsNot(slot, text.clone())),
+                _ => None,
+            },
+            Node::CompareFloat(op, a, b) => {
+                let (slot, op, value) = sides(expr, *op, *a, *b)?;
+                Some(Self::Number(slot, op, value.number()?))
+            }
+            Node::CompareInt(op, a, b) => {
+                let (slot, op, value) = sides(expr, *op, *a, *b)?;
+                Some(Self::Whole(slot, op, whole(value)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is true of the event.
+    #[inline]
+    pub(super) fn is_true(&self, env: &Env<'_>) -> bool {
+        let field = |slot: u16| env.event.values.get(usize::from(slot));
+        match self {
+            Self::Is(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value == text),
+            Self::IsNot(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value != text),
+            Self::Number(slot, op, with) => {
+                let order = field(*slot).and_then(Value::number).and_then(|value| value.partial_cmp(with));
+                order.is_some_and(|order: Ordering| op.holds(order))
+            }
+            Self::Whole(slot, op, with) => field(*slot).and_then(whole).is_some_and(|value| op.holds(value.cmp(with))),
+            Self::All(all) => all.iter().all(|part| part.is_true(env)),
+            Self::Any(any) => any.iter().any(|part| part.is_true(env)),
+        }
+    }
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(x) | Value::Time(x) | Value::Duration(x) => Some(*x),
+        _ => None,
+    }
+}
+
+/// A field and a constant, in whichever order they stand: the comparison as if the field came first.
+fn sides(expr: &Expr, op: Compare, a: NodeId, b: NodeId) -> Option<(u16, Compare, &Value)> {
+    match (field(expr, a), expr.at(b)?) {
+        (Some(slot), Node::Const(value)) => Some((slot, op, value)),
+        _ => match (expr.at(a)?, field(expr, b)) {
+            (Node::Const(value), Some(slot)) => Some((slot, op.flipped(), value)),
+            _ => None,
+        },
+    }
+}
+
+/// The slot of a field, which may be an int made a double: the same number.
+fn field(expr: &Expr, id: NodeId) -> Option<u16> {
+    match expr.at(id)? {
+        Node::Field(slot) => Some(*slot),
+        Node::Scale(inner, 1.0) => match expr.at(*inner)? {
+            Node::Field(slot) => Some(*slot),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        expr::{Builder, Nothing, World},
+        model::{EventRef, Header, Key, StreamId, Type},
+    };
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            (-3i64..3).prop_map(Value::Int),
+            (-3i32..3).prop_map(|x| Value::Float(f64::from(x) / 2.0)),
+            "[ab]{0,2}".prop_map(|text| Value::text(&text)),
+            (-3i64..3).prop_map(Value::Time),
+        ]
+    }
+
+    fn op() -> impl Strategy<Value = Compare> {
+        prop::sample::select(vec![Compare::Eq, Compare::Ne, Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge])
+    }
+
+    /// What two comparisons are joined to.
+    fn joined(kind: u8, turned: bool, both: bool, constants: &[Value], ops: &[Compare]) -> Expr {
+        let mut builder = Builder::new();
+        let mut parts = Vec::new();
+        for (slot, (constant, op)) in (0..).zip(constants.iter().zip(ops)) {
+            let (field, constant) = (builder.push(Node::Field(slot)), builder.push(Node::Const(constant.clone())));
+            let (a, b) = if turned { (constant, field) } else { (field, constant) };
+            parts.push(builder.push(match kind {
+                0 => Node::CompareValue(*op, a, b),
+                1 => Node::CompareFloat(*op, a, b),
+                _ => Node::CompareInt(*op, a, b),
+            }));
+        }
+        let root = builder.push(if both { Node::And(parts.into()) } else { Node::Or(parts.into()) });
+        builder.finish(root, Type::Bool)
+    }
+
+    proptest! {
+        #[test]
+        fn a_quick_answer_is_that_of_the_walk(
+            kind in 0u8..3, turned: bool, both: bool,
+            constants in prop::collection::vec(value(), 2), ops in prop::collection::vec(op(), 2),
+            row in prop::collection::vec(value(), 2),
+        ) {
+            let expr = joined(kind, turned, both, &constants, &ops);
+            let (key, world) = (Key::default(), World::default());
+            let env = Env {
+                event: EventRef {
+                    stream: StreamId(0), header: Header { time_ms: 0, partition: 0, offset: 0 }, values: &row,
+                },
+                extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world,
+            };
+            if let Some(quick) = Quick::of(&expr) {
+                prop_assert_eq!(quick.is_true(&env), expr.walk(&env));
+            }
+        }
+    }
+}
