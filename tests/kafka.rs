@@ -55,15 +55,15 @@ fn source(brokers: &str, topic: &str, member: &str) -> KafkaSource {
         ("auto.commit.interval.ms".to_owned(), "200".to_owned()),
     ]);
     let (brokers, topic, group) = (brokers.to_owned(), topic.to_owned(), format!("group-{topic}"));
+    let options = options.into();
     KafkaSource::connect(KafkaSourceOptions {
         brokers,
         topic,
         format: geocep::wire::Format::Ndjson,
         group,
-        latest: false,
         record_bytes_max: RECORD_BYTES_MAX,
         options,
-        checkpoint: None,
+        ..KafkaSourceOptions::default()
     })
     .unwrap()
 }

@@ -8,7 +8,7 @@ use common::{Mode, Scene, count_of, ping, rule_file};
 use geocep::{
     engine::{
         AtEnd, Change, Fate,
-        checkpoint::{Head, Names, Place, Position, Undelivered},
+        checkpoint::{Epoch, Head, Names, Place, Position, SinkEpochs, Undelivered},
     },
     io::state::{CheckpointWriter, Contents, StateDir, checkpoints, read},
     runtime::session::{Letters, Lines, Session},
@@ -81,8 +81,19 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
         let position = Some(Position::Offset(step as u64 * 10 + 10));
         let places = [Place { source: "pings".to_owned(), partition: 0, position, ended: false, open: Vec::new() }];
         let undelivered = [Undelivered { sink: "out".to_owned(), lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
+        // Only some have sinks that are written exactly once.
+        let waiting = vec![Epoch { number: step as u64, lines: vec![("Rule".to_owned(), b"{}".to_vec())] }];
+        let sink = SinkEpochs { sink: "t".to_owned(), number: step as u64, waiting, ..SinkEpochs::default() };
+        let epochs = if step % 8 == 3 { vec![sink] } else { Vec::new() };
         let cut = play.session.cut();
-        let contents = Contents { head: &head(), names: &names, places: &places, undelivered: &undelivered, cut: &cut };
+        let contents = Contents {
+            head: &head(),
+            names: &names,
+            places: &places,
+            undelivered: &undelivered,
+            epochs: &epochs,
+            cut: &cut,
+        };
         let written = writer.write(&contents, &[]).unwrap();
         drop(cut);
         kept += written.blocks.1;
@@ -94,6 +105,7 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
                 (saved.number, &saved.places[..], &saved.undelivered[..]),
                 (written.number, &places[..], &undelivered[..])
             );
+            assert_eq!(saved.epochs, epochs);
             let mut session = scene.blank(&mode, 1 + (step as u32) % 5);
             session.resume(&saved.blocks, &[("pings".to_owned(), 0)], &saved.names).unwrap();
             let lanes = scene.add_lanes(&mut session);
@@ -126,7 +138,7 @@ fn the_newest_is_the_one_with_the_highest_number_whatever_the_clock_said() {
     for wall_ms in [5_000, 4_000, -1] {
         let (names, cut) = (session.names().encode(), session.cut());
         let head = Head { wall_ms, ..head() };
-        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], cut: &cut };
+        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
         writer.write(&contents, &[]).unwrap();
     }
     assert_eq!(state.newest().unwrap().0.unwrap().head.wall_ms, -1);

@@ -71,7 +71,7 @@ fn of_path(path: &Path) -> Result<(PathBuf, Vec<u64>), String> {
 
 fn shown(saved: &Saved) -> String {
     let mut text = String::new();
-    let Saved { number, manifest, bytes, head, names, places, undelivered, blocks } = saved;
+    let Saved { number, manifest, bytes, head, names, places, undelivered, epochs, blocks } = saved;
     let all: u64 = manifest.blocks.values().map(|stored| stored.length).sum();
     let files: Vec<String> = manifest.files().iter().map(u64::to_string).collect();
     let _ = writeln!(text, "checkpoint {number}: valid");
@@ -93,6 +93,14 @@ fn shown(saved: &Saved) -> String {
     }
     for sink in undelivered.iter().filter(|sink| !sink.lines.is_empty()) {
         let _ = writeln!(text, "  sink       {}: {} lines not acknowledged", sink.sink, sink.lines.len());
+    }
+    for sink in epochs {
+        let lines: usize = sink.waiting.iter().map(|epoch| epoch.lines.len()).sum();
+        let _ = writeln!(
+            text,
+            "  sink       {} exactly once as {}: epoch {}, {lines} lines not known to be committed",
+            sink.sink, sink.id, sink.number
+        );
     }
     for (at, rule) in (0..).zip(&names.rules) {
         let keys = saved_keys(blocks, at).unwrap_or(0);

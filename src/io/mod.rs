@@ -3,9 +3,12 @@
 //! Both are blocking and pull-shaped: each runs on a thread of its own ([`source::spawn`]), a bounded channel between it and
 //! the engine holds it back, and nothing below needs a runtime for tasks.
 
+mod kafka_options;
 pub mod mqtt;
 pub mod outbox;
 pub mod receiver;
 pub mod sink;
 pub mod source;
 pub mod state;
+
+pub use kafka_options::KafkaOptions;

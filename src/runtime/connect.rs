@@ -2,7 +2,8 @@
 
 use super::{
     config::{
-        AlertSinkConfig, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig, TailStart,
+        AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig,
+        TailStart,
     },
     http_sink::{HttpSink, open_http_sink},
 };
@@ -10,10 +11,13 @@ use crate::{
     engine::checkpoint::{Place, Position},
     io::{
         mqtt::MqttConnection,
-        sink::{FileSink, KafkaSink, MqttSink, Rotation, Sink, SinkError, StdoutSink},
+        sink::{
+            FileSink, KafkaSink, KafkaTransactionOptions, KafkaTransactions, MqttSink, Rotation, Sink, SinkError,
+            StdoutSink, TransactionError,
+        },
         source::{
             Durable, FileOptions, FileSource, Intake, IntakeOptions, IntakeSource, JournalError, KafkaCheckpoint,
-            KafkaSource, KafkaSourceOptions, MqttSource, MqttSourceOptions, Source, SourceError, TailOptions,
+            KafkaLag, KafkaSource, KafkaSourceOptions, MqttSource, MqttSourceOptions, Source, SourceError, TailOptions,
             TailSource, partitions,
         },
     },
@@ -30,6 +34,8 @@ pub struct Resumption {
     pub places: Vec<Place>,
     /// Where there are checkpoints: what is told of durable offsets.
     pub durable: Option<Durable>,
+    /// Of Kafka: what is told how much is yet to be read.
+    pub lag: KafkaLag,
     /// Where there are checkpoints: where what is pushed is kept until they have it.
     pub log: Option<Log>,
 }
@@ -119,11 +125,16 @@ pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Re
             let options = KafkaSourceOptions {
                 brokers: kafka.brokers.clone(),
                 topic: kafka.topic.clone(),
-                format: kafka.format,
                 group: kafka.group.clone(),
                 latest: kafka.start == KafkaStart::Latest,
+                since_ms: match kafka.start {
+                    KafkaStart::At(since_ms) => Some(since_ms),
+                    _ => None,
+                },
+                layout: kafka.layout.clone(),
                 record_bytes_max,
                 options: kafka.options.clone(),
+                lag: resume.lag.clone(),
                 checkpoint: resume.durable.clone().map(|durable| KafkaCheckpoint {
                     from: resume.places.iter().filter_map(next_offset).collect(),
                     durable,
@@ -220,10 +231,33 @@ pub fn open_alert_sink(config: &AlertSinkConfig, outboxes: Option<&Path>) -> Res
         AlertSinkConfig::Mqtt(mqtt) => {
             Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker))?)
         }
-        AlertSinkConfig::Kafka(kafka) => Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?),
+        AlertSinkConfig::Kafka(kafka) => {
+            Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?.keyed(kafka.key))
+        }
         AlertSinkConfig::Http(http) => return Ok(AlertSink::Http(Box::new(open_http_sink(http, outboxes)?))),
     };
     Ok(AlertSink::Lines(lines))
+}
+
+/// Opens a sink of alerts that is written exactly once; none where it is another. `instance` is what this process calls itself.
+///
+/// # Errors
+/// An option of Kafka's is wrong.
+pub fn open_transactions(
+    config: &AlertSinkConfig,
+    instance: &str,
+) -> Result<Option<KafkaTransactions>, TransactionError> {
+    let AlertSinkConfig::Kafka(kafka) = config else { return Ok(None) };
+    let Delivery::ExactlyOnce { transactional_id } = &kafka.delivery else { return Ok(None) };
+    KafkaTransactions::connect(KafkaTransactionOptions {
+        brokers: kafka.brokers.clone(),
+        topic: kafka.topic.clone(),
+        id: transactional_id.clone(),
+        key: kafka.key,
+        instance: instance.to_owned(),
+        options: kafka.options.clone(),
+    })
+    .map(Some)
 }
 
 /// Opens a file sink, also for late events and dead letters.

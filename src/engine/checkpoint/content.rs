@@ -67,7 +67,7 @@ pub struct Undelivered {
     pub lines: Vec<(String, Vec<u8>)>,
 }
 
-fn text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+pub(super) fn text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
     let unreadable = |_| DecodeError::Unexpected { found: 0, expected: "UTF-8 text" };
     std::str::from_utf8(reader.bytes()?).map(str::to_owned).map_err(unreadable)
 }

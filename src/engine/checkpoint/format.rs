@@ -38,10 +38,12 @@ pub enum BlockKind {
     Group = 8,
     /// The list of all blocks.
     Manifest = 9,
+    /// What sinks that are written exactly once had not committed; only where there are such.
+    Epochs = 10,
 }
 
 impl BlockKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Head,
         Self::Names,
         Self::Places,
@@ -51,6 +53,7 @@ impl BlockKind {
         Self::Waiting,
         Self::Group,
         Self::Manifest,
+        Self::Epochs,
     ];
 
     fn of(number: u8) -> Option<Self> {

@@ -1,6 +1,9 @@
 //! A Kafka topic.
 
-use super::{Lines, Sink, SinkError};
+use super::{
+    Lines, Sink, SinkError,
+    kafka_record::{Envelope, KafkaKey},
+};
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     error::{KafkaError, RDKafkaErrorCode},
@@ -33,6 +36,7 @@ pub struct KafkaSinkStats {
 /// Writes lines to a topic with an idempotent producer: none is doubled by a retry, and each key keeps its order.
 pub struct KafkaSink {
     topic: String,
+    key: KafkaKey,
     producer: ThreadedProducer<Outcome>,
 }
 
@@ -82,13 +86,21 @@ impl KafkaSink {
             .set("bootstrap.servers", brokers)
             .set("client.id", "geocep")
             .set("enable.idempotence", "true")
+            .set("acks", "all")
             .set("linger.ms", "5");
         for (name, value) in options {
             config.set(name, value);
         }
         let producer = config.create_with_context(Outcome::default());
         let producer = producer.map_err(|error| SinkError::Kafka { name: topic.to_owned(), error })?;
-        Ok(Self { topic: topic.to_owned(), producer })
+        Ok(Self { topic: topic.to_owned(), key: KafkaKey::Rule, producer })
+    }
+
+    /// With other keys than those that lines are given, which are the rules' names.
+    #[must_use]
+    pub fn keyed(mut self, key: KafkaKey) -> Self {
+        self.key = key;
+        self
     }
 
     /// What became of the lines so far.
@@ -109,10 +121,16 @@ impl KafkaSink {
     /// Hands a line to the client. While its queue is full, waits: that is what holds the engine back.
     fn send(&self, key: &[u8], line: &[u8], taken: usize) -> Result<(), SinkError> {
         let mut waited = Duration::ZERO;
+        let Envelope { key, headers } = Envelope::of(line, key, self.key);
+        let mut record = BaseRecord::to(&self.topic).payload(line).headers(headers);
+        if let Some(key) = &key {
+            record = record.key(key);
+        }
         loop {
-            match self.producer.send(BaseRecord::to(&self.topic).key(key).payload(line)) {
+            match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if waited < PATIENCE => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if waited < PATIENCE => {
+                    record = back;
                     sleep(NAP);
                     waited += NAP;
                 }

@@ -2,12 +2,18 @@
 
 mod file;
 mod kafka;
+mod kafka_client;
+mod kafka_record;
+mod kafka_transaction;
 mod lines;
 mod mqtt;
 mod stdout;
 
 pub use file::{FileSink, Rotation};
 pub use kafka::{KafkaSink, KafkaSinkStats};
+pub use kafka_client::{Ends, KafkaTransactionOptions, TransactionError};
+pub use kafka_record::{KafkaKey, alert_id};
+pub use kafka_transaction::{Committed, KafkaTransactions};
 pub use lines::Lines;
 pub use mqtt::MqttSink;
 pub use stdout::StdoutSink;

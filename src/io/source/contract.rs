@@ -80,6 +80,10 @@ pub trait Source: Send {
         None
     }
 
+    /// Nothing can be taken just now, for a while already; called again and again until the next [`pull`](Self::pull). A source that
+    /// somebody has to hear from stays in touch.
+    fn hold(&mut self) {}
+
     /// All that was pulled so far is in good hands: a source that remembers its place may move it here.
     fn delivered(&mut self) {}
 }

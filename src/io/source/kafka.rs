@@ -2,11 +2,16 @@
 
 use super::{
     Opened, Pulled, Source, SourceError,
-    kafka_group::{Durable, Group},
+    kafka_group::{Durable, Group, KafkaLag},
+    kafka_message::KafkaLayout,
 };
-use crate::wire::{Chunk, Format};
+use crate::{
+    io::KafkaOptions,
+    model::TimeMs,
+    wire::{Chunk, Format},
+};
 use rdkafka::{
-    ClientConfig, Message,
+    ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -21,22 +26,26 @@ const CHUNK_RECORDS: usize = 10_000;
 const METADATA_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which topic, and how it is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KafkaSourceOptions {
     /// `host:port`, several separated by commas.
     pub brokers: String,
     /// The topic.
     pub topic: String,
-    /// How its values are written: each is a record.
-    pub format: Format,
     /// The consumer group.
     pub group: String,
     /// Where a group without a place starts: with the next message, else with the oldest.
     pub latest: bool,
+    /// Such a group starts with the first message of this time or later, if there is one.
+    pub since_ms: Option<TimeMs>,
+    /// How messages become records.
+    pub layout: KafkaLayout,
     /// The longest record that is accepted, bytes.
     pub record_bytes_max: usize,
     /// Further settings of librdkafka; they win over those made here.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
+    /// What is told how much is yet to be read.
+    pub lag: KafkaLag,
     /// Where checkpoints are taken.
     pub checkpoint: Option<KafkaCheckpoint>,
 }
@@ -50,7 +59,7 @@ pub struct KafkaCheckpoint {
     pub durable: Durable,
 }
 
-/// Reads a topic's values as JSON records; partition and offset are Kafka's.
+/// Reads a topic's values as records; partition and offset are Kafka's.
 ///
 /// A place is stored when the records before it were [`delivered`](Source::delivered), and committed by the client from time
 /// to time and at the end: after a crash the last seconds come again. With checkpoints a place is stored when one is durable that has it.
@@ -70,6 +79,10 @@ pub struct KafkaSource {
     assigned: bool,
     /// Whether the broker was last heard to be away.
     away: bool,
+    /// Those that have been told what their columns are, where values are rows.
+    begun: BTreeSet<i32>,
+    /// Whether nothing is fetched for now.
+    held: bool,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -95,13 +108,16 @@ impl KafkaSource {
             // Tells when a partition has been read to its end.
             .set("enable.partition.eof", "true")
             // Holds memory: what is fetched ahead while the engine is busy.
-            .set("queued.max.messages.kbytes", "16384");
-        for (name, value) in &options.options {
+            .set("queued.max.messages.kbytes", "16384")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // Tells how much is yet to be read.
+            .set("statistics.interval.ms", "5000");
+        for (name, value) in options.options.iter() {
             config.set(name, value);
         }
         let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
         let from = options.checkpoint.as_ref().map(|checkpoint| checkpoint.from.clone()).unwrap_or_default();
-        let group = Group::new(&options.topic, &from);
+        let group = Group::new(&options.topic, &from, options.lag.clone());
         let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
         Ok(Self {
@@ -114,6 +130,8 @@ impl KafkaSource {
             said: BTreeSet::new(),
             assigned: false,
             away: false,
+            begun: BTreeSet::new(),
+            held: false,
         })
     }
 
@@ -135,6 +153,38 @@ impl KafkaSource {
             Ok(count) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
             Err(error) => Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: false }),
         }
+    }
+
+    /// Finds the places of the time to start at, of partitions of which neither a checkpoint nor the group has one.
+    fn find_start(&self, since_ms: TimeMs) -> Result<(), KafkaError> {
+        let topic = &self.options.topic;
+        let known = self.consumer.context().places();
+        let mut asked = TopicPartitionList::new();
+        for partition in (0..self.partitions).filter(|partition| !known.contains_key(partition)) {
+            asked.add_partition(topic, partition);
+        }
+        if asked.count() == 0 {
+            return Ok(());
+        }
+        let committed = self.consumer.committed_offsets(asked, METADATA_PATIENCE)?;
+        let mut times = TopicPartitionList::new();
+        for element in committed.elements().iter().filter(|element| element.offset() == Offset::Invalid) {
+            times.add_partition_offset(topic, element.partition(), Offset::Offset(since_ms))?;
+        }
+        if times.count() == 0 {
+            return Ok(());
+        }
+        let mut found = BTreeMap::new();
+        for element in self.consumer.offsets_for_times(times, METADATA_PATIENCE)?.elements() {
+            let offset = match element.offset() {
+                Offset::Offset(offset) => offset,
+                // Nothing is that late yet.
+                _ => self.consumer.fetch_watermarks(topic, element.partition(), METADATA_PATIENCE)?.1,
+            };
+            found.insert(element.partition(), offset);
+        }
+        self.consumer.context().start_at(&found);
+        Ok(())
     }
 
     /// Partitions that are at their end, or with another member of the group.
@@ -178,17 +228,29 @@ impl Source for KafkaSource {
     }
 
     fn format(&mut self) -> Result<Format, SourceError> {
-        Ok(self.options.format)
+        Ok(self.options.layout.format())
     }
 
     fn open(&mut self) -> Result<Opened, SourceError> {
         let count = self.partition_count()?;
         self.partitions = i32::try_from(count).unwrap_or(i32::MAX);
-        Ok(Opened { format: self.options.format, partitions: Some(count) })
+        if let Some(since_ms) = self.options.since_ms {
+            let failed = |error| SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: false };
+            self.find_start(since_ms).map_err(failed)?;
+        }
+        Ok(Opened { format: self.options.layout.format(), partitions: Some(count) })
     }
 
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
+        if std::mem::take(&mut self.held)
+            && let Ok(mine) = self.consumer.assignment()
+            && let Err(error) = self.consumer.resume(&mine)
+        {
+            tracing::warn!(topic = self.options.topic, %error, "reading could not be resumed");
+        }
         let mut patience = patience;
+        // The client tells of an outage again and again: what it has said of one is heard at once, not a word with each try.
+        let mut trouble = None;
         while chunk.byte_len() < CHUNK_BYTES && chunk.len() < CHUNK_RECORDS {
             match self.consumer.poll(patience) {
                 None => break,
@@ -196,8 +258,15 @@ impl Source for KafkaSource {
                     let (partition, offset) = (message.partition(), message.offset());
                     // Neither is negative on a message that was read.
                     let place = (u32::try_from(partition).unwrap_or(0), u64::try_from(offset).unwrap_or(0));
+                    if !self.begun.contains(&partition) {
+                        self.begun.insert(partition);
+                        if let Some(header) = self.options.layout.header() {
+                            // No message's place.
+                            chunk.push_first(place.0, u64::MAX, &header);
+                        }
+                    }
                     // A message without a value is no event: the decoder rejects it as empty.
-                    chunk.push(place.0, place.1, message.payload().unwrap_or_default(), self.options.record_bytes_max);
+                    chunk.push(place.0, place.1, &self.options.layout.record(&message), self.options.record_bytes_max);
                     self.pulled.insert(partition, offset);
                     self.at_end.remove(&partition);
                     self.away = false;
@@ -210,18 +279,23 @@ impl Source for KafkaSource {
                 Some(Err(error)) => {
                     self.failures += 1;
                     self.away = true;
-                    if !chunk.is_empty() {
-                        tracing::warn!(topic = self.options.topic, %error, "reading goes on");
-                        break;
+                    patience = Duration::ZERO;
+                    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
+                        return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: true });
                     }
-                    let is_final = matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal));
-                    return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final });
+                    trouble = Some(error);
                 }
             }
         }
         self.store_durable();
         if !chunk.is_empty() {
+            if let Some(error) = trouble {
+                tracing::warn!(topic = self.options.topic, %error, "reading goes on");
+            }
             return Ok(Pulled::Records);
+        }
+        if let Some(error) = trouble {
+            return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: false });
         }
         if self.away {
             // The client says once that a broker is away, and never that it is back.
@@ -240,6 +314,28 @@ impl Source for KafkaSource {
         let partitions = now.iter().filter_map(|&partition| u32::try_from(partition).ok()).collect();
         self.said = now;
         Some(partitions)
+    }
+
+    fn hold(&mut self) {
+        // A member that asks for nothing is taken for dead, and what it is given now nobody can take: it asks, and nothing is fetched.
+        // What was fetched and not taken is fetched again.
+        if !self.held
+            && let Ok(mine) = self.consumer.assignment()
+            && self.consumer.pause(&mine).is_ok()
+        {
+            self.held = true;
+        }
+        match self.consumer.poll(Duration::ZERO) {
+            Some(Ok(message)) => {
+                let (partition, offset) = (message.partition(), Offset::Offset(message.offset()));
+                if let Err(error) = self.consumer.seek(&self.options.topic, partition, offset, METADATA_PATIENCE) {
+                    tracing::error!(topic = self.options.topic, partition, %error, "a message was taken that had to wait");
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(self.at_end.insert(partition)),
+            Some(Err(error)) => tracing::debug!(topic = self.options.topic, %error, "while nothing is read"),
+            None => {}
+        }
     }
 
     fn is_resumable(&self) -> bool {

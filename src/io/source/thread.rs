@@ -11,13 +11,18 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 
 /// How long a source waits before it looks whether it should stop.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long to wait before trying again after an error that may pass; doubled with each up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long a source sleeps while there is no room; some chunks wait for whoever makes room, so that this costs no time.
+const NAP: Duration = Duration::from_millis(1);
+/// After so many of them it is told to hold (5 s or some more), and then each time after so many more (1 s).
+const NAPS_MAX: u32 = 5_000;
+const HOLD_NAPS: u32 = 1_000;
 
 /// What comes from a source's thread.
 #[derive(Debug)]
@@ -80,12 +85,12 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
             let repeated = idle && matches!(delivery, Delivery::Idle);
             idle = matches!(delivery, Delivery::Idle);
             let last = matches!(delivery, Delivery::End | Delivery::Failed(_));
-            if !repeated && (sender.blocking_send(delivery).is_err() || last) {
+            if !repeated && (!send(&sender, source.as_mut(), delivery, &stop) || last) {
                 return;
             }
             source.delivered();
             if let Some(partitions) = source.caught_up()
-                && sender.blocking_send(Delivery::CaughtUp(partitions)).is_err()
+                && !send(&sender, source.as_mut(), Delivery::CaughtUp(partitions), &stop)
             {
                 return;
             }
@@ -95,6 +100,27 @@ pub fn spawn(mut source: Box<dyn Source>, capacity: usize, stop: Arc<AtomicBool>
         }
     })?;
     Ok(RunningSource { deliveries, thread })
+}
+
+/// Waits until there is room; false if nobody will ever take it. A source that waits for long stays in touch with where it reads from.
+fn send(sender: &Sender<Delivery>, source: &mut dyn Source, delivery: Delivery, stop: &AtomicBool) -> bool {
+    let mut delivery = delivery;
+    let mut naps = 0;
+    loop {
+        delivery = match sender.try_send(delivery) {
+            Ok(()) => return true,
+            Err(TrySendError::Closed(_)) => return false,
+            // A stop is heard by who takes deliveries: it waits for this one.
+            Err(TrySendError::Full(back)) if naps < NAPS_MAX || stop.load(Ordering::Relaxed) => back,
+            Err(TrySendError::Full(back)) => {
+                naps = NAPS_MAX - HOLD_NAPS;
+                source.hold();
+                back
+            }
+        };
+        naps += 1;
+        thread::sleep(NAP);
+    }
 }
 
 fn open(source: &mut dyn Source) -> Delivery {

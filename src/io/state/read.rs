@@ -4,7 +4,9 @@ use super::{StateError, dir::file_of};
 use crate::{
     engine::{
         Blocks,
-        checkpoint::{BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, Stored, Undelivered},
+        checkpoint::{
+            BlockId, BlockKind, CheckpointError, Head, Manifest, Names, Place, SinkEpochs, Stored, Undelivered,
+        },
     },
     model::DecodeError,
 };
@@ -33,6 +35,8 @@ pub struct Saved {
     pub places: Vec<Place>,
     /// What sinks had not acknowledged.
     pub undelivered: Vec<Undelivered>,
+    /// What sinks that are written exactly once had not committed.
+    pub epochs: Vec<SinkEpochs>,
     /// All blocks.
     pub blocks: StoredBlocks,
 }
@@ -134,12 +138,17 @@ pub fn read(dir: &Path, number: u64) -> Result<Saved, StateError> {
         let payload = blocks.payload(block)?.ok_or(CheckpointError::Missing { block })?;
         decode(&payload).map_err(|error| CheckpointError::Decode { block, error })
     }
+    let epochs = match blocks.stored.contains_key(&BlockId::single(BlockKind::Epochs)) {
+        true => single(&blocks, BlockKind::Epochs, SinkEpochs::decode_all).map_err(wrong(number))?,
+        false => Vec::new(),
+    };
     Ok(Saved {
         number,
         bytes,
         head: single(&blocks, BlockKind::Head, Head::decode).map_err(wrong(number))?,
         names: single(&blocks, BlockKind::Names, Names::decode).map_err(wrong(number))?,
         places: single(&blocks, BlockKind::Places, Place::decode_all).map_err(wrong(number))?,
+        epochs,
         undelivered: single(&blocks, BlockKind::Undelivered, Undelivered::decode_all).map_err(wrong(number))?,
         blocks,
         manifest,

@@ -8,7 +8,8 @@ use super::{
 use crate::engine::{
     Cut, CutBlock,
     checkpoint::{
-        BlockId, BlockKind, HEADER_LEN, Head, Manifest, Place, Stored, Undelivered, block_frame, footer, header,
+        BlockId, BlockKind, HEADER_LEN, Head, Manifest, Place, SinkEpochs, Stored, Undelivered, block_frame, footer,
+        header,
     },
 };
 use std::{
@@ -32,6 +33,8 @@ pub struct Contents<'a> {
     pub places: &'a [Place],
     /// What sinks have not acknowledged.
     pub undelivered: &'a [Undelivered],
+    /// Of sinks that are written exactly once what they have not committed.
+    pub epochs: &'a [SinkEpochs],
     /// The core.
     pub cut: &'a Cut,
 }
@@ -134,7 +137,7 @@ impl CheckpointWriter {
         full: bool,
         contents: &Contents<'_>,
     ) -> io::Result<(Manifest, Written)> {
-        let Contents { head, names, places, undelivered, cut } = contents;
+        let Contents { head, names, places, undelivered, epochs, cut } = contents;
         let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
         out.write_all(&header(number))?;
         let mut manifest = Manifest::default();
@@ -159,6 +162,10 @@ impl CheckpointWriter {
         ];
         for (id, payload) in small {
             manifest.blocks.insert(id, put(id, &payload, &mut out)?);
+        }
+        if !epochs.is_empty() {
+            let id = single(BlockKind::Epochs);
+            manifest.blocks.insert(id, put(id, &SinkEpochs::encode_all(epochs), &mut out)?);
         }
         // Where these have changed everything is written.
         let id = single(BlockKind::Names);

@@ -230,10 +230,10 @@ impl Writer {
         let from = KafkaInput {
             brokers: brokers.to_owned(),
             topic: topic.to_owned(),
-            format: Format::Ndjson,
             group: topic.to_owned(),
             start: KafkaStart::Earliest,
-            options: BTreeMap::new(),
+            layout: Default::default(),
+            options: Default::default(),
         };
         Ok((Self::Topic(Box::new(sink)), Input::Kafka(from)))
     }

@@ -134,6 +134,7 @@ fn read(root: &Node<'_>, base: &Path) -> Result<Config, ConfigError> {
         // What a group may hold is counted in memory, and with a store most of it is elsewhere.
         return Err(node.wrong("no limits beside `state.backend: disk`, where `state.resident_keys` bounds the memory"));
     }
+    config.sinks.check(&config.state)?;
     if let Some(node) = fields.get("reload") {
         config.reload = engine::read_reload(&node)?;
     }

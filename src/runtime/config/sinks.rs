@@ -1,12 +1,13 @@
 //! Sinks: where alerts, late events and dead letters go.
 
 use super::{
-    ConfigError,
+    ConfigError, StateConfig,
     http_sinks::{self, HttpSinkConfig},
+    kafka,
     node::Node,
     push::{MqttSinkConfig, read_mqtt_sink},
-    sources::read_options,
 };
+use crate::io::{KafkaOptions, sink::KafkaKey};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -67,15 +68,74 @@ pub struct FileSinkConfig {
     pub keep: u32,
 }
 
-/// A Kafka topic that alerts are written to, keyed by the rule's name.
+/// What a sink promises.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// No alert is lost; after a crash some come twice, with the same id.
+    #[default]
+    AtLeastOnce,
+    /// Whoever reads what is committed sees each alert once.
+    ExactlyOnce {
+        /// Under which it is known to Kafka; default `geocep-TOPIC`.
+        transactional_id: String,
+    },
+}
+
+/// A Kafka topic that alerts are written to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KafkaSinkConfig {
     /// `host:port`, several separated by commas.
     pub brokers: String,
     /// The topic.
     pub topic: String,
+    /// What messages are keyed by.
+    pub key: KafkaKey,
+    /// What it promises.
+    pub delivery: Delivery,
     /// Further settings of librdkafka, as they are.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
+}
+
+impl SinksConfig {
+    /// Sinks of alerts that are written exactly once, with their places in the file.
+    fn exactly_once(&self) -> impl Iterator<Item = (String, &KafkaSinkConfig, &str)> {
+        let place = |list: &'static str| move |(at, sink)| (format!("sinks.{list}.{at}.kafka"), sink);
+        let alerts = self.alerts.iter().enumerate().map(place("alerts"));
+        alerts.chain(self.shadow.iter().enumerate().map(place("shadow"))).filter_map(|(path, sink)| match sink {
+            AlertSinkConfig::Kafka(kafka) => match &kafka.delivery {
+                Delivery::ExactlyOnce { transactional_id } => Some((path, kafka, transactional_id.as_str())),
+                Delivery::AtLeastOnce => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Whether what was asked for can be had.
+    ///
+    /// # Errors
+    /// Exactly once without checkpoints, or under an id that another sink has.
+    pub(super) fn check(&self, state: &StateConfig) -> Result<(), ConfigError> {
+        let mut ids = BTreeMap::new();
+        for (path, kafka, id) in self.exactly_once() {
+            if !state.enabled {
+                return Err(ConfigError::Value {
+                    path: format!("{path}.delivery"),
+                    found: "`exactly_once`".to_owned(),
+                    expected:
+                        "`at_least_once` with `state.enabled: false`: what was sent is only known from checkpoints"
+                            .to_owned(),
+                });
+            }
+            if let Some(first) = ids.insert((&kafka.brokers, id), path.clone()) {
+                return Err(ConfigError::Value {
+                    path: format!("{path}.transactional_id"),
+                    found: format!("`{id}`"),
+                    expected: format!("another one: it is that of `{first}`, and each sink needs its own"),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn read(node: &Node<'_>, base: &Path) -> Result<SinksConfig, ConfigError> {
@@ -121,18 +181,46 @@ fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, Conf
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
     fields.done()?;
     match &sinks {
-        [Some(stdout), None, None] => stdout.fields()?.done().map(|()| AlertSinkConfig::Stdout),
-        [None, Some(file), None] => read_file(file, base).map(AlertSinkConfig::File),
-        [None, None, Some(kafka)] => {
-            let mut fields = kafka.fields()?;
-            let brokers = fields.need("brokers")?.name()?.to_owned();
-            let topic = fields.need("topic")?.name()?.to_owned();
-            let options = read_options(fields.get("options"))?;
-            fields.done()?;
-            Ok(AlertSinkConfig::Kafka(KafkaSinkConfig { brokers, topic, options }))
+        [Some(stdout), None, None] => {
+            let mut fields = stdout.fields()?;
+            never_exactly_once(fields.get("delivery"), "stdout")?;
+            fields.done().map(|()| AlertSinkConfig::Stdout)
         }
+        [None, Some(file), None] => read_file(file, base).map(AlertSinkConfig::File),
+        [None, None, Some(kafka)] => read_kafka(kafka, base).map(AlertSinkConfig::Kafka),
         _ => Err(node.wrong(expected)),
     }
+}
+
+const DELIVERIES: &[(&str, bool)] = &[("at_least_once", false), ("exactly_once", true)];
+
+/// What a sink other than Kafka may say of delivery.
+fn never_exactly_once(node: Option<Node<'_>>, what: &str) -> Result<(), ConfigError> {
+    match node {
+        Some(node) if node.choice(DELIVERIES)? => Err(node.wrong(format!(
+            "`at_least_once`: {what} has no transactions, so that a restart can't know what arrived; only a Kafka topic takes alerts exactly once"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn read_kafka(node: &Node<'_>, base: &Path) -> Result<KafkaSinkConfig, ConfigError> {
+    let mut fields = node.fields()?;
+    let kafka::Connection { brokers, topic, options } = kafka::read(&mut fields, base)?;
+    let keys = [("entity", KafkaKey::Entity), ("rule", KafkaKey::Rule), ("none", KafkaKey::None)];
+    let key = fields.get("key").map_or(Ok(KafkaKey::default()), |key| key.choice(&keys))?;
+    let is_exact = fields.get("delivery").map_or(Ok(false), |delivery| delivery.choice(DELIVERIES))?;
+    let given = fields.get("transactional_id");
+    let delivery = match (is_exact, &given) {
+        (false, Some(id)) => return Err(id.wrong("none without `delivery: exactly_once`")),
+        (false, None) => Delivery::AtLeastOnce,
+        (true, _) => {
+            let id = given.as_ref().map(|id| id.name().map(str::to_owned)).transpose()?;
+            Delivery::ExactlyOnce { transactional_id: id.unwrap_or_else(|| format!("geocep-{topic}")) }
+        }
+    };
+    fields.done()?;
+    Ok(KafkaSinkConfig { brokers, topic, key, delivery, options })
 }
 
 /// `late: path`, `late: {path: …}` or `late: {file: …}`.
@@ -156,6 +244,7 @@ fn read_file(node: &Node<'_>, base: &Path) -> Result<FileSinkConfig, ConfigError
     let path = base.join(fields.need("path")?.name()?);
     let rotate_bytes = fields.get("rotate").map(|size| size.bytes()).transpose()?;
     let keep = fields.get("keep").map_or(Ok(5), |keep| keep.number(1, 1_000))? as u32;
+    never_exactly_once(fields.get("delivery"), "a file")?;
     fields.done()?;
     Ok(FileSinkConfig { path, rotate_bytes, keep })
 }

@@ -1,12 +1,16 @@
 //! Sources: where events come from.
 
 use super::{
-    ConfigError,
+    ConfigError, kafka,
     node::Node,
     push::{HttpInput, MqttInput, read_http, read_mqtt},
     schema::{self, StreamSchema},
 };
-use crate::wire::{Format, RECORD_BYTES_MAX, infer};
+use crate::{
+    io::{KafkaOptions, source::KafkaLayout},
+    model::{TimeMs, parse_time},
+    wire::{Format, RECORD_BYTES_MAX, infer},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -79,14 +83,14 @@ pub struct KafkaInput {
     pub brokers: String,
     /// The topic.
     pub topic: String,
-    /// How values are written; default JSON.
-    pub format: Format,
     /// The consumer group; default `geocep`.
     pub group: String,
     /// Where a group without a position starts.
     pub start: KafkaStart,
+    /// How messages become records; default JSON.
+    pub layout: KafkaLayout,
     /// Further settings of librdkafka, as they are.
-    pub options: BTreeMap<String, String>,
+    pub options: KafkaOptions,
 }
 
 /// Where a consumer group without a position starts.
@@ -97,6 +101,8 @@ pub enum KafkaStart {
     Earliest,
     /// With the next message.
     Latest,
+    /// With the first message of this time or later.
+    At(TimeMs),
 }
 
 /// The default of `idle_timeout`.
@@ -123,7 +129,7 @@ pub(super) fn read(
     let input = match (inputs.next(), inputs.next()) {
         (Some(("file", file)), None) => Input::File(read_file(&file, base)?),
         (Some(("stdin", stdin)), None) => Input::Stdin { format: read_stdin(&stdin)? },
-        (Some(("kafka", kafka)), None) => Input::Kafka(read_kafka(&kafka)?),
+        (Some(("kafka", kafka)), None) => Input::Kafka(read_kafka(&kafka, base)?),
         (Some(("http", http)), None) => Input::Http(read_http(&http)?),
         (Some(("mqtt", mqtt)), None) => Input::Mqtt(read_mqtt(&mqtt)?),
         _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`")),
@@ -145,7 +151,7 @@ pub(super) fn read(
     let format = match &input {
         Input::File(file) => file.format.or_else(|| Format::of_name(&file.path.to_string_lossy())),
         Input::Stdin { format } => *format,
-        Input::Kafka(kafka) => Some(kafka.format),
+        Input::Kafka(kafka) => Some(kafka.layout.format()),
         Input::Http(_) | Input::Mqtt(_) => None,
     };
     if let Some(Format::Ais(messages)) = format {
@@ -198,26 +204,58 @@ fn read_stdin(node: &Node<'_>) -> Result<Option<Format>, ConfigError> {
     Ok(format)
 }
 
-fn read_kafka(node: &Node<'_>) -> Result<KafkaInput, ConfigError> {
+fn read_kafka(node: &Node<'_>, base: &Path) -> Result<KafkaInput, ConfigError> {
     let mut fields = node.fields()?;
-    let brokers = fields.need("brokers")?.name()?.to_owned();
-    let topic = fields.need("topic")?.name()?.to_owned();
-    let format = match fields.get("format") {
-        None => Format::Ndjson,
-        Some(node) => match read_format(Some(node.clone()))? {
-            Some(format @ (Format::Ndjson | Format::Ais(_) | Format::GeoJson)) => format,
-            _ => return Err(node.wrong("a format of single messages: ndjson, ais, ais-static, geojsonseq")),
-        },
-    };
+    let kafka::Connection { brokers, topic, options } = kafka::read(&mut fields, base)?;
     let group = fields.get("group").map_or(Ok("geocep"), |group| group.name())?.to_owned();
-    let choices = [("earliest", KafkaStart::Earliest), ("latest", KafkaStart::Latest)];
-    let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| start.choice(&choices))?;
-    let options = read_options(fields.get("options"))?;
+    let start = fields.get("start").map_or(Ok(KafkaStart::default()), |start| read_start(&start))?;
+    let layout = read_layout(&mut fields)?;
     fields.done()?;
-    Ok(KafkaInput { brokers, topic, format, group, start, options })
+    Ok(KafkaInput { brokers, topic, group, start, layout, options })
 }
 
-pub(super) fn read_options(node: Option<Node<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {
-    let Some(node) = node else { return Ok(BTreeMap::new()) };
-    node.named()?.into_iter().map(|(name, value)| Ok((name, value.scalar()?))).collect()
+fn read_start(node: &Node<'_>) -> Result<KafkaStart, ConfigError> {
+    match node.text() {
+        Ok("earliest") => Ok(KafkaStart::Earliest),
+        Ok("latest") => Ok(KafkaStart::Latest),
+        Ok(text) if parse_time(text).is_ok_and(|at_ms| at_ms >= 0) => {
+            Ok(KafkaStart::At(parse_time(text).unwrap_or_default()))
+        }
+        _ => Err(node.wrong("`earliest`, `latest` or a time such as `2026-01-31T06:00:00Z`")),
+    }
+}
+
+fn read_layout(fields: &mut super::node::Fields<'_>) -> Result<KafkaLayout, ConfigError> {
+    let format = match fields.get("format") {
+        None => None,
+        Some(node) if node.text().is_ok_and(|text| text == "json") => None,
+        Some(node) => match read_format(Some(node.clone()))? {
+            None | Some(Format::Ndjson) => None,
+            Some(format @ (Format::Csv { .. } | Format::Ais(_) | Format::GeoJson)) => Some(format),
+            Some(_) => {
+                return Err(node.wrong("a format of single messages: json, csv, tsv, ais, ais-static, geojsonseq"));
+            }
+        },
+    };
+    let mut layout = KafkaLayout { format, ..KafkaLayout::default() };
+    if let Some(Format::Csv { .. }) = format {
+        let columns = fields.need("columns")?.items();
+        layout.columns = columns.iter().map(|name| name.name().map(str::to_owned)).collect::<Result<_, _>>()?;
+    } else if let Some(columns) = fields.get("columns") {
+        return Err(columns.wrong("none but with `format: csv` or `tsv`"));
+    }
+    if let Some(node) = fields.get("fields").filter(|_| matches!(format, Some(Format::Ais(_) | Format::GeoJson))) {
+        return Err(node.wrong("none but with `format: json`, `csv` or `tsv`"));
+    }
+    if let Some(node) = fields.get("fields") {
+        let mut fields = node.fields()?;
+        let name = |node: Node<'_>| node.name().map(str::to_owned);
+        layout.key = fields.get("key").map(name).transpose()?;
+        layout.timestamp = fields.get("timestamp").map(name).transpose()?;
+        for (header, field) in fields.get("headers").map_or(Ok(Vec::new()), |headers| headers.named())? {
+            layout.headers.insert(header, name(field)?);
+        }
+        fields.done()?;
+    }
+    Ok(layout)
 }

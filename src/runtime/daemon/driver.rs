@@ -100,8 +100,10 @@ pub(super) struct Outcome {
     pub(super) summary: String,
     /// Sources that failed.
     pub(super) failures: Vec<String>,
-    /// Who writes the last checkpoint, and what it has beside what sinks have not taken; without a cut the run has come to its end.
+    /// Who writes the last checkpoint, and what it has beside what sinks have not taken; without a cut nothing waits for one.
     pub(super) keeper: Option<(Keeper, Option<Last>)>,
+    /// Whether the run has come to its end.
+    pub(super) at_end: AtEnd,
 }
 
 /// What the driver wakes for.
@@ -149,7 +151,8 @@ impl Driver {
             if self.feeds.iter().all(|feed| feed.ended) {
                 break AtEnd::Drain;
             }
-            let wanted = self.wanted(turn);
+            let is_full = self.keeper.as_ref().is_some_and(Keeper::is_full);
+            let wanted = if is_full { Vec::new() } else { self.wanted(turn) };
             turn = turn.wrapping_add(1);
             let Self { feeds, swaps, shutdown, .. } = &mut self;
             match runtime.block_on(next_or_swap(swaps, next(feeds, &wanted, shutdown))) {
@@ -195,9 +198,11 @@ impl Driver {
             }
         }
         let summary = self.summary.text(&self.session, &self.rules);
-        let last = (at_end == AtEnd::Hold).then(|| (self.session.cut(), self.all_places()));
+        // What is sent exactly once is first in a checkpoint, the last of a run that has come to its end, too.
+        let is_asked = at_end == AtEnd::Hold || self.keeper.as_ref().is_some_and(Keeper::has_epochs);
+        let last = is_asked.then(|| (self.session.cut(), self.all_places()));
         let keeper = self.keeper.take().map(|keeper| (keeper, last));
-        Ok(Outcome { summary, failures: self.failures, keeper })
+        Ok(Outcome { summary, failures: self.failures, keeper, at_end })
     }
 
     /// The feeds to read from, the best first: the one that the others wait for. Others only while little waits.

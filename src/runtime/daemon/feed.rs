@@ -77,7 +77,7 @@ impl Feed {
             Input::Stdin { format } => (*format, Silence::Untold),
             Input::File(file) if file.follow => (file.format, Silence::Told),
             Input::File(file) => (file.format, Silence::Untold),
-            Input::Kafka(kafka) => (Some(kafka.format), Silence::ByPartition),
+            Input::Kafka(kafka) => (Some(kafka.layout.format()), Silence::ByPartition),
             Input::Http(_) | Input::Mqtt(_) => (Some(Format::Ndjson), Silence::Told),
         };
         let RunningSource { deliveries, thread } = spawn(source, CHUNKS_WAITING, stop)?;

@@ -1,10 +1,14 @@
 //! Who sees to checkpoints: says when one is due, has it written on a thread of its own, and tells what became of it.
 
-use super::{hand::Aside, outbox::Outbox};
+use super::{
+    epochs::{Epochs, HeldEpochs},
+    hand::Aside,
+    outbox::{OUTBOX_BYTES, Outbox},
+};
 use crate::{
     engine::{
         Cut,
-        checkpoint::{Head, Place, Position, Undelivered},
+        checkpoint::{Head, Place, Position, SinkEpochs, Undelivered},
     },
     io::{
         sink::Lines,
@@ -28,6 +32,10 @@ use std::{
 /// A sink's outbox by the sink's name.
 pub(super) type Outboxes = Vec<(String, Arc<Outbox>)>;
 
+/// With so many bytes held for sinks that are written exactly once a checkpoint is due before its time, so often at most.
+const EPOCH_BYTES: usize = 8 << 20;
+const EARLY: Duration = Duration::from_secs(1);
+
 /// What a thread is asked to write.
 struct Job {
     cut: Cut,
@@ -37,6 +45,8 @@ struct Job {
     places: Vec<Place>,
     /// Batches that sinks have not acknowledged.
     undelivered: Vec<(String, Vec<Arc<Lines>>)>,
+    /// What sinks that are written exactly once have not committed.
+    epochs: Vec<HeldEpochs>,
 }
 
 /// What became of it.
@@ -93,6 +103,8 @@ pub(super) struct Keeper {
     /// Those of alerts among them, and those of alerts of rules in shadow mode.
     alerts: Vec<Arc<Outbox>>,
     shadow: Vec<Arc<Outbox>>,
+    /// Sinks that are written exactly once: all that they get waits for a checkpoint.
+    epochs: Vec<Epochs>,
     names: Arc<[u8]>,
     held: VecDeque<Held>,
     jobs: Option<mpsc::SyncSender<Job>>,
@@ -116,6 +128,7 @@ impl Keeper {
         setting: Setting,
         outboxes: Outboxes,
         (alerts, shadow): (Vec<Arc<Outbox>>, Vec<Arc<Outbox>>),
+        epochs: Vec<Epochs>,
         watched: Watched,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
@@ -145,6 +158,7 @@ impl Keeper {
             outboxes,
             alerts,
             shadow,
+            epochs,
             names: names.into(),
             held: VecDeque::new(),
             jobs: Some(jobs),
@@ -164,12 +178,31 @@ impl Keeper {
         while let Ok(done) = self.done.try_recv() {
             self.heard(done);
         }
+        if self.busy {
+            return false;
+        }
+        let since = self.clock.monotonic().saturating_sub(self.begun);
         let asked = self.held.iter().any(|held| held.until == Until::Cut);
-        !self.busy && (asked || self.clock.monotonic().saturating_sub(self.begun) >= self.interval)
+        let early = || since >= EARLY && self.epochs.iter().any(|sink| sink.bytes().0 >= EPOCH_BYTES);
+        asked || since >= self.interval || early()
+    }
+
+    /// Whether a sink that is written exactly once holds as much as it may: nothing more is read until some of it has left.
+    pub(super) fn is_full(&self) -> bool {
+        self.epochs.iter().any(|sink| sink.bytes().1 >= OUTBOX_BYTES)
+    }
+
+    /// Whether there are sinks that are written exactly once.
+    pub(super) fn has_epochs(&self) -> bool {
+        !self.epochs.is_empty()
     }
 
     /// Takes alerts on their way to the sinks, which the wall clock brought about or not.
     pub(super) fn hand_on(&mut self, batch: Arc<Lines>, aside: Aside, by_wall: bool) {
+        self.epochs.iter_mut().for_each(|sink| sink.take(&batch, aside));
+        if self.outboxes_of(aside).is_empty() {
+            return;
+        }
         let until = if by_wall { Until::Cut } else { Until::Turn };
         self.held.push_back(Held { batch, aside, until });
         self.release();
@@ -225,7 +258,10 @@ impl Keeper {
         for held in self.held.iter_mut().filter(|held| held.until == Until::Cut) {
             held.until = Until::Written;
         }
-        let job = Job { cut, names: Arc::clone(&self.names), wall_ms: self.clock.wall_ms(), places, undelivered };
+        self.epochs.iter_mut().for_each(Epochs::cut);
+        let epochs = self.epochs.iter().map(Epochs::held).collect();
+        let (names, wall_ms) = (Arc::clone(&self.names), self.clock.wall_ms());
+        let job = Job { cut, names, wall_ms, places, undelivered, epochs };
         // The thread takes one at a time, and is only asked when it has nothing to do.
         self.busy = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
         if !self.busy {
@@ -242,6 +278,7 @@ impl Keeper {
                 let Written { number, bytes, blocks } = written;
                 tracing::debug!(number, bytes, wrote = blocks.0, kept = blocks.1, took = ?done.took, "checkpoint");
                 self.figures.written(bytes, done.took);
+                self.epochs.iter_mut().for_each(Epochs::durable);
                 if let Some(watched) = &self.watched {
                     watched.ready();
                 }
@@ -271,14 +308,12 @@ impl Keeper {
     }
 
     /// The last checkpoint: waits for the one that is being written, and for this one. Whether it is durable.
-    pub(super) fn finish(mut self, cut: Cut, places: Vec<Place>) -> bool {
+    pub(super) fn keep_last(&mut self, cut: Cut, places: Vec<Place>) -> bool {
         self.wait();
         let before = self.figures.count();
         self.keep(cut, places, Duration::ZERO);
         self.wait();
-        let durable = self.figures.count() > before;
-        self.end();
-        durable
+        self.figures.count() > before
     }
 
     /// The run has come to its end: nothing is left to go on from.
@@ -314,7 +349,9 @@ fn write(writer: &mut CheckpointWriter, head: &Head, files: &[PathBuf], job: Job
         lines: batches.iter().flat_map(|batch| batch.iter()).map(|(key, line)| (text(key), line.to_vec())).collect(),
     };
     let undelivered: Vec<Undelivered> = job.undelivered.into_iter().map(of_sink).collect();
-    let contents = Contents { head, names: &job.names, places: &job.places, undelivered: &undelivered, cut: &job.cut };
+    let epochs: Vec<SinkEpochs> = job.epochs.into_iter().map(HeldEpochs::saved).collect();
+    let (names, places) = (&*job.names, &*job.places);
+    let contents = Contents { head, names, places, undelivered: &undelivered, epochs: &epochs, cut: &job.cut };
     writer.write(&contents, files)
 }
 

@@ -10,8 +10,11 @@
 //! the sources. What the driver adds to the events is only idleness and time on quiet streams (`quiet`).
 
 mod change;
+mod committer;
 mod courier;
 mod driver;
+mod epochs;
+mod exact;
 mod feed;
 mod hand;
 mod keeper;

@@ -4,6 +4,7 @@
 
 use super::{
     driver::{Driver, Outcome},
+    exact::{self, Exact},
     feed::Feed,
     hand::by_arrival,
     keeper::{Keeper, Outboxes},
@@ -17,9 +18,9 @@ use super::{
     tables::Tables,
 };
 use crate::{
-    engine::{CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
+    engine::{AtEnd, CompileError, Executor, Inline, Options, Spilling, checkpoint::Undelivered},
     io::{
-        sink::{self, Sink, SinkError},
+        sink::{self, Sink, SinkError, TransactionError},
         source::{Intake, Source, SourceError},
     },
     plan::{Mode, StreamOrigin},
@@ -50,6 +51,8 @@ use tokio::sync::mpsc::Receiver;
 
 /// How long sinks may take to get rid of what they have after a stop.
 const SINK_GRACE: Duration = Duration::from_secs(10);
+/// How long the last transaction may take at least, whatever the other sinks took.
+const LAST_GRACE: Duration = Duration::from_secs(5);
 /// How often the main thread looks whether a stop takes too long.
 const WATCH: Duration = Duration::from_millis(50);
 
@@ -92,6 +95,14 @@ pub enum DaemonError {
         /// Why.
         error: Box<SinkError>,
     },
+    /// A sink that is to be written exactly once can't be opened.
+    #[error("a sink of alerts: {0}")]
+    Exact(#[from] Box<TransactionError>),
+    /// A sink is to be written exactly once, and there are no checkpoints.
+    #[error(
+        "`delivery: exactly_once` needs checkpoints, and with a source that can't be read again (stdin, a pipe) there are none"
+    )]
+    NoCheckpoints,
     /// What an earlier run left can't be used, or nothing can be left for a later one.
     #[error("{0}\n(`state.dir` names another directory; with `state.enabled: false` no checkpoints are taken)")]
     State(String),
@@ -123,6 +134,7 @@ pub struct Daemon {
     session: Session,
     sources: Vec<(String, Vec<Numbered>)>,
     found: Option<Found>,
+    exact: Exact,
     spilling: Option<Spilling>,
     alerts: Vec<AlertSink>,
     shadow: Vec<AlertSink>,
@@ -171,7 +183,10 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
-            let resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
+            let mut resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
+            if matches!(config.input, Input::Kafka(_)) {
+                resume.lag = telemetry.lag_of(name);
+            }
             let failed = |error| DaemonError::Source { name: name.clone(), error: Box::new(error) };
             let opened = match &config.input {
                 Input::Http(http) => {
@@ -196,13 +211,17 @@ impl Daemon {
             return Err(DaemonError::NoSource { streams: read.join(", ") });
         }
         let SinksConfig { alerts, shadow, late, dead_letter } = &project.config.sinks;
+        let exact = exact::open(&project.config.sinks, clock.as_ref()).map_err(Box::new)?;
+        if found.is_none() && !exact.is_empty() {
+            return Err(DaemonError::NoCheckpoints);
+        }
         let failed = |what| move |error| DaemonError::Sink { what, error: Box::new(error) };
         let file =
             |config, what| open_file_sink(config).map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(failed(what));
         let outboxes = project.config.state.enabled.then(|| outboxes_dir(&project.config.state.dir));
         let open = |sinks: &[AlertSinkConfig], what| {
             let open = |sink| open_alert_sink(sink, outboxes.as_deref()).map_err(failed(what));
-            sinks.iter().map(open).collect::<Result<Vec<_>, _>>()
+            exact::others(sinks).map(open).collect::<Result<Vec<_>, _>>()
         };
         let (alerts, shadow) = (open(alerts, "alerts")?, open(shadow, "shadow alerts")?);
         if let Some(outboxes) = &outboxes {
@@ -221,6 +240,7 @@ impl Daemon {
             session,
             sources,
             found,
+            exact,
             spilling,
             alerts,
             shadow,
@@ -285,7 +305,20 @@ impl Daemon {
         }
         let mut places = BTreeMap::new();
         let mut keeper = None;
-        if let Some(found) = self.found {
+        let mut committers = Vec::new();
+        if let Some(mut found) = self.found {
+            let Found { epochs, undelivered, .. } = &mut found;
+            let (threads, opened) = exact::start(self.exact, epochs, undelivered, &self.telemetry, shutdown)?;
+            committers = threads;
+            let Some(epochs) = opened else {
+                let failures = exact::finish(&committers, self.clock.monotonic(), self.clock.as_ref());
+                all.iter().for_each(|outlet| outlet.outbox.abandon());
+                let text = "stopped before a topic that is written exactly once had answered: nothing was read";
+                return match failures.is_empty() {
+                    true => Ok(text.to_owned()),
+                    false => Err(DaemonError::Ended(failures.join("\n"))),
+                };
+            };
             let outboxes: Outboxes =
                 all.iter().map(|outlet| (outlet.name.clone(), Arc::clone(&outlet.outbox))).collect();
             send_again(&found.undelivered, &outboxes);
@@ -297,7 +330,7 @@ impl Daemon {
             let setting = found.setting(&self.project.config, &self.telemetry);
             let watched = health.watch(ComponentKind::State, "checkpoints");
             let alerts = (outlets.alerts.clone(), outlets.shadow.clone());
-            keeper = Some(Keeper::start(setting, outboxes, alerts, watched, Arc::clone(&self.clock))?);
+            keeper = Some(Keeper::start(setting, outboxes, alerts, epochs, watched, Arc::clone(&self.clock))?);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::clone(&self.project.plan);
@@ -360,8 +393,10 @@ impl Daemon {
         let mut failures = Vec::new();
         let mut summary = String::new();
         let mut keeper = None;
+        let mut is_at_end = false;
         match &mut outcome {
-            Some((Ok(Outcome { summary: text, failures: found, keeper: last }), _)) => {
+            Some((Ok(Outcome { summary: text, failures: found, keeper: last, at_end }), _)) => {
+                is_at_end = *at_end == AtEnd::Drain;
                 summary.clone_from(text);
                 failures.clone_from(found);
                 keeper = last.take();
@@ -391,13 +426,17 @@ impl Daemon {
         }
         // Only now it is known what the sinks have.
         match keeper {
-            Some((keeper, Some((cut, places)))) => {
-                let is_kept = keeper.finish(cut, places);
+            // What fired only because a source failed isn't sent exactly once: a restart begins before it.
+            Some((mut keeper, Some((cut, places)))) if !is_at_end || failures.is_empty() => {
+                let is_kept = keeper.keep_last(cut, places);
                 let text = "the last checkpoint could not be written: a restart begins with the one before";
                 failures.extend((!is_kept).then(|| text.to_owned()));
+                let deadline = deadline.max(self.clock.monotonic() + LAST_GRACE);
+                failures.extend(exact::finish(&committers, deadline, self.clock.as_ref()));
+                if is_at_end && failures.is_empty() { keeper.forget() } else { keeper.leave() }
             }
             Some((keeper, None)) if failures.is_empty() => keeper.forget(),
-            Some((keeper, None)) => keeper.leave(),
+            Some((keeper, _)) => keeper.leave(),
             None => {}
         }
         if let Some((_, engine)) = outcome {

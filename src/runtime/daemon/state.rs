@@ -4,10 +4,10 @@ use super::keeper::Setting;
 use crate::{
     engine::{
         Fate, Options,
-        checkpoint::{CheckpointError, Head, Names, Place, Undelivered},
+        checkpoint::{CheckpointError, Head, Names, Place, SinkEpochs, Undelivered},
     },
     io::{
-        source::Durable,
+        source::{Durable, KafkaLag},
         state::{CheckpointWriter, Saved, StateDir, StateError},
     },
     model::{KEY_HASH_VERSION, format_time},
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) places: Vec<Place>,
     /// What its sinks had not acknowledged.
     pub(super) undelivered: Vec<Undelivered>,
+    /// What those that are written exactly once had not committed.
+    pub(super) epochs: Vec<SinkEpochs>,
     /// How many checkpoints are kept.
     retain: usize,
 }
@@ -125,8 +127,8 @@ impl Found {
             hash_version: KEY_HASH_VERSION,
         };
         let names = session.names();
-        let (places, undelivered) = match saved {
-            None => (Vec::new(), Vec::new()),
+        let (places, undelivered, epochs) = match saved {
+            None => (Vec::new(), Vec::new(), Vec::new()),
             Some(saved) => {
                 let number = saved.number;
                 fits(&saved.head, &head).and_then(|()| go_on(session, &saved)).map_err(|error| FindError::Fit {
@@ -134,7 +136,7 @@ impl Found {
                     number,
                     error,
                 })?;
-                (saved.places, saved.undelivered)
+                (saved.places, saved.undelivered, saved.epochs)
             }
         };
         let writer = CheckpointWriter::new(dir.path(), *retain as usize)?;
@@ -145,7 +147,7 @@ impl Found {
         };
         let durable = config.sources.iter().filter_map(kafka).collect();
         let retain = *retain as usize;
-        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered, retain }))
+        Ok(Some(Self { dir, writer, head, names, durable, places, undelivered, epochs, retain }))
     }
 
     /// What a source's readers need to know.
@@ -153,6 +155,7 @@ impl Found {
         Resumption {
             places: self.places.iter().filter(|place| place.source == source).cloned().collect(),
             durable: self.durable.get(source).cloned(),
+            lag: KafkaLag::default(),
             log: Some(Log { dir: self.dir.path().join("intake").join(file_name(source)), retain: self.retain }),
         }
     }

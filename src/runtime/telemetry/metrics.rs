@@ -21,7 +21,7 @@ use super::{
     rules::RuleStatus,
     store::StoreFigures,
 };
-use crate::{model::TimeMs, runtime::clock::Clock};
+use crate::{io::source::KafkaLag, model::TimeMs, runtime::clock::Clock};
 
 /// Upper bounds of the buckets of `geocep_processing_seconds`: 10 µs to 10 s.
 const PROCESSING_BUCKETS_S: [f64; 19] = [
@@ -48,6 +48,8 @@ pub struct Telemetry {
     keys: Gauges,
     open: Gauges,
     waiting_events: Gauge,
+    source_lag: Gauges,
+    lags: RwLock<Vec<(String, KafkaLag)>>,
     sink_written: Counters,
     sink_errors: Counters,
     outboxes: Outboxes,
@@ -82,6 +84,7 @@ impl Telemetry {
         let keys = register.gauges("keys", "Keys with state");
         let open = register.gauges("open", "Partial matches or open windows");
         let waiting_events = register.metric("waiting_events", "Events in the reorder buffers", Gauge::default());
+        let source_lag = register.gauges("source_lag", "Messages of a topic that are yet to be read");
         let sink_written = register.counters("sink_written", "Outputs that the sink has acknowledged");
         let sink_errors = register.counters("sink_errors", "Attempts to write that failed");
         let outboxes = Outboxes::new(&mut register, clock);
@@ -112,6 +115,8 @@ impl Telemetry {
             keys,
             open,
             waiting_events,
+            source_lag,
+            lags: RwLock::default(),
             sink_written,
             sink_errors,
             outboxes,
@@ -130,6 +135,13 @@ impl Telemetry {
     /// The figures of a source stream; asking again gives the same ones.
     pub fn stream(&self, stream: &str) -> StreamFigures {
         StreamFigures::new(stream, &self.events, [&self.late, &self.late_taken], &self.rejected)
+    }
+
+    /// What a source tells how much it has yet to read.
+    pub fn lag_of(&self, stream: &str) -> KafkaLag {
+        let lag = KafkaLag::default();
+        self.lags.write().unwrap_or_else(PoisonError::into_inner).push((stream.to_owned(), lag.clone()));
+        lag
     }
 
     /// The figures of a rule; asking again gives the same ones.
@@ -236,6 +248,12 @@ impl Telemetry {
 
     /// All figures as OpenMetrics text.
     pub fn render(&self) -> String {
+        for (stream, lag) in self.lags.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(lag) = lag.get() {
+                let labels = vec![("stream", stream.clone())];
+                self.source_lag.get_or_create_owned(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX));
+            }
+        }
         let mut out = String::with_capacity(8 << 10);
         text::encode(&mut out, &self.registry).expect("writing to a string doesn't fail");
         out

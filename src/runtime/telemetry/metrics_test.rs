@@ -34,6 +34,7 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     telemetry.sink("stdout").add_written(6);
     telemetry.sink("stdout").add_errors(1);
     telemetry.set_intake("pings", 1, 2);
+    telemetry.lag_of("pings").set(11);
     let outbox = telemetry.outbox("hook");
     outbox.set_depth(Depth { alerts: 3, bytes: 700, oldest_ms: Some(1_000_000) });
     outbox.failed(Trouble::Timeout);

@@ -21,6 +21,7 @@
 //! | `geocep_watermark_lag_seconds` | wall time less watermark, at the time of the scrape |
 //! | `geocep_watermark_held_back_info{stream,partition}` | the partition whose watermark is the lowest |
 //! | `geocep_waiting_events` | events in the reorder buffers |
+//! | `geocep_source_lag{stream}` | messages of a Kafka topic that are yet to be read |
 //! | `geocep_sink_written_total{sink}`, `geocep_sink_errors_total{sink}` | outputs acknowledged; attempts that failed |
 //! | `geocep_outbox_alerts{sink}`, `geocep_outbox_bytes{sink}`, `geocep_outbox_oldest_seconds{sink}` | what waits in a sink's outbox |
 //! | `geocep_outbox_attempts_total{sink}`, `geocep_outbox_failures_total{sink,kind}` | requests made; those that failed, by [`Trouble`](crate::io::receiver::Trouble) |

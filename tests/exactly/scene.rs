@@ -1,0 +1,331 @@
+//! A daemon between topics, and what it sends.
+
+use geocep::io::sink::{KafkaSink, Lines, Sink, alert_id};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::Headers,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PARTITIONS: i32 = 3;
+
+pub(crate) const RULES: &str = "
+groups:
+  - name: exactly
+    rules:
+      - alert: Minutes
+        expr: |
+          FROM pings
+          PARTITION BY vehicle
+          WINDOW TUMBLING 1 min
+          MEASURES count(*) AS n, avg(speed) AS mean
+      - alert: Stops
+        expr: |
+          FROM pings
+          WHERE speed < 20 km/h
+          PARTITION BY vehicle
+          PATTERN a -> b{3,} -> c
+          WITHIN 30 min
+          DEFINE c AS speed > first(b.speed)
+          MEASURES count(b) AS n
+      - alert: Braked
+        expr: |
+          FROM pings
+          WHERE speed < prev(speed) - 20 km/h
+          PARTITION BY vehicle
+";
+
+pub(crate) struct Scene {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) brokers: String,
+    pub(crate) name: String,
+    pub(crate) pings: Vec<(String, String)>,
+    sent: usize,
+    sink: KafkaSink,
+    random: u64,
+}
+
+fn make_topic(brokers: &str, topic: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+/// A broker of a test's own, to be stopped and started.
+pub(crate) struct Broker {
+    dir: tempfile::TempDir,
+    binary: String,
+    pub(crate) port: u16,
+    child: Child,
+}
+
+impl Broker {
+    /// None where it isn't known how to start one.
+    pub(crate) fn start() -> Option<Self> {
+        let Ok(binary) = std::env::var("GEOCEP_TEST_BROKER") else {
+            eprintln!("skipped: GEOCEP_TEST_BROKER is not set, so no broker can be stopped and started");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(&binary);
+        command.args(["start", "--only", "kafka", "--kafka-port", &port.to_string(), "--data-dir"]).arg(dir.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let broker = Self { dir, binary, port, child };
+        broker.until_up();
+        Some(broker)
+    }
+
+    pub(crate) fn until_up(&self) {
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(began.elapsed() < PATIENCE, "the broker doesn't answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn tell(&self, what: &[&str]) {
+        let mut command = Command::new(&self.binary);
+        command.args(what).arg("--data-dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(command.status().unwrap().success(), "{what:?}");
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.tell(&["down"]);
+        let _ = self.child.wait();
+    }
+}
+
+impl Scene {
+    /// None without a broker.
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        let Ok(brokers) = std::env::var("GEOCEP_TEST_KAFKA") else {
+            eprintln!("skipped: GEOCEP_TEST_KAFKA is not set, so there is no broker");
+            return None;
+        };
+        Some(Self::at(test, brokers))
+    }
+
+    pub(crate) fn at(test: &str, brokers: String) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let name = format!("{test}-{now}");
+        make_topic(&brokers, &name, PARTITIONS);
+        for kind in ["exact", "default", "plain"] {
+            make_topic(&brokers, &format!("{name}-{kind}"), 2);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("rules.yaml"), RULES).unwrap();
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/city/pings.ndjson")).unwrap();
+        let vehicle = |line: &str| line.split("\"vehicle\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let pings = text.lines().map(|line| (vehicle(line), line.to_owned())).collect();
+        let sink = KafkaSink::connect(&brokers, &name, &BTreeMap::new()).unwrap();
+        let random = std::env::var("GEOCEP_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+        Self { dir, brokers, name, pings, sent: 0, sink, random }
+    }
+
+    /// Configuration of a run under a name, with these sinks.
+    pub(crate) fn configure(&self, run: &str, sinks: &str) {
+        let Self { brokers, name, .. } = self;
+        let config = format!(
+            "
+sources:
+  pings:
+    kafka:
+      brokers: '{brokers}'
+      topic: '{name}'
+      group: '{name}-{run}'
+      options: {{ group.instance.id: one, auto.commit.interval.ms: 100, session.timeout.ms: 6000 }}
+    disorder: 5 s
+    idle_timeout: never
+    schema: {{ time: ts, fields: {{ vehicle: string, status: string, speed: {{ type: float, unit: km/h }} }} }}
+rules: rules.yaml
+sinks: {{ alerts: [{sinks}] }}
+state: {{ dir: 'state-{run}', interval: 20 ms }}
+api: {{ enabled: false }}
+"
+        );
+        fs::write(self.path(&format!("{run}.yaml")), config).unwrap();
+    }
+
+    pub(crate) fn exact(&self, run: &str) {
+        let Self { brokers, name, .. } = self;
+        self.configure(
+            run,
+            &format!(
+                "{{ kafka: {{ brokers: '{brokers}', topic: '{name}-exact', delivery: exactly_once }} }}, \
+                 {{ kafka: {{ brokers: '{brokers}', topic: '{name}-default' }} }}"
+            ),
+        );
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn random(&mut self, below: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % below.max(1)
+    }
+
+    pub(crate) fn start(&self, run: &str, more: &[&str]) -> Child {
+        let log = File::options().append(true).create(true).open(self.path("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_geocep"));
+        command.current_dir(self.dir.path()).args(["run", "-c", &format!("{run}.yaml")]).args(more);
+        command.env("GEOCEP_LOG", "info,geocep::runtime::daemon=debug");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !is() {
+            assert!(began.elapsed() < PATIENCE, "not in time: {what}\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn wait(&self, child: &mut Child) -> i32 {
+        let mut code = None;
+        self.until("its end", || {
+            code = child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.and_then(|status| status.code()).unwrap_or(-1)
+    }
+
+    pub(crate) fn terminate(&self, child: &mut Child) {
+        assert!(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap().success());
+        assert_eq!(self.wait(child), 0, "{}", self.log());
+    }
+
+    pub(crate) fn kill(&self, child: &mut Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// So many more pings.
+    pub(crate) fn send(&mut self, count: usize) {
+        let end = (self.sent + count).min(self.pings.len());
+        let mut lines = Lines::new();
+        for (vehicle, ping) in &self.pings[self.sent..end] {
+            lines.push_with(vehicle, |out| out.extend_from_slice(ping.as_bytes()));
+        }
+        self.sink.write(&lines).unwrap();
+        self.sink.flush().unwrap();
+        self.sent = end;
+    }
+
+    pub(crate) fn consumer(&self, group: &str) -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("group.id", group).set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+        config.create().unwrap()
+    }
+
+    /// Waits until checkpoints of a run have all that was sent, and stops it.
+    pub(crate) fn finish(&self, run: &str, mut child: Child) {
+        let reader = self.consumer(&format!("{}-{run}", self.name));
+        self.until("all of the input in a checkpoint", || {
+            assert!(child.try_wait().unwrap().is_none(), "it has ended\n{}", self.log());
+            let mut places = TopicPartitionList::new();
+            places.add_partition_range(&self.name, 0, PARTITIONS - 1);
+            let Ok(found) = reader.committed_offsets(places, Duration::from_secs(5)) else { return false };
+            let read: i64 =
+                found.elements().iter().filter_map(|element| element.offset().to_raw()).filter(|at| *at > 0).sum();
+            read == i64::try_from(self.sent).unwrap()
+        });
+        self.terminate(&mut child);
+    }
+
+    /// How often each alert is among what is committed, and how many messages there are.
+    pub(crate) fn alerts(&self, kind: &str) -> BTreeMap<String, u32> {
+        let topic = format!("{}-{kind}", self.name);
+        let reader = self.consumer("reader");
+        let mut places = TopicPartitionList::new();
+        let mut open = BTreeSet::new();
+        for partition in 0..2 {
+            places.add_partition_offset(&topic, partition, Offset::Beginning).unwrap();
+            open.insert(partition);
+        }
+        reader.assign(&places).unwrap();
+        let mut found: BTreeMap<String, u32> = BTreeMap::new();
+        while !open.is_empty() {
+            match reader.poll(Duration::from_secs(20)).expect("the topic ends") {
+                Err(KafkaError::PartitionEOF(partition)) => drop(open.remove(&partition)),
+                Err(error) => panic!("{error}"),
+                Ok(message) => {
+                    let line = message.payload().unwrap();
+                    let id = alert_id(line).unwrap();
+                    let header = message.headers().unwrap().iter().find(|header| header.key == "id").unwrap();
+                    assert_eq!(header.value, Some(id.as_bytes()));
+                    *found.entry(id).or_default() += 1;
+                }
+            }
+        }
+        found
+    }
+
+    /// What an uninterrupted run over all that was sent finds.
+    pub(crate) fn expected(&self) -> BTreeSet<String> {
+        let Self { brokers, name, .. } = self;
+        self.configure("plain", &format!("{{ kafka: {{ brokers: '{brokers}', topic: '{name}-plain' }} }}"));
+        let child = self.start("plain", &[]);
+        self.finish("plain", child);
+        let found = self.alerts("plain");
+        assert!(found.values().all(|count| *count == 1));
+        found.into_keys().collect()
+    }
+
+    /// Nothing lost or doubled where it was asked for, nothing lost by default.
+    #[track_caller]
+    pub(crate) fn assert_exact(&self, what: &str) {
+        let expected = self.expected();
+        assert!(expected.len() > 300, "{}", expected.len());
+        let (exact, default) = (self.alerts("exact"), self.alerts("default"));
+        let lost = |found: &BTreeMap<String, u32>| expected.iter().filter(|id| !found.contains_key(*id)).count();
+        let strange = |found: &BTreeMap<String, u32>| found.keys().filter(|id| !expected.contains(*id)).count();
+        let doubled = |found: &BTreeMap<String, u32>| found.values().filter(|count| **count > 1).count();
+        let counts = |found| [lost(found), strange(found), doubled(found)];
+        let (exact, default) = (counts(&exact), counts(&default));
+        let log = self.log();
+        let compared: Vec<&str> = log.lines().filter(|line| line.contains("exactly once: what")).collect();
+        let to_send = compared.iter().filter(|line| !line.contains("to_send=0")).count();
+        let anew = log.matches("the producer is made anew").count();
+        let committed = compared.iter().filter(|line| !line.contains("committed=0")).count();
+        eprintln!(
+            "{what}: {} alerts; exactly once: {} lost, {} strange, {} doubled; default: {} lost, {} strange, {} doubled; {} starts, of which {to_send} found epochs \
+             to be sent and {committed} found such as had been committed after their checkpoint, {anew} producers made anew",
+            expected.len(),
+            exact[0],
+            exact[1],
+            exact[2],
+            default[0],
+            default[1],
+            default[2],
+            compared.len(),
+        );
+        assert_eq!((exact, &default[..2]), ([0, 0, 0], &[0, 0][..]), "lost, strange, doubled\n{log}");
+    }
+}
