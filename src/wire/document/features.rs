@@ -20,7 +20,7 @@ pub(super) fn features<'a>(text: &'a str, parts: &mut Parts) -> Vec<&'a str> {
     let collection: Collection<'a> = match serde_json::from_str(text) {
         Ok(collection) => collection,
         Err(error) => {
-            parts.fault(text.get(..text.floor_char_boundary(200)).unwrap_or_default(), format!("no GeoJSON: {error}"));
+            parts.fault(beginning(text), format!("no GeoJSON: {error}"));
             return Vec::new();
         }
     };
@@ -49,4 +49,9 @@ pub(super) fn read(bytes: &[u8], parts: &mut Parts) {
     for feature in features(text, parts) {
         parts.0.push(Part::Record(None, feature.to_owned()));
     }
+}
+
+/// What is shown of a part that isn't read.
+pub(super) fn beginning(text: &str) -> &str {
+    text.char_indices().nth(200).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

@@ -6,7 +6,7 @@
 
 use super::{
     expand::{Parts, instant},
-    features::{Collection, features, text},
+    features::{Collection, beginning, features, text},
 };
 use crate::model::TimeMs;
 use serde_json::{Map, Value as Json};
@@ -22,8 +22,7 @@ pub(super) fn read(bytes: &[u8], parts: &mut Parts) {
             Err(error) => Err(error.to_string()),
         };
         if let Err(why) = found {
-            let shown = feature.get(..feature.floor_char_boundary(200)).unwrap_or_default();
-            parts.fault(shown, format!("feature {}: {why}", at + 1));
+            parts.fault(beginning(feature), format!("feature {}: {why}", at + 1));
         }
     }
 }
