@@ -270,16 +270,6 @@ impl<K: Kernel> KeyedOperator<K> {
         }
     }
 
-    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
-    fn forget(&mut self, place: Place) {
-        if let Some(mut entry) = self.partitions.remove(place)
-            && self.blanks.len() < BLANKS_MAX
-            && self.kernel.clear(&mut entry.state.kernel)
-        {
-            self.blanks.push(Partition::new(entry.state.kernel));
-        }
-    }
-
     fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
         let Some(entry) = self.partitions.entry(place) else { return };
         let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
