@@ -103,7 +103,8 @@ fn measure(
     let writing = thread::spawn(move || {
         for cut in cuts {
             let began = Instant::now();
-            let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], cut: &cut };
+            let contents =
+                Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
             let written = writer.write(&contents, &[]).unwrap();
             drop(cut);
             let _ = tell.send(());

@@ -59,7 +59,6 @@ fn source(brokers: &str, topic: &str, member: &str) -> KafkaSource {
     KafkaSource::connect(KafkaSourceOptions {
         brokers,
         topic,
-        format: geocep::wire::Format::Ndjson,
         group,
         record_bytes_max: RECORD_BYTES_MAX,
         options,

@@ -16,7 +16,7 @@ pub(super) use self::{
 use super::{
     ended::Ending,
     kernel::Kernel,
-    keyed::{Keyed, Place},
+    keyed::Keyed,
     output::{Moment, Output, keep_back},
     partition::{Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
@@ -24,10 +24,7 @@ use super::{
 };
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
-    model::{
-        Clock, DecodeError, Emission, EventRef, FenceMap, Header, Key, KeyGroup, Reader, StreamId, TimeMs, Value,
-        Writer,
-    },
+    model::{Clock, DecodeError, Emission, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Value, Writer},
     op::through,
     plan::{self, ClockPolicy},
 };
@@ -282,44 +279,6 @@ impl<K: Kernel> KeyedOperator<K> {
         } else {
             self.computed.iter_mut().for_each(|cell| drop(cell.take()));
             self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
-        }
-    }
-
-    fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
-        let Some(entry) = self.partitions.entry(place) else { return };
-        let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
-        let env = Env {
-            event: EventRef { stream: StreamId(u32::MAX), header, values: &[] },
-            extra: &[],
-            previous: None,
-            computed: (&[], &[]),
-            key: &entry.key,
-            bound: &Nothing,
-            world: &self.world,
-        };
-        let partition = &mut entry.state;
-        let was_open = self.kernel.open(&partition.kernel);
-        self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
-        partition.histories.forget(&self.rule.baselines, to_ms);
-        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
-        let idle = partition.is_idle(&*self.kernel);
-        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
-        self.open = (self.open + is_open).saturating_sub(was_open);
-        if let Some(room) = &mut self.room {
-            room.note(place.group, was_open, is_open);
-        }
-        let (rule, rank) = (self.ix, self.rank);
-        let key = &entry.key;
-        let outputs = self.emissions.drain(..);
-        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
-        match self.rule.clock {
-            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
-            _ => out.extend(outputs),
-        }
-        if idle {
-            self.forget(place);
-        } else {
-            self.partitions.schedule(place, deadline_ms);
         }
     }
 }

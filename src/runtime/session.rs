@@ -442,10 +442,8 @@ impl Session {
                 lines.times_ms.push(output.emission.time_ms);
             }
             let timed_out = usize::from(output.emission.kind == EmissionKind::TimedOut);
-            if let Some(count) = self.alerts.get_mut(output.rule as usize).and_then(|counts| counts.get_mut(timed_out))
-            {
-                *count += 1;
-            }
+            let counts = self.alerts.get_mut(output.rule as usize);
+            counts.and_then(|counts| counts.get_mut(timed_out)).into_iter().for_each(|count| *count += 1);
         }
     }
 }

@@ -1,7 +1,17 @@
-//! Keys that go, and what is kept of them.
+//! Keys over which time passes, and keys that go.
 
 use super::{BLANKS_MAX, KeyedOperator};
-use crate::engine::{kernel::Kernel, keyed::Place, partition::Partition};
+use crate::{
+    engine::{
+        kernel::Kernel,
+        keyed::Place,
+        output::{Output, keep_back},
+        partition::Partition,
+    },
+    expr::{Env, Nothing},
+    model::{Clock, EventRef, Header, StreamId, TimeMs},
+    plan::ClockPolicy,
+};
 
 impl<K: Kernel> KeyedOperator<K> {
     /// Forgets a key that is as good as blank, and keeps its memory for the next one.
@@ -11,6 +21,45 @@ impl<K: Kernel> KeyedOperator<K> {
             && self.kernel.clear(&mut entry.state.kernel)
         {
             self.blanks.push(Partition::new(entry.state.kernel));
+        }
+    }
+
+    /// Lets time pass for a key: what is due comes out, and it goes if nothing is left.
+    pub(super) fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
+        let Some(entry) = self.partitions.entry(place) else { return };
+        let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
+        let env = Env {
+            event: EventRef { stream: StreamId(u32::MAX), header, values: &[] },
+            extra: &[],
+            previous: None,
+            computed: (&[], &[]),
+            key: &entry.key,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        let partition = &mut entry.state;
+        let was_open = self.kernel.open(&partition.kernel);
+        self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
+        partition.histories.forget(&self.rule.baselines, to_ms);
+        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let idle = partition.is_idle(&*self.kernel);
+        let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
+        self.open = (self.open + is_open).saturating_sub(was_open);
+        if let Some(room) = &mut self.room {
+            room.note(place.group, was_open, is_open);
+        }
+        let (rule, rank) = (self.ix, self.rank);
+        let key = &entry.key;
+        let outputs = self.emissions.drain(..);
+        let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
+        match self.rule.clock {
+            ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
+            _ => out.extend(outputs),
+        }
+        if idle {
+            self.forget(place);
+        } else {
+            self.partitions.schedule(place, deadline_ms);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where a key can't be brought back the fault is noted and the work goes on without it: nothing of such a core comes out any more.
 
-use super::{BLANKS_MAX, KeyedOperator, Passing};
+use super::{KeyedOperator, Passing};
 use crate::{
     engine::{
         kernel::Kernel,
@@ -142,16 +142,6 @@ impl<K: Kernel> KeyedOperator<K> {
     pub(super) fn place(&mut self, group: KeyGroup, key: &Key) -> Option<Place> {
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
         find((&mut self.partitions, &mut self.spill), &codec, group, key)
-    }
-
-    /// Forgets a key that is as good as blank, and keeps its memory for the next one.
-    pub(super) fn forget(&mut self, place: Place) {
-        if let Some(mut entry) = self.partitions.remove(place)
-            && self.blanks.len() < BLANKS_MAX
-            && self.kernel.clear(&mut entry.state.kernel)
-        {
-            self.blanks.push(Partition::new(entry.state.kernel));
-        }
     }
 
     /// The next key that is due at or before `to_ms`, brought back if it must be.

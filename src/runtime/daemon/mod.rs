@@ -14,6 +14,7 @@ mod committer;
 mod courier;
 mod driver;
 mod epochs;
+mod error;
 mod exact;
 mod feed;
 mod hand;
@@ -29,4 +30,5 @@ mod state;
 mod store;
 mod tables;
 
-pub use service::{Daemon, DaemonError};
+pub use error::DaemonError;
+pub use service::Daemon;
