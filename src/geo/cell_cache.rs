@@ -11,7 +11,8 @@
 //!
 //! A cap covers some 87 % of its cell, and what is near a border costs a look more than without. 16,384 slots are 0.8 MB; they are
 //! made when the first cell is asked for. It pays where reports come from cells that were asked for lately: for slow movers a tenth of
-//! the conversion's time (`benches/cell.rs`). For many fast movers over cells far smaller than their steps it doesn't, and costs up to a third more.
+//! the conversion's time (`benches/cell.rs`). For many fast movers over cells far smaller than their steps it doesn't: where fewer than a third of
+//! the looks are hits, most positions are converted without one, and now and then it is tried again.
 
 use super::{Cell, Position, Resolution};
 use std::sync::{
@@ -25,6 +26,10 @@ const SETS_BITS: u32 = 13;
 const TRUSTED: f64 = 0.98;
 /// Of so many misses one looks how large the cell's cap is: near borders that would be in vain again and again.
 const MISSES: u64 = 32;
+/// After so many misses it is asked whether there were hits enough for the trouble.
+const TRIAL: u64 = 1_024;
+/// If there weren't, so many positions are converted without a look.
+const PAUSE: u64 = 8_192;
 /// The side of a square at resolution 0, in degrees: the mean distance from a cell's centre to its border.
 const SIDE_DEG: f64 = 8.6;
 
@@ -33,6 +38,10 @@ const SIDE_DEG: f64 = 8.6;
 pub struct CellCache {
     slots: OnceLock<Box<[Slot]>>,
     misses: AtomicU64,
+    /// Hits since the last trial ended; threads may forget some of each other's.
+    hits: AtomicU64,
+    /// Positions that are still to be converted without a look.
+    pause: AtomicU64,
 }
 
 /// What is known of a cell.
@@ -55,6 +64,11 @@ impl CellCache {
     /// The cell that holds a position, at a resolution: the same as [`Cell::at`].
     #[inline]
     pub fn cell(&self, place: Position, resolution: Resolution) -> Cell {
+        let pause = self.pause.load(Ordering::Relaxed);
+        if pause > 0 {
+            self.pause.store(pause - 1, Ordering::Relaxed);
+            return Cell::at(place, resolution);
+        }
         let slots = self.slots.get_or_init(|| (0..2 << SETS_BITS).map(|_| Slot::default()).collect());
         let set = 2 * set_of(place, resolution);
         let (lat, lon) = (place.lat().to_radians(), place.lon().to_radians());
@@ -63,6 +77,7 @@ impl CellCache {
                 && cap.holds(lat, lon)
                 && cap.cell.resolution() == resolution
             {
+                self.hits.store(self.hits.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
                 return cap.cell;
             }
         }
@@ -74,6 +89,10 @@ impl CellCache {
     fn miss(&self, slots: &[Slot], set: usize, place: Position, resolution: Resolution) -> Cell {
         let cell = Cell::at(place, resolution);
         let misses = self.misses.fetch_add(1, Ordering::Relaxed);
+        // A hit saves more than a miss costs, but not twice as much where caps are looked for as well.
+        if misses % TRIAL == TRIAL - 1 && self.hits.swap(0, Ordering::Relaxed) < TRIAL / 2 {
+            self.pause.store(PAUSE, Ordering::Relaxed);
+        }
         if misses.is_multiple_of(MISSES)
             && let Some(cap) = Cap::of(cell)
             && cap.holds(place.lat().to_radians(), place.lon().to_radians())
