@@ -114,6 +114,16 @@ const CALLS: &[(&str, Definition)] = &[
     ("path_length(position)", |events, _| {
         json!(points(events).windows(2).map(|leg| geodesic_m(leg[0], leg[1])).sum::<f64>())
     }),
+    ("displacement(position)", |events, _| {
+        let all = points(events);
+        json!(all.first().zip(all.last()).map_or(0.0, |(first, last)| geodesic_m(*first, *last)))
+    }),
+    ("straightness(position)", |events, _| {
+        let all = points(events);
+        let length = all.windows(2).map(|leg| geodesic_m(leg[0], leg[1])).sum::<f64>();
+        let ends = all.first().zip(all.last()).map_or(0.0, |(first, last)| geodesic_m(*first, *last));
+        if length > 0.0 { json!((ends / length).min(1.0)) } else { Json::Null }
+    }),
     ("lon(centroid(position))", |events, _| {
         over(events, |all| events.iter().map(|event| event.lon).sum::<f64>() / all.len() as f64)
     }),

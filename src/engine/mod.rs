@@ -44,4 +44,4 @@ pub use output::Output;
 pub use replan::{Change, ReplaceError, Replaced, RuleChange};
 pub use resume::{Blocks, Fate, Fates, Payloads, saved_keys};
 pub use shard::Shard;
-pub use state::{BackendError, ColdId, SpillFigures, Spilling, StateBackend, StateSnapshot};
+pub use state::{BackendError, ColdId, SpillFigures, Spilling, StateBackend, StateSnapshot, TellRecord};

@@ -177,7 +177,7 @@ impl<K: Kernel> KeyedOperator<K> {
             return;
         }
         let Some(plan) = self.rule.inputs.get(input) else { return };
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
         if place.is_none() && self.blanks.is_empty() {
             self.blanks.push(Partition::new(self.kernel.blank()));

@@ -157,7 +157,7 @@ impl<K: Kernel> Frozen for FrozenOperator<K> {
     }
 
     fn save_group(&self, group: u32, writer: &mut Writer) -> Result<(), BackendError> {
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         save(&self.partitions, group, &codec, writer)?;
         self.entities.as_ref().map_or(Ok(()), |entities| save(entities, group, &EntityCodec, writer))
     }

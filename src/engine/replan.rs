@@ -279,7 +279,7 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             self.migrate_key(&migration, group, key, partition);
         }
         // Those in the store group by group.
-        let codec = PartitionCodec { kernel: &*old.kernel, rule: &*old.rule };
+        let codec = PartitionCodec { kernel: &*old.kernel, rule: &old.rule };
         for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
             let mut entries = Vec::new();
             let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));

@@ -60,18 +60,16 @@ pub trait StateBackend: Send + Sync + std::fmt::Debug {
     fn forget(&self, owner: u32);
 }
 
+/// Is told a record: its bucket and bytes.
+pub type TellRecord<'a> = dyn FnMut(u32, &[u8]) -> Result<(), BackendError> + 'a;
+
 /// A store as it was at one moment; may be read on any thread.
 pub trait StateSnapshot: Send + Sync + std::fmt::Debug {
     /// Tells each record of a group, in order: its bucket and bytes.
     ///
     /// # Errors
     /// The store can't be read, or what it is told to.
-    fn group(
-        &self,
-        owner: u32,
-        group: u32,
-        tell: &mut dyn FnMut(u32, &[u8]) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError>;
+    fn group(&self, owner: u32, group: u32, tell: &mut TellRecord<'_>) -> Result<(), BackendError>;
 }
 
 /// What a store was used for.

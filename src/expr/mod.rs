@@ -9,6 +9,7 @@ mod builder;
 mod env;
 mod eval;
 pub mod func;
+mod like;
 mod part;
 mod program;
 mod quick;

@@ -3,6 +3,7 @@
 use super::{func::Function, quick::Quick};
 use crate::model::{TimeMs, Type, Value};
 use smallvec::SmallVec;
+use std::fmt;
 
 /// The place of a node in its expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,7 +189,7 @@ pub enum Node {
 }
 
 /// A compiled expression.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Expr {
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
@@ -230,5 +231,13 @@ impl Expr {
             Some(Node::Const(value)) => Some(value),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for Expr {
+    /// What it was made of; what is derived from that says nothing new.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nodes, root, ty, quick: _ } = self;
+        f.debug_struct("Expr").field("nodes", nodes).field("root", root).field("ty", ty).finish()
     }
 }

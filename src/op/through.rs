@@ -2,7 +2,7 @@
 //!
 //! A fence that the entity was not in and is in now is entered; one that it was in and is not is exited, both at the time of the
 //! position that shows it. Fences are independent of one another. With INTERPOLATE the way from the position before counts as
-//! well: see [`passage`](super::passage).
+//! well: see `passage`.
 //!
 //! Against the jitter of receivers: with `BUFFER d` an entity has left a fence only where it is farther than d from it, and with
 //! `AT LEAST n EVENTS` only n positions in a row make an entry or an exit, which then has the time of the last of them. Until

@@ -68,12 +68,7 @@ struct MemorySnapshot {
 }
 
 impl StateSnapshot for MemorySnapshot {
-    fn group(
-        &self,
-        owner: u32,
-        group: u32,
-        tell: &mut dyn FnMut(u32, &[u8]) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
+    fn group(&self, owner: u32, group: u32, tell: &mut geocep::engine::TellRecord<'_>) -> Result<(), BackendError> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(refused());
         }

@@ -140,7 +140,7 @@ impl Passing {
 impl<K: Kernel> KeyedOperator<K> {
     /// Where a partition's state is, if it has one: brought back if it must be. Who looks for one asks here, and not the table.
     pub(super) fn place(&mut self, group: KeyGroup, key: &Key) -> Option<Place> {
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         find((&mut self.partitions, &mut self.spill), &codec, group, key)
     }
 
@@ -152,7 +152,7 @@ impl<K: Kernel> KeyedOperator<K> {
             spill.changed(KeyGroup(place.group));
             return Some(place);
         }
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         // A key that comes back with another deadline isn't due yet.
         loop {
             let recalled = spill.recall_due(&mut self.partitions, &codec, to_ms);
@@ -201,7 +201,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Writes the states of all keys where some may be in the store.
     pub(super) fn save_spilled(&self, spill: &Spill, writer: &mut Writer) {
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         save(&self.partitions, spill, &codec, writer);
         if let Some(passing) = &self.passing
             && let Some(spill) = &passing.spill
@@ -249,7 +249,7 @@ impl<K: Kernel> Spills for KeyedOperator<K> {
     }
 
     fn put_away(&mut self, keys: usize) -> usize {
-        let codec = PartitionCodec { kernel: &*self.kernel, rule: &*self.rule };
+        let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         let Some(passing) = &mut self.passing else {
             return put((&mut self.partitions, &mut self.spill), &codec, keys);
         };

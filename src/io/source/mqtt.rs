@@ -175,7 +175,7 @@ impl Client {
                     known = true;
                 }
                 Ok(Event::Incoming(Packet::SubAck(answer))) => {
-                    let refused = answer.return_codes.iter().any(|code| *code == rumqttc::SubscribeReasonCode::Failure);
+                    let refused = answer.return_codes.contains(&rumqttc::SubscribeReasonCode::Failure);
                     if refused {
                         lock(&self.link).trouble = Some("the broker refuses a subscription".to_owned());
                     } else {

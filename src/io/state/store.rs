@@ -2,7 +2,7 @@
 //!
 //! It is scratch space. What is durable is the checkpoint, so nothing is synced, the store begins empty, and its files go with it.
 
-use crate::engine::{BackendError, ColdId, StateBackend, StateSnapshot};
+use crate::engine::{BackendError, ColdId, StateBackend, StateSnapshot, TellRecord};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot, config::PinningPolicy};
 use std::{
     fmt,
@@ -188,12 +188,7 @@ impl fmt::Debug for StoreSnapshot {
 }
 
 impl StateSnapshot for StoreSnapshot {
-    fn group(
-        &self,
-        owner: u32,
-        group: u32,
-        tell: &mut dyn FnMut(u32, &[u8]) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
+    fn group(&self, owner: u32, group: u32, tell: &mut TellRecord<'_>) -> Result<(), BackendError> {
         for record in self.snapshot.prefix(&self.records, prefix_of(owner, group)) {
             let (name, bytes) = record.into_inner().map_err(|error| failed(&self.path, in_words(&error)))?;
             let bucket = name.get(8..).and_then(|bytes| bytes.first_chunk::<4>());

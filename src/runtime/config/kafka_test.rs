@@ -68,7 +68,7 @@ fn what_a_source_starts_with_and_reads_can_be_set_at_the_start() {
     assert_eq!((layout.key.as_deref(), layout.timestamp.as_deref()), (Some("k"), Some("sent")));
     assert_eq!(layout.headers["x-t"], "t");
     assert!(source(", format: csv", &[]).unwrap_err().contains("`sources.a.kafka.columns` is missing"));
-    assert!(source(", columns: [a]", &[]).unwrap_err().contains("none with `format: json`"));
+    assert!(source(", columns: [a]", &[]).unwrap_err().contains("none but with `format: csv`"));
     assert!(source(", options: { group.id: x }", &[]).unwrap_err().contains("`group` is it"));
 }
 

@@ -254,7 +254,7 @@ impl Writer {
             tracing::error!(%error, "the log of what came in can't be written: nothing is taken");
         }
         for Order { answer, .. } in orders {
-            answer(result.as_ref().map(|()| ()).map_err(|error| NotTaken::Log(error.to_string())));
+            answer(result.as_ref().copied().map_err(|error| NotTaken::Log(error.to_string())));
         }
     }
 

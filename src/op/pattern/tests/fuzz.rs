@@ -214,10 +214,14 @@ proptest! {
                 let mut found = partition.out;
                 // Of one start some come in another order in the form of sets.
                 found.sort_by_key(|emission| format!("{} {} {:?}", emission.time_ms, emission.start_ms, emission));
-                found
+                (found, partition.scratch.counts.shed)
             })
         });
-        prop_assert_eq!(stays, moves);
+        // What a bound leaves out depends on the form in which partial matches are kept.
+        let whole = |run: &Option<(Vec<_>, u64)>| run.as_ref().is_none_or(|(_, shed)| *shed == 0);
+        if whole(&stays) && whole(&moves) {
+            prop_assert_eq!(stays, moves);
+        }
     }
 
     #[test]
