@@ -155,7 +155,7 @@ fn a_broker_that_stops_and_starts_under_load_costs_no_alert_and_doubles_none() {
     // The broker of these tests writes to disk some time after it has acknowledged, so that what is lost may be its loss: of four
     // such runs one lacked an epoch, on a machine that compiled as well. A run that counts needs a broker that keeps its word.
     if std::env::var_os("GEOCEP_OUTAGES").is_none() {
-        println!("skipped: the broker is stopped and started where GEOCEP_OUTAGES is set");
+        eprintln!("skipped: the broker is stopped and started where GEOCEP_OUTAGES is set");
         return;
     }
     let Some(broker) = Broker::start() else { return };
