@@ -5,6 +5,7 @@
 
 mod kafka_options;
 pub mod mqtt;
+mod numbered;
 pub mod outbox;
 pub mod receiver;
 pub mod sink;

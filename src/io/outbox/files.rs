@@ -4,6 +4,7 @@ use super::{
     OutboxError,
     record::{Record, ScanEnd, scan},
 };
+use crate::io::numbered;
 use std::{
     fs,
     io::ErrorKind,
@@ -51,22 +52,7 @@ pub(super) fn file_of(dir: &Path, number: u64) -> PathBuf {
 }
 
 fn numbers(dir: &Path) -> Result<Vec<u64>, OutboxError> {
-    let failed = |error| OutboxError::File { path: dir.to_owned(), error };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
-        if let (Some(number), true) = (number, path.extension().is_some_and(|extension| extension == EXTENSION)) {
-            numbers.push(number);
-        }
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
+    numbered::numbers(dir, EXTENSION).map_err(|error| OutboxError::File { path: dir.to_owned(), error })
 }
 
 /// Reads the whole log in order: `take` gets each record, the number of its segment, and place and length of its frame. Changes nothing, so that a log

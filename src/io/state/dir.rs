@@ -1,6 +1,7 @@
 //! The directory.
 
 use super::{Refused, Saved, StateError, read::read};
+use crate::io::numbered;
 use std::{
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
@@ -43,20 +44,8 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 /// The directory can't be read.
 pub fn checkpoints(dir: &Path) -> Result<Vec<u64>, StateError> {
     let failed = |error| StateError::File { path: dir.to_owned(), error };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
-        if let (Some(number), true) = (number, path.extension().is_some_and(|extension| extension == EXTENSION)) {
-            numbers.push(number);
-        }
-    }
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    let mut numbers = numbered::numbers(dir, EXTENSION).map_err(failed)?;
+    numbers.reverse();
     Ok(numbers)
 }
 

@@ -7,7 +7,7 @@ use super::{
     buffer::Buffer,
     heap,
     program::Program,
-    state::{KeyState, NEVER, NONE, Run, Scratch},
+    state::{KeyState, NONE, Run, Scratch},
 };
 use crate::model::{EventId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,21 +59,10 @@ impl KeyState {
     /// Drops the partial matches that took nothing at this instant: they go on elsewhere.
     pub fn retire(&mut self, now_ms: TimeMs) {
         let Self { runs, buffer, .. } = self;
-        heap::remove(runs, |run| {
-            let gone = run.node != NONE && buffer.event_of(run.node).is_none_or(|event| event.time_ms < now_ms);
-            if gone {
-                buffer.release(run.node);
-            }
-            gone
+        Self::drop_runs(runs, buffer, |run, buffer| {
+            buffer.event_of(run.node).is_none_or(|event| event.time_ms < now_ms)
         });
-        if self.runs.len() <= 1 {
-            self.runs.clear();
-        }
-        self.deadline = self.runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        if self.runs.is_empty() && self.finished.is_empty() {
-            self.buffer.reset();
-            self.next_seq = 0;
-        }
+        self.settle();
     }
 }
 

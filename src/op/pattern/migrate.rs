@@ -7,9 +7,8 @@
 use super::{
     flatten::{FlatEdge, FlatState, What},
     graph::{Guard, Pred, PredIx},
-    heap,
     program::Program,
-    state::{KeyState, NEVER, NONE},
+    state::KeyState,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -108,23 +107,9 @@ impl KeyState {
         }
         let Self { runs, finished, buffer, .. } = self;
         for heap in [runs, finished] {
-            heap::remove(heap, |run| {
-                // The match that has not begun always goes on.
-                let gone = run.node != NONE && !goes(run.state);
-                if gone {
-                    buffer.release(run.node);
-                }
-                gone
-            });
+            Self::drop_runs(heap, buffer, |run, _| !goes(run.state));
         }
-        if self.runs.len() <= 1 {
-            self.runs.clear();
-        }
-        self.deadline = self.runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        if self.runs.is_empty() && self.finished.is_empty() {
-            self.buffer.reset();
-            self.next_seq = 0;
-        }
+        self.settle();
     }
 }
 

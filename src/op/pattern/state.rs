@@ -5,6 +5,7 @@ use super::{
     compact::{Compact, Work},
     flatten::FlatState,
     graph::Kind,
+    heap,
 };
 use crate::model::TimeMs;
 
@@ -87,6 +88,29 @@ impl KeyState {
         self.runs.clear();
         self.finished.clear();
         self.buffer.reset();
+    }
+
+    /// Drops the partial matches of which `over` is true; the match that has not begun always stays. Ends with [`settle`](Self::settle).
+    pub(super) fn drop_runs(runs: &mut Vec<Run>, buffer: &mut Buffer, over: impl Fn(&Run, &Buffer) -> bool) {
+        heap::remove(runs, |run| {
+            let gone = run.node != NONE && over(run, buffer);
+            if gone {
+                buffer.release(run.node);
+            }
+            gone
+        });
+    }
+
+    /// After partial matches were dropped: when what is left is due; where nothing is left nothing is kept.
+    pub(super) fn settle(&mut self) {
+        if self.runs.len() <= 1 {
+            self.runs.clear();
+        }
+        self.deadline = self.runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
+        if self.runs.is_empty() && self.finished.is_empty() {
+            self.buffer.reset();
+            self.next_seq = 0;
+        }
     }
 
     /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
