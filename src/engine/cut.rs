@@ -58,7 +58,7 @@ impl Engine {
             writer.u64(u64::from(own.0));
         }
         writer.len(self.stats.len());
-        for RuleStats { outputs, missing_key, late, shed, keys: _, open: _ } in &self.stats {
+        for RuleStats { outputs, missing_key, late, shed, skip_misses: _, keys: _, open: _ } in &self.stats {
             [outputs, missing_key, late, shed].into_iter().for_each(|&count| writer.u64(count));
         }
         writer.len(self.inboxes.len());

@@ -2,6 +2,7 @@
 
 use super::{
     compile::{CompileError, Compiled, Setting, compile},
+    drains::DRAIN_MS,
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
@@ -65,6 +66,9 @@ pub struct RuleStats {
     pub late: u64,
     /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
+    /// Matches of AFTER MATCH SKIP … OR FAIL without the variable that it names, or that begin with it; since this process began, as
+    /// checkpoints don't have it.
+    pub skip_misses: u64,
     /// Keys with state.
     pub keys: usize,
     /// Partial matches or windows that are open; of patterns kept as sets the events that began one, some that are over among them.
@@ -74,7 +78,10 @@ pub struct RuleStats {
 /// A rule's outputs as a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Derived {
+    /// Of an old version the new one's.
     pub(super) stream: StreamId,
+    /// Of an old version what of its outputs the stream's fields are.
+    pub(super) slots: Option<Vec<Option<u16>>>,
     /// The level that the rule runs at.
     level: u32,
     /// The levels with rules that read the stream.
@@ -128,6 +135,9 @@ pub struct Engine {
     pub(super) wall_ms: TimeMs,
     /// How many cuts there were.
     pub(super) barrier: u64,
+    /// For each rule that is an old version when what is open is dropped; and how long those go on that nothing else ends.
+    pub(super) drain_until: Vec<TimeMs>,
+    pub(super) drain_ms: TimeMs,
     /// Where keys go that memory is too small for; else all stay.
     pub(super) spilling: Option<Spilling>,
 }
@@ -162,7 +172,8 @@ impl Engine {
         let options = Options { shards, key_groups: groups, ..options };
         let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed, assigners: assigners.clone() };
         let compiled = compile(&plan, &setting)?;
-        let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
+        let derived =
+            |stream: usize| Derived { stream: StreamId(stream as u32), slots: None, level: 0, readers: Vec::new() };
         let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];
         for (at, stream) in plan.streams.iter().enumerate() {
             if let StreamOrigin::Rule(rule) = stream.origin
@@ -185,6 +196,13 @@ impl Engine {
                 if let Some(of_level) = of_level {
                     of_level.push(Subscription { rule: ix as u32, input: input as u32 });
                 }
+            }
+        }
+        for drain in &plan.drains {
+            if let (Some(derived), Some((stream, slots))) =
+                (streams.get_mut(drain.rule as usize), plan.feeds(drain.rule))
+            {
+                (derived.stream, derived.slots) = (stream, Some(slots));
             }
         }
         for derived in &mut streams {
@@ -233,6 +251,8 @@ impl Engine {
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
             barrier: 0,
+            drain_until: vec![TimeMs::MAX; plan.rules.len()],
+            drain_ms: DRAIN_MS,
             spilling: None,
             compiled,
             options,

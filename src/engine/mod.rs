@@ -6,6 +6,7 @@
 pub mod checkpoint;
 mod compile;
 mod cut;
+mod drains;
 mod encode;
 mod ended;
 mod executor;
@@ -36,6 +37,7 @@ mod timeline;
 
 pub use compile::{CompileError, unbounded};
 pub use cut::{Cut, CutBlock};
+pub use drains::{DRAIN_MS, Draining};
 pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
 pub use limits::{Limits, Policy, Shed};

@@ -1,5 +1,6 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod draining;
 mod feeding;
 mod following;
 mod instant;
@@ -49,8 +50,8 @@ pub(super) trait Operator: Spills + Send {
     fn stop(&mut self);
     /// Keys with state, and what they hold open.
     fn load_figures(&self) -> (usize, usize);
-    /// What was dropped since it was last asked, because a bound was reached.
-    fn take_shed(&mut self) -> u64;
+    /// What was dropped since it was last asked, because a bound was reached; and how many matches missed what AFTER MATCH SKIP names.
+    fn take_counts(&mut self) -> (u64, u64);
     /// What it may hold in each group, where that is bounded.
     fn room(&mut self) -> &mut Option<Box<Room>>;
     /// For the one who takes over: what it really is.
@@ -58,8 +59,15 @@ pub(super) trait Operator: Spills + Send {
     /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
     /// another kind. `fences` are the new numbers of fences, where they change.
     fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
-    /// The same for an operator of an edited rule: what of its state still counts goes on.
-    fn migrate(&mut self, old: Box<dyn Operator>) -> bool;
+    /// The same for an operator of an edited rule: what of its state still counts goes on here, and the rest in `rest`, where there is
+    /// an operator of the old version.
+    fn migrate(&mut self, old: Box<dyn Operator>, rest: Option<&mut dyn Operator>) -> bool;
+    /// It begins nothing any more; what is open when time comes to `until_ms` is dropped.
+    fn drain_until(&mut self, until_ms: TimeMs);
+    /// Whether nothing is left that it could put out.
+    fn is_drained(&self) -> bool;
+    /// What it really is.
+    fn as_any(&mut self) -> &mut dyn Any;
     /// Writes the states of all keys.
     fn save(&self, writer: &mut Writer);
     /// Reads the states of the keys whose routing key `mine` says yes to.
@@ -78,7 +86,7 @@ pub(super) struct KeyedOperator<K: Kernel> {
     pub(super) rank: u32,
     pub(super) kernel: Arc<K>,
     world: Arc<World>,
-    groups: u32,
+    pub(super) groups: u32,
     /// How many previous events are kept.
     depth: usize,
     /// How the last event of a partition is known.
@@ -105,7 +113,9 @@ pub(super) struct KeyedOperator<K: Kernel> {
     stopped: bool,
     /// Where what it holds is bounded.
     room: Option<Box<Room>>,
-    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    /// Where it only ends what it has begun, when that is dropped.
+    drains: Option<TimeMs>,
+    /// Partial matches that were dropped at that time, and outputs that were not fed back, because a bound was reached, since that was last asked.
     unfed: u64,
 }
 
@@ -159,6 +169,7 @@ impl<K: Kernel> KeyedOperator<K> {
             stopped: false,
             room: None,
             unfed: 0,
+            drains: None,
             rule,
         }
     }
@@ -179,6 +190,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
+        if place.is_none() && self.drains.is_some() {
+            return;
+        }
         if place.is_none() && self.blanks.is_empty() {
             self.blanks.push(Partition::new(self.kernel.blank()));
         }
@@ -250,7 +264,7 @@ impl<K: Kernel> KeyedOperator<K> {
         }
 
         let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
-        let idle = partition.is_idle(&*self.kernel);
+        let idle = draining::is_over(&*self.kernel, partition, self.drains);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         self.note(group.0, was_open, is_open);
@@ -285,7 +299,8 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
+        let over = self.stopped || self.drains.is_some_and(|until_ms| event.time_ms() >= until_ms);
+        match (over, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
@@ -311,13 +326,17 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         if self.wall_ms.is_some() {
             return;
         }
-        let (to_ms, clock) = match self.rule.clock {
+        let (come_ms, clock) = match self.rule.clock {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
             ClockPolicy::EventOrWall | ClockPolicy::Wall => (to.watermark_ms, to.clock),
         };
+        let to_ms = self.drains.map_or(come_ms, |until_ms| come_ms.min(until_ms.saturating_sub(1)));
         while let Some(place) = self.next_due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
             self.make_room();
+        }
+        if to_ms < come_ms {
+            self.drop_rest();
         }
         if to.releases {
             out.extend(self.waiting.drain(..).map(|mut output| {
@@ -356,7 +375,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             (false, false) => Some(TimeMs::MIN),
             // Timers of the time of arrival are another clock's.
             (false, true) if self.wall_ms.is_some() => None,
-            (false, true) => self.next_timer(),
+            (false, true) => self.next_timer().into_iter().chain(self.drains.filter(|_| self.open > 0)).min(),
         }
     }
 
@@ -364,8 +383,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         (self.partitions.len() + self.keys_away(), self.open)
     }
 
-    fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
+    fn take_counts(&mut self) -> (u64, u64) {
+        let shed = self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed);
+        (shed, self.kernel.take_skip_misses(&mut self.scratch))
     }
 
     fn room(&mut self) -> &mut Option<Box<Room>> {
@@ -377,11 +397,27 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
-        old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+        old.into_any().downcast::<Self>().is_ok_and(|old| match (old.drains, self.drains) {
+            (None, Some(_)) => self.drain_from(*old, fences),
+            _ => self.go_on_from(*old, fences),
+        })
     }
 
-    fn migrate(&mut self, old: Box<dyn Operator>) -> bool {
-        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old))
+    fn migrate(&mut self, old: Box<dyn Operator>, rest: Option<&mut dyn Operator>) -> bool {
+        let rest = rest.and_then(|rest| rest.as_any().downcast_mut::<Self>());
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old, rest))
+    }
+
+    fn drain_until(&mut self, until_ms: TimeMs) {
+        self.drains = Some(until_ms);
+    }
+
+    fn is_drained(&self) -> bool {
+        self.open == 0 && self.waiting.is_empty() && self.instant.is_empty()
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
     }
 
     fn save(&self, writer: &mut Writer) {

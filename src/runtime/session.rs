@@ -14,7 +14,7 @@ use crate::{
     },
     expr::World,
     model::{Batch, EmissionKind, RejectReason, StreamId, TimeMs},
-    plan::{Plan, Rule, StreamOrigin},
+    plan::{Plan, StreamOrigin},
     time::{Late, PartitionIx},
     wire::{Chunk, Decoder, Format, LateEvent, RecordSchema, late_event},
 };
@@ -110,6 +110,7 @@ impl Session {
     pub fn new(project: &Project, options: Options, executor: Box<dyn Executor>) -> Result<Self, CompileError> {
         let mut engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
         engine.set_limits(project.config.limits);
+        engine.set_drain_limit(project.config.reload.drain_ms);
         Ok(Self {
             plan: Arc::clone(&project.plan),
             world: Arc::clone(&project.world),
@@ -184,7 +185,7 @@ impl Session {
 
     /// The names behind the numbers in this session's state.
     pub fn names(&self) -> Names {
-        Names::of(&self.plan, &self.world)
+        Names::of(&self.plan, &self.world).with_drains(&self.engine)
     }
 
     /// Cuts the core, between two advances.
@@ -252,15 +253,42 @@ impl Session {
     /// When the new rules can't run: then nothing has changed.
     pub fn replace(&mut self, project: &Project, lines: &mut Lines) -> Result<Replaced, ReplaceError> {
         self.write(lines);
-        let old = Arc::clone(&self.plan);
         let mut replaced = self.engine.replace(Arc::clone(&project.plan), Arc::clone(&project.world))?;
         self.outputs.append(&mut replaced.last);
         self.encode(lines);
-        (self.plan, self.world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
-        self.encoder = AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world));
-        let before = |name: &str| old.rules.iter().position(|rule| rule.name == name);
-        let counted = |rule: &Rule| before(&rule.name).and_then(|at| self.alerts.get(at).copied());
-        self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
+        self.world = Arc::clone(&project.world);
+        self.go_on_under(Arc::clone(&project.plan));
+        Ok(replaced)
+    }
+
+    /// Lets old versions of rules go that have ended what they had begun: whether there were any. Lines that were decided before are to be
+    /// handed on before the rules' new numbers count.
+    ///
+    /// # Errors
+    /// When the rules that are left can't run without them, which is a mistake of ours: then nothing has changed.
+    pub fn end_drains(&mut self, lines: &mut Lines) -> Result<bool, ReplaceError> {
+        if self.plan.drains.is_empty() {
+            return Ok(false);
+        }
+        self.write(lines);
+        let Some(mut replaced) = self.engine.end_drains()? else { return Ok(false) };
+        self.outputs.append(&mut replaced.last);
+        self.encode(lines);
+        self.go_on_under(Arc::clone(self.engine.plan()));
+        Ok(true)
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The core has taken this plan.
+    fn go_on_under(&mut self, plan: Arc<Plan>) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        self.encoder = AlertEncoder::new(Arc::clone(&self.plan), Arc::clone(&self.world));
+        let counted = |rule: u32| old.find_known(&self.plan.known_as(rule)).and_then(|at| self.alerts.get(at).copied());
+        self.alerts = (0..self.plan.rules.len() as u32).map(|rule| counted(rule).unwrap_or_default()).collect();
         for lane in &mut self.lanes {
             if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
                 lane.decoder = lane.decoder.successor(&records, lane.format);
@@ -268,7 +296,6 @@ impl Session {
                 lane.records = records;
             }
         }
-        Ok(replaced)
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.

@@ -15,7 +15,18 @@ const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 fn rule(name: &str, keys: u64) -> RuleStatus {
     let (group, version) = ("airport".to_owned(), "v1".to_owned());
     let (kind, mode) = (RuleKind::Alert, RuleMode::Active);
-    RuleStatus { name: name.to_owned(), group, kind, mode, version, outputs: 3, keys, open: 2 }
+    RuleStatus {
+        name: name.to_owned(),
+        group,
+        kind,
+        mode,
+        version,
+        outputs: 3,
+        keys,
+        open: 2,
+        draining: None,
+        until: None,
+    }
 }
 
 /// Telemetry in which every figure has a value.
