@@ -304,7 +304,9 @@ fn speeds(speeds: &[u32]) -> Vec<String> {
 
 fn pair(first: u32, within: &str) -> String {
     let define = format!("DEFINE a AS speed > {first} km/h, b AS speed < 20 km/h");
-    format!("FROM pings\nPARTITION BY id\nPATTERN a -> b\nWITHIN {within}\n{define}\nMEASURES a.speed AS s\nAFTER MATCH NO SKIP")
+    format!(
+        "FROM pings\nPARTITION BY id\nPATTERN a -> b\nWITHIN {within}\n{define}\nMEASURES a.speed AS s\nAFTER MATCH NO SKIP"
+    )
 }
 
 #[test]
@@ -317,7 +319,10 @@ fn alerts_of_an_old_version_say_so_and_the_answer_counts_what_drains() {
             found.lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let of = |line: &serde_json::Value| {
             let properties = &line["properties"];
-            (properties["measures"]["s"].as_f64().unwrap() as u32, properties["rule_version"].as_str().unwrap().to_owned())
+            (
+                properties["measures"]["s"].as_f64().unwrap() as u32,
+                properties["rule_version"].as_str().unwrap().to_owned(),
+            )
         };
         let found_of: Vec<_> = lines.iter().map(of).collect();
         let speeds: Vec<u32> = found_of.iter().map(|(speed, _)| *speed).collect();
@@ -332,7 +337,8 @@ fn alerts_of_an_old_version_say_so_and_the_answer_counts_what_drains() {
 
 #[test]
 fn what_nothing_ends_is_dropped_after_a_time_that_is_set() {
-    let rules = |first| rule_file(&[("alert", "R", &pair(first, "UNBOUNDED"))]) + "        limits: { partial_matches: 100 }\n";
+    let rules =
+        |first| rule_file(&[("alert", "R", &pair(first, "UNBOUNDED"))]) + "        limits: { partial_matches: 100 }\n";
     // The configuration says 50 s. The edit is at 1 s.
     for (gap, alerts) in [(49, 1), (50, 0), (51, 0)] {
         let ping = |second: i64, speed| ping(second * 1_000, "a", 10.5, 50.0, speed);
@@ -387,13 +393,11 @@ fn who_reads_the_rules_stream_goes_on_and_sees_both_versions() {
 
 #[test]
 fn a_rule_that_goes_takes_its_old_versions_along() {
-    let rules = |first| rule_file(&[("alert", "R", &pair(first, "1 min")), ("alert", "Stay", "FROM pings\nPARTITION BY id")]);
+    let rules =
+        |first| rule_file(&[("alert", "R", &pair(first, "1 min")), ("alert", "Stay", "FROM pings\nPARTITION BY id")]);
     let stay = rule_file(&[("alert", "Stay", "FROM pings\nPARTITION BY id")]);
-    let play = Play {
-        rules: rules(50),
-        reloads: vec![(2, rules(70)), (4, stay)],
-        records: speeds(&[60, 80, 75, 60, 10]),
-    };
+    let play =
+        Play { rules: rules(50), reloads: vec![(2, rules(70)), (4, stay)], records: speeds(&[60, 80, 75, 60, 10]) };
     let found = play.run(PLAIN);
     assert_eq!((count_of(&found.lines, "R"), count_of(&found.lines, "Stay"), found.rules), (0, 5, 1));
     let change = r_of(&found.replaced[1]);

@@ -85,9 +85,7 @@ impl Engine {
         let counts = |(rule, at): &(&Rule, u32)| rule.mode != Mode::Off && self.plan.drain(*at).is_none();
         let rules = self.plan.rules.iter().zip(0..).filter(counts).count() as u64;
         let bounds = limits.bounds(rules, u64::from(self.options.key_groups));
-        for (rule, at) in self.plan.rules.iter().zip(0..) {
-            // Regions are no keys that somebody can make up, and what they hand on to one another must not be torn apart.
-            let bounds = bounds.filter(|_| rule.follow.is_none());
+        for at in 0..self.plan.rules.len() as u32 {
             self.shards.iter_mut().for_each(|shard| shard.set_bounds(at, bounds));
         }
     }

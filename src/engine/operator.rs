@@ -9,7 +9,7 @@ mod passing;
 mod room;
 mod spilled;
 
-use self::{instant::Unordered, passing::Passing};
+use self::{instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
@@ -208,6 +208,9 @@ impl<K: Kernel> KeyedOperator<K> {
             },
         };
         let was_open = self.kernel.open(&partition.kernel);
+        if self.drains.is_some() && was_open == 0 {
+            return;
+        }
         let previous = partition.previous.take();
         let env = Env {
             event,
@@ -263,7 +266,7 @@ impl<K: Kernel> KeyedOperator<K> {
             }
         }
 
-        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
         let idle = draining::is_over(&*self.kernel, partition, self.drains);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
