@@ -2,7 +2,8 @@
 
 use super::{
     checkpoint::{BlockId, BlockKind},
-    machine::{Engine, RuleStats},
+    figures::RuleStats,
+    machine::Engine,
     partition::Frozen,
     resume::Payloads,
     snapshot::{save_event, save_outputs},

@@ -4,12 +4,13 @@ use super::{
     compile::{CompileError, Compiled, Setting, compile},
     drains::DRAIN_MS,
     executor::Executor,
+    figures::RuleStats,
     inbox::{Inbox, OwnedEvent},
     late::LateReaders,
     limits::Limits,
     output::{Moment, Output},
     relief::new_shards,
-    route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
+    route::{Find, Memo, Route, Router, Subscription, shard_of},
     shard::{Arrived, Routed, Shard},
     state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
@@ -18,7 +19,7 @@ use crate::{
     expr::World,
     model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
     op::window::Assigners,
-    plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
+    plan::{ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{PartitionIx, Released},
 };
 use smallvec::SmallVec;
@@ -55,26 +56,6 @@ pub enum AtEnd {
     Hold,
 }
 
-/// Figures of one rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RuleStats {
-    /// Outputs so far.
-    pub outputs: u64,
-    /// Events that WHERE let pass but whose key has a null component: they are nobody's.
-    pub missing_key: u64,
-    /// Late events that the rule took.
-    pub late: u64,
-    /// Partial matches dropped because a key had too many, and matches because one event ended too many.
-    pub shed: u64,
-    /// Matches of AFTER MATCH SKIP … OR FAIL without the variable that it names, or that begin with it; since this process began, as
-    /// checkpoints don't have it.
-    pub skip_misses: u64,
-    /// Keys with state.
-    pub keys: usize,
-    /// Partial matches or windows that are open; of patterns kept as sets the events that began one, some that are over among them.
-    pub open: usize,
-}
-
 /// A rule's outputs as a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Derived {
@@ -96,7 +77,7 @@ pub struct Engine {
     /// Fences and tables.
     pub(super) world: Arc<World>,
     /// What the router knows of the event at hand.
-    memos: Vec<Vec<Memo>>,
+    pub(super) memos: Vec<Vec<Memo>>,
     pub(super) indexed: bool,
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
@@ -267,17 +248,6 @@ impl Engine {
         self.indexed = indexed;
     }
 
-    /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
-    pub fn asked(&self) -> u64 {
-        asked(&self.memos)
-    }
-
-    /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,
-    /// and no alternative for none.
-    pub fn reached(&self, rule: u32, input: u32) -> Option<&[String]> {
-        self.router.reached(rule, input)
-    }
-
     /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
     /// must be those of the plan, in its order; tables with the columns that the rules were checked with. What patterns and
     /// windows took from the data before stays as it was. A replay sees the same if it is told at the same place of its input.
@@ -307,34 +277,9 @@ impl Engine {
         out.append(&mut self.seen);
     }
 
-    /// Events that wait for others to come before them, and derived events that wait for their instant to be complete.
-    pub fn waiting(&self) -> usize {
-        self.timelines.iter().map(|timeline| timeline.merge.waiting()).sum::<usize>()
-            + self.inboxes.iter().map(Inbox::len).sum::<usize>()
-            + self.held.iter().map(Vec::len).sum::<usize>()
-    }
-
-    /// Figures of a rule.
-    pub fn rule_stats(&self, rule: u32) -> RuleStats {
-        let counted = self.stats.get(rule as usize).copied().unwrap_or_default();
-        let figures = self.shards.iter().map(|shard| shard.load_figures(rule));
-        let (keys, open) = figures.fold((0, 0), |sum, shard| (sum.0 + shard.0, sum.1 + shard.1));
-        RuleStats { keys, open, ..counted }
-    }
-
     /// The plan that runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
-    }
-
-    /// How much work an event is for a rule, and why.
-    pub fn class(&self, rule: u32) -> Option<(Class, &str)> {
-        self.compiled.get(rule as usize).map(|compiled| (compiled.class.0, compiled.class.1.as_str()))
-    }
-
-    /// A rule's kernel in words, and its automaton as a Graphviz graph if it has one.
-    pub fn explain(&self, rule: u32) -> Option<(&str, Option<&str>)> {
-        self.compiled.get(rule as usize).map(|compiled| (compiled.explain.as_str(), compiled.dot.as_deref()))
     }
 
     /// Writes the states of a rule's keys: per shard, in order.

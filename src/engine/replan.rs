@@ -8,8 +8,9 @@
 use super::{
     compile::CompileError,
     executor::Inline,
+    figures::RuleStats,
     kernel::Kernel,
-    machine::{Engine, RuleStats},
+    machine::Engine,
     operator::{KeyedOperator, Operator, PartitionCodec, Spills},
     output::Output,
     partition::Partition,

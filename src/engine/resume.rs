@@ -3,7 +3,8 @@
 use super::{
     checkpoint::{BlockId, BlockKind, CheckpointError, Names},
     compile::ranks,
-    machine::{Engine, RuleStats},
+    figures::RuleStats,
+    machine::Engine,
     output::Output,
     route::shard_of,
     snapshot::{load_event, load_outputs},
