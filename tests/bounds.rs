@@ -69,7 +69,7 @@ fn regions(limits: &str) -> Scene {
 fn entities(limits: &str) -> Scene {
     let mut random = Random(7);
     let record = |n: i64| {
-        let (lon, lat) = (13.3 + random.below(200) as f64 / 1e3, 52.45 + random.below(150) as f64 / 1e3);
+        let (lon, lat) = (9.9 + random.below(200) as f64 / 1e3, 49.96 + random.below(100) as f64 / 1e3);
         let id = if random.below(2) == 0 { format!("v{}", random.below(40)) } else { format!("x{n}") };
         ping(n * 1_000, &id, lon, lat, 10.0)
     };
