@@ -105,7 +105,7 @@ impl Play {
                 session.end_drains(&mut lines).unwrap();
                 assert_eq!(session.plan().drains.len(), before, "those that are done are gone, and no others");
             }
-            if how.restarts && (done / how.step) % 5 == 0 {
+            if how.restarts && (done / how.step).is_multiple_of(5) {
                 (session, lanes) = restart(&mut session, &rules, records, 1 + done as u32 % 8);
             }
         }
@@ -328,7 +328,7 @@ fn alerts_of_an_old_version_say_so_and_the_answer_counts_what_drains() {
         let found_of: Vec<_> = lines.iter().map(of).collect();
         let speeds: Vec<u32> = found_of.iter().map(|(speed, _)| *speed).collect();
         assert_eq!(speeds, [60, 80, 90], "what began at 60 the second time did so under the new version");
-        assert_eq!((&found_of[0].1 == &found_of[1].1, &found_of[0].1 == &found_of[2].1), (true, false), "{found_of:?}");
+        assert_eq!((found_of[0].1 == found_of[1].1, found_of[0].1 == found_of[2].1), (true, false), "{found_of:?}");
         let change = r_of(&found.replaced[0]);
         let counts = (change.keys, change.open, change.drained_keys, change.drained_open, change.dropped_open);
         assert_eq!(counts, (0, 0, 1, 2, 0));
