@@ -10,9 +10,11 @@
 //! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
 //! an access costs a branch, and an atomic look whether the page is shared.
 
+mod ahead;
 mod room;
 mod spilled;
 
+pub(super) use self::ahead::AHEAD;
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};

@@ -4,6 +4,7 @@ use super::{
     compile::{CompileError, Compiled, Setting, compile},
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
+    keyed::AHEAD,
     late::LateReaders,
     limits::Limits,
     output::{Moment, Output},
@@ -410,13 +411,9 @@ impl Engine {
                         stats.missing_key += 1;
                     }
                 }
-                Route::To(key) if single => {
-                    if let Some(shard) = shards.first_mut() {
-                        shard.step(to, arrived, key);
-                    }
-                }
                 Route::To(key) => {
-                    if let Some(shard) = shards.get_mut(router.shard(key) as usize) {
+                    let shard = if single { 0 } else { router.shard(key) as usize };
+                    if let Some(shard) = shards.get_mut(shard) {
                         shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
                     }
                 }
@@ -437,9 +434,14 @@ impl Engine {
                     }
                 }
             }
+            // What was written just now is still at hand.
+            if single
+                && let Some(shard) = shards.first_mut()
+                && shard.inbox.len() >= AHEAD
+            {
+                shard.step_routed(|at| event(at as usize));
+            }
         }
-        if !single {
-            self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
-        }
+        self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
     }
 }

@@ -1,6 +1,7 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    keyed::AHEAD,
     limits::{Bounds, Shed},
     operator::{Operator, Room},
     output::{Moment, Output},
@@ -13,6 +14,7 @@ use crate::{
     expr::World,
     model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
 };
+use smallvec::SmallVec;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
@@ -37,6 +39,9 @@ pub struct Shard {
 }
 
 const NEVER: TimeMs = TimeMs::MAX;
+
+/// Where events are for more rules than that each of them has but a few.
+const RULES_AHEAD: usize = 4;
 
 /// An event, and if it came late when it was found to be.
 pub(super) type Arrived<'a> = (EventRef<'a>, Option<TimeMs>);
@@ -133,14 +138,36 @@ impl Shard {
 
     /// Takes what was routed here.
     pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
-        let inbox = std::mem::take(&mut self.inbox);
-        for routed in &inbox {
-            if let Some(event) = event(routed.event) {
-                self.step(routed.to, event, &routed.key);
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for routed in inbox.chunks(AHEAD) {
+            self.look_ahead(routed);
+            for routed in routed {
+                if let Some(event) = event(routed.event) {
+                    self.step(routed.to, event, &routed.key);
+                }
             }
         }
+        inbox.clear();
         self.inbox = inbox;
-        self.inbox.clear();
+    }
+
+    /// Lets rules fetch what these events need.
+    fn look_ahead(&self, routed: &[Routed]) {
+        let mut rules: SmallVec<[u32; RULES_AHEAD]> = SmallVec::new();
+        for routed in routed {
+            if !rules.contains(&routed.to.rule) {
+                if rules.len() == RULES_AHEAD {
+                    return;
+                }
+                rules.push(routed.to.rule);
+            }
+        }
+        for rule in rules {
+            if let Some(operator) = self.operators.get(rule as usize) {
+                let own = routed.iter().filter(|routed| routed.to.rule == rule);
+                operator.look_ahead(&mut own.map(|routed| &routed.key));
+            }
+        }
     }
 
     /// Lets time pass for a level's rules, those that it does something to.

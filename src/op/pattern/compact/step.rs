@@ -10,7 +10,7 @@ use crate::{
     op::pattern::{
         flatten::What,
         program::{EVENTS_PER_MATCH, Program},
-        state::{KeyState, NONE, Run, START, Scratch, is_end},
+        state::{Form, KeyState, NONE, Run, START, Scratch, Single, is_end},
         step::Step,
     },
     plan::Skip,
@@ -28,7 +28,9 @@ impl Program {
         out: &mut Vec<Emission>,
     ) {
         let now = env.event.time_ms();
-        if let Some(held) = &mut state.compact {
+        if let Form::Sets(held) = &mut state.form
+            && held.is_due_at(now)
+        {
             held.pass(self.within_ms, now);
         }
         if scratch.cache.len() != self.preds.len() {
@@ -36,37 +38,40 @@ impl Program {
         }
         scratch.stamp += 1;
         let step = Step { program: self, env, input, now, stamp: scratch.stamp, event: NONE };
-        step.collect(&state.buffer, scratch, &START);
+        step.collect(&self.nothing, scratch, &START);
         if scratch.passed.is_empty() {
-            let sets = state.compact.as_ref().map(|held| held.sets.as_slice()).unwrap_or_default();
             let mut stays = |set: &Set| {
-                let way = step.way(&state.buffer, scratch, &Run { state: set.state, node: 0, ..START });
+                let way = step.way(&self.nothing, scratch, &Run { state: set.state, node: 0, ..START });
                 way.is_some_and(|way| self.decisions.way(way).stays)
             };
-            if sets.iter().all(&mut stays) {
-                return;
+            match &state.form {
+                Form::Sets(held) if !held.sets.iter().all(&mut stays) => {}
+                _ => return,
             }
         }
-        let mut held = state.compact.take().unwrap_or_else(|| Box::new(Compact::new(self)));
+        let held = match &mut state.form {
+            Form::Sets(held) => held,
+            form => {
+                let dropped = if let Form::Single(single) = form { single.dropped } else { 0 };
+                *form = Form::Sets(Box::new(Compact { dropped, ..Compact::new(self) }));
+                let Form::Sets(held) = form else { return };
+                held
+            }
+        };
         let mut work = std::mem::take(&mut scratch.work);
-        let mut moves = Moves { step: &step, held: &mut held, work: &mut work, scratch, buffer: state };
+        let mut moves = Moves { step: &step, held, work: &mut work, scratch };
         moves.begin();
         moves.go_on();
         let event = moves.take();
         std::mem::swap(&mut held.sets, &mut work.next);
         if !work.done.is_empty() {
-            // Where the measures look for a match is lent for as long as it takes.
-            std::mem::swap(&mut state.buffer, &mut work.buffer);
-            self.put_out(&mut held, &mut work, state, scratch, (now, env), out);
-            state.buffer.clear(self.layout);
-            std::mem::swap(&mut state.buffer, &mut work.buffer);
+            self.put_out(held, &mut work, scratch, (now, env), out);
         }
         let began = held.sets.iter().any(|set| Some(set.part.newest) == event);
         held.starts.extend(event.filter(|_| began));
         held.settle(self.within_ms);
-        self.tidy(&mut held, scratch, &mut state.dropped);
+        self.tidy(held, scratch);
         scratch.work = work;
-        state.compact = Some(held);
     }
 
     /// Puts out what ended with an event.
@@ -74,41 +79,59 @@ impl Program {
         &self,
         held: &mut Compact,
         work: &mut Work,
-        state: &mut KeyState,
         scratch: &mut Scratch,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        if self.skip != Skip::Eager {
-            let left = held.list(work, self.matches_limit);
+        // Where the measures look for a match is lent for as long as it takes.
+        let mut lent = std::mem::take(&mut scratch.lent);
+        lent.dropped = std::mem::take(&mut held.dropped);
+        if self.skip == Skip::Eager {
+            while let Some(first) = held.choose(work) {
+                self.put_out_one(held, &work.ways, first, &mut lent, scratch, (now, env), out);
+                let mut dead = vec![false; held.events.len()];
+                let mut at = first;
+                while let Some(&(node, after)) = work.ways.get(at as usize) {
+                    if let Some(&Node::Take { event, .. }) = held.nodes.get(node as usize) {
+                        dead[event as usize] = true;
+                    }
+                    at = after;
+                }
+                held.forget(&dead, &mut work.done);
+            }
+        } else {
+            // Where each start has one match at most the first ones count, else the last ones.
+            let (most, limit) = match self.skip {
+                Skip::NoSkip => (self.matches_limit, usize::MAX),
+                _ => (usize::MAX, self.matches_limit),
+            };
+            let left = held.list(work, most) + work.found.len().saturating_sub(limit) as u64;
             scratch.counts.shed += left;
-            state.dropped += left;
+            lent.dropped += left;
+            let mut put_out = 0;
             // The earliest start first, of one start the longest.
             let start =
                 |first: &u32| work.ways.get(*first as usize).and_then(|way| held.event_at(way.0)).map(|at| at.0);
             let mut same: Vec<u32> = Vec::new();
             for found in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
+                if let [first] = found {
+                    if put_out < limit {
+                        self.put_out_one(held, &work.ways, *first, &mut lent, scratch, (now, env), out);
+                    }
+                    put_out += 1;
+                    continue;
+                }
                 same.clear();
                 same.extend(found);
                 same.sort_by_cached_key(|first| Reverse(work.len(*first)));
                 for &first in &same {
-                    self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+                    self.put_out_one(held, &work.ways, first, &mut lent, scratch, (now, env), out);
                 }
             }
-            return;
         }
-        while let Some(first) = held.choose(work) {
-            self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
-            let mut dead = vec![false; held.events.len()];
-            let mut at = first;
-            while let Some(&(node, after)) = work.ways.get(at as usize) {
-                if let Some(&Node::Take { event, .. }) = held.nodes.get(node as usize) {
-                    dead[event as usize] = true;
-                }
-                at = after;
-            }
-            held.forget(&dead, &mut work.done);
-        }
+        held.dropped = lent.dropped;
+        lent.buffer.clear(self.layout);
+        scratch.lent = lent;
     }
 
     /// Evaluates the measures over the match whose events begin at a place in `ways`.
@@ -118,12 +141,12 @@ impl Program {
         held: &Compact,
         ways: &[(u32, u32)],
         first: u32,
-        state: &mut KeyState,
+        lent: &mut Single,
         scratch: &mut Scratch,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        state.buffer.clear(self.layout);
+        lent.buffer.clear(self.layout);
         let kept = self.layout.values;
         let (mut node, mut at, mut span) = (NONE, first, None);
         while let Some(&(take, after)) = ways.get(at as usize) {
@@ -132,23 +155,23 @@ impl Program {
             let Some(Held { time_ms, id }) = held.events.get(event as usize) else { continue };
             let values = held.values_of(event);
             let (own, taken) = values.split_at(kept.min(values.len()));
-            let event = state.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
+            let event = lent.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
             let value = |ix: usize| taken.get(ix).cloned().unwrap_or_default();
-            node = self.append(&mut state.buffer, node, event, var, value);
+            node = self.append(&mut lent.buffer, node, event, var, value);
             span = Some((span.map_or(*time_ms, |(start, _)| start), *time_ms));
         }
         let (start_ms, since_ms) = span.unwrap_or((now, now));
         let run = Run { start_ms, since_ms, node, ..START };
-        self.emit(state, scratch, &run, (EmissionKind::Match, now, None), env, out);
+        self.emit(lent, scratch, &run, (EmissionKind::Match, now, None), env, out);
     }
 
     /// Frees memory where half of it may be garbage, and sees to the bounds on what a partition holds. What is dropped
     /// doesn't depend on when the state was saved.
-    fn tidy(&self, held: &mut Compact, scratch: &mut Scratch, dropped: &mut u64) {
+    fn tidy(&self, held: &mut Compact, scratch: &mut Scratch) {
         let mut shed = |held: &mut Compact, keep: usize| {
             let gone = held.shed(keep, self.within_ms);
             scratch.counts.shed += gone;
-            *dropped += gone;
+            held.dropped += gone;
         };
         if held.starts.len() > self.limit {
             held.count_starts();
@@ -172,8 +195,6 @@ struct Moves<'a, 's, 'e> {
     held: &'a mut Compact,
     work: &'a mut Work,
     scratch: &'a mut Scratch,
-    /// Has no partial matches of its own; conditions that look at none are evaluated beside it.
-    buffer: &'a KeyState,
 }
 
 impl Moves<'_, '_, '_> {
@@ -200,7 +221,7 @@ impl Moves<'_, '_, '_> {
             let Set { state, part } = self.held.sets[at];
             // Any partial match of the set stands for all.
             let run = Run { state, node: 0, ..START };
-            let stops = self.step.collect(&self.buffer.buffer, self.scratch, &run);
+            let stops = self.step.collect(&program.nothing, self.scratch, &run);
             let passed = std::mem::take(&mut self.scratch.passed);
             for &at in &passed {
                 match program.states[usize::from(state)].edges[usize::from(at)].what {
@@ -221,7 +242,7 @@ impl Moves<'_, '_, '_> {
         let next = &program.states[usize::from(target)];
         let ends = is_end(next);
         let finals = &next.finals;
-        let done = ends || finals.iter().any(|guard| self.step.holds(&self.buffer.buffer, self.scratch, &START, guard));
+        let done = ends || finals.iter().any(|guard| self.step.holds(&program.nothing, self.scratch, &START, guard));
         let goes_on = !ends && !stops;
         if !done && !goes_on {
             return;
