@@ -95,23 +95,16 @@ impl Decisions {
         &self.edges[way.from as usize..way.to as usize]
     }
 
-    /// What is answered on each way down a tree, and where that leads.
-    pub(super) fn leaves(&self, root: u32) -> Vec<(Vec<(PredIx, bool)>, u32)> {
-        let (mut leaves, mut to_do) = (Vec::new(), vec![(root, Vec::new())]);
-        while let Some((at, known)) = to_do.pop() {
-            match self.nodes.get(at as usize) {
-                Some(&Node::Ask { pred, yes, no }) => {
-                    for (below, met) in [(yes, true), (no, false)] {
-                        let mut known: Vec<(PredIx, bool)> = known.clone();
-                        known.push((pred, met));
-                        to_do.push((below, known));
-                    }
-                }
-                Some(&Node::Found { way }) => leaves.push((known, way)),
-                None => {}
+    /// What a tree asks.
+    pub(super) fn asked(&self, root: u32) -> Vec<PredIx> {
+        let (mut asked, mut to_do) = (Vec::new(), vec![root]);
+        while let Some(at) = to_do.pop() {
+            if let Some(&Node::Ask { pred, yes, no }) = self.nodes.get(at as usize) {
+                asked.push(pred);
+                to_do.extend([yes, no]);
             }
         }
-        leaves
+        asked
     }
 
     fn grow(&mut self, state: usize, edges: &[(u16, &FlatEdge)], preds: &[Pred]) -> Option<u32> {

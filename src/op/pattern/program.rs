@@ -7,7 +7,8 @@ use super::{
     decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
-    item, line, turn,
+    item, line,
+    turn::Turns,
 };
 use crate::{
     expr::{Expr, Node, Pick, Var},
@@ -71,6 +72,8 @@ pub struct Program {
     pub(super) matches_limit: usize,
     /// Whether partial matches are kept in compact form.
     pub(super) compact: bool,
+    /// Where in compact form of each first event the first match counts: which states that concerns.
+    pub(super) turns: Option<Turns>,
     /// How they are kept by when they began, where that can be and they are not kept in compact form.
     pub(super) line: Option<line::Plan>,
     /// No partial match: where conditions look that look at none.
@@ -131,16 +134,15 @@ impl Program {
         let numbers = outputs.iter().chain(having).flat_map(Expr::nodes).any(|node| matches!(node, Node::MatchNumber));
         let plain = |pred: &bool| !pred;
         let decisions = Decisions::new(&states, &graph.preds);
-        let compact = dynamic.iter().all(plain)
-            && states.iter().all(FlatState::is_timeless)
-            && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip)
-                || pattern.skip == Skip::ToNextRow && turn::end_in_turn(&states, &decisions))
-            && !pattern.on_timeout
-            && !numbers;
+        let compact =
+            dynamic.iter().all(plain) && states.iter().all(FlatState::is_timeless) && !pattern.on_timeout && !numbers;
+        let turns = if compact && pattern.skip == Skip::ToNextRow { Turns::new(&states, &decisions) } else { None };
+        let compact = compact && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip) || turns.is_some());
         let in_line = !compact && !pattern.on_timeout && !numbers && pattern.aggregates.is_empty();
         let line = if in_line { line::Plan::new(&states, &graph.preds, &conditions, pattern.skip) } else { None };
         Ok(Self {
             decisions,
+            turns,
             line,
             nothing: Buffer::default(),
             states,

@@ -3,11 +3,7 @@
 use super::node::{Node, Part};
 use crate::{
     model::{EventId, TimeMs, Value},
-    op::pattern::{
-        buffer::id_bytes,
-        program::Program,
-        state::NEVER,
-    },
+    op::pattern::{buffer::id_bytes, program::Program, state::NEVER},
 };
 use std::collections::VecDeque;
 

@@ -12,6 +12,7 @@ use crate::{
         program::{EVENTS_PER_MATCH, Program},
         state::{Form, KeyState, NONE, Run, START, Scratch, Single, is_end},
         step::Step,
+        turn::Turns,
     },
     plan::Skip,
 };
@@ -217,8 +218,11 @@ impl Moves<'_, '_, '_> {
     /// What the partial matches do with it.
     fn go_on(&mut self) {
         let program = self.step.program;
+        let over = program.turns.as_ref().map_or(0, |turns| self.ended(turns));
         for at in 0..self.held.sets.len() {
             let Set { state, part } = self.held.sets[at];
+            // Of first events that have their match nothing else goes on.
+            let is_over = over != 0 && program.turns.as_ref().is_some_and(|turns| turns.group(state) & over != 0);
             // Any partial match of the set stands for all.
             let run = Run { state, node: 0, ..START };
             let stops = self.step.collect(&program.nothing, self.scratch, &run);
@@ -228,6 +232,8 @@ impl Moves<'_, '_, '_> {
                     What::Ignore { target } if is_end(&program.states[usize::from(target)]) => {
                         self.work.done.push(part)
                     }
+                    What::Ignore { .. } if is_over => {}
+                    What::Take { target, .. } if is_over && !is_end(&program.states[usize::from(target)]) => {}
                     What::Ignore { target } if !stops => self.put(target, part),
                     What::Take { var, target } => self.taking(var, target, stops, part),
                     What::Ignore { .. } | What::Stop => {}
@@ -235,6 +241,25 @@ impl Moves<'_, '_, '_> {
             }
             self.scratch.passed = passed;
         }
+    }
+
+    /// The groups of states of which the event leads some to the end of the pattern, by bits.
+    fn ended(&mut self, turns: &Turns) -> u32 {
+        let program = self.step.program;
+        let mut ended = 0;
+        for set in &self.held.sets {
+            let run = Run { state: set.state, node: 0, ..START };
+            let Some(way) = self.step.way(&program.nothing, self.scratch, &run) else { continue };
+            let edges = &program.states[usize::from(set.state)].edges;
+            let ends = program.decisions.edges(program.decisions.way(way)).iter().any(|at| {
+                match edges[usize::from(*at)].what {
+                    What::Take { target, .. } | What::Ignore { target } => is_end(&program.states[usize::from(target)]),
+                    What::Stop => false,
+                }
+            });
+            ended |= if ends { turns.group(set.state) } else { 0 };
+        }
+        ended
     }
 
     fn taking(&mut self, var: u16, target: u16, stops: bool, before: Part) {

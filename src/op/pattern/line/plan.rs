@@ -2,6 +2,7 @@
 
 use crate::{
     expr::{Expr, Node, Pick, Var},
+    model::Value,
     op::pattern::{
         flatten::{FlatState, What},
         graph::{Kind, Lit, Pred},
@@ -65,6 +66,8 @@ impl Plan {
             if !asks && !edge.guard.is_empty() {
                 return None;
             }
+            let always = |expr: &Option<Expr>| expr.as_ref().and_then(Expr::as_const) == Some(&Value::Bool(true));
+            let asks = asks && !conditions.get(usize::from(var))?.iter().all(always);
             let place = place_of.get_mut(usize::from(var)).filter(|place| place.is_none())?;
             *place = Some(at as u16);
             steps.push(Step { var, asks, question: 0 });

@@ -73,6 +73,13 @@ impl Line {
         (u64::BITS - self.open.leading_zeros()) as usize
     }
 
+    /// How many values are kept of an event.
+    #[inline]
+    fn width(&self) -> usize {
+        // Most often there is one, and no need to divide.
+        if self.values.len() == self.heads.len() { 1 } else { self.values.len() / self.heads.len().max(1) }
+    }
+
     /// The place in the ring of the event so many before the next; 1 is the last one.
     #[inline]
     fn at(&self, back: usize) -> Option<usize> {
@@ -90,7 +97,7 @@ impl Line {
 
     /// What was kept of the event so many before the next.
     pub(super) fn values_of(&self, back: usize) -> &[Value] {
-        let width = self.values.len() / self.heads.len().max(1);
+        let width = self.width();
         let at = self.at(back).map(|at| at * width);
         at.and_then(|at| self.values.get(at..at + width)).unwrap_or_default()
     }
@@ -98,25 +105,23 @@ impl Line {
     /// A value kept of the event so many before the next.
     #[inline]
     fn value(&self, back: usize, slot: u16) -> Option<&Value> {
-        let at = self.at(back)?;
-        // Most often there is one value, and no need to divide.
-        if self.values.len() == self.heads.len() {
-            return self.values.get(at).filter(|_| slot == 0);
-        }
         self.values_of(back).get(usize::from(slot))
     }
 
     /// Keeps an event.
     pub(super) fn push(&mut self, time_ms: TimeMs, id: EventId, values: impl Iterator<Item = Value>) {
-        let (at, width) = (self.next as usize, self.values.len() / self.heads.len().max(1));
+        let at = self.next as usize;
         if let Some(head) = self.heads.get_mut(at) {
             *head = (time_ms, id);
         }
+        let width = self.width();
         let places = self.values.get_mut(at * width..(at + 1) * width).unwrap_or_default();
-        let mut values = values.fuse();
-        for place in places {
-            *place = values.next().unwrap_or_default();
+        let mut places = places.iter_mut();
+        for (place, value) in places.by_ref().zip(values) {
+            *place = value;
         }
+        // Of another stream's events more may be kept.
+        places.for_each(|place| *place = Value::Null);
         self.next = if at + 1 < self.heads.len() { at as u32 + 1 } else { 0 };
     }
 

@@ -1,9 +1,6 @@
 //! What an event does.
 
-use super::{
-    Line, Plan,
-    state::View,
-};
+use super::{Line, Plan, state::View};
 use crate::{
     expr::{Env, Expr},
     model::{Emission, EmissionKind, Value},
@@ -143,7 +140,14 @@ struct Asked {
 impl Asked {
     /// Whether the event meets the condition of the place that a match comes to which has taken so many.
     #[inline]
-    fn meets(&mut self, program: &Program, plan: &Plan, line: &Line, (input, taken): (usize, usize), env: &Env<'_>) -> bool {
+    fn meets(
+        &mut self,
+        program: &Program,
+        plan: &Plan,
+        line: &Line,
+        (input, taken): (usize, usize),
+        env: &Env<'_>,
+    ) -> bool {
         let Some(step) = plan.steps.get(taken) else { return false };
         if !step.asks {
             return true;
@@ -202,8 +206,7 @@ impl Program {
                 node = next;
             }
             let start_seq = (longest - taken) as u64;
-            let run =
-                Run { start_ms: *start_ms, start_seq, since_ms: *since_ms, node, state: taken as u16, ..START };
+            let run = Run { start_ms: *start_ms, start_seq, since_ms: *since_ms, node, state: taken as u16, ..START };
             let deadline = self.deadline(&single.buffer, &run, *since_ms);
             heap::push(&mut runs, Run { deadline, ..run });
         }
