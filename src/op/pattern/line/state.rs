@@ -117,7 +117,7 @@ impl Line {
         let width = self.width();
         let places = self.values.get_mut(at * width..(at + 1) * width).unwrap_or_default();
         let mut places = places.iter_mut();
-        for (place, value) in places.by_ref().zip(values) {
+        for (value, place) in values.zip(places.by_ref()) {
             *place = value;
         }
         // Of another stream's events more may be kept.
