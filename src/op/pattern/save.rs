@@ -19,14 +19,14 @@ impl KeyState {
             Form::Sets(sets) => {
                 writer.u64(sets.dropped);
                 if !sets.is_idle() {
-                    writer.u8(1);
+                    writer.u8(2);
                     return sets.save(writer);
                 }
                 Single::default().save(writer);
             }
             Form::Line(line) if !line.is_idle() => {
                 writer.u64(0);
-                writer.u8(2);
+                writer.u8(3);
                 line.save(writer);
             }
             Form::Blank | Form::Line(_) => {
@@ -52,12 +52,12 @@ impl KeyState {
                 let blank = single.is_idle() && single.dropped == 0 && (program.compact || program.line.is_some());
                 if blank { Form::Blank } else { Form::Single(Box::new(single)) }
             }
-            (1, _) if program.compact => {
-                let mut sets = Compact::load(program, reader)?;
+            (form @ (1 | 2), _) if program.compact => {
+                let mut sets = Compact::load(program, reader, form == 1)?;
                 sets.dropped = dropped;
                 Form::Sets(Box::new(sets))
             }
-            (2, Some(plan)) => Form::Line(Line::load((plan, program.layout.values), program.within_ms, reader)?),
+            (3, Some(plan)) => Form::Line(Line::load((plan, program.layout.values), program.within_ms, reader)?),
             (found, _) => {
                 return Err(DecodeError::Unexpected { found: found.into(), expected: "a form of partial matches" });
             }

@@ -19,6 +19,15 @@ use crate::{
 use std::cmp::Reverse;
 
 impl Program {
+    /// When time alone makes partial matches fewer, of those that otherwise go when all of a key are over.
+    pub fn eases_ms(&self, state: &KeyState) -> Option<TimeMs> {
+        match &state.form {
+            Form::Sets(sets) => sets.eases_ms(self.within_ms),
+            Form::Line(line) => line.eases_ms(self.within_ms),
+            Form::Blank | Form::Single(_) => None,
+        }
+    }
+
     /// Runs an event against a partition whose partial matches are kept as sets.
     pub(in crate::op::pattern) fn step_compact(
         &self,

@@ -54,6 +54,12 @@ impl Line {
         self.deadline
     }
 
+    /// When the first of them is out of time.
+    pub(in crate::op::pattern) fn eases_ms(&self, within_ms: Option<TimeMs>) -> Option<TimeMs> {
+        let (start_ms, _) = self.head(self.longest()).filter(|_| self.open != 0)?;
+        Some(ends(*start_ms, within_ms?))
+    }
+
     /// Bytes on the heap.
     pub(in crate::op::pattern) fn heap_bytes(&self) -> usize {
         let values: usize = self.values.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum();

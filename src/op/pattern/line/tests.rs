@@ -163,7 +163,7 @@ proptest! {
         let line = program(&pattern).unwrap();
         prop_assert!(line.line.is_some());
         let _ = KeyState::load(&line, &mut Reader::new(&bytes));
-        let mut framed = vec![0, 2];
+        let mut framed = vec![0, 3];
         framed.extend(bytes);
         let _ = KeyState::load(&line, &mut Reader::new(&framed));
     }
