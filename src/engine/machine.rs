@@ -2,7 +2,8 @@
 
 use super::{
     compile::{CompileError, Compiled, Setting, compile},
-    executor::Executor,
+    exchange::SHARED_MIN,
+    executor::{Executor, Inline},
     inbox::{Inbox, OwnedEvent},
     keyed::AHEAD,
     late::LateReaders,
@@ -250,7 +251,7 @@ impl Engine {
 
     /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
     pub fn asked(&self) -> u64 {
-        asked(&self.memos)
+        asked(&self.memos) + self.shards.iter().map(|shard| asked(shard.exchange.memos())).sum::<u64>()
     }
 
     /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,
@@ -363,7 +364,7 @@ impl Engine {
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
                 self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
             }
-            self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
+            self.advance_level(level, to);
             self.collect(level, watermark_ms);
         }
     }
@@ -402,6 +403,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
+        let shares = !single && count >= SHARED_MIN;
+        if shares && (0..count).all(|at| event(at).is_none_or(|(_, late_ms)| late_ms.is_none())) {
+            return self.exchange((level, how), count, &event);
+        }
         let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
             let Some(arrived) = event(at) else { continue };
@@ -442,6 +447,7 @@ impl Engine {
                 shard.step_routed(|at| event(at as usize));
             }
         }
-        self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
+        let executor: &mut dyn Executor = if shares { &mut *self.executor } else { &mut Inline };
+        executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
     }
 }

@@ -1,6 +1,7 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    exchange::Exchange,
     keyed::AHEAD,
     limits::{Bounds, Shed},
     operator::{Operator, Room},
@@ -30,6 +31,8 @@ pub struct Shard {
     next_ms: Vec<TimeMs>,
     /// Events routed here in the current step: in total order, with their keys.
     pub(super) inbox: Vec<Routed>,
+    /// What goes between it and the others.
+    pub(super) exchange: Exchange,
     /// What the current step put out.
     pub(super) outbox: Vec<Output>,
     /// Readers have been told that no output with a time below this will come.
@@ -65,6 +68,7 @@ impl Shard {
             next_ms: vec![NEVER; operators.len()],
             operators,
             inbox: Vec::new(),
+            exchange: Exchange::default(),
             outbox: Vec::new(),
             floor_ms: TimeMs::MIN,
             relief: None,
@@ -170,14 +174,20 @@ impl Shard {
         }
     }
 
-    /// Lets time pass for a level's rules, those that it does something to.
-    pub(super) fn advance(&mut self, level: usize, to: &Moment) {
-        let before = self.outbox.len();
+    /// Whether time that passes may do something to a level's rules.
+    pub(super) fn is_due(&mut self, level: usize, to: &Moment) -> bool {
         for at in 0..self.touched.len() {
             if let Some(&rule) = self.touched.get(at) {
                 self.schedule(rule);
             }
         }
+        let next = self.due.get(level).and_then(BinaryHeap::peek);
+        next.is_some_and(|Reverse((due_ms, _))| *due_ms <= to.watermark_ms)
+    }
+
+    /// Lets time pass for a level's rules, those that it does something to; after [`is_due`](Self::is_due).
+    pub(super) fn advance(&mut self, level: usize, to: &Moment) {
+        let before = self.outbox.len();
         let mut rules = Vec::new();
         while let Some(due) = self.due.get_mut(level)
             && let Some(&Reverse((due_ms, rule))) = due.peek()
