@@ -1,6 +1,7 @@
 //! The machine: the whole core behind a few calls.
 
 use super::{
+    ahead::{Looking, look_ahead, looking},
     compile::{CompileError, Compiled, Setting, compile},
     executor::Executor,
     inbox::{Inbox, OwnedEvent},
@@ -104,6 +105,7 @@ pub struct Engine {
     pub(super) level_of: Vec<u32>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
+    looking: Vec<Looking>,
     /// Who takes late events.
     pub(super) late_readers: LateReaders,
     /// For each rule its stream, and the levels that read it.
@@ -223,6 +225,7 @@ impl Engine {
             late_readers: LateReaders::new(&plan, &compiled, &first_readers(&timeline_of_stream, &timelines, &readers)),
             timelines,
             timeline_of_stream,
+            looking: looking(&plan, &readers),
             readers,
             derived: streams,
             stream_ranks,
@@ -401,8 +404,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
-        let Self { router, memos, shards, stats, late_readers, .. } = self;
+        let Self { router, memos, shards, stats, late_readers, looking, .. } = self;
+        let looking = looking.get(level);
         for at in 0..count {
+            look_ahead(shards, looking, at..count, &event);
             let Some(arrived) = event(at) else { continue };
             let deliver = |to: Subscription, route: Route<'_>| match route {
                 Route::NoKey => {
@@ -439,7 +444,7 @@ impl Engine {
             }
         }
         if !single {
-            self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
+            self.executor.run(&mut self.shards, &|shard| shard.step_routed(looking, |at| event(at as usize)));
         }
     }
 }

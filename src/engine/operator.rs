@@ -34,6 +34,8 @@ use std::{any::Any, cell::OnceCell, sync::Arc};
 pub(super) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// These events will be taken next, if they concern the rule: what that needs may be looked up together.
+    fn look_ahead(&mut self, input: usize, events: &mut dyn Iterator<Item = EventRef<'_>>);
     /// Takes a late event as of the time at which it was found to be late.
     fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
@@ -133,7 +135,8 @@ impl<K: Kernel> KeyedOperator<K> {
         groups: u32,
         ending: Option<Ending>,
     ) -> Self {
-        let passing = rule.through.as_ref().map(|through| Passing::new(through, groups));
+        let passing = rule.through.as_ref();
+        let passing = passing.map(|through| Passing::new(through, groups, &rule, kernel.keeps_nothing()));
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
@@ -329,6 +332,13 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn set_world(&mut self, world: &Arc<World>) {
         self.world = Arc::clone(world);
+        if let Some(passing) = &mut self.passing {
+            passing.forget_foreseen();
+        }
+    }
+
+    fn look_ahead(&mut self, input: usize, events: &mut dyn Iterator<Item = EventRef<'_>>) {
+        KeyedOperator::look_ahead(self, input, events);
     }
 
     fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>) {

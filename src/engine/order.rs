@@ -66,15 +66,17 @@ impl Engine {
         let is_watched = |rule: u32| self.watched.contains(&rule);
         let is_read = |rule: u32| self.derived.get(rule as usize).is_some_and(|derived| !derived.readers.is_empty());
         // Alerts that nobody reads are handed on as they are.
-        if complete == held.len()
-            && !self.options.eager
-            && !held.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
+        let whole = held.get(..complete).unwrap_or_default();
+        if !self.options.eager
+            && !whole.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
         {
+            let mut rest = held.split_off(complete);
             if ready.is_empty() {
                 std::mem::swap(ready, held);
             } else {
                 ready.append(held);
             }
+            held.append(&mut rest);
             return;
         }
         let mut sequence = 0;

@@ -1,6 +1,7 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    ahead::{AHEAD, Looking},
     limits::{Bounds, Shed},
     operator::{Operator, Room},
     output::{Moment, Output},
@@ -17,7 +18,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
-    operators: Vec<Box<dyn Operator>>,
+    pub(super) operators: Vec<Box<dyn Operator>>,
     /// The level that each rule runs at.
     level_of: Vec<u32>,
     /// Rules that did something in the current step, each once, and for each rule whether it is among them: the others cost nothing.
@@ -132,11 +133,18 @@ impl Shard {
     }
 
     /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
+    pub(super) fn step_routed<'a>(
+        &mut self,
+        looking: Option<&Looking>,
+        event: impl Fn(u32) -> Option<Arrived<'a>>,
+    ) {
         let inbox = std::mem::take(&mut self.inbox);
-        for routed in &inbox {
-            if let Some(event) = event(routed.event) {
-                self.step(routed.to, event, &routed.key);
+        for routed in inbox.chunks(AHEAD) {
+            self.look_ahead_routed(looking, routed, &event);
+            for routed in routed {
+                if let Some(event) = event(routed.event) {
+                    self.step(routed.to, event, &routed.key);
+                }
             }
         }
         self.inbox = inbox;
