@@ -133,11 +133,7 @@ impl Shard {
     }
 
     /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(
-        &mut self,
-        looking: Option<&Looking>,
-        event: impl Fn(u32) -> Option<Arrived<'a>>,
-    ) {
+    pub(super) fn step_routed<'a>(&mut self, looking: Option<&Looking>, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let inbox = std::mem::take(&mut self.inbox);
         for routed in inbox.chunks(AHEAD) {
             self.look_ahead_routed(looking, routed, &event);
