@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     expr::World,
-    model::{FenceMap, Key, KeyGroup, Reader, Value, Writer},
+    model::{FenceMap, Header, Key, KeyGroup, Reader, Value, Writer},
     plan::{Plan, Rule, RuleKind, StreamOrigin},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Why a core doesn't take a plan; it goes on as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -191,6 +191,9 @@ impl Engine {
 
     /// Events that wait for their instant on a level still do, if they are of a source or of a rule that was kept.
     fn move_events(&mut self, next: &mut Engine, kept: &[Option<u32>], fences: Option<&FenceMap>) {
+        // Levels of a circle aren't counted from the sources.
+        let moved = !self.circles.is_empty() || !next.circles.is_empty();
+        let mut seen = BTreeSet::new();
         for (level, inbox) in self.inboxes.iter_mut().enumerate() {
             let of_old = self.timelines.iter().find(|timeline| timeline.levels.contains(&level));
             let step = of_old.map_or(0, |timeline| level - timeline.levels.start);
@@ -206,6 +209,13 @@ impl Engine {
                 let level = level.filter(|level| timeline.is_some_and(|timeline| timeline.levels.contains(level)));
                 if let Some(fences) = fences {
                     renumber_values(&mut event.values, fences);
+                }
+                if moved {
+                    let Header { time_ms, partition, offset } = event.header;
+                    if stays && seen.insert((event.stream, time_ms, partition, offset)) {
+                        next.wait_again(&event);
+                    }
+                    continue;
                 }
                 if let (true, Some(&rank), Some(inbox)) =
                     (stays, next.stream_ranks.get(at), level.and_then(|level| next.inboxes.get_mut(level)))

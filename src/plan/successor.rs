@@ -55,21 +55,29 @@ impl Plan {
     /// same slots of the same streams, and the rules that make those streams are the same too. Labels, annotations,
     /// limits, and whether it is an alert or a shadow, don't matter.
     pub fn kept(&self, running: &Plan) -> Vec<Option<u32>> {
-        let mut kept: Vec<Option<u32>> = Vec::with_capacity(self.rules.len());
-        // A rule comes after those that it reads.
-        for rule in &self.rules {
-            let same = running.rules.iter().position(|other| other.name == rule.name).filter(|&at| {
-                let reads = |id: StreamId| self.reads_same(running, id, &kept);
-                running.rules.get(at).is_some_and(|other| {
-                    other.version == rule.version
-                        && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
-                        && others(rule).all(&reads)
-                        && layout(other) == layout(rule)
-                })
-            });
-            kept.push(same.map(|at| at as u32));
+        let same = |rule: &Rule| {
+            let at = running.rules.iter().position(|other| other.name == rule.name)?;
+            let other = running.rules.get(at)?;
+            let is_same = other.version == rule.version
+                && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
+                && layout(other) == layout(rule);
+            is_same.then_some(at as u32)
+        };
+        let mut kept: Vec<Option<u32>> = self.rules.iter().map(same).collect();
+        // A rule comes after those that it reads, so that one look is enough; but for circles, which are kept whole or not at all.
+        loop {
+            let before = kept.clone();
+            for (at, rule) in self.rules.iter().enumerate() {
+                if !others(rule).all(|id| self.reads_same(running, id, &kept))
+                    && let Some(kept) = kept.get_mut(at)
+                {
+                    *kept = None;
+                }
+            }
+            if kept == before || self.rules.iter().all(|rule| rule.back.is_none()) {
+                return kept;
+            }
         }
-        kept
     }
 
     /// For each rule that isn't kept the one of `running` whose states may go on in part: it has its name, reads the same
