@@ -86,7 +86,9 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
         let origin = match (stream.origin, back) {
             (StreamOrigin::Source, _) => "source".to_owned(),
             (StreamOrigin::Rule(_), None) => "rule".to_owned(),
-            (StreamOrigin::Rule(_), Some(back)) => format!("rule, fed back in at most {} hops of an instant", back.hops),
+            (StreamOrigin::Rule(_), Some(back)) => {
+                format!("rule, fed back in at most {} hops of an instant", back.hops)
+            }
         };
         writeln!(text, "  reads {} ({origin}) {}", stream.name, fields.join(", "))?;
         let kept = match rule.looks_back() {
