@@ -178,7 +178,7 @@ fn ways() -> impl Strategy<Value = Mode> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(16) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10) })]
 
     #[test]
     fn three_rules_of_other_keys_topple_as_the_model_does(
@@ -420,4 +420,18 @@ fn incidents_raise_a_watch_that_makes_less_an_incident() {
     let outcome = run_file(&common::root().join("fixtures/watch/tests.yaml"), "", false).unwrap();
     let failures: Vec<String> = outcome.tests.iter().flat_map(|test| test.failures.clone()).collect();
     assert!(outcome.tests.len() == 2 && failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn what_doubles_with_each_hop_comes_to_an_end() {
+    let rules = rule_file(&[
+        ("alert", "A", "FROM pings, b, c\nPARTITION BY id\nMEASURES id AS who\nFEEDBACK 30"),
+        ("stream", "b", "FROM A\nPARTITION BY id"),
+        ("stream", "c", "FROM A\nPARTITION BY id"),
+    ]);
+    let scene = Scene::pings(&rules, vec![vec![ping(0, "v", 10.0, 50.0, 1.0)]]);
+    let lines = scene.play(&Mode::default());
+    // One of the ping, two of that, and then a thousand for each of those.
+    assert_eq!(count_of(&lines, "A"), 1 + 2 + 2_000);
+    assert_eq!(lines, scene.play(&Mode { shards: 8, threads: true, ..Mode::default() }));
 }
