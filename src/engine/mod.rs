@@ -4,6 +4,7 @@
 //! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
 
 pub mod checkpoint;
+mod circle;
 mod compile;
 mod cut;
 mod drains;

@@ -14,6 +14,8 @@ pub(super) struct Moment {
     pub(super) clock: Clock,
     /// Whether what waits for the wall clock may go.
     pub(super) releases: bool,
+    /// Up to when rules of a circle are fed back what they put out.
+    pub(super) fed_ms: TimeMs,
 }
 
 /// An output of a rule.

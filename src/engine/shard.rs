@@ -140,6 +140,18 @@ impl Shard {
         }
     }
 
+    /// When a rule of this level is next due, at the earliest.
+    pub(super) fn next_due(&mut self, level: usize) -> Option<TimeMs> {
+        let due = self.due.get_mut(level)?;
+        while let Some(&Reverse((due_ms, rule))) = due.peek() {
+            if self.next_ms.get(rule as usize) == Some(&due_ms) {
+                return Some(due_ms);
+            }
+            due.pop();
+        }
+        None
+    }
+
     /// Takes what was routed here.
     pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let mut inbox = std::mem::take(&mut self.inbox);
