@@ -6,12 +6,60 @@ use jiff::Timestamp;
 pub type TimeMs = i64;
 
 /// The instant as RFC 3339 in UTC with millisecond precision only where there are milliseconds: `2026-01-01T00:00:00Z`,
-/// `2026-01-01T00:00:00.250Z`. Out of the calendar's range, the plain number.
+/// `2026-01-01T00:00:00.25Z`. Out of the calendar's range, the plain number.
 pub fn format_time(at_ms: TimeMs) -> String {
-    match Timestamp::from_millisecond(at_ms) {
-        Ok(at) => at.to_string(),
-        Err(_) => at_ms.to_string(),
+    let mut text = Vec::with_capacity(24);
+    write_time(&mut text, at_ms);
+    // INVARIANT: ASCII was written.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+const DAY_MS: i64 = 86_400_000;
+/// From the first of March of the year 0 to 1970-01-01, days.
+const EPOCH_DAYS: i64 = 719_468;
+/// Four hundred years, days: the calendar comes again.
+const CYCLE_DAYS: i64 = 146_097;
+/// The years 0 and 9999, whose numbers have four digits.
+const YEAR_0_MS: TimeMs = -62_167_219_200_000;
+const YEAR_9999_END_MS: TimeMs = 253_402_300_799_999;
+
+/// Appends what [`format_time`] gives.
+pub fn write_time(out: &mut Vec<u8>, at_ms: TimeMs) {
+    if !(YEAR_0_MS..=YEAR_9999_END_MS).contains(&at_ms) {
+        let text = Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| at.to_string());
+        out.extend_from_slice(text.as_bytes());
+        return;
     }
+    let (day, ms) = (at_ms.div_euclid(DAY_MS) + EPOCH_DAYS, at_ms.rem_euclid(DAY_MS) as u32);
+    let (cycle, day) = (day.div_euclid(CYCLE_DAYS), day.rem_euclid(CYCLE_DAYS) as u32);
+    // Years begin in March, so that the day that leap years have more is their last. Taken off before, the days of years all
+    // have the same length: one in 1,460 days, but for one in 36,524, but for the last of all.
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // From March on months have 153 days in five.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = (cycle * 400) as u32 + year + turn;
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: usize, number: u32| {
+        if let Some(place) = text.get_mut(at..at + 2) {
+            place.copy_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+        }
+    };
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    put(0, year / 100);
+    put(2, year % 100);
+    for (at, number) in [(5, month), (8, day), (11, hour), (14, minute), (17, second), (20, ms % 1_000 / 10)] {
+        put(at, number);
+    }
+    text[22] = b'0' + (ms % 10) as u8;
+    let decimals = match ms % 1_000 {
+        0 => 0,
+        _ => 1 + text[20..23].iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1),
+    };
+    out.extend_from_slice(text.get(..19 + decimals).unwrap_or_default());
+    out.push(b'Z');
 }
 
 /// An RFC 3339 instant (offset required) in milliseconds; finer digits are cut off towards the past.
@@ -43,6 +91,17 @@ pub fn format_duration(span_ms: TimeMs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_instant_is_written_as_the_calendar_says(at_ms in YEAR_0_MS - 10_000..YEAR_9999_END_MS + 10_000, day in -719_528i64..2_932_896, ms in 0i64..2_000) {
+            for at_ms in [at_ms, at_ms / 1_000 * 1_000, at_ms / 10 * 10, day * DAY_MS + ms - 1_000] {
+                let expected = Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| at.to_string());
+                prop_assert_eq!(format_time(at_ms), expected);
+            }
+        }
+    }
 
     #[test]
     fn a_duration_reads_as_its_two_largest_units() {
@@ -55,6 +114,10 @@ mod tests {
 
     #[test]
     fn an_instant_survives_text_before_1970_too() {
+        for at_ms in [i64::MIN, i64::MAX, YEAR_0_MS, YEAR_9999_END_MS, 951_782_400_000, 4_107_542_400_000] {
+            let expected = Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| at.to_string());
+            assert_eq!(format_time(at_ms), expected);
+        }
         for at_ms in [0, -1, 1_433_000_000_123, -62_135_596_800_000] {
             assert_eq!(parse_time(&format_time(at_ms)), Ok(at_ms));
         }

@@ -43,6 +43,8 @@ pub struct Record<'a> {
     pub bytes: &'a [u8],
     /// Whether it is the first of a file: in CSV that is the header.
     pub begins: bool,
+    /// The bytes from its first one on, its own and those of others behind it: scanners may look there.
+    pub(super) ahead: &'a [u8],
     pub(super) fault: Option<Fault>,
     /// What is wrong with it, if it is a part of a document.
     pub(super) said: &'a [u8],
@@ -89,7 +91,7 @@ impl Chunk {
 
     /// Adds a record of another chunk, as it is.
     pub fn push_record(&mut self, record: &Record<'_>) {
-        let Record { partition, offset, bytes, begins, fault, said } = *record;
+        let Record { partition, offset, bytes, begins, fault, said, .. } = *record;
         self.add(partition, offset, bytes, begins, fault);
         self.say(said);
     }
@@ -115,23 +117,44 @@ impl Chunk {
         self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), begins, fault, said: 0 });
     }
 
+    /// Adds the lines that a block begins with, as long as they are ordinary: not blank, and not longer than `limit`. How many bytes
+    /// and how many lines that were, newlines included. What comes after the last newline is no line.
+    pub(super) fn add_lines(&mut self, partition: u32, offset: u64, block: &[u8], limit: usize) -> (usize, u64) {
+        let (base, before) = (self.bytes.len(), self.entries.len());
+        let mut from = 0;
+        for newline in memchr::memchr_iter(b'\n', block) {
+            let Some(line) = block.get(from..newline) else { break };
+            if line.len() > limit || line.first().is_none_or(|&byte| byte <= b' ') {
+                break;
+            }
+            let end = newline - usize::from(line.last() == Some(&b'\r'));
+            let offset = offset + (self.entries.len() - before) as u64;
+            let (start, end) = (base + from, base + end);
+            self.entries.push(Entry { partition, offset, start, end, begins: false, fault: None, said: 0 });
+            from = newline + 1;
+        }
+        // All at once: with their newlines, which nobody reads.
+        self.bytes.extend_from_slice(block.get(..from).unwrap_or_default());
+        (from, (self.entries.len() - before) as u64)
+    }
+
     /// The records.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.entries.iter().map(|entry| Record {
-            partition: entry.partition,
-            offset: entry.offset,
-            bytes: self.bytes.get(entry.start..entry.end).unwrap_or_default(),
-            begins: entry.begins,
-            fault: entry.fault,
-            said: self.bytes.get(entry.end..entry.end + entry.said).unwrap_or_default(),
-        })
+        self.entries.iter().map(|entry| self.view(entry))
     }
 
     /// The record at `index`, which is less than `len`.
     pub fn record(&self, index: usize) -> Option<Record<'_>> {
-        let Entry { partition, offset, start, end, begins, fault, said } = *self.entries.get(index)?;
-        let (bytes, said) = (self.bytes.get(start..end)?, self.bytes.get(end..end + said)?);
-        Some(Record { partition, offset, bytes, begins, fault, said })
+        self.entries.get(index).map(|entry| self.view(entry))
+    }
+
+    #[inline]
+    fn view(&self, entry: &Entry) -> Record<'_> {
+        let Entry { partition, offset, start, end, begins, fault, said } = *entry;
+        let ahead = self.bytes.get(start..).unwrap_or_default();
+        let bytes = ahead.get(..end - start).unwrap_or_default();
+        let said = if said > 0 { self.bytes.get(end..end + said).unwrap_or_default() } else { &[] };
+        Record { partition, offset, bytes, begins, ahead, fault, said }
     }
 
     /// The records from `first` on, `count` at most, as a chunk of their own.
