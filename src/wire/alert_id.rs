@@ -2,7 +2,7 @@
 
 use super::{
     alert::{Names, Output},
-    json_out::{hexadecimal, natural, text},
+    json_out::{Backwards, hexadecimal, text},
 };
 use crate::model::{EventId, StreamId, TimeMs};
 use std::fmt;
@@ -80,8 +80,11 @@ pub(super) fn alert_id(
             EventId::Offset { stream, partition, offset } => {
                 scratch.push(1);
                 sized(scratch, stream_name(names, *stream).as_bytes());
-                scratch.extend_from_slice(&partition.to_le_bytes());
-                scratch.extend_from_slice(&offset.to_le_bytes());
+                let mut place = [0; 12];
+                let (of_partition, of_offset) = place.split_at_mut(4);
+                of_partition.copy_from_slice(&partition.to_le_bytes());
+                of_offset.copy_from_slice(&offset.to_le_bytes());
+                scratch.extend_from_slice(&place);
             }
         }
     }
@@ -123,15 +126,19 @@ pub(super) fn write_event_id(out: &mut Vec<u8>, id: &EventId, names: &dyn Names)
             text(out, stream_name(names, *stream));
             // What follows stands within the quotes, and needs no escape.
             out.pop();
-            out.push(b':');
             if *partition == u32::MAX {
-                out.extend_from_slice(&hexadecimal::<16>(u128::from(*offset)));
-            } else {
-                natural(out, u64::from(*partition));
                 out.push(b':');
-                natural(out, *offset);
+                out.extend_from_slice(&hexadecimal::<16>(u128::from(*offset)));
+                out.push(b'"');
+                return;
             }
-            out.push(b'"');
+            let mut place = Backwards::new();
+            place.push(b'"');
+            place.push_number(*offset);
+            place.push(b':');
+            place.push_number(u64::from(*partition));
+            place.push(b':');
+            out.extend_from_slice(place.as_bytes());
         }
     }
 }

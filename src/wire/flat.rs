@@ -6,7 +6,7 @@ use super::{
     json::Target,
     json_value::text_value,
     layout::{Raw, Want},
-    swar::{digits, plain},
+    swar::{SHIFTS, after_digits, digits, leading_digits, plain},
 };
 use std::ops::Range;
 
@@ -32,7 +32,6 @@ pub(super) enum Scalar<'a> {
 }
 
 /// The value that `text` begins with, and what comes after it; none, if it is another one or not one that can be sure of itself.
-#[inline]
 pub(super) fn scalar(text: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
     match text.first()? {
         b'"' => {
@@ -46,6 +45,64 @@ pub(super) fn scalar(text: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
         b'f' => Some((Scalar::Bool(false), text.strip_prefix(b"false")?)),
         b'n' => Some((Scalar::Null, text.strip_prefix(b"null")?)),
         _ => None,
+    }
+}
+
+/// A whole number of one to 18 digits without a sign, as times are; none, if it is another value.
+#[inline]
+pub(super) fn whole(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (number, rest) = digits(0, text);
+    let count = text.len() - rest.len();
+    let is_whole = count.wrapping_sub(1) < DIGITS_MAX && !matches!(rest.first(), Some(b'.' | b'e' | b'E'));
+    (is_whole && (count == 1 || text.first() != Some(&b'0'))).then_some((number as i64, rest))
+}
+
+/// A decimal fraction below a thousand with one to eight places, as degrees are; none, if it is another value.
+#[inline]
+pub(super) fn decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    let digit = |byte: u8| u64::from(byte - b'0');
+    let (negative, unsigned) = text.strip_prefix(b"-").map_or((false, text), |unsigned| (true, unsigned));
+    let (whole, decimals) = match *unsigned {
+        [a @ b'0'..=b'9', b'.', ref rest @ ..] => (digit(a), rest),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'.', ref rest @ ..] => (10 * digit(a) + digit(b), rest),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'.', ref rest @ ..] => {
+            (100 * digit(a) + 10 * digit(b) + digit(c), rest)
+        }
+        _ => return None,
+    };
+    let (fraction, places) = leading_digits(*decimals.first_chunk()?);
+    let rest = decimals.get(places..)?;
+    if places == 0 || matches!(rest.first(), Some(b'0'..=b'9' | b'e' | b'E')) {
+        return None;
+    }
+    let all = whole * SHIFTS.get(places)? + fraction;
+    let size = all as i64 as f64 / TENS.get(places)?;
+    Some((if negative { -size } else { size }, rest))
+}
+
+/// Goes past a value that nobody needs.
+#[inline]
+pub(super) fn skip(text: &[u8]) -> Option<&[u8]> {
+    let unsigned = match text {
+        [b'"', text @ ..] => return text.get(plain(text)..)?.strip_prefix(b"\""),
+        [b'-', unsigned @ ..] => unsigned,
+        _ => text,
+    };
+    let rest = match unsigned {
+        [b'1'..=b'9', rest @ ..] => after_digits(rest),
+        [b'0', rest @ ..] => rest,
+        _ => return Some(scalar(text)?.1),
+    };
+    match rest {
+        [b'.', decimals @ ..] => {
+            let rest = after_digits(decimals);
+            match rest {
+                [b'e' | b'E', ..] => Some(scalar(text)?.1),
+                _ => (rest.len() < decimals.len()).then_some(rest),
+            }
+        }
+        [b'e' | b'E', ..] => Some(scalar(text)?.1),
+        _ => Some(rest),
     }
 }
 

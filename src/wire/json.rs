@@ -7,6 +7,7 @@ use super::{
     layout::{Layout, Raw, Want},
     record::RecordSchema,
     shape::Shapes,
+    swar::is_ascii,
 };
 use crate::model::{Batch, Reject, RejectReason};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -61,7 +62,7 @@ impl JsonDecoder {
     ) -> Result<(), Reject> {
         let record = ahead.get(..len).unwrap_or(ahead);
         // All of it at once: skipped strings aren't looked at again.
-        if !record.is_ascii() && std::str::from_utf8(record).is_err()
+        if !is_ascii(record) && std::str::from_utf8(record).is_err()
             || self.shapes.read((ahead, len), &self.layout, place, batch).is_none()
         {
             return self.decode_any(record, place, batch);

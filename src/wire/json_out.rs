@@ -17,57 +17,109 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Decimals of which floats are tried first: a tenth of a micrometre in metres, a centimetre in degrees.
-const DECIMALS: usize = 7;
+/// The numbers below a hundred with two digits each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+/// Text that is written from its end to its beginning, as digits come out of a number. It has room for two numbers.
+pub(super) struct Backwards {
+    bytes: [u8; Self::ROOM],
+    start: usize,
+}
+
+impl Backwards {
+    const ROOM: usize = 48;
+
+    pub(super) fn new() -> Self {
+        Self { bytes: [0; Self::ROOM], start: Self::ROOM }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) {
+        self.start = self.start.wrapping_sub(1);
+        if let Some(place) = self.bytes.get_mut(self.start) {
+            *place = byte;
+        }
+    }
+
+    #[inline]
+    pub(super) fn push_number(&mut self, mut number: u64) {
+        while number >= 10 {
+            self.start = self.start.wrapping_sub(2);
+            if let Some(place) = self.bytes.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
+                *place = PAIRS[(number % 100) as usize];
+            }
+            number /= 100;
+            if number == 0 {
+                return;
+            }
+        }
+        self.push(b'0' + number as u8);
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
 
 /// A float as the shortest text that reads back as the same number; what is not finite is null.
 pub(super) fn float(out: &mut Vec<u8>, number: f64) {
+    // Degrees, speeds and the like have six decimals or fewer: at most 12 digits that count. No two numbers of so few digits are the
+    // same float, so that, if this one is it, no other is shorter. Below and above are those with an exponent; zero has a sign.
     let size = number.abs();
-    // At most 13 digits that count. Two numbers of so few digits are never the same float, so that, if this one is it, no other is
-    // shorter; below and above are those that have an exponent, and zero has a sign.
-    if (1e-3..1e6).contains(&size) {
-        let scaled = (size * 1e7 + 0.5) as i64;
-        if scaled as f64 / 1e7 == size {
-            if number < 0.0 {
-                out.push(b'-');
-            }
-            let (whole, mut rest) = (scaled.unsigned_abs() / 10_000_000, scaled.unsigned_abs() % 10_000_000);
-            natural(out, whole);
-            let mut decimals = [b'.'; DECIMALS + 1];
-            let mut length = 2;
-            for at in (1..=DECIMALS).rev() {
-                decimals[at] = b'0' + (rest % 10) as u8;
-                length = if decimals[at] != b'0' && length == 2 { at + 1 } else { length };
-                rest /= 10;
-            }
-            out.extend_from_slice(decimals.get(..length).unwrap_or(&decimals));
-            return;
+    let scaled = (size * 1e6 + 0.5) as i64;
+    if !(1e-3..1e6).contains(&size) || scaled as f64 / 1e6 != size {
+        let _ = serde_json::to_writer(out, &number);
+        return;
+    }
+    let (mut whole, decimals) = (scaled as u64 / 1_000_000, scaled as u64 % 1_000_000);
+    // A sign, at most six digits right-aligned, the point, six digits.
+    let mut text = [b'.'; 14];
+    for (at, pair) in [(8, decimals / 10_000), (10, decimals / 100 % 100), (12, decimals % 100)] {
+        [text[at], text[at + 1]] = PAIRS[pair as usize];
+    }
+    let zeros = text[9..].iter().rev().take_while(|&&digit| digit == b'0').count();
+    let mut start = 7;
+    loop {
+        start -= 1;
+        text[start] = b'0' + (whole % 10) as u8;
+        whole /= 10;
+        if whole == 0 || start == 1 {
+            break;
         }
     }
-    let _ = serde_json::to_writer(out, &number);
+    if number < 0.0 {
+        start -= 1;
+        text[start] = b'-';
+    }
+    out.extend_from_slice(text.get(start..text.len() - zeros).unwrap_or(&text));
 }
 
 /// A whole number.
 pub(super) fn int(out: &mut Vec<u8>, number: i64) {
+    let mut text = Backwards::new();
+    text.push_number(number.unsigned_abs());
     if number < 0 {
-        out.push(b'-');
+        text.push(b'-');
     }
-    natural(out, number.unsigned_abs());
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// A whole number without a sign.
-pub(super) fn natural(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
-        }
+pub(super) fn natural(out: &mut Vec<u8>, number: u64) {
+    if number < 10 {
+        return out.push(b'0' + number as u8);
     }
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+    let mut text = Backwards::new();
+    text.push_number(number);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// The last digits of a number in hexadecimal, as many as the array has.

@@ -11,7 +11,7 @@
 //! ```
 
 use super::{
-    flat::{Member, Scalar, raw, scalar},
+    flat::{Member, Scalar, decimal, raw, scalar, skip, whole},
     json::Target,
     layout::{Layout, Want},
     record::{FieldKind, TimeUnit},
@@ -63,11 +63,17 @@ struct Node {
     other: u32,
 }
 
+/// The uses that most values have are told apart here; they have ways of their own for the values that are usual there.
 #[derive(Debug)]
 enum Act {
     Skip,
-    One(Use),
-    Many(Box<[Use]>),
+    /// [`Use::Time`] of milliseconds.
+    Time(TimeUnit, u8),
+    Lon(u8),
+    Lat(u8),
+    /// [`Use::Slot`] for a text, and whether it has to be there.
+    Text(u16, bool),
+    Other(Box<[Use]>),
     /// The record is over.
     End,
 }
@@ -136,17 +142,43 @@ impl Shapes {
             loop {
                 let (node, after) = self.follow(at, rest)?;
                 at = node.next;
-                match &node.act {
-                    Act::Skip => rest = skip(after)?,
-                    Act::One(one) => {
-                        let (value, after) = scalar(after)?;
-                        one.take(value, layout, &mut found, row)?;
-                        rest = after;
-                    }
-                    Act::Many(many) => {
-                        let (value, after) = scalar(after)?;
-                        many.iter().try_for_each(|one| one.take(value, layout, &mut found, row))?;
-                        rest = after;
+                rest = match node.act {
+                    Act::Skip => skip(after)?,
+                    Act::Time(unit, rank) => match whole(after) {
+                        Some((number, rest)) => {
+                            found.time_ms.offer(rank, unit.of_int(number)?);
+                            rest
+                        }
+                        None => Use::Time(unit, rank).read(after, layout, &mut found, row)?,
+                    },
+                    Act::Lon(rank) => match decimal(after) {
+                        Some((number, rest)) => {
+                            found.lon.offer(rank, number);
+                            rest
+                        }
+                        None => Use::Lon(rank).read(after, layout, &mut found, row)?,
+                    },
+                    Act::Lat(rank) => match decimal(after) {
+                        Some((number, rest)) => {
+                            found.lat.offer(rank, number);
+                            rest
+                        }
+                        None => Use::Lat(rank).read(after, layout, &mut found, row)?,
+                    },
+                    Act::Text(slot, required) => match after.strip_prefix(b"\"") {
+                        Some(text) => {
+                            let length = plain(text);
+                            *row.get_mut(usize::from(slot))? = Value::Text(text_of(text, length)?);
+                            text.get(length..)?.strip_prefix(b"\"")?
+                        }
+                        None => {
+                            Use::Slot { slot, kind: FieldKind::Text, required }.read(after, layout, &mut found, row)?
+                        }
+                    },
+                    Act::Other(ref uses) => {
+                        let (value, rest) = scalar(after)?;
+                        uses.iter().try_for_each(|one| one.take(value, layout, &mut found, row))?;
+                        rest
                     }
                     Act::End => {
                         // Bytes behind the record were only looked at, or it isn't over here.
@@ -249,7 +281,14 @@ impl Node {
 }
 
 impl Use {
-    #[inline]
+    /// The only use of a value that isn't what is usual.
+    #[cold]
+    fn read<'a>(self, text: &'a [u8], layout: &Layout, found: &mut Found, row: &mut [Value]) -> Option<&'a [u8]> {
+        let (value, rest) = scalar(text)?;
+        self.take(value, layout, found, row)?;
+        Some(rest)
+    }
+
     fn take(self, value: Scalar<'_>, layout: &Layout, found: &mut Found, row: &mut [Value]) -> Option<()> {
         match (self, value) {
             (Self::Time(..) | Self::Lon(_) | Self::Lat(_), Scalar::Null) => {}
@@ -283,16 +322,6 @@ impl Found {
     }
 }
 
-/// Goes past a value that nobody needs.
-#[inline]
-fn skip(text: &[u8]) -> Option<&[u8]> {
-    match text.strip_prefix(b"\"") {
-        Some(text) => text.get(plain(text)..)?.strip_prefix(b"\""),
-        None => Some(scalar(text)?.1),
-    }
-}
-
-#[inline]
 fn instant(value: Scalar<'_>, unit: TimeUnit) -> Option<TimeMs> {
     match value {
         Scalar::Int(number) => unit.of_int(number),
@@ -302,7 +331,6 @@ fn instant(value: Scalar<'_>, unit: TimeUnit) -> Option<TimeMs> {
     }
 }
 
-#[inline]
 fn degrees(value: Scalar<'_>) -> Option<f64> {
     match value {
         Scalar::Int(number) => Some(number as f64),
@@ -311,21 +339,25 @@ fn degrees(value: Scalar<'_>) -> Option<f64> {
     }
 }
 
-#[inline]
 fn typed(value: Scalar<'_>, kind: FieldKind, layout: &Layout) -> Option<Value> {
     Some(match (kind, value) {
-        (FieldKind::Text | FieldKind::Any, Scalar::Text(length, text)) => {
-            let word = text.first_chunk::<16>().filter(|_| length <= 16);
-            match word.and_then(|word| Text::of_ascii(u128::from_le_bytes(*word), length)) {
-                Some(text) => Value::Text(text),
-                None => Value::text(from_utf8(text.get(..length)?).ok()?),
-            }
-        }
+        (FieldKind::Text | FieldKind::Any, Scalar::Text(length, text)) => Value::Text(text_of(text, length)?),
         (FieldKind::Float(_) | FieldKind::Any, Scalar::Float(number)) => Value::Float(number),
         (FieldKind::Float(_), Scalar::Int(number)) => Value::Float(number as f64),
         (FieldKind::Int | FieldKind::Any, Scalar::Int(number)) => Value::Int(number),
         _ => return rarely(value, kind, layout),
     })
+}
+
+/// The text of so many bytes.
+#[inline]
+fn text_of(bytes: &[u8], length: usize) -> Option<Text> {
+    if let Some(word) = bytes.first_chunk::<16>()
+        && let Some(short) = Text::of_ascii(u128::from_le_bytes(*word), length)
+    {
+        return Some(short);
+    }
+    Some(Text::from(from_utf8(bytes.get(..length)?).ok()?))
 }
 
 #[cold]
@@ -338,8 +370,11 @@ fn act(target: Option<Target>, layout: &Layout) -> Act {
     let uses = layout.uses(cell);
     match uses[..] {
         [] => Act::Skip,
-        [one] => Act::One(one),
-        _ => Act::Many(uses.into()),
+        [Use::Time(unit, rank)] => Act::Time(unit, rank),
+        [Use::Lon(rank)] => Act::Lon(rank),
+        [Use::Lat(rank)] => Act::Lat(rank),
+        [Use::Slot { slot, kind: FieldKind::Text, required }] => Act::Text(slot, required),
+        _ => Act::Other(uses.into()),
     }
 }
 

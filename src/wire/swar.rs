@@ -30,22 +30,36 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
 }
 
 /// What a number is multiplied by when so many digits are put behind it.
-const SHIFTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+pub(super) const SHIFTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The bytes that are no digits, marked by some bits of theirs; none behind the first is exact.
+#[inline]
+fn others(word: u64) -> u64 {
+    // Digits are 0x30 to 0x39: the upper half of the byte tells, also of the byte with 6 added.
+    let upper = |word: u64| (word & (ONES * 0xf0)) ^ (ONES * 0x30);
+    upper(word) | upper(word.wrapping_add(ONES * 6))
+}
+
+/// The number that eight digits are, each the lower half of a byte: pairs, then fours, then all are put together.
+#[inline]
+fn together(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+}
 
 /// The number that the digits at the beginning of eight bytes are, and how many they are.
 #[inline]
-fn leading_digits(chunk: [u8; 8]) -> (u64, usize) {
+pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, usize) {
     let word = u64::from_le_bytes(chunk);
-    // Digits are 0x30 to 0x39: the upper half of the byte tells, also of the byte with 6 added.
-    let others =
-        ((word & (ONES * 0xf0)) ^ (ONES * 0x30)) | ((word.wrapping_add(ONES * 6) & (ONES * 0xf0)) ^ (ONES * 0x30));
+    let others = others(word);
+    let digits = word & (ONES * 0x0f);
+    if others == 0 {
+        return (together(digits), 8);
+    }
     let count = others.trailing_zeros() / 8;
     // Zeros come in before the digits; in two steps, since all eight bytes may have to go.
-    let digits = ((word & (ONES * 0x0f)) << 1) << (63 - 8 * count.min(7));
-    let digits = if count == 8 { word & (ONES * 0x0f) } else { digits };
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff, count as usize)
+    (together((digits << 1) << (63 - 8 * count)), count as usize)
 }
 
 /// The digits that `text` begins with, behind those of `number`, and what comes after them. Past 64 bits the number is wrong.
@@ -69,6 +83,25 @@ pub(super) fn digits(mut number: u64, text: &[u8]) -> (u64, &[u8]) {
     (number, rest)
 }
 
+/// What comes after the digits that `text` begins with.
+#[inline]
+pub(super) fn after_digits(mut text: &[u8]) -> &[u8] {
+    while let [b'0'..=b'9', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Whether all bytes are ASCII.
+#[inline]
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    // Of short texts nothing is gained; of others the end is looked at twice rather than byte by byte.
+    let Some(end) = bytes.last_chunk::<32>() else { return bytes.is_ascii() };
+    let any = |chunk: &[u8; 32]| chunk.iter().fold(0, |any, byte| any | byte);
+    let (chunks, _) = bytes.as_chunks::<32>();
+    chunks.iter().fold(any(end), |sum, chunk| sum | any(chunk)) < 0x80
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +112,9 @@ mod tests {
         fn the_plain_part_ends_where_the_first_stop_is(bytes in prop::collection::vec(prop_oneof![4 => any::<u8>(), 20 => 0x20u8..0xff], 0..40)) {
             let stop = bytes.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
             prop_assert_eq!(plain(&bytes), stop.unwrap_or(bytes.len()));
+            prop_assert_eq!(is_ascii(&bytes), bytes.is_ascii());
+            let long = [&[b' '; 40], &bytes[..], &[b' '; 40]].concat();
+            prop_assert_eq!(is_ascii(&long), bytes.is_ascii());
         }
 
         #[test]
@@ -86,7 +122,7 @@ mod tests {
             let bytes = [start.as_bytes(), &rest].concat();
             let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let (number, after) = digits(0, &bytes);
-            prop_assert_eq!(after, &bytes[count..]);
+            prop_assert_eq!((after, after_digits(&bytes)), (&bytes[count..], &bytes[count..]));
             if count <= 18 {
                 prop_assert_eq!(number, std::str::from_utf8(&bytes[..count]).unwrap().parse().unwrap_or(0));
             }
