@@ -40,7 +40,7 @@ pub fn write_time(out: &mut Vec<u8>, at_ms: TimeMs) {
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = (cycle * 400) as u32 + year + turn;
+    let year = (cycle * 400 + i64::from(year + turn)) as u32;
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut put = |at: usize, number: u32| {
         if let Some(place) = text.get_mut(at..at + 2) {
