@@ -35,14 +35,20 @@ impl Text {
     /// The text of the first `len` bytes of a little-endian word, if they are ASCII: at most 16, without a look at each.
     #[inline]
     pub fn of_ascii(word: u128, len: usize) -> Option<Self> {
-        const HIGH: u128 = u128::MAX / 255 << 7;
-        let kept = if len < 16 { word & !(u128::MAX << (8 * len)) } else { word };
-        if len > 16 || kept & HIGH != 0 {
+        const HIGH: u64 = u64::MAX / 255 << 7;
+        let kept = |word: u64, len: usize| if len < 8 { word & !(u64::MAX << (8 * len)) } else { word };
+        // Most are of eight bytes at most.
+        let [low, high] = match len {
+            0..=8 => [kept(word as u64, len), 0],
+            9..=16 => [word as u64, kept((word >> 64) as u64, len - 8)],
+            _ => return None,
+        };
+        if (low | high) & HIGH != 0 {
             return None;
         }
         let mut bytes = [0; INLINE];
-        if let Some((place, _)) = bytes.split_first_chunk_mut() {
-            *place = kept.to_le_bytes();
+        for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip([low, high]) {
+            *place = word.to_le_bytes();
         }
         Some(Text(Repr::Inline { len: len as u8, bytes }))
     }

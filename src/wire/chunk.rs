@@ -1,5 +1,6 @@
 //! Raw records on their way from a source to a decoder: many in one allocation.
 
+use super::swar::is_ascii;
 use crate::model::{Reject, RejectReason};
 
 /// Raw records, in the order in which they were read.
@@ -7,14 +8,24 @@ use crate::model::{Reject, RejectReason};
 pub struct Chunk {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    specials: Vec<Special>,
+    /// Whether some bytes are no ASCII: where all are, nobody has to look again.
+    foreign: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    partition: u32,
     offset: u64,
     start: usize,
     end: usize,
+    partition: u32,
+    /// Its place in `specials`, plus one; 0 if there is nothing special about it.
+    special: u32,
+}
+
+/// What few records have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Special {
     begins: bool,
     fault: Option<Fault>,
     /// How many bytes after its end say what is wrong.
@@ -45,6 +56,8 @@ pub struct Record<'a> {
     pub begins: bool,
     /// The bytes from its first one on, its own and those of others behind it: scanners may look there.
     pub(super) ahead: &'a [u8],
+    /// Whether it is ASCII for sure.
+    pub(super) ascii: bool,
     pub(super) fault: Option<Fault>,
     /// What is wrong with it, if it is a part of a document.
     pub(super) said: &'a [u8],
@@ -105,16 +118,22 @@ impl Chunk {
 
     /// Says what is wrong with the last record.
     fn say(&mut self, said: &[u8]) {
-        if let Some(entry) = self.entries.last_mut() {
+        if let Some(special) = self.specials.last_mut().filter(|_| !said.is_empty()) {
             self.bytes.extend_from_slice(said);
-            entry.said = said.len();
+            special.said = said.len();
         }
     }
 
     pub(super) fn add(&mut self, partition: u32, offset: u64, record: &[u8], begins: bool, fault: Option<Fault>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
-        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), begins, fault, said: 0 });
+        self.foreign |= !is_ascii(record);
+        let mut special = 0;
+        if begins || fault.is_some() {
+            self.specials.push(Special { begins, fault, said: 0 });
+            special = u32::try_from(self.specials.len()).unwrap_or(u32::MAX);
+        }
+        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), special });
     }
 
     /// Adds the lines that a block begins with, as long as they are ordinary: not blank, and not longer than `limit`. How many bytes
@@ -130,11 +149,13 @@ impl Chunk {
             let end = newline - usize::from(line.last() == Some(&b'\r'));
             let offset = offset + (self.entries.len() - before) as u64;
             let (start, end) = (base + from, base + end);
-            self.entries.push(Entry { partition, offset, start, end, begins: false, fault: None, said: 0 });
+            self.entries.push(Entry { partition, offset, start, end, special: 0 });
             from = newline + 1;
         }
         // All at once: with their newlines, which nobody reads.
-        self.bytes.extend_from_slice(block.get(..from).unwrap_or_default());
+        let lines = block.get(..from).unwrap_or_default();
+        self.bytes.extend_from_slice(lines);
+        self.foreign |= !is_ascii(lines);
         (from, (self.entries.len() - before) as u64)
     }
 
@@ -150,11 +171,15 @@ impl Chunk {
 
     #[inline]
     fn view(&self, entry: &Entry) -> Record<'_> {
-        let Entry { partition, offset, start, end, begins, fault, said } = *entry;
+        let Entry { partition, offset, start, end, special } = *entry;
         let ahead = self.bytes.get(start..).unwrap_or_default();
         let bytes = ahead.get(..end - start).unwrap_or_default();
+        let Special { begins, fault, said } = match special {
+            0 => Special::default(),
+            at => self.specials.get(at as usize - 1).copied().unwrap_or_default(),
+        };
         let said = if said > 0 { self.bytes.get(end..end + said).unwrap_or_default() } else { &[] };
-        Record { partition, offset, bytes, begins, ahead, fault, said }
+        Record { partition, offset, bytes, begins, ahead, ascii: !self.foreign, fault, said }
     }
 
     /// The records from `first` on, `count` at most, as a chunk of their own.
@@ -185,5 +210,7 @@ impl Chunk {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.specials.clear();
+        self.foreign = false;
     }
 }

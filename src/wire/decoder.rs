@@ -144,7 +144,8 @@ impl Decoder {
         }
         match self {
             Self::Json(json) => {
-                json.decode_ahead((record.ahead, record.bytes.len()), (record.partition, record.offset), batch)?;
+                let place = (record.partition, record.offset);
+                json.decode_ahead((record.ahead, record.bytes.len(), record.ascii), place, batch)?;
             }
             Self::GeoJson(json) => {
                 let text = record.bytes.strip_prefix(&[super::split::RECORD_SEPARATOR]).unwrap_or(record.bytes);

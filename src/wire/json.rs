@@ -50,19 +50,20 @@ impl JsonDecoder {
     /// # Errors
     /// Why the record is no event; then nothing is added.
     pub fn decode(&mut self, record: &[u8], partition: u32, offset: u64, batch: &mut Batch) -> Result<(), Reject> {
-        self.decode_ahead((record, record.len()), (partition, offset), batch)
+        self.decode_ahead((record, record.len(), is_ascii(record)), (partition, offset), batch)
     }
 
-    /// The same for a record of `len` bytes that `ahead` begins with: scanners are faster where they may look past its end.
+    /// The same for a record of `len` bytes that `ahead` begins with: scanners are faster where they may look past its end. It may be
+    /// known to be ASCII.
     pub(super) fn decode_ahead(
         &mut self,
-        (ahead, len): (&[u8], usize),
+        (ahead, len, ascii): (&[u8], usize, bool),
         place: (u32, u64),
         batch: &mut Batch,
     ) -> Result<(), Reject> {
         let record = ahead.get(..len).unwrap_or(ahead);
         // All of it at once: skipped strings aren't looked at again.
-        if !is_ascii(record) && std::str::from_utf8(record).is_err()
+        if !ascii && std::str::from_utf8(record).is_err()
             || self.shapes.read((ahead, len), &self.layout, place, batch).is_none()
         {
             return self.decode_any(record, place, batch);

@@ -155,7 +155,7 @@ fn a_record_ends_where_it_ends_whatever_comes_behind_it() {
         for length in 0..=record.len() + 2 {
             let behind = format!("{record}{record}");
             let mut batch = Batch::new(schema.slots.len());
-            let found = decoder.decode_ahead((behind.as_bytes(), length), (0, 0), &mut batch);
+            let found = decoder.decode_ahead((behind.as_bytes(), length, true), (0, 0), &mut batch);
             assert_eq!(found.is_ok(), length == record.len(), "{round}: {length}");
         }
     }
