@@ -35,7 +35,7 @@ impl Text {
     /// The text of the first `len` bytes of a little-endian word, if they are ASCII: at most 16, without a look at each.
     #[inline]
     pub fn of_ascii(word: u128, len: usize) -> Option<Self> {
-        const HIGH: u64 = u64::MAX / 255 << 7;
+        const HIGH: u64 = (u64::MAX / 255) << 7;
         let kept = |word: u64, len: usize| if len < 8 { word & !(u64::MAX << (8 * len)) } else { word };
         // Most are of eight bytes at most.
         let [low, high] = match len {
