@@ -21,7 +21,7 @@ const EPOCH_DAYS: i64 = 719_468;
 const CYCLE_DAYS: i64 = 146_097;
 /// Where years begin to have four digits, and the library's last instant: wherever on earth one looks at the clock then, it is 9999.
 const YEAR_0_MS: TimeMs = -62_167_219_200_000;
-const LAST_MS: TimeMs = 253_402_207_200_999;
+const LAST_MS: TimeMs = 253_402_207_200_000;
 
 /// Appends what [`format_time`] gives.
 pub fn write_time(out: &mut Vec<u8>, at_ms: TimeMs) {
