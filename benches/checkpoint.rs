@@ -1,5 +1,6 @@
 //! What checkpoints do to the latency of events: a million keys with some 100 bytes of state each, events on a schedule that doesn't wait
-//! for anybody (so that a pause counts for all events that it delays), with and without a checkpoint every few seconds.
+//! for anybody (so that a pause counts for all events that it delays), with and without a checkpoint every few seconds. As a histogram, whose bars
+//! are logarithms: ten signs are ten times as many events.
 //!
 //! `cargo bench --bench checkpoint -- [keys] [events per second] [seconds]`
 
@@ -12,7 +13,7 @@
 
 use geocep::{
     engine::{
-        Engine, Inline, Options,
+        Cut, Engine, Inline, Options,
         checkpoint::{Head, Names},
     },
     io::state::{CheckpointWriter, Contents, StateDir},
@@ -92,6 +93,7 @@ fn measure(
     rate: u64,
     seconds: u64,
     every: Option<Duration>,
+    is_held: bool,
 ) -> (Histogram<u64>, Duration) {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();
@@ -103,10 +105,10 @@ fn measure(
     let writing = thread::spawn(move || {
         for cut in cuts {
             let began = Instant::now();
-            let contents =
-                Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
-            let written = writer.write(&contents, &[]).unwrap();
-            drop(cut);
+            let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[] };
+            let (cut, held): (_, Option<Cut>) = cut;
+            let written = writer.write(&contents, cut, &[]).unwrap();
+            drop(held);
             let _ = tell.send(());
             println!(
                 "    checkpoint {}: {} MB, blocks {:?}, {:?}",
@@ -131,7 +133,9 @@ fn measure(
             && due.saturating_sub(last) >= every
         {
             let at = Instant::now();
-            sender.send(run.engine.cut()).unwrap();
+            // Another cut holds all of it to the end of the writing.
+            let held = is_held.then(|| run.engine.cut());
+            sender.send((run.engine.cut(), held)).unwrap();
             longest = longest.max(at.elapsed());
             (busy, last) = (true, due);
         }
@@ -160,16 +164,32 @@ fn main() {
         began.elapsed(),
         bytes as u64 / keys.max(1)
     );
-    for (name, every) in [("without", None), ("every 4 s", Some(Duration::from_secs(4)))] {
-        let (histogram, longest) = measure(&mut run, &project, keys, rate, seconds, every);
+    let every = Some(Duration::from_secs(4));
+    for (name, every, is_held) in [
+        ("without checkpoints", None, false),
+        ("every 4 s", every, false),
+        ("every 4 s, memory given back at once", every, true),
+        ("without checkpoints, again", None, false),
+    ] {
+        let (histogram, longest) = measure(&mut run, &project, keys, rate, seconds, every, is_held);
         let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
         println!(
-            "{name:>10}: p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}, p99.99 {:.3}, max {:.3}; longest cut {longest:?}",
+            "{name}: p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}, p99.99 {:.3}, max {:.3}; longest cut {longest:?}",
             at(0.5),
             at(0.99),
             at(0.999),
             at(0.9999),
             histogram.max() as f64 / 1e3,
         );
+        let mut low = 0;
+        for high in [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 1_000_000_000] {
+            let count = histogram.count_between(low, high - 1);
+            let share = count as f64 / histogram.len().max(1) as f64;
+            let bar = "#".repeat((60.0 + 10.0 * share.log10()).max(0.0) as usize);
+            if count > 0 {
+                println!("    from {low:>6} us {count:>8} {bar}");
+            }
+            low = high;
+        }
     }
 }

@@ -77,6 +77,8 @@ pub struct KafkaSource {
     said: BTreeSet<i32>,
     /// Whether the group has given us partitions yet.
     assigned: bool,
+    /// Those that another member of the group has.
+    theirs: BTreeSet<i32>,
     /// Whether the broker was last heard to be away.
     away: bool,
     /// Those that have been told what their columns are, where values are rows.
@@ -129,6 +131,7 @@ impl KafkaSource {
             at_end: BTreeSet::new(),
             said: BTreeSet::new(),
             assigned: false,
+            theirs: BTreeSet::new(),
             away: false,
             begun: BTreeSet::new(),
             held: false,
@@ -194,7 +197,17 @@ impl KafkaSource {
             self.assigned |= mine.count() > 0;
             let is_mine = |partition: i32| mine.find_partition(&self.options.topic, partition).is_some();
             if self.assigned {
-                found.extend((0..self.partitions).filter(|&partition| !is_mine(partition)));
+                let theirs: BTreeSet<i32> = (0..self.partitions).filter(|&partition| !is_mine(partition)).collect();
+                found.extend(&theirs);
+                if theirs != self.theirs && !theirs.is_empty() {
+                    tracing::warn!(
+                        topic = self.options.topic,
+                        group = self.options.group,
+                        partitions = ?theirs,
+                        "another member of the group has these: rules see none of their events here"
+                    );
+                }
+                self.theirs = theirs;
             }
         }
         found
@@ -219,6 +232,12 @@ impl KafkaSource {
     /// How many times the broker could not be read from.
     pub fn failures(&self) -> u64 {
         self.failures
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.consumer.context().leave();
     }
 }
 
