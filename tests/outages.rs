@@ -203,6 +203,23 @@ fn a_broker_that_stops_and_starts_under_load_costs_no_alert_and_doubles_none() {
 }
 
 #[test]
+fn a_member_that_the_group_locks_out_joins_anew_and_goes_on_where_it_was() {
+    let cluster = MockCluster::new(1).unwrap();
+    let make = |_: &str, topic: &str, partitions| cluster.create_topic(topic, partitions, 1).unwrap();
+    let mut scene = Scene::with("locked", cluster.bootstrap_servers(), make);
+    scene.options[0] = "heartbeat.interval.ms: 200".to_owned();
+    scene.by_default("exact");
+    let child = scene.start("exact", &[]);
+    scene.send(scene.pings.len() / 2);
+    scene.until("alerts", || scene.alerts("default").len() > 100);
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID]);
+    scene.until("a new member", || scene.log().contains("locked out of the group: joining anew"));
+    scene.send(usize::MAX / 2);
+    scene.finish("exact", child);
+    scene.assert_none_lost("locked out once");
+}
+
+#[test]
 fn by_default_a_broker_that_is_down_or_says_no_costs_no_alert() {
     use RDKafkaRespErr::{
         RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE as NO_COORDINATOR,

@@ -17,13 +17,15 @@ use rdkafka::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_RECORDS: usize = 10_000;
 /// How long to wait for a broker's answer about a topic.
 const METADATA_PATIENCE: Duration = Duration::from_secs(2);
+/// Two that are locked out within this time lock out each other.
+const QUARREL: Duration = Duration::from_secs(60);
 
 /// Which topic, and how it is read.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +81,8 @@ pub struct KafkaSource {
     assigned: bool,
     /// Those that another member of the group has.
     theirs: BTreeSet<i32>,
+    /// When the group last locked this member out for good, and another was made.
+    renewed: Option<Instant>,
     /// Whether the broker was last heard to be away.
     away: bool,
     /// Those that have been told what their columns are, where values are rows.
@@ -93,35 +97,41 @@ impl std::fmt::Debug for KafkaSource {
     }
 }
 
+/// A new member of the group, which goes on at these places.
+fn member(options: &KafkaSourceOptions, from: &BTreeMap<u32, u64>) -> Result<BaseConsumer<Group>, SourceError> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &options.brokers)
+        .set("group.id", &options.group)
+        .set("client.id", "geocep")
+        .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
+        .set("enable.auto.commit", "true")
+        .set("enable.auto.offset.store", "false")
+        // Tells when a partition has been read to its end.
+        .set("enable.partition.eof", "true")
+        // Holds memory: what is fetched ahead while the engine is busy.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // Tells how much is yet to be read.
+        .set("statistics.interval.ms", "5000");
+    for (name, value) in options.options.iter() {
+        config.set(name, value);
+    }
+    let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
+    let group = Group::new(&options.topic, from, options.lag.clone());
+    let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
+    consumer.subscribe(&[&options.topic]).map_err(failed)?;
+    Ok(consumer)
+}
+
 impl KafkaSource {
     /// Joins the group. Brokers that are away are no error: they are waited for.
     ///
     /// # Errors
     /// An option is unknown or has a wrong value.
     pub fn connect(options: KafkaSourceOptions) -> Result<Self, SourceError> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &options.brokers)
-            .set("group.id", &options.group)
-            .set("client.id", "geocep")
-            .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
-            .set("enable.auto.commit", "true")
-            .set("enable.auto.offset.store", "false")
-            // Tells when a partition has been read to its end.
-            .set("enable.partition.eof", "true")
-            // Holds memory: what is fetched ahead while the engine is busy.
-            .set("queued.max.messages.kbytes", "16384")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            // Tells how much is yet to be read.
-            .set("statistics.interval.ms", "5000");
-        for (name, value) in options.options.iter() {
-            config.set(name, value);
-        }
-        let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
         let from = options.checkpoint.as_ref().map(|checkpoint| checkpoint.from.clone()).unwrap_or_default();
-        let group = Group::new(&options.topic, &from, options.lag.clone());
-        let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
-        consumer.subscribe(&[&options.topic]).map_err(failed)?;
+        let consumer = member(&options, &from)?;
         Ok(Self {
             consumer,
             options,
@@ -132,6 +142,7 @@ impl KafkaSource {
             said: BTreeSet::new(),
             assigned: false,
             theirs: BTreeSet::new(),
+            renewed: None,
             away: false,
             begun: BTreeSet::new(),
             held: false,
@@ -229,6 +240,25 @@ impl KafkaSource {
         }
     }
 
+    /// A member that another one with the same `group.instance.id` has replaced hears nothing any more. It may be this one itself, as the group
+    /// takes it where an answer to it was lost; so a new one is made, which locks out the other. If that happens again soon, there are two.
+    fn join_anew(&mut self) -> Result<(), SourceError> {
+        let Some((code, why)) = self.consumer.client().fatal_error() else { return Ok(()) };
+        let (topic, error) = (self.options.topic.clone(), KafkaError::MessageConsumptionFatal(code));
+        if self.renewed.is_some_and(|at| at.elapsed() < QUARREL) {
+            return Err(SourceError::Kafka { topic, error, is_final: true });
+        }
+        tracing::warn!(topic, why, "locked out of the group: joining anew");
+        let place = |(partition, next)| Some((u32::try_from(partition).ok()?, u64::try_from(next).ok()?));
+        let from = self.consumer.context().places().into_iter().filter_map(place).collect();
+        self.consumer.context().leave();
+        self.consumer = member(&self.options, &from)?;
+        (self.renewed, self.assigned, self.held) = (Some(Instant::now()), false, false);
+        self.pulled.clear();
+        self.at_end.clear();
+        Ok(())
+    }
+
     /// How many times the broker could not be read from.
     pub fn failures(&self) -> u64 {
         self.failures
@@ -261,6 +291,7 @@ impl Source for KafkaSource {
     }
 
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
+        self.join_anew()?;
         if std::mem::take(&mut self.held)
             && let Ok(mine) = self.consumer.assignment()
             && let Err(error) = self.consumer.resume(&mine)
@@ -299,9 +330,6 @@ impl Source for KafkaSource {
                     self.failures += 1;
                     self.away = true;
                     patience = Duration::ZERO;
-                    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
-                        return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: true });
-                    }
                     trouble = Some(error);
                 }
             }
@@ -365,7 +393,10 @@ impl Source for KafkaSource {
         let pulled = std::mem::take(&mut self.pulled);
         match &self.options.checkpoint {
             Some(_) => self.consumer.context().pulled(&pulled),
-            None => pulled.into_iter().for_each(|(partition, offset)| self.store(partition, offset)),
+            None => {
+                pulled.iter().for_each(|(&partition, &offset)| self.store(partition, offset));
+                self.consumer.context().stored(&pulled);
+            }
         }
     }
 }

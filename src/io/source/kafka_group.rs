@@ -111,6 +111,11 @@ impl Group {
         }
     }
 
+    /// The group knows where these go on: where they began doesn't count any more.
+    pub(super) fn stored(&self, last: &BTreeMap<i32, i64>) {
+        lock(&self.places).retain(|partition, _| !last.contains_key(partition));
+    }
+
     /// So far has been pulled: a partition that goes and comes back goes on there.
     pub(super) fn pulled(&self, last: &BTreeMap<i32, i64>) {
         lock(&self.places).extend(last.iter().map(|(&partition, &offset)| (partition, offset.saturating_add(1))));
