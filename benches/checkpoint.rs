@@ -33,6 +33,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A match that is open for each key: two events of it are kept.
 const RULE: &str = "
 groups:

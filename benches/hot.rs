@@ -19,6 +19,10 @@ mod instructions;
 use cases::CASES;
 use std::{fs, time::Instant};
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The only function in which instructions are counted: its name is looked for.
 #[inline(never)]
 fn counted_work(work: &mut dyn FnMut(), rounds: u32) {

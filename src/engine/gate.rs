@@ -171,6 +171,10 @@ impl<K: Kernel> Kernel for Gate<K> {
         self.inner.open(&state.inner)
     }
 
+    fn eases_ms(&self, state: &Self::State) -> Option<TimeMs> {
+        self.inner.eases_ms(&state.inner)
+    }
+
     fn key(&self, partition: &Key, emission: &Emission) -> Key {
         self.inner.key(partition, emission)
     }

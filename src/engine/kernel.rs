@@ -87,6 +87,10 @@ pub(super) trait Kernel: Send + Sync {
     fn retire(&self, _: &mut Self::State, _now_ms: TimeMs) {}
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
+    /// When time alone next makes that less, where `deadline` doesn't say: it need not come out with anything then.
+    fn eases_ms(&self, _: &Self::State) -> Option<TimeMs> {
+        None
+    }
     /// The key that an output is of: its partition's, unless the kernel tells the outputs of a partition apart.
     fn key(&self, partition: &Key, _: &Emission) -> Key {
         partition.clone()
@@ -216,6 +220,9 @@ kernel!(
     fn clear(&self, state: &mut pattern::KeyState) -> bool {
         state.clear();
         true
+    },
+    fn eases_ms(&self, state: &pattern::KeyState) -> Option<TimeMs> {
+        pattern::Program::eases_ms(self, state)
     }
 );
 // Windows and aggregates are the same where the plan says that a state may go on.

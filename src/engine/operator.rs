@@ -8,7 +8,7 @@ mod passing;
 mod room;
 mod spilled;
 
-use self::{instant::Unordered, passing::Passing};
+use self::{instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
@@ -249,7 +249,7 @@ impl<K: Kernel> KeyedOperator<K> {
             }
         }
 
-        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);

@@ -1,6 +1,6 @@
 //! Keys over which time passes, and keys that go.
 
-use super::{BLANKS_MAX, KeyedOperator};
+use super::{BLANKS_MAX, KeyedOperator, room::timer_ms};
 use crate::{
     engine::{
         kernel::Kernel,
@@ -41,7 +41,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let was_open = self.kernel.open(&partition.kernel);
         self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
         partition.histories.forget(&self.rule.baselines, to_ms);
-        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
         let idle = partition.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);

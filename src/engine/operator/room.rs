@@ -7,8 +7,10 @@ use crate::{
         keyed::Place,
         limits::{Bounds, KEY_BYTES, OPEN_BYTES, Policy, Shed},
         output::Output,
+        partition::Partition,
     },
     model::{Clock, Key, KeyGroup, TimeMs},
+    plan::Rule,
 };
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -45,6 +47,20 @@ impl Room {
 
 /// Which key goes first: the time at which its state ends, that of its last event, the key.
 type Rank<'a> = (TimeMs, TimeMs, &'a Key, Place);
+
+/// When time has to pass for a key: where open state is bounded also to count it down, so that how much there is room for depends on
+/// the events alone.
+pub(super) fn timer_ms<K: Kernel>(
+    room: Option<&Room>,
+    (kernel, rule): (&K, &Rule),
+    partition: &Partition<K::State>,
+) -> Option<TimeMs> {
+    let deadline_ms = partition.deadline(kernel, rule);
+    if room.is_none_or(|room| room.bounds.bytes.is_none()) {
+        return deadline_ms;
+    }
+    deadline_ms.into_iter().chain(kernel.eases_ms(&partition.kernel)).min()
+}
 
 impl<K: Kernel> KeyedOperator<K> {
     #[inline]

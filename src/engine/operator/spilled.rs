@@ -2,7 +2,7 @@
 //!
 //! Where a key can't be brought back the fault is noted and the work goes on without it: nothing of such a core comes out any more.
 
-use super::{KeyedOperator, Passing};
+use super::{KeyedOperator, Passing, room::timer_ms};
 use crate::{
     engine::{
         kernel::Kernel,
@@ -220,7 +220,13 @@ impl<K: Kernel> KeyedOperator<K> {
         let mut open = 0;
         let count = |partition: &Partition<K::State>| open += kernel.open(&partition.kernel);
         let home = noting(&mut self.spill, home);
-        self.partitions.load(reader, home, |reader| Partition::load(&*kernel, &rule, reader), count)?;
+        let room = self.room.as_deref();
+        let load = |reader: &mut Reader<'_>| {
+            let (partition, _) = Partition::load(&*kernel, &rule, reader)?;
+            let due_ms = timer_ms(room, (&*kernel, &rule), &partition);
+            Ok((partition, due_ms))
+        };
+        self.partitions.load(reader, home, load, count)?;
         self.open += open;
         if let Some(passing) = &mut self.passing {
             let program = &passing.program;

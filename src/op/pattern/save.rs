@@ -16,7 +16,7 @@ impl KeyState {
     pub fn save(&self, writer: &mut Writer) {
         writer.u64(self.dropped);
         if let Some(held) = self.compact.as_ref().filter(|held| !held.is_idle()) {
-            writer.u8(1);
+            writer.u8(2);
             return held.save(writer);
         }
         writer.u8(0);
@@ -64,8 +64,8 @@ impl KeyState {
         let dropped = reader.u64()?;
         match reader.u8()? {
             0 => {}
-            1 if program.compact => {
-                let compact = Some(Box::new(Compact::load(program, reader)?));
+            form @ (1 | 2) if program.compact => {
+                let compact = Some(Box::new(Compact::load(program, reader, form == 1)?));
                 return Ok(KeyState { compact, dropped, ..KeyState::default() });
             }
             found => {

@@ -66,6 +66,20 @@ impl Compact {
 
     /// Keeps the nodes and events that the sets lead to; unions of which one side is over are no more.
     pub(super) fn collect(&mut self) {
+        let counted = std::mem::take(&mut self.starts);
+        self.keep_reached(|begins, _| begins, &counted);
+    }
+
+    /// As [`Self::collect`], but what counts as begun goes on to: how much is open bounds what is taken in, and that must not depend on when
+    /// a state was saved.
+    pub(super) fn collect_for_save(&mut self) {
+        let counted = std::mem::take(&mut self.starts);
+        self.keep_reached(|_, counted| counted, &counted);
+    }
+
+    /// Keeps what the sets lead to, and as starts the events that `is_start` picks, by whether they begin an open match and whether they
+    /// were counted so far.
+    fn keep_reached(&mut self, is_start: impl Fn(bool, bool) -> bool, counted: &VecDeque<u32>) {
         let reached = self.reached(self.sets.iter().map(|set| set.part.node));
         let mut used = vec![NOTHING; self.events.len()];
         let mut begins = vec![false; self.events.len()];
@@ -73,6 +87,14 @@ impl Compact {
             if let Node::Take { event, before, .. } = *node {
                 used[event as usize] = 0;
                 begins[event as usize] |= before == NOTHING;
+            }
+        }
+        let mut starts = vec![false; self.events.len()];
+        counted.iter().for_each(|&start| starts[start as usize] = true);
+        for ((start, used), begins) in starts.iter_mut().zip(&mut used).zip(begins) {
+            *start = is_start(begins, *start);
+            if *start {
+                *used = 0;
             }
         }
         let (mut events, mut values) = (Vec::new(), Vec::new());
@@ -92,8 +114,7 @@ impl Compact {
             events.push(event);
         }
         self.floor = floor.min(events.len() as u32);
-        self.starts =
-            begins.iter().zip(&used).filter(|(begins, _)| **begins).map(|(_, at)| *at).collect::<VecDeque<_>>();
+        self.starts = starts.iter().zip(&used).filter(|(start, _)| **start).map(|(_, at)| *at).collect();
         let mut nodes = Vec::new();
         let mut places = vec![NOTHING; reached.len()];
         let place = |places: &[u32], at: u32| places.get(at as usize).copied().unwrap_or(NOTHING);

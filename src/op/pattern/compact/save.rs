@@ -13,7 +13,7 @@ impl Compact {
     /// Writes the state.
     pub(in crate::op::pattern) fn save(&self, writer: &mut Writer) {
         let mut left = self.clone();
-        left.collect();
+        left.collect_for_save();
         writer.len(self.kept);
         writer.len(self.nodes.len().saturating_add(self.spared) - left.nodes.len());
         writer.len(left.events.len());
@@ -43,10 +43,16 @@ impl Compact {
             writer.u64(u64::from(*state));
             writer.u64(u64::from(part.node));
         }
+        writer.len(left.starts.len());
+        left.starts.iter().for_each(|&start| writer.u64(u64::from(start)));
     }
 
-    /// Reads a state that was written under the same program.
-    pub(in crate::op::pattern) fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads a state that was written under the same program; an early form didn't say which events count as begun.
+    pub(in crate::op::pattern) fn load(
+        program: &Program,
+        reader: &mut Reader<'_>,
+        early: bool,
+    ) -> Result<Self, DecodeError> {
         let mut held = Self::new(program);
         let (kept, spared) = (reader.u64()?, reader.u64()?);
         let events = reader.len()?;
@@ -94,6 +100,17 @@ impl Compact {
                 return Err(DecodeError::Unexpected { found: state as u64, expected: "another state" });
             }
             held.sets.push(Set { state: state as u16, part: Part { node: node as u32, newest: newest[node] } });
+        }
+        if !early {
+            let mut after = 0;
+            for _ in 0..reader.len()? {
+                let start = index(reader, events, "an event that began a match")?;
+                if start < after {
+                    return Err(DecodeError::Unexpected { found: start as u64, expected: "a later event" });
+                }
+                after = start + 1;
+                starts[start] = true;
+            }
         }
         held.starts = (0..events as u32).filter(|&event| starts[event as usize]).collect();
         held.settle(program.within_ms);

@@ -65,6 +65,12 @@ impl Compact {
         self.deadline
     }
 
+    /// When the earliest start that counts is out of time.
+    pub(in crate::op::pattern) fn eases_ms(&self, within_ms: Option<TimeMs>) -> Option<TimeMs> {
+        let first = self.events.get(*self.starts.front()? as usize)?;
+        Some(ends(first.time_ms, within_ms?))
+    }
+
     /// How many events have begun a match that may still be open; some that can't are counted until the next collection.
     pub(in crate::op::pattern) fn starts(&self) -> usize {
         self.starts.len()

@@ -18,6 +18,11 @@ use crate::{
 use std::cmp::Reverse;
 
 impl Program {
+    /// When time alone makes partial matches fewer, of those that are kept as sets: these otherwise go when all of a key are over.
+    pub fn eases_ms(&self, state: &KeyState) -> Option<TimeMs> {
+        state.compact.as_ref()?.eases_ms(self.within_ms)
+    }
+
     /// Runs an event against a partition whose partial matches are kept as sets.
     pub(in crate::op::pattern) fn step_compact(
         &self,
