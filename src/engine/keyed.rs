@@ -107,8 +107,11 @@ impl<S: Clone> Slot<S> {
 /// All groups as they were at a barrier.
 #[derive(Debug)]
 pub(super) struct Frozen<S> {
-    groups: Vec<(u32, u64, Option<Arc<Group<S>>>)>,
+    groups: Vec<(u32, u64, Loan<S>)>,
 }
+
+/// A group's table, until it is given back.
+type Loan<S> = Option<Arc<Group<S>>>;
 
 impl<S> Frozen<S> {
     /// The groups that have or had keys, ascending, and of each the barrier since which it is as it is.

@@ -17,15 +17,16 @@ use rdkafka::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_RECORDS: usize = 10_000;
 /// How long to wait for a broker's answer about a topic.
 const METADATA_PATIENCE: Duration = Duration::from_secs(2);
-/// Two that are locked out within this time lock out each other.
-const QUARREL: Duration = Duration::from_secs(60);
+/// A member that is locked out again before it was asked so often for records has a rival. Rooms below the runtime have no clock: this is some
+/// minutes where little comes, and longer than two take to lock each other out where much does.
+const QUARREL: u32 = 5_000;
 
 /// Which topic, and how it is read.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +82,8 @@ pub struct KafkaSource {
     assigned: bool,
     /// Those that another member of the group has.
     theirs: BTreeSet<i32>,
-    /// When the group last locked this member out for good, and another was made.
-    renewed: Option<Instant>,
+    /// How often a member that was locked out may yet be asked until it counts as never having been.
+    quarrel: u32,
     /// Whether the broker was last heard to be away.
     away: bool,
     /// Those that have been told what their columns are, where values are rows.
@@ -142,7 +143,7 @@ impl KafkaSource {
             said: BTreeSet::new(),
             assigned: false,
             theirs: BTreeSet::new(),
-            renewed: None,
+            quarrel: 0,
             away: false,
             begun: BTreeSet::new(),
             held: false,
@@ -243,9 +244,12 @@ impl KafkaSource {
     /// A member that another one with the same `group.instance.id` has replaced hears nothing any more. It may be this one itself, as the group
     /// takes it where an answer to it was lost; so a new one is made, which locks out the other. If that happens again soon, there are two.
     fn join_anew(&mut self) -> Result<(), SourceError> {
-        let Some((code, why)) = self.consumer.client().fatal_error() else { return Ok(()) };
+        let Some((code, why)) = self.consumer.client().fatal_error() else {
+            self.quarrel = self.quarrel.saturating_sub(1);
+            return Ok(());
+        };
         let (topic, error) = (self.options.topic.clone(), KafkaError::MessageConsumptionFatal(code));
-        if self.renewed.is_some_and(|at| at.elapsed() < QUARREL) {
+        if self.quarrel > 0 {
             return Err(SourceError::Kafka { topic, error, is_final: true });
         }
         tracing::warn!(topic, why, "locked out of the group: joining anew");
@@ -253,7 +257,7 @@ impl KafkaSource {
         let from = self.consumer.context().places().into_iter().filter_map(place).collect();
         self.consumer.context().leave();
         self.consumer = member(&self.options, &from)?;
-        (self.renewed, self.assigned, self.held) = (Some(Instant::now()), false, false);
+        (self.quarrel, self.assigned, self.held) = (QUARREL, false, false);
         self.pulled.clear();
         self.at_end.clear();
         Ok(())
