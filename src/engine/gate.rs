@@ -167,6 +167,9 @@ impl<K: Kernel> Kernel for Gate<K> {
         self.inner.take_shed(scratch)
     }
 
+    fn touch(&self, state: &Self::State, further: bool) -> u64 {
+        self.inner.touch(&state.inner, further)
+    }
     fn open(&self, state: &Self::State) -> usize {
         self.inner.open(&state.inner)
     }

@@ -2,8 +2,10 @@
 
 use super::{
     compile::{CompileError, Compiled, Setting, compile},
-    executor::Executor,
+    exchange::SHARED_MIN,
+    executor::{Executor, Inline},
     inbox::{Inbox, OwnedEvent},
+    keyed::AHEAD,
     late::LateReaders,
     limits::Limits,
     output::{Moment, Output},
@@ -249,7 +251,7 @@ impl Engine {
 
     /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
     pub fn asked(&self) -> u64 {
-        asked(&self.memos)
+        asked(&self.memos) + self.shards.iter().map(|shard| asked(shard.exchange.memos())).sum::<u64>()
     }
 
     /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,
@@ -362,7 +364,7 @@ impl Engine {
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
                 self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
             }
-            self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
+            self.advance_level(level, to);
             self.collect(level, watermark_ms);
         }
     }
@@ -401,6 +403,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
+        let shares = !single && count >= SHARED_MIN;
+        if shares && (0..count).all(|at| event(at).is_none_or(|(_, late_ms)| late_ms.is_none())) {
+            return self.exchange((level, how), count, &event);
+        }
         let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
             let Some(arrived) = event(at) else { continue };
@@ -410,13 +416,9 @@ impl Engine {
                         stats.missing_key += 1;
                     }
                 }
-                Route::To(key) if single => {
-                    if let Some(shard) = shards.first_mut() {
-                        shard.step(to, arrived, key);
-                    }
-                }
                 Route::To(key) => {
-                    if let Some(shard) = shards.get_mut(router.shard(key) as usize) {
+                    let shard = if single { 0 } else { router.shard(key) as usize };
+                    if let Some(shard) = shards.get_mut(shard) {
                         shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
                     }
                 }
@@ -437,9 +439,15 @@ impl Engine {
                     }
                 }
             }
+            // What was written just now is still at hand.
+            if single
+                && let Some(shard) = shards.first_mut()
+                && shard.inbox.len() >= AHEAD
+            {
+                shard.step_routed(|at| event(at as usize));
+            }
         }
-        if !single {
-            self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
-        }
+        let executor: &mut dyn Executor = if shares { &mut *self.executor } else { &mut Inline };
+        executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
     }
 }

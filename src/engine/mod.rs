@@ -8,6 +8,7 @@ mod compile;
 mod cut;
 mod encode;
 mod ended;
+mod exchange;
 mod executor;
 mod filter;
 mod gate;

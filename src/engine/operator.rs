@@ -34,6 +34,8 @@ use std::{any::Any, cell::OnceCell, sync::Arc};
 pub(super) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// These keys' events are next: fetches what they need.
+    fn look_ahead(&self, keys: &mut dyn Iterator<Item = &Key>);
     /// Takes a late event as of the time at which it was found to be late.
     fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
@@ -289,6 +291,16 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
+        }
+    }
+
+    fn look_ahead(&self, keys: &mut dyn Iterator<Item = &Key>) {
+        // With THROUGH keys are those of entities.
+        if self.passing.is_none() && !self.partitions.is_small() {
+            let touch = |partition: &Partition<K::State>, further| {
+                u64::from(partition.previous.is_some()) ^ self.kernel.touch(&partition.kernel, further)
+            };
+            self.partitions.look_ahead(keys.map(|key| (key.group(self.groups), key)), touch);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{
-    geo::{Cell, CellCache, FenceSet, Passed, Position, Resolution, Way},
+    geo::{FenceSet, Passed, Position, Resolution, Way},
     model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
@@ -12,25 +12,18 @@ use std::sync::Arc;
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
     tables: Vec<(String, Arc<Table>)>,
-    cells: CellCache,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets, ..Self::default() }
+        Self { sets, tables: Vec::new() }
     }
 
     /// The same with these named reference tables; the index of a table is its place here.
     #[must_use]
     pub fn with_tables(self, tables: Vec<(String, Arc<Table>)>) -> Self {
         Self { tables, ..self }
-    }
-
-    /// The H3 cell of a position.
-    #[inline]
-    pub fn cell(&self, position: Position, resolution: Resolution) -> Cell {
-        self.cells.cell(position, resolution)
     }
 
     /// The named tables, in index order.

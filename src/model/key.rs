@@ -19,7 +19,7 @@ pub struct KeyGroup(pub u32);
 /// sign bit flipped; float eight bytes in IEEE total order (−0 as 0); text its bytes with 0x00 written as 0x00 0xFF, and
 /// 0x00 0x00 at its end. So the order of the bytes is the order of the values, and no key is a prefix of another of the
 /// same shape. This layout is frozen: jitter, key groups and checkpoints depend on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Key {
     bytes: SmallVec<[u8; IN_PLACE]>,
     hash: u64,
@@ -42,6 +42,13 @@ mod tag {
 const IN_PLACE: usize = 24;
 
 const SIGN: u64 = 1 << 63;
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        // The bytes as a whole: the derived way goes over them one by one.
+        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
+    }
+}
 
 impl Key {
     /// The key of these values.
@@ -237,6 +244,14 @@ fn read_text(bytes: &[u8]) -> Option<(Value, &[u8])> {
         }
     }
     Some((Value::Text(Text::from(String::from_utf8(text).ok()?)), bytes.get(at + 2..)?))
+}
+
+impl Clone for Key {
+    #[inline]
+    fn clone(&self) -> Self {
+        // As one copy: element by element it would take longer than all else that is done with a key.
+        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
+    }
 }
 
 impl PartialEq for Key {
