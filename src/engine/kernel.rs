@@ -61,6 +61,10 @@ pub(super) trait Kernel: Send + Sync {
     );
     /// When `advance` would next do something.
     fn deadline(&self, state: &Self::State) -> Option<TimeMs>;
+    /// Whether every state is always blank: each event stands alone.
+    fn keeps_nothing(&self) -> bool {
+        false
+    }
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
     /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.

@@ -30,12 +30,15 @@ use crate::{
 };
 use std::{any::Any, cell::OnceCell, sync::Arc};
 
+/// What comes next for a rule: of each event the input, the event itself unless it is late, and the key.
+pub(super) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Option<EventRef<'e>>, &'e Key)> + 'i;
+
 /// One rule on one shard.
 pub(super) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
-    /// These keys' events are next: fetches what they need.
-    fn look_ahead(&self, keys: &mut dyn Iterator<Item = &Key>);
+    /// These events are taken next: what that needs may be fetched for all of them together.
+    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
     /// Takes a late event as of the time at which it was found to be late.
     fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
@@ -135,7 +138,8 @@ impl<K: Kernel> KeyedOperator<K> {
         groups: u32,
         ending: Option<Ending>,
     ) -> Self {
-        let passing = rule.through.as_ref().map(|through| Passing::new(through, groups));
+        let passing = rule.through.as_ref();
+        let passing = passing.map(|through| Passing::new(through, groups, &rule, kernel.keeps_nothing()));
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
@@ -294,13 +298,15 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
     }
 
-    fn look_ahead(&self, keys: &mut dyn Iterator<Item = &Key>) {
+    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>) {
         // With THROUGH keys are those of entities.
-        if self.passing.is_none() && !self.partitions.is_small() {
+        if self.passing.is_some() {
+            self.foresee(ahead);
+        } else if !self.partitions.is_small() {
             let touch = |partition: &Partition<K::State>, further| {
                 u64::from(partition.previous.is_some()) ^ self.kernel.touch(&partition.kernel, further)
             };
-            self.partitions.look_ahead(keys.map(|key| (key.group(self.groups), key)), touch);
+            self.partitions.look_ahead(ahead.map(|(_, _, key)| (key.group(self.groups), key)), touch);
         }
     }
 
@@ -341,6 +347,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn set_world(&mut self, world: &Arc<World>) {
         self.world = Arc::clone(world);
+        if let Some(passing) = &mut self.passing {
+            passing.forget_foreseen();
+        }
     }
 
     fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>) {

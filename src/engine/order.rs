@@ -1,6 +1,10 @@
 //! The one order of outputs: they wait until their instant is complete, and become alerts, events of their stream, or both.
 
-use super::{inbox::OwnedEvent, machine::Engine, output::Output};
+use super::{
+    inbox::OwnedEvent,
+    machine::Engine,
+    output::{Output, sort},
+};
 use crate::{
     model::{Header, StreamId, TimeMs},
     plan::{Plan, RuleKind},
@@ -24,11 +28,11 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         if !self.ordered.is_empty() {
             let least_ms = self.watermark_ms();
-            self.ordered.sort_by(Output::order);
+            sort(&mut self.ordered);
             let complete = self.ordered.partition_point(|output| output.emission.time_ms < least_ms);
             self.ready.extend(self.ordered.drain(..complete));
         }
-        self.ready.sort_by(Output::order);
+        sort(&mut self.ready);
     }
 
     /// Orders a level's outputs and passes on those whose instant is complete.
@@ -61,20 +65,22 @@ impl Engine {
         }
         let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
         // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
-        held.sort_by(Output::order);
+        sort(held);
         let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
         let is_watched = |rule: u32| self.watched.contains(&rule);
         let is_read = |rule: u32| self.derived.get(rule as usize).is_some_and(|derived| !derived.readers.is_empty());
         // Alerts that nobody reads are handed on as they are.
-        if complete == held.len()
-            && !self.options.eager
-            && !held.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
+        let whole = held.get(..complete).unwrap_or_default();
+        if !self.options.eager
+            && !whole.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
         {
+            let mut rest = held.split_off(complete);
             if ready.is_empty() {
                 std::mem::swap(ready, held);
             } else {
                 ready.append(held);
             }
+            held.append(&mut rest);
             return;
         }
         let mut sequence = 0;

@@ -20,7 +20,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
-    operators: Vec<Box<dyn Operator>>,
+    pub(super) operators: Vec<Box<dyn Operator>>,
     /// The level that each rule runs at.
     level_of: Vec<u32>,
     /// Rules that did something in the current step, each once, and for each rule whether it is among them: the others cost nothing.
@@ -144,7 +144,7 @@ impl Shard {
     pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let mut inbox = std::mem::take(&mut self.inbox);
         for routed in inbox.chunks(AHEAD) {
-            self.look_ahead(routed);
+            self.look_ahead(routed, &event);
             for routed in routed {
                 if let Some(event) = event(routed.event) {
                     self.step(routed.to, event, &routed.key);
@@ -156,7 +156,7 @@ impl Shard {
     }
 
     /// Lets rules fetch what these events need.
-    fn look_ahead(&self, routed: &[Routed]) {
+    fn look_ahead<'a>(&mut self, routed: &[Routed], event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let mut rules: SmallVec<[u32; RULES_AHEAD]> = SmallVec::new();
         for routed in routed {
             if !rules.contains(&routed.to.rule) {
@@ -167,9 +167,13 @@ impl Shard {
             }
         }
         for rule in rules {
-            if let Some(operator) = self.operators.get(rule as usize) {
+            if let Some(operator) = self.operators.get_mut(rule as usize) {
                 let own = routed.iter().filter(|routed| routed.to.rule == rule);
-                operator.look_ahead(&mut own.map(|routed| &routed.key));
+                let on_time = |routed: &Routed| event(routed.event).filter(|(_, late_ms)| late_ms.is_none());
+                operator.look_ahead(&mut own.map(|routed| {
+                    let event = on_time(routed).map(|(event, _)| event);
+                    (routed.to.input as usize, event, &routed.key)
+                }));
             }
         }
     }

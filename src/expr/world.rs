@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{
-    geo::{FenceSet, Passed, Position, Resolution, Way},
+    geo::{FenceIx, FenceSet, Passed, Position, Resolution, Way},
     model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
@@ -65,10 +65,16 @@ impl World {
     /// All fences of a set that contain the position and are there at the time.
     pub fn locate(&self, set: u16, position: Position, time_ms: TimeMs) -> Fences {
         let mut found = Vec::new();
-        if let Some(fences) = self.set(set) {
-            fences.locate_at(position, time_ms, &mut found);
-        }
+        self.locate_into(set, position, time_ms, &mut found);
         Fences::new(set, &found)
+    }
+
+    /// The same, in place of what `found` has, ascending.
+    pub fn locate_into(&self, set: u16, position: Position, time_ms: TimeMs, found: &mut Vec<FenceIx>) {
+        found.clear();
+        if let Some(fences) = self.set(set) {
+            fences.locate_at(position, time_ms, found);
+        }
     }
 
     /// The fence of a set that is nearest, and how far it is in metres: 0 inside.

@@ -63,6 +63,15 @@ impl Key {
         Self::from_bytes(bytes)
     }
 
+    /// The key of this one's values and of these after them.
+    pub fn with(&self, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut bytes = self.bytes.clone();
+        for value in values {
+            write_value(&mut bytes, &value);
+        }
+        Self::from_bytes(bytes)
+    }
+
     fn from_bytes(bytes: SmallVec<[u8; 24]>) -> Self {
         let hash = xxh3_64(&bytes);
         Self { bytes, hash }
