@@ -43,13 +43,6 @@ const IN_PLACE: usize = 24;
 
 const SIGN: u64 = 1 << 63;
 
-impl Clone for Key {
-    fn clone(&self) -> Self {
-        // The bytes as a whole: the derived way goes over them one by one.
-        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
-    }
-}
-
 impl Key {
     /// The key of these values.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
