@@ -131,6 +131,8 @@ async fn rules_are_those_that_the_runtime_has_set() {
         outputs: 1,
         keys: 2,
         open: 3,
+        draining: None,
+        until: None,
     }]);
     let expected = serde_json::json!({ "rules": [
         { "name": "Queue", "group": "airport", "kind": "alert", "mode": "shadow", "version": "9f", "outputs": 1, "keys": 2, "open": 3 },

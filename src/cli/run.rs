@@ -9,7 +9,7 @@ use crate::{
     runtime::{
         clock::SystemClock,
         config::{self, Input, StreamSchema},
-        daemon::Daemon,
+        daemon::{Daemon, old_versions},
         project::{DEFAULT_CONFIG, Loaded},
         reload::reload_on_hangup,
         replay::guess_schema,
@@ -50,7 +50,8 @@ fn start(args: &RunArgs) -> Result<String, (String, u8)> {
     let request = args.config.request(&[]);
     let loaded = Loaded::read(&request).map_err(|error| (error.to_string(), error.exit_code()))?;
     let (guessed, hash) = (guess(&loaded), loaded.hash());
-    let project = loaded.check(&guessed, false).map_err(|error| (error.to_string(), error.exit_code()))?;
+    let olds = old_versions(&loaded.config);
+    let project = loaded.check_after(&guessed, false, &olds).map_err(|error| (error.to_string(), error.exit_code()))?;
     warn(&project);
     let api = api_config(&project.config.api).map_err(|error| (error, 2))?;
     let rules = project.plan.rules.len();

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     expr::World,
+    model::TimeMs,
     op::{
         cluster, join, latest, near, pattern,
         window::{self, Assigners},
@@ -42,12 +43,18 @@ pub(super) struct Compiled {
     pub(super) dot: Option<String>,
     /// The program of a window.
     pub(super) window: Option<Arc<window::Program>>,
+    /// Whether the rule only ends what it has begun.
+    drains: bool,
 }
 
 impl Compiled {
     /// The rule's operator for one more shard.
     pub(super) fn operator(&self) -> Box<dyn Operator> {
-        (self.make)()
+        let mut operator = (self.make)();
+        if self.drains {
+            operator.drain_until(TimeMs::MAX);
+        }
+        operator
     }
 }
 
@@ -64,7 +71,9 @@ pub(super) struct Setting {
 /// Of each rule its place among the rules in order of name.
 pub(super) fn ranks(plan: &Plan) -> Vec<u32> {
     let mut by_name: Vec<usize> = (0..plan.rules.len()).collect();
-    by_name.sort_by_key(|&at| plan.rules.get(at).map(|rule| rule.name.as_str()));
+    // Old versions of a rule come before it, in the order in which they were edited.
+    let number = |at: usize| plan.drain(at as u32).map_or(u32::MAX, |drain| drain.number);
+    by_name.sort_by_key(|&at| (plan.rules.get(at).map(|rule| rule.name.as_str()), number(at)));
     let mut ranks = vec![0; plan.rules.len()];
     for (rank, at) in by_name.into_iter().enumerate() {
         if let Some(place) = ranks.get_mut(at) {
@@ -97,6 +106,7 @@ fn compile_rule(
     let failed = |message: String| CompileError { rule: rule.name.clone(), message };
     let (outputs, ending) = (rule.outputs.as_slice(), Ending::of(of, rule));
     let mut of_window = None;
+    let drains = of.drain(ix).is_some();
     let constant = |why: &str| (Class::Constant, why.to_owned());
     let (class, explain, dot, make): ((Class, String), String, Option<String>, Make) = match &rule.body {
         Body::Filter => {
@@ -108,6 +118,7 @@ fn compile_rule(
         }
         Body::Pattern(plan) => {
             let program = pattern_program(rule, plan)?;
+            let program = if drains { program.closed() } else { program };
             (
                 program.class(),
                 program.explain(),
@@ -144,6 +155,7 @@ fn compile_rule(
         Body::Join(plan) => {
             let program = join::Program::new(plan, &rule.inputs, outputs, rule.limits);
             let program = program.map_err(|error| failed(error.to_string()))?;
+            let program = if drains { program.closed() } else { program };
             let class =
                 (Class::Linear, "an event meets the events of the other stream that are near in time".to_owned());
             (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
@@ -157,7 +169,7 @@ fn compile_rule(
             (class, program.explain(), None, make(Arc::new(program), rule, ending, ix, rank, setting))
         }
     };
-    Ok(Compiled { make, rank, class, explain, dot, window: of_window })
+    Ok(Compiled { make, rank, class, explain, dot, window: of_window, drains })
 }
 
 fn pattern_program(rule: &Rule, plan: &Pattern) -> Result<pattern::Program, CompileError> {

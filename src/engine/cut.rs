@@ -2,7 +2,8 @@
 
 use super::{
     checkpoint::{BlockId, BlockKind},
-    machine::{Engine, RuleStats},
+    figures::RuleStats,
+    machine::Engine,
     partition::Frozen,
     resume::Payloads,
     snapshot::{save_event, save_outputs},
@@ -58,7 +59,7 @@ impl Engine {
             writer.u64(u64::from(own.0));
         }
         writer.len(self.stats.len());
-        for RuleStats { outputs, missing_key, late, shed, keys: _, open: _ } in &self.stats {
+        for RuleStats { outputs, missing_key, late, shed, skip_misses: _, keys: _, open: _ } in &self.stats {
             [outputs, missing_key, late, shed].into_iter().for_each(|&count| writer.u64(count));
         }
         writer.len(self.inboxes.len());

@@ -170,6 +170,11 @@ impl<K: Kernel> Kernel for Gate<K> {
     fn touch(&self, state: &Self::State, further: bool) -> u64 {
         self.inner.touch(&state.inner, further)
     }
+
+    fn take_skip_misses(&self, scratch: &mut Self::Scratch) -> u64 {
+        self.inner.take_skip_misses(scratch)
+    }
+
     fn open(&self, state: &Self::State) -> usize {
         self.inner.open(&state.inner)
     }

@@ -77,12 +77,20 @@ pub(super) trait Kernel: Send + Sync {
     fn load(&self, reader: &mut Reader<'_>) -> Result<Self::State, DecodeError>;
     /// Takes the count of what was dropped since it was last asked, because a bound was reached.
     fn take_shed(&self, scratch: &mut Self::Scratch) -> u64;
+    /// Takes the count of matches without what AFTER MATCH SKIP … OR FAIL names since it was last asked.
+    fn take_skip_misses(&self, _: &mut Self::Scratch) -> u64 {
+        0
+    }
     /// What of the states of `old`, a kernel over the same inputs, goes on here, to be handed to `migrate`; none: nothing.
     fn migration(&self, _: &Self) -> Option<Vec<bool>> {
         None
     }
     /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
     fn migrate(&self, _: &[bool], _: &mut Self::State) {}
+    /// Makes a state what `migrate` of the other kernel would drop of it.
+    fn leave(&self, _: &[bool], state: &mut Self::State) {
+        *state = self.blank();
+    }
     /// The number of the key's next event, in an order that is the same for all keys that take over from one another.
     fn number(&self, _: &mut Self::State, _: u64) {}
     /// Takes over what the states of other keys hold open, beside what its own does.
@@ -214,9 +222,15 @@ kernel!(
     pattern,
     partial_matches,
     |_, state| state.deadline(),
-    |scratch| std::mem::take(&mut scratch.counts).shed,
+    |scratch| std::mem::take(&mut scratch.counts.shed),
     pattern::Program::migration,
     |program, migration, state| state.migrate(program, migration),
+    fn leave(&self, migration: &[bool], state: &mut pattern::KeyState) {
+        state.leave(self, migration);
+    },
+    fn take_skip_misses(&self, scratch: &mut pattern::Scratch) -> u64 {
+        std::mem::take(&mut scratch.counts.skip_misses)
+    },
     fn number(&self, state: &mut pattern::KeyState, number: u64) {
         state.number(number);
     },

@@ -5,7 +5,7 @@
 //! out of it. Before anything is, what is over by the event's time is let go.
 
 use super::machine::Engine;
-use crate::plan::Mode;
+use crate::plan::{Mode, Rule};
 
 /// What a key is taken to need beside what it holds open, bytes: its entry, its place in the table, its timer, a small state.
 pub(super) const KEY_BYTES: u64 = 320;
@@ -81,11 +81,11 @@ impl Engine {
     /// All rules together may hold so much from now on. What is there stays until it is over or has to make room.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
-        let rules = self.plan.rules.iter().filter(|rule| rule.mode != Mode::Off).count() as u64;
+        // Old versions take no part: what a rule may hold mustn't change because another one was edited.
+        let counts = |(rule, at): &(&Rule, u32)| rule.mode != Mode::Off && self.plan.drain(*at).is_none();
+        let rules = self.plan.rules.iter().zip(0..).filter(counts).count() as u64;
         let bounds = limits.bounds(rules, u64::from(self.options.key_groups));
-        for (rule, at) in self.plan.rules.iter().zip(0..) {
-            // Regions are no keys that somebody can make up, and what they hand on to one another must not be torn apart.
-            let bounds = bounds.filter(|_| rule.follow.is_none());
+        for at in 0..self.plan.rules.len() as u32 {
             self.shards.iter_mut().for_each(|shard| shard.set_bounds(at, bounds));
         }
     }

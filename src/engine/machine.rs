@@ -2,15 +2,17 @@
 
 use super::{
     compile::{CompileError, Compiled, Setting, compile},
+    drains::DRAIN_MS,
     exchange::SHARED_MIN,
     executor::{Executor, Inline},
+    figures::RuleStats,
     inbox::{Inbox, OwnedEvent},
     keyed::AHEAD,
     late::LateReaders,
     limits::Limits,
     output::{Moment, Output},
     relief::new_shards,
-    route::{Find, Memo, Route, Router, Subscription, asked, shard_of},
+    route::{Find, Memo, Route, Router, Subscription, shard_of},
     shard::{Arrived, Routed, Shard},
     state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
@@ -19,7 +21,7 @@ use crate::{
     expr::World,
     model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
     op::window::Assigners,
-    plan::{Class, ClockPolicy, Mode, Plan, Rule, StreamOrigin},
+    plan::{ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{PartitionIx, Released},
 };
 use smallvec::SmallVec;
@@ -56,27 +58,13 @@ pub enum AtEnd {
     Hold,
 }
 
-/// Figures of one rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RuleStats {
-    /// Outputs so far.
-    pub outputs: u64,
-    /// Events that WHERE let pass but whose key has a null component: they are nobody's.
-    pub missing_key: u64,
-    /// Late events that the rule took.
-    pub late: u64,
-    /// Partial matches dropped because a key had too many, and matches because one event ended too many.
-    pub shed: u64,
-    /// Keys with state.
-    pub keys: usize,
-    /// Partial matches or windows that are open; of patterns kept as sets the events that began one, some that are over among them.
-    pub open: usize,
-}
-
 /// A rule's outputs as a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Derived {
+    /// Of an old version the new one's.
     pub(super) stream: StreamId,
+    /// Of an old version what of its outputs the stream's fields are.
+    pub(super) slots: Option<Vec<Option<u16>>>,
     /// The level that the rule runs at.
     level: u32,
     /// The levels with rules that read the stream.
@@ -91,7 +79,7 @@ pub struct Engine {
     /// Fences and tables.
     pub(super) world: Arc<World>,
     /// What the router knows of the event at hand.
-    memos: Vec<Vec<Memo>>,
+    pub(super) memos: Vec<Vec<Memo>>,
     pub(super) indexed: bool,
     pub(super) shards: Vec<Shard>,
     pub(super) executor: Box<dyn Executor>,
@@ -130,6 +118,9 @@ pub struct Engine {
     pub(super) wall_ms: TimeMs,
     /// How many cuts there were.
     pub(super) barrier: u64,
+    /// For each rule that is an old version when what is open is dropped; and how long those go on that nothing else ends.
+    pub(super) drain_until: Vec<TimeMs>,
+    pub(super) drain_ms: TimeMs,
     /// Where keys go that memory is too small for; else all stay.
     pub(super) spilling: Option<Spilling>,
 }
@@ -164,7 +155,8 @@ impl Engine {
         let options = Options { shards, key_groups: groups, ..options };
         let setting = Setting { world: Arc::clone(&world), groups, seed: options.seed, assigners: assigners.clone() };
         let compiled = compile(&plan, &setting)?;
-        let derived = |stream: usize| Derived { stream: StreamId(stream as u32), level: 0, readers: Vec::new() };
+        let derived =
+            |stream: usize| Derived { stream: StreamId(stream as u32), slots: None, level: 0, readers: Vec::new() };
         let mut streams: Vec<Derived> = vec![derived(usize::MAX); plan.rules.len()];
         for (at, stream) in plan.streams.iter().enumerate() {
             if let StreamOrigin::Rule(rule) = stream.origin
@@ -187,6 +179,13 @@ impl Engine {
                 if let Some(of_level) = of_level {
                     of_level.push(Subscription { rule: ix as u32, input: input as u32 });
                 }
+            }
+        }
+        for drain in &plan.drains {
+            if let (Some(derived), Some((stream, slots))) =
+                (streams.get_mut(drain.rule as usize), plan.feeds(drain.rule))
+            {
+                (derived.stream, derived.slots) = (stream, Some(slots));
             }
         }
         for derived in &mut streams {
@@ -235,6 +234,8 @@ impl Engine {
             by_arrival: (0..).zip(&plan.rules).filter(|(_, rule)| rule.by_arrival()).map(|(ix, _)| ix).collect(),
             wall_ms: 0,
             barrier: 0,
+            drain_until: vec![TimeMs::MAX; plan.rules.len()],
+            drain_ms: DRAIN_MS,
             spilling: None,
             compiled,
             options,
@@ -247,17 +248,6 @@ impl Engine {
     /// outputs and states are the same.
     pub fn set_indexed(&mut self, indexed: bool) {
         self.indexed = indexed;
-    }
-
-    /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
-    pub fn asked(&self) -> u64 {
-        asked(&self.memos) + self.shards.iter().map(|shard| asked(shard.exchange.memos())).sum::<u64>()
-    }
-
-    /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,
-    /// and no alternative for none.
-    pub fn reached(&self, rule: u32, input: u32) -> Option<&[String]> {
-        self.router.reached(rule, input)
     }
 
     /// Other reference data: what is worked on from the next `advance` on sees it, events and timers alike. Sets and tables
@@ -289,34 +279,9 @@ impl Engine {
         out.append(&mut self.seen);
     }
 
-    /// Events that wait for others to come before them, and derived events that wait for their instant to be complete.
-    pub fn waiting(&self) -> usize {
-        self.timelines.iter().map(|timeline| timeline.merge.waiting()).sum::<usize>()
-            + self.inboxes.iter().map(Inbox::len).sum::<usize>()
-            + self.held.iter().map(Vec::len).sum::<usize>()
-    }
-
-    /// Figures of a rule.
-    pub fn rule_stats(&self, rule: u32) -> RuleStats {
-        let counted = self.stats.get(rule as usize).copied().unwrap_or_default();
-        let figures = self.shards.iter().map(|shard| shard.load_figures(rule));
-        let (keys, open) = figures.fold((0, 0), |sum, shard| (sum.0 + shard.0, sum.1 + shard.1));
-        RuleStats { keys, open, ..counted }
-    }
-
     /// The plan that runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
-    }
-
-    /// How much work an event is for a rule, and why.
-    pub fn class(&self, rule: u32) -> Option<(Class, &str)> {
-        self.compiled.get(rule as usize).map(|compiled| (compiled.class.0, compiled.class.1.as_str()))
-    }
-
-    /// A rule's kernel in words, and its automaton as a Graphviz graph if it has one.
-    pub fn explain(&self, rule: u32) -> Option<(&str, Option<&str>)> {
-        self.compiled.get(rule as usize).map(|compiled| (compiled.explain.as_str(), compiled.dot.as_deref()))
     }
 
     /// Writes the states of a rule's keys: per shard, in order.

@@ -6,10 +6,12 @@
 pub mod checkpoint;
 mod compile;
 mod cut;
+mod drains;
 mod encode;
 mod ended;
 mod exchange;
 mod executor;
+mod figures;
 mod filter;
 mod gate;
 mod histories;
@@ -37,10 +39,12 @@ mod timeline;
 
 pub use compile::{CompileError, unbounded};
 pub use cut::{Cut, CutBlock};
+pub use drains::{DRAIN_MS, Draining};
 pub use encode::AlertEncoder;
 pub use executor::{Executor, Inline};
+pub use figures::RuleStats;
 pub use limits::{Limits, Policy, Shed};
-pub use machine::{AtEnd, Engine, Options, RuleStats};
+pub use machine::{AtEnd, Engine, Options};
 pub use output::Output;
 pub use replan::{Change, ReplaceError, Replaced, RuleChange};
 pub use resume::{Blocks, Fate, Fates, Payloads, saved_keys};

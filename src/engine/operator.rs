@@ -1,5 +1,7 @@
 //! One rule on one shard: its kernel, the state of its keys, and the order of work on an event.
 
+mod draining;
+mod duties;
 mod feeding;
 mod following;
 mod instant;
@@ -8,11 +10,12 @@ mod passing;
 mod room;
 mod spilled;
 
-use self::{instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
+    duties::Operator,
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
+use self::{instant::Unordered, passing::Passing, room::timer_ms};
 use super::{
     ended::Ending,
     kernel::Kernel,
@@ -30,60 +33,13 @@ use crate::{
 };
 use std::{any::Any, cell::OnceCell, sync::Arc};
 
-/// What comes next for a rule: of each event the input, the event itself unless it is late, and the key.
-pub(super) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Option<EventRef<'e>>, &'e Key)> + 'i;
-
-/// One rule on one shard.
-pub(super) trait Operator: Spills + Send {
-    /// Takes an event that was routed here by `key`.
-    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
-    /// These events are taken next: what that needs may be fetched for all of them together.
-    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
-    /// Takes a late event as of the time at which it was found to be late.
-    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
-    /// Lets time pass for all keys.
-    fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
-    /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and
-    /// what comes from now on arrives now. Nothing for other rules.
-    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>);
-    /// When `advance` may next do something; it never does anything before.
-    fn due(&self) -> Option<TimeMs>;
-    /// What is worked on from now on sees this reference data.
-    fn set_world(&mut self, world: &Arc<World>);
-    /// No event and no time reach it any more.
-    fn stop(&mut self);
-    /// Keys with state, and what they hold open.
-    fn load_figures(&self) -> (usize, usize);
-    /// What was dropped since it was last asked, because a bound was reached.
-    fn take_shed(&mut self) -> u64;
-    /// What it may hold in each group, where that is bounded.
-    fn room(&mut self) -> &mut Option<Box<Room>>;
-    /// For the one who takes over: what it really is.
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
-    /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
-    /// another kind. `fences` are the new numbers of fences, where they change.
-    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
-    /// The same for an operator of an edited rule: what of its state still counts goes on.
-    fn migrate(&mut self, old: Box<dyn Operator>) -> bool;
-    /// Writes the states of all keys.
-    fn save(&self, writer: &mut Writer);
-    /// Reads the states of the keys whose routing key `mine` says yes to.
-    fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
-    /// Lends the states of all keys as they are now.
-    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen>;
-    /// Reads the states of a group's keys.
-    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
-    /// Reads the outputs that wait for the wall clock, those whose routing key `mine` says yes to.
-    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
-}
-
 pub(super) struct KeyedOperator<K: Kernel> {
     pub(super) rule: Arc<plan::Rule>,
     pub(super) ix: u32,
     pub(super) rank: u32,
     pub(super) kernel: Arc<K>,
     world: Arc<World>,
-    groups: u32,
+    pub(super) groups: u32,
     /// How many previous events are kept.
     depth: usize,
     /// How the last event of a partition is known.
@@ -110,7 +66,9 @@ pub(super) struct KeyedOperator<K: Kernel> {
     stopped: bool,
     /// Where what it holds is bounded.
     room: Option<Box<Room>>,
-    /// Outputs that were not fed back, because a bound was reached, since that was last asked.
+    /// Where it only ends what it has begun, when that is dropped.
+    drains: Option<TimeMs>,
+    /// Partial matches that were dropped at that time, and outputs that were not fed back, because a bound was reached, since that was last asked.
     unfed: u64,
 }
 
@@ -165,6 +123,7 @@ impl<K: Kernel> KeyedOperator<K> {
             stopped: false,
             room: None,
             unfed: 0,
+            drains: None,
             rule,
         }
     }
@@ -185,6 +144,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
+        if place.is_none() && self.drains.is_some() {
+            return;
+        }
         if place.is_none() && self.blanks.is_empty() {
             self.blanks.push(Partition::new(self.kernel.blank()));
         }
@@ -200,6 +162,9 @@ impl<K: Kernel> KeyedOperator<K> {
             },
         };
         let was_open = self.kernel.open(&partition.kernel);
+        if self.drains.is_some() && was_open == 0 {
+            return;
+        }
         let previous = partition.previous.take();
         let env = Env {
             event,
@@ -256,7 +221,7 @@ impl<K: Kernel> KeyedOperator<K> {
         }
 
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
-        let idle = partition.is_idle(&*self.kernel);
+        let idle = draining::is_over(&*self.kernel, partition, self.drains);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         self.note(group.0, was_open, is_open);
@@ -291,7 +256,8 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        match (self.stopped, self.rule.order.is_empty() && self.rule.follow.is_none()) {
+        let over = self.stopped || self.drains.is_some_and(|until_ms| event.time_ms() >= until_ms);
+        match (over, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
@@ -329,13 +295,17 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         if self.wall_ms.is_some() {
             return;
         }
-        let (to_ms, clock) = match self.rule.clock {
+        let (come_ms, clock) = match self.rule.clock {
             ClockPolicy::Event => (to.event_ms, Clock::Event),
             ClockPolicy::EventOrWall | ClockPolicy::Wall => (to.watermark_ms, to.clock),
         };
+        let to_ms = self.drains.map_or(come_ms, |until_ms| come_ms.min(until_ms.saturating_sub(1)));
         while let Some(place) = self.next_due(to_ms) {
             self.advance_place(place, to_ms, clock, out);
             self.make_room();
+        }
+        if to_ms < come_ms {
+            self.drop_rest();
         }
         if to.releases {
             out.extend(self.waiting.drain(..).map(|mut output| {
@@ -377,7 +347,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             (false, false) => Some(TimeMs::MIN),
             // Timers of the time of arrival are another clock's.
             (false, true) if self.wall_ms.is_some() => None,
-            (false, true) => self.next_timer(),
+            (false, true) => self.next_timer().into_iter().chain(self.drains.filter(|_| self.open > 0)).min(),
         }
     }
 
@@ -385,8 +355,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         (self.partitions.len() + self.keys_away(), self.open)
     }
 
-    fn take_shed(&mut self) -> u64 {
-        self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed)
+    fn take_counts(&mut self) -> (u64, u64) {
+        let shed = self.kernel.take_shed(&mut self.scratch) + std::mem::take(&mut self.unfed);
+        (shed, self.kernel.take_skip_misses(&mut self.scratch))
     }
 
     fn room(&mut self) -> &mut Option<Box<Room>> {
@@ -398,11 +369,27 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     }
 
     fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool {
-        old.into_any().downcast::<Self>().is_ok_and(|old| self.go_on_from(*old, fences))
+        old.into_any().downcast::<Self>().is_ok_and(|old| match (old.drains, self.drains) {
+            (None, Some(_)) => self.drain_from(*old, fences),
+            _ => self.go_on_from(*old, fences),
+        })
     }
 
-    fn migrate(&mut self, old: Box<dyn Operator>) -> bool {
-        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old))
+    fn migrate(&mut self, old: Box<dyn Operator>, rest: Option<&mut dyn Operator>) -> bool {
+        let rest = rest.and_then(|rest| rest.as_any().downcast_mut::<Self>());
+        old.into_any().downcast::<Self>().is_ok_and(|old| self.migrate_from(*old, rest))
+    }
+
+    fn drain_until(&mut self, until_ms: TimeMs) {
+        self.drains = Some(until_ms);
+    }
+
+    fn is_drained(&self) -> bool {
+        self.open == 0 && self.waiting.is_empty() && self.instant.is_empty()
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
     }
 
     fn save(&self, writer: &mut Writer) {

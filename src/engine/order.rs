@@ -39,9 +39,10 @@ impl Engine {
     pub(super) fn collect(&mut self, level: usize, before_ms: TimeMs) {
         let Self { shards, stats, .. } = self;
         for shard in shards {
-            shard.take_shed(&mut |rule, shed| {
+            shard.take_counts(&mut |rule, (shed, skip_misses)| {
                 if let Some(stats) = stats.get_mut(rule as usize) {
                     stats.shed += shed;
+                    stats.skip_misses += skip_misses;
                 }
             });
         }
@@ -100,8 +101,18 @@ impl Engine {
             };
             let same = before.as_ref().is_some_and(|before| before.order(&output).is_eq());
             sequence = if same { sequence + 1 } else { 0 };
-            let name = self.plan.rules.get(output.rule as usize).map_or("", |rule| rule.name.as_str());
-            let event = derived_event(name, derived.stream, &output, sequence);
+            let event = match &derived.slots {
+                None => {
+                    let name = self.plan.rules.get(output.rule as usize).map_or("", |rule| rule.name.as_str());
+                    derived_event(name, derived.stream, &output, sequence)
+                }
+                // Unlike one that the new version puts out for the same key at the same time.
+                Some(slots) => {
+                    let event = derived_event(&self.plan.known_as(output.rule), derived.stream, &output, sequence);
+                    let value = |slot: &Option<u16>| event.values.get(usize::from((*slot)?)).cloned();
+                    OwnedEvent { values: slots.iter().map(|slot| value(slot).unwrap_or_default()).collect(), ..event }
+                }
+            };
             let rank = self.stream_ranks.get(derived.stream.0 as usize).copied().unwrap_or(0);
             for &level in &derived.readers {
                 if let Some(inbox) = self.inboxes.get_mut(level) {

@@ -8,8 +8,9 @@
 use super::{
     compile::CompileError,
     executor::Inline,
+    figures::RuleStats,
     kernel::Kernel,
-    machine::{Engine, RuleStats},
+    machine::Engine,
     operator::{KeyedOperator, Operator, PartitionCodec, Spills},
     output::Output,
     partition::Partition,
@@ -19,10 +20,10 @@ use super::{
 };
 use crate::{
     expr::World,
-    model::{FenceMap, Key, KeyGroup, Reader, Value, Writer},
-    plan::{Plan, Rule, RuleKind, StreamOrigin},
+    model::{FenceMap, Header, Key, KeyGroup, Reader, Value, Writer},
+    plan::{Plan, Rule, RuleKind, StreamOrigin, StreamPlan},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Why a core doesn't take a plan; it goes on as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +50,8 @@ pub enum Change {
     /// It wasn't there before.
     Started,
     /// It has another meaning, as its text is another or that of a rule that it reads. What has come about in the same way under
-    /// both meanings goes on: partial matches whose events were taken alike, windows of which only the result is another.
+    /// both meanings goes on: partial matches whose events were taken alike, windows of which only the result is another. Other partial
+    /// matches go on under the old version until they end.
     Edited,
     /// It is no longer there.
     Removed,
@@ -68,6 +70,10 @@ pub struct RuleChange {
     pub keys: usize,
     /// Partial matches or open windows that go on.
     pub open: usize,
+    /// Keys of which something goes on under the old version, which only ends what it has begun.
+    pub drained_keys: usize,
+    /// Partial matches that go on under the old version.
+    pub drained_open: usize,
     /// Keys whose state is dropped.
     pub dropped_keys: usize,
     /// Partial matches or open windows that are dropped; of patterns kept as sets, some that were over already among them.
@@ -113,18 +119,22 @@ impl Engine {
         let mut kept = next.plan.kept(&self.plan);
         // Where fences have new numbers as well, edited rules start empty.
         let edited = if fences.is_none() { next.plan.adapted(&self.plan, &kept) } else { Vec::new() };
+        let drained = next.plan.drained(&self.plan, &kept);
+        self.time_drains(&mut next, &kept);
         let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
         for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
-            new.take_over(old, &mut kept, &edited, fences.as_ref());
+            new.take_over(old, &mut kept, (&edited, &drained), fences.as_ref());
         }
         let now: Vec<RuleStats> = (0..next.plan.rules.len()).map(|rule| next.rule_stats(rule as u32)).collect();
-        let rules = changes(&self.plan, &next.plan, &kept, &loads, &now);
+        let rules = changes(&self.plan, &next.plan, (&kept, &drained), &loads, &now);
         let mut replaced = Replaced { rules, last: Vec::new() };
-        self.move_outputs(&mut next, &kept, fences.as_ref(), &mut replaced.last);
-        self.move_events(&mut next, &kept, fences.as_ref());
-        for (rule, stats) in next.plan.rules.iter().zip(&mut next.stats) {
+        // What an edited rule has decided is its old version's.
+        let went: Vec<Option<u32>> = kept.iter().zip(&drained).map(|(kept, drained)| kept.or(*drained)).collect();
+        self.move_outputs(&mut next, &went, fences.as_ref(), &mut replaced.last);
+        self.move_events(&mut next, fences.as_ref());
+        for (at, stats) in next.stats.iter_mut().enumerate() {
             // What was counted under a rule's name goes on, whatever it means now.
-            let old = self.plan.rules.iter().position(|old| old.name == rule.name);
+            let old = self.plan.find_known(&next.plan.known_as(at as u32));
             *stats = old.and_then(|old| self.stats.get(old)).copied().unwrap_or_default();
         }
         next.partitions = std::mem::take(&mut self.partitions);
@@ -138,6 +148,7 @@ impl Engine {
         (next.indexed, next.wall_ms) = (self.indexed, self.wall_ms);
         // Tables that moved know since which barrier they are as they are.
         next.barrier = self.barrier;
+        next.drain_ms = self.drain_ms;
         next.set_limits(self.limits);
         *self = next;
         // Rules that are new learn what time it is.
@@ -189,66 +200,81 @@ impl Engine {
         last.sort_by(Output::order);
     }
 
-    /// Events that wait for their instant on a level still do, if they are of a source or of a rule that was kept.
-    fn move_events(&mut self, next: &mut Engine, kept: &[Option<u32>], fences: Option<&FenceMap>) {
-        for (level, inbox) in self.inboxes.iter_mut().enumerate() {
-            let of_old = self.timelines.iter().find(|timeline| timeline.levels.contains(&level));
-            let step = of_old.map_or(0, |timeline| level - timeline.levels.start);
-            for mut event in inbox.take_all() {
-                let at = event.stream.0 as usize;
-                let stays = match next.plan.streams.get(at).map(|stream| stream.origin) {
-                    None => false,
-                    Some(StreamOrigin::Source) => true,
-                    Some(StreamOrigin::Rule(rule)) => kept.get(rule as usize).is_some_and(Option::is_some),
-                };
-                let timeline = next.timeline_of_stream.get(at).and_then(|timeline| next.timelines.get(*timeline));
-                let level = timeline.map(|timeline| timeline.levels.start + step);
-                let level = level.filter(|level| timeline.is_some_and(|timeline| timeline.levels.contains(level)));
-                if let Some(fences) = fences {
-                    renumber_values(&mut event.values, fences);
-                }
-                if let (true, Some(&rank), Some(inbox)) =
-                    (stays, next.stream_ranks.get(at), level.and_then(|level| next.inboxes.get_mut(level)))
-                {
-                    inbox.push(rank, event);
-                }
+    /// Events that wait for their instant on a level still do, on every level that reads their stream now, if that is a source or
+    /// still has the form that it had.
+    fn move_events(&mut self, next: &mut Engine, fences: Option<&FenceMap>) {
+        let mut moved = BTreeSet::new();
+        for mut event in self.inboxes.iter_mut().flat_map(|inbox| inbox.take_all()) {
+            let at = event.stream.0 as usize;
+            let Header { time_ms, partition, offset } = event.header;
+            let has_form = |(new, old): (&StreamPlan, &StreamPlan)| {
+                new.name == old.name && (new.origin == StreamOrigin::Source || new.schema.fields == old.schema.fields)
+            };
+            let stays = next.plan.streams.get(at).zip(self.plan.streams.get(at)).is_some_and(has_form);
+            // It waits on each level of those that read it.
+            if !stays || !moved.insert((event.stream, time_ms, partition, offset)) {
+                continue;
+            }
+            if let Some(fences) = fences {
+                renumber_values(&mut event.values, fences);
+            }
+            let timeline = next.timeline_of_stream.get(at).and_then(|timeline| next.timelines.get(*timeline));
+            let levels = timeline.map(|timeline| timeline.levels.clone()).unwrap_or_default();
+            let rank = next.stream_ranks.get(at).copied().unwrap_or(0);
+            let inboxes = next.inboxes.iter_mut().zip(&next.readers).take(levels.end).skip(levels.start + 1);
+            for (inbox, _) in inboxes.filter(|(_, readers)| readers.get(at).is_some_and(|all| !all.is_empty())) {
+                inbox.push(rank, event.clone());
             }
         }
     }
 }
 
 /// What became of every rule.
-fn changes(old: &Plan, new: &Plan, kept: &[Option<u32>], loads: &[RuleStats], now: &[RuleStats]) -> Vec<RuleChange> {
-    let mut rules = Vec::with_capacity(new.rules.len());
+fn changes(
+    old: &Plan,
+    new: &Plan,
+    (kept, drained): (&[Option<u32>], &[Option<u32>]),
+    loads: &[RuleStats],
+    now: &[RuleStats],
+) -> Vec<RuleChange> {
+    let of = |all: &[RuleStats], at: usize| all.get(at).copied().unwrap_or_default();
+    // Old versions that go with their rule, or that mean nothing beside the others any more.
+    let lost = |name: &str| {
+        let gone = old.rules.iter().enumerate().filter(|(at, rule)| {
+            rule.name == *name && old.drain(*at as u32).is_some() && !kept.contains(&Some(*at as u32))
+        });
+        gone.fold((0, 0), |sum, (at, _)| (sum.0 + of(loads, at).keys, sum.1 + of(loads, at).open))
+    };
     let change = |rule: &Rule, change: Change, was: Option<usize>, goes_on: RuleStats| {
-        let load = was.and_then(|was| loads.get(was)).copied().unwrap_or_default();
+        let load = was.map_or_else(RuleStats::default, |was| of(loads, was));
+        let rest = was.and_then(|was| drained.iter().position(|drained| *drained == Some(was as u32)));
+        let rest = rest.map_or_else(RuleStats::default, |rest| of(now, rest));
+        let (lost_keys, lost_open) = lost(&rule.name);
         RuleChange {
             name: rule.name.clone(),
             version: rule.version.clone(),
             change,
             keys: goes_on.keys,
             open: goes_on.open,
-            dropped_keys: load.keys.saturating_sub(goes_on.keys),
-            dropped_open: load.open.saturating_sub(goes_on.open),
+            drained_keys: rest.keys,
+            drained_open: rest.open,
+            dropped_keys: load.keys.saturating_sub(goes_on.keys + rest.keys) + lost_keys,
+            dropped_open: load.open.saturating_sub(goes_on.open + rest.open) + lost_open,
         }
     };
-    for ((rule, kept), now) in new.rules.iter().zip(kept).zip(now) {
-        let was = old.rules.iter().position(|old| old.name == rule.name);
+    let mut rules = Vec::with_capacity(new.rules.len());
+    for (at, (rule, kept)) in new.rules.iter().zip(kept).enumerate().filter(|(at, _)| new.drain(*at as u32).is_none()) {
+        let was = old.find(&rule.name);
         let what = match (kept, was) {
             (Some(_), _) => Change::Kept,
             (None, Some(_)) => Change::Edited,
             (None, None) => Change::Started,
         };
-        rules.push(change(rule, what, was, *now));
+        rules.push(change(rule, what, was, of(now, at)));
     }
-    let gone = |(_, rule): &(usize, &Rule)| !new.rules.iter().any(|other| other.name == rule.name);
-    rules.extend(
-        old.rules
-            .iter()
-            .enumerate()
-            .filter(gone)
-            .map(|(at, rule)| change(rule, Change::Removed, Some(at), RuleStats::default())),
-    );
+    let gone = |(at, rule): &(usize, &Rule)| old.drain(*at as u32).is_none() && new.find(&rule.name).is_none();
+    let gone = old.rules.iter().enumerate().filter(gone);
+    rules.extend(gone.map(|(at, rule)| change(rule, Change::Removed, Some(at), RuleStats::default())));
     rules
 }
 
@@ -266,17 +292,28 @@ fn renumber_values(values: &mut [Value], fences: &FenceMap) {
 }
 
 impl<K: Kernel + 'static> KeyedOperator<K> {
-    /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions.
-    pub(super) fn migrate_from(&mut self, mut old: Self) -> bool {
+    /// Goes on with what still counts of the state of an operator of an edited rule over the same partitions; the rest goes on in `rest`.
+    pub(super) fn migrate_from(&mut self, mut old: Self, mut rest: Option<&mut Self>) -> bool {
         let Some(migration) = self.kernel.migration(&old.kernel) else {
-            old.discard();
+            match rest {
+                Some(rest) => return rest.drain_from(old, None),
+                None => old.discard(),
+            }
             return false;
         };
         let mut spill = old.spill.take();
         let cold = spill.as_ref().map(|spill| spill.look());
         let keys = old.partitions.len();
+        let mut part = |group: KeyGroup, key: Key, partition: Partition<K::State>, own: &mut Self| {
+            if let Some(rest) = &mut rest {
+                let mut left = partition.clone();
+                rest.kernel.leave(&migration, &mut left.kernel);
+                rest.take_in(group, key.clone(), left);
+            }
+            own.migrate_key(&migration, group, key, partition);
+        };
         for (group, key, partition) in old.partitions.into_entries() {
-            self.migrate_key(&migration, group, key, partition);
+            part(group, key, partition, self);
         }
         // Those in the store group by group.
         let codec = PartitionCodec { kernel: &*old.kernel, rule: &old.rule };
@@ -286,7 +323,7 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             self.note_fault(read);
             for (key, loaded) in entries {
                 match loaded {
-                    Ok((partition, _)) => self.migrate_key(&migration, KeyGroup(group), key, partition),
+                    Ok((partition, _)) => part(KeyGroup(group), key, partition, self),
                     Err(error) => {
                         self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
                     }
@@ -295,8 +332,18 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             self.keep_here(keys);
         }
         spill.iter_mut().for_each(|spill| spill.discard());
-        if let (Some(passing), Some(old)) = (&mut self.passing, old.passing) {
-            (passing.entities, passing.spill) = (old.entities, old.spill);
+        if let Some(mut old) = old.passing {
+            if let Some(other) = rest.as_mut().and_then(|rest| rest.passing.as_mut()) {
+                let copied = old.copy_to(other, self.groups);
+                self.note_fault(copied);
+            }
+            if let Some(passing) = &mut self.passing {
+                (passing.entities, passing.spill) = (old.entities, old.spill);
+            }
+        }
+        if let Some(rest) = rest {
+            (rest.instant, rest.wall_ms) = (old.instant.clone(), old.wall_ms);
+            rest.keep_here(keys);
         }
         (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
         true
@@ -320,14 +367,24 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
             }
         }
         (self.instant, self.wall_ms) = (old.instant, old.wall_ms);
+        self.own_waiting();
+        true
+    }
+
+    /// What waits for the wall clock is this rule's.
+    pub(super) fn own_waiting(&mut self) {
         let (rule, rank) = (self.ix, self.rank);
         self.waiting.iter_mut().for_each(|output| renumber(output, rule, rank, None));
-        true
     }
 
     fn migrate_key(&mut self, migration: &[bool], group: KeyGroup, key: Key, mut partition: Partition<K::State>) {
         self.kernel.migrate(migration, &mut partition.kernel);
-        if partition.is_idle(&*self.kernel) {
+        self.take_in(group, key, partition);
+    }
+
+    /// Goes on with a key, unless there is nothing to go on with.
+    pub(super) fn take_in(&mut self, group: KeyGroup, key: Key, partition: Partition<K::State>) {
+        if self.is_done(&partition) {
             return;
         }
         self.open += self.kernel.open(&partition.kernel);

@@ -3,7 +3,8 @@
 use super::{
     checkpoint::{BlockId, BlockKind, CheckpointError, Names},
     compile::ranks,
-    machine::{Engine, RuleStats},
+    figures::RuleStats,
+    machine::Engine,
     output::Output,
     route::shard_of,
     snapshot::{load_event, load_outputs},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{DecodeError, Header, KeyGroup, Reader, Renumbering, StreamId},
-    plan::{Input, Mode, StreamOrigin},
+    plan::{Input, Mode, StreamOrigin, drain_name},
     time::{Merge, PartitionIx},
 };
 use std::{
@@ -96,6 +97,13 @@ impl Engine {
         let numbers = numbers.as_ref();
         self.shards = self.blank_shards();
         self.set_limits(self.limits);
+        for (drain, until_ms) in saved.drains.iter().filter_map(|drain| Some((drain, drain.until_ms?))) {
+            let rule = self.plan.find_known(&drain_name(&drain.name, drain.number));
+            if let Some(place) = rule.and_then(|rule| self.drain_until.get_mut(rule)) {
+                *place = until_ms;
+            }
+        }
+        self.set_drains();
         let block = |kind| {
             let id = BlockId::single(kind);
             let payload = blocks.payload(id)?.ok_or(CheckpointError::Missing { block: id })?;

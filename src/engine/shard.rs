@@ -253,21 +253,35 @@ impl Shard {
         }
     }
 
+    /// A rule that only ends what it has begun drops what is open at this time.
+    pub(super) fn drain_until(&mut self, rule: u32, until_ms: TimeMs) {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.drain_until(until_ms);
+        }
+        self.schedule(rule);
+    }
+
+    /// Whether a rule has nothing that it could still put out.
+    pub(super) fn is_drained(&self, rule: u32) -> bool {
+        self.operators.get(rule as usize).is_none_or(|operator| operator.is_drained())
+    }
+
     /// What a rule has left out for want of room since it was last asked.
     pub(super) fn take_left_out(&mut self, rule: u32) -> Shed {
         let room = self.operators.get_mut(rule as usize).and_then(|operator| operator.room().as_mut());
         room.map_or(Shed::default(), |room| room.take())
     }
 
-    /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached.
-    pub(super) fn take_shed(&mut self, tell: &mut dyn FnMut(u32, u64)) {
+    /// Ends a step: tells for the rules that did something in it what they dropped because a bound was reached, and how many matches
+    /// missed what they skip to.
+    pub(super) fn take_counts(&mut self, tell: &mut dyn FnMut(u32, (u64, u64))) {
         let mut touched = std::mem::take(&mut self.touched);
         for rule in touched.drain(..) {
             if let Some(is_touched) = self.is_touched.get_mut(rule as usize) {
                 *is_touched = false;
             }
             if let Some(operator) = self.operators.get_mut(rule as usize) {
-                tell(rule, operator.take_shed());
+                tell(rule, operator.take_counts());
             }
         }
         self.touched = touched;
@@ -275,12 +289,12 @@ impl Shard {
 
     /// Goes on with the states of another plan's operators: `kept` says for each rule here which rule it was there, and is
     /// cleared where its state turns out not to fit.
-    /// `edited` are rules whose states may go on in part.
+    /// `edited` are rules whose states may go on in part, and `drained` those in which the rest does.
     pub(super) fn take_over(
         &mut self,
         old: &mut Shard,
         kept: &mut [Option<u32>],
-        edited: &[Option<u32>],
+        (edited, drained): (&[Option<u32>], &[Option<u32>]),
         fences: Option<&FenceMap>,
     ) {
         self.floor_ms = old.floor_ms;
@@ -288,7 +302,19 @@ impl Shard {
             std::mem::take(&mut old.operators).into_iter().map(Some).collect();
         for (at, rule) in edited.iter().enumerate() {
             let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
-            if self.operators.get_mut(at).is_some_and(|operator| operator.migrate(was)) {
+            let rest = drained.iter().position(|drained| drained == rule).filter(|rest| *rest != at);
+            let migrated = match rest.map(|rest| self.operators.get_disjoint_mut([at, rest])) {
+                Some(Ok([operator, rest])) => operator.migrate(was, Some(&mut **rest)),
+                _ => self.operators.get_mut(at).is_some_and(|operator| operator.migrate(was, None)),
+            };
+            if migrated {
+                self.schedule(at as u32);
+            }
+            rest.into_iter().for_each(|rest| self.schedule(rest as u32));
+        }
+        for (at, rule) in drained.iter().enumerate() {
+            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            if self.operators.get_mut(at).is_some_and(|operator| operator.take_over(was, fences)) {
                 self.schedule(at as u32);
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! the wall clock, of each partition its timeline
+//! the wall clock, of each old version when it ends, of each partition its timeline
 //! per timeline: watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
 //! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
@@ -29,6 +29,7 @@ impl Engine {
         let mut writer = Writer::new();
         self.save_identity(&mut writer);
         writer.i64(self.wall_ms);
+        self.plan.drains.iter().for_each(|drain| writer.time(self.until_ms(drain.rule)));
         writer.len(self.partitions.len());
         for (timeline, own) in &self.partitions {
             writer.u64(*timeline as u64);
@@ -75,6 +76,10 @@ impl Engine {
             }
         }
         let wall_ms = reader.i64()?;
+        for rule in self.plan.drains.iter().map(|drain| drain.rule).collect::<Vec<_>>() {
+            let until_ms = reader.time()?;
+            self.set_drain(rule, until_ms.unwrap_or(TimeMs::MAX));
+        }
         let partition = |reader: &mut Reader<'_>| Ok((reader.u32()? as usize, PartitionIx(reader.u32()?)));
         let partitions = (0..reader.len()?).map(|_| partition(reader));
         self.partitions = partitions.collect::<Result<_, DecodeError>>()?;
@@ -112,8 +117,8 @@ impl Engine {
         writer.u64(u64::from(self.options.key_groups));
         writer.u64(self.options.seed);
         writer.len(self.plan.rules.len());
-        for rule in &self.plan.rules {
-            writer.bytes(rule.name.as_bytes());
+        for (rule, at) in self.plan.rules.iter().zip(0..) {
+            writer.bytes(self.plan.known_as(at).as_bytes());
             writer.bytes(rule.version.as_bytes());
         }
     }

@@ -65,10 +65,12 @@ pub(super) fn timelines_of(plan: &Plan) -> Vec<usize> {
             *own = Some(at);
         }
     }
-    for (rule, own) in plan.rules.iter().zip(of_rule) {
+    for ((rule, own), ix) in plan.rules.iter().zip(of_rule).zip(0..) {
         let read = rule.inputs.iter().map(|input| input.stream.0 as usize);
         let mut before = None;
-        for at in own.into_iter().chain(read) {
+        // An old version's outputs are events of the new one's stream.
+        let feeds = plan.feeds(ix).map(|(stream, _)| stream.0 as usize);
+        for at in own.into_iter().chain(read).chain(feeds) {
             let (a, b) = (first(&with, at), first(&with, before.unwrap_or(at)));
             if let Some(place) = with.get_mut(a.max(b)) {
                 *place = a.min(b);

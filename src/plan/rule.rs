@@ -1,8 +1,8 @@
 //! A rule and the streams between rules.
 
 use super::{
-    Aggregate, Baseline, Cluster, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan, Unnest,
-    Window, WindowKind,
+    Aggregate, Baseline, Cluster, Drain, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan,
+    Unnest, Window, WindowKind,
 };
 use crate::{
     expr::{Expr, Node},
@@ -21,6 +21,8 @@ pub struct Plan {
     pub fence_sets: Vec<String>,
     /// The reference tables that rules look up; the index is the table's number in expressions.
     pub tables: Vec<TablePlan>,
+    /// The rules that are old versions of edited ones and only end what they have begun.
+    pub drains: Vec<Drain>,
 }
 
 /// A stream.

@@ -1,12 +1,7 @@
 //! Plans that take the place of a running one: streams keep their numbers, and rules that mean the same are found again.
 
-use super::{Body, ClockPolicy, Mode, Plan, Rule, StreamOrigin, StreamPlan};
+use super::{Body, ClockPolicy, Mode, Plan, Rule, StreamOrigin, StreamPlan, drain::vacant};
 use crate::model::{Schema, StreamId};
-
-/// A stream that nobody reads or makes any more: it only holds its number's place.
-fn vacant() -> StreamPlan {
-    StreamPlan { name: String::new(), schema: Schema::default(), origin: StreamOrigin::Rule(u32::MAX), level: 0 }
-}
 
 impl Plan {
     /// The plan with the streams that `running` has under their numbers there. New ones get numbers that are free: those
@@ -52,31 +47,36 @@ impl Plan {
     }
 
     /// For each rule the one of `running` that means the same, so that its state fits: name and version are equal, it reads the
-    /// same slots of the same streams, and the rules that make those streams are the same too. Labels, annotations,
+    /// same slots of the same streams, and the rules that make those streams put out fields as before. Labels, annotations,
     /// limits, and whether it is an alert or a shadow, don't matter.
     pub fn kept(&self, running: &Plan) -> Vec<Option<u32>> {
         let mut kept: Vec<Option<u32>> = Vec::with_capacity(self.rules.len());
         // A rule comes after those that it reads.
-        for rule in &self.rules {
-            let same = running.rules.iter().position(|other| other.name == rule.name).filter(|&at| {
-                let reads = |id: StreamId| self.reads_same(running, id, &kept);
-                running.rules.get(at).is_some_and(|other| {
-                    other.version == rule.version
-                        && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
-                        && others(rule).all(&reads)
-                        && layout(other) == layout(rule)
-                })
-            });
-            kept.push(same.map(|at| at as u32));
+        for (rule, at) in self.rules.iter().zip(0..) {
+            let was = match self.drain(at) {
+                None => running.find(&rule.name),
+                Some(_) => running.find_known(&self.known_as(at)),
+            };
+            kept.push(was.filter(|&was| self.is_same(rule, running, was, &kept)).map(|at| at as u32));
         }
         kept
+    }
+
+    /// Whether a rule means what that of `running` with this index does.
+    pub(super) fn is_same(&self, rule: &Rule, running: &Plan, was: usize, kept: &[Option<u32>]) -> bool {
+        running.rules.get(was).is_some_and(|other| {
+            other.version == rule.version
+                && (other.mode == Mode::Off) == (rule.mode == Mode::Off)
+                && others(rule).all(|stream| self.reads_same(running, stream, kept))
+                && layout(other) == layout(rule)
+        })
     }
 
     /// For each rule that isn't kept the one of `running` whose states may go on in part: it has its name, reads the same
     /// streams in the same way and splits them by the same key, and its windows or what a match keeps of its events are the same.
     pub fn adapted(&self, running: &Plan, kept: &[Option<u32>]) -> Vec<Option<u32>> {
-        let adapted = self.rules.iter().zip(kept).map(|(rule, is_kept)| {
-            let at = running.rules.iter().position(|other| other.name == rule.name)?;
+        let adapted = self.rules.iter().zip(0..).zip(kept).map(|((rule, own), is_kept)| {
+            let at = running.find(&rule.name).filter(|_| self.drain(own).is_none())?;
             let old = running.rules.get(at).filter(|_| is_kept.is_none())?;
             let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
             // What a rule that waits for the wall clock has decided is of its old form.
@@ -87,13 +87,20 @@ impl Plan {
         adapted.collect()
     }
 
-    /// Whether a stream's events are what they were.
+    /// Whether a stream's events have the form that they had. A rule that was edited may give others, but what its old version has
+    /// yet to say comes on the same stream.
     fn reads_same(&self, running: &Plan, id: StreamId, kept: &[Option<u32>]) -> bool {
         let at = id.0 as usize;
         let (Some(new), Some(old)) = (self.streams.get(at), running.streams.get(at)) else { return false };
         match (new.origin, old.origin) {
             (StreamOrigin::Source, StreamOrigin::Source) => new.name == old.name && extends(&new.schema, &old.schema),
-            (StreamOrigin::Rule(new), StreamOrigin::Rule(old)) => kept.get(new as usize) == Some(&Some(old)),
+            (StreamOrigin::Rule(maker), StreamOrigin::Rule(was)) => {
+                kept.get(maker as usize) == Some(&Some(was))
+                    || new.name == old.name
+                        && !new.name.is_empty()
+                        && new.schema.fields == old.schema.fields
+                        && (new.schema.id, new.schema.position) == (old.schema.id, old.schema.position)
+            }
             _ => false,
         }
     }

@@ -1,6 +1,8 @@
 //! A core with its decoders and its encoder: bytes in, bytes out, and everything counted. No file, clock or thread of its own, so that
 //! `replay`, `run`, `test` and `bench` are the same machine behind different doors.
 
+mod successor;
+
 use super::{
     config::StreamSchema,
     project::{Project, record_schema},
@@ -8,13 +10,12 @@ use super::{
 };
 use crate::{
     engine::{
-        AlertEncoder, AtEnd, Blocks, CompileError, Cut, Engine, Executor, Fates, Options, Output, ReplaceError,
-        Replaced,
+        AlertEncoder, AtEnd, Blocks, CompileError, Cut, Engine, Executor, Fates, Options, Output,
         checkpoint::{CheckpointError, Names},
     },
     expr::World,
     model::{Batch, EmissionKind, RejectReason, StreamId, TimeMs},
-    plan::{Plan, Rule, StreamOrigin},
+    plan::{Plan, StreamOrigin},
     time::{Late, PartitionIx},
     wire::{Chunk, Decoder, Format, LateEvent, RecordSchema, late_event},
 };
@@ -110,6 +111,7 @@ impl Session {
     pub fn new(project: &Project, options: Options, executor: Box<dyn Executor>) -> Result<Self, CompileError> {
         let mut engine = Engine::new(Arc::clone(&project.plan), Arc::clone(&project.world), options, executor)?;
         engine.set_limits(project.config.limits);
+        engine.set_drain_limit(project.config.reload.drain_ms);
         Ok(Self {
             plan: Arc::clone(&project.plan),
             world: Arc::clone(&project.world),
@@ -184,7 +186,7 @@ impl Session {
 
     /// The names behind the numbers in this session's state.
     pub fn names(&self) -> Names {
-        Names::of(&self.plan, &self.world)
+        Names::of(&self.plan, &self.world).with_drains(&self.engine)
     }
 
     /// Cuts the core, between two advances.
@@ -242,33 +244,6 @@ impl Session {
             let source = self.sources.get(lane.source).map(|counts| counts.name.clone()).unwrap_or_default();
             lane.decoder = decoder(&lane.records, format, self.open.get(&(source, lane.number)));
         }
-    }
-
-    /// Puts other rules, other fences, or both in the place of those that run, for a project that was checked as the successor of
-    /// this session's. Lines that were decided before are written under the old rules: they are to be handed on
-    /// before the rules' new numbers count.
-    ///
-    /// # Errors
-    /// When the new rules can't run: then nothing has changed.
-    pub fn replace(&mut self, project: &Project, lines: &mut Lines) -> Result<Replaced, ReplaceError> {
-        self.write(lines);
-        let old = Arc::clone(&self.plan);
-        let mut replaced = self.engine.replace(Arc::clone(&project.plan), Arc::clone(&project.world))?;
-        self.outputs.append(&mut replaced.last);
-        self.encode(lines);
-        (self.plan, self.world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
-        self.encoder = AlertEncoder::new(Arc::clone(&project.plan), Arc::clone(&project.world));
-        let before = |name: &str| old.rules.iter().position(|rule| rule.name == name);
-        let counted = |rule: &Rule| before(&rule.name).and_then(|at| self.alerts.get(at).copied());
-        self.alerts = project.plan.rules.iter().map(|rule| counted(rule).unwrap_or_default()).collect();
-        for lane in &mut self.lanes {
-            if let Some(records) = record_schema(&self.plan, lane.stream.0 as usize, &lane.schema) {
-                lane.decoder = lane.decoder.successor(&records, lane.format);
-                lane.width = records.slots.len();
-                lane.records = records;
-            }
-        }
-        Ok(replaced)
     }
 
     /// Decodes a chunk of one partition's records and gives the events to the core. Nothing is matched yet.

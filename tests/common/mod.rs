@@ -222,6 +222,11 @@ impl Scene {
     }
 
     /// A session with the scene's partitions.
+    /// The records of the first lane.
+    pub(crate) fn records(&self) -> &[Vec<u8>] {
+        &self.lanes[0].records
+    }
+
     pub(crate) fn session(&self, mode: &Mode, shards: u32) -> (Session, Vec<LaneIx>) {
         let mut session = self.blank(mode, shards);
         let lanes = self.add_lanes(&mut session);

@@ -1,9 +1,10 @@
 //! The names behind run-local numbers, and what these numbers are in another run.
 
 use crate::{
+    engine::machine::Engine,
     expr::World,
-    model::{DecodeError, FenceMap, Reader, RenumberedStream, Renumbering, SetNumbers, StreamId, Writer},
-    plan::{Plan, Rule, StreamOrigin},
+    model::{DecodeError, FenceMap, Reader, RenumberedStream, Renumbering, SetNumbers, StreamId, TimeMs, Writer},
+    plan::{Drain, Plan, Rule, StreamOrigin},
 };
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
@@ -30,6 +31,19 @@ pub struct NamedRule {
     pub layout: u64,
 }
 
+/// An old version of an edited rule that only ends what it has begun, with what it takes to make it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedDrain {
+    /// Its name, which it shares with the new version; among the rules it is known with its number.
+    pub name: String,
+    /// Which of the name's old versions it is, from 1.
+    pub number: u32,
+    /// A rule file with it alone.
+    pub text: String,
+    /// When what is open is dropped, by event time, where nothing else ends it.
+    pub until_ms: Option<TimeMs>,
+}
+
 /// What the numbers in a state stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -39,6 +53,8 @@ pub struct Names {
     pub fence_sets: Vec<(String, Vec<String>)>,
     /// Rules by number.
     pub rules: Vec<NamedRule>,
+    /// Those of the rules that are old versions.
+    pub drains: Vec<NamedDrain>,
 }
 
 impl Names {
@@ -50,8 +66,8 @@ impl Names {
             fields: stream.schema.fields.iter().map(|field| (field.name.clone(), format!("{:?}", field.ty))).collect(),
         });
         let sets = world.sets().iter();
-        let rules = plan.rules.iter().map(|rule| NamedRule {
-            name: rule.name.clone(),
+        let rules = plan.rules.iter().zip(0..).map(|(rule, at)| NamedRule {
+            name: plan.known_as(at),
             version: rule.version.clone(),
             layout: layout(plan, world, rule),
         });
@@ -61,7 +77,26 @@ impl Names {
                 .map(|(name, set)| (name.clone(), set.iter().map(|(_, fence)| fence.id.clone()).collect()))
                 .collect(),
             rules: rules.collect(),
+            drains: Vec::new(),
         }
+    }
+
+    /// With the old versions that a core has, and when they end.
+    #[must_use]
+    pub fn with_drains(self, engine: &Engine) -> Self {
+        let plan = engine.plan();
+        let named = |drain: &Drain| {
+            let rule = plan.rules.get(drain.rule as usize)?;
+            let until_ms = engine.until_ms(drain.rule);
+            Some(NamedDrain { name: rule.name.clone(), number: drain.number, text: drain.text.clone(), until_ms })
+        };
+        Self { drains: plan.drains.iter().filter_map(named).collect(), ..self }
+    }
+
+    /// A plan that has nothing but the old versions, for a check that is to take them up.
+    pub fn old_versions(&self) -> Plan {
+        let drain = |drain: &NamedDrain| Drain { rule: u32::MAX, number: drain.number, text: drain.text.clone() };
+        Plan { drains: self.drains.iter().map(drain).collect(), ..Plan::default() }
     }
 
     /// What the numbers of `self`, an earlier run, are in one with the names `now`; none where they are the same.
@@ -123,6 +158,16 @@ impl Names {
             writer.bytes(version.as_bytes());
             writer.i64(*layout as i64);
         }
+        // Behind everything, where there is any: readers of before don't look there.
+        if !self.drains.is_empty() {
+            writer.len(self.drains.len());
+        }
+        for NamedDrain { name, number, text, until_ms } in &self.drains {
+            writer.bytes(name.as_bytes());
+            writer.u64(u64::from(*number));
+            writer.bytes(text.as_bytes());
+            writer.time(*until_ms);
+        }
         writer.into_bytes()
     }
 
@@ -150,6 +195,11 @@ impl Names {
         for _ in 0..reader.len()? {
             let (name, version) = (text(reader)?, text(reader)?);
             names.rules.push(NamedRule { name, version, layout: reader.i64()? as u64 });
+        }
+        let drains = if reader.is_done() { 0 } else { reader.len()? };
+        for _ in 0..drains {
+            let (name, number) = (text(reader)?, reader.u32()?);
+            names.drains.push(NamedDrain { name, number, text: text(reader)?, until_ms: reader.time()? });
         }
         Ok(names)
     }

@@ -4,7 +4,7 @@
 //! Regions that take over from one another lie in one group, that of the key without the region, as the fences of an entity do with
 //! THROUGH.
 
-use super::{KeyedOperator, When, instant::Unordered, spilled};
+use super::{KeyedOperator, When, instant::Unordered, room::timer_ms, spilled};
 use crate::{
     engine::{histories::Histories, kernel::Kernel, keyed::Place, output::Output, partition::Partition},
     expr::{Env, Nothing},
@@ -121,13 +121,20 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Hands a region what is open of its parents.
     fn inherit(&mut self, heir: &Home, parents: &[&K::State], now_ms: TimeMs, out: &mut Vec<Output>) {
-        if let Some(place) = self.settle(heir, now_ms, out) {
+        let place = self.settle(heir, now_ms, out);
+        if !self.may_inherit(heir.0, place.is_none(), now_ms, out) {
+            return;
+        }
+        // To make room keys may have gone, this one among them.
+        if let Some(place) = place.and_then(|_| self.place(heir.0, &heir.1)) {
             let Some(entry) = self.partitions.entry(place) else { return };
             let state = &mut entry.state.kernel;
             let was_open = self.kernel.open(state);
             self.kernel.inherit(state, &mut self.scratch, parents);
-            let (is_open, deadline_ms) = (self.kernel.open(state), entry.state.deadline(&*self.kernel, &self.rule));
+            let is_open = self.kernel.open(state);
+            let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), &entry.state);
             self.open = (self.open + is_open).saturating_sub(was_open);
+            self.note(heir.0.0, was_open, is_open);
             self.partitions.schedule(place, deadline_ms);
             return;
         }
@@ -136,9 +143,11 @@ impl<K: Kernel> KeyedOperator<K> {
         if self.kernel.is_idle(&state) {
             return;
         }
-        self.open += self.kernel.open(&state);
+        let is_open = self.kernel.open(&state);
+        self.open += is_open;
+        self.note(heir.0.0, 0, is_open);
         let partition = Partition { previous: None, older: None, histories: Histories::default(), kernel: state };
-        let deadline_ms = partition.deadline(&*self.kernel, &self.rule);
+        let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), &partition);
         if let Some(place) = self.partitions.insert(heir.0, heir.1.clone(), partition) {
             self.partitions.schedule(place, deadline_ms);
             spilled::mark(&mut self.spill, place);
@@ -153,8 +162,9 @@ impl<K: Kernel> KeyedOperator<K> {
         self.kernel.retire(&mut entry.state.kernel, now_ms);
         let idle = entry.state.is_idle(&*self.kernel);
         let is_open = if idle { 0 } else { self.kernel.open(&entry.state.kernel) };
-        let deadline_ms = entry.state.deadline(&*self.kernel, &self.rule);
+        let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), &entry.state);
         self.open = (self.open + is_open).saturating_sub(was_open);
+        self.note(group.0, was_open, is_open);
         if idle {
             self.partitions.remove(place);
         } else {

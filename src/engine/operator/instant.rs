@@ -9,6 +9,7 @@ use crate::{
 use smallvec::SmallVec;
 
 /// An event that waits for the others of its instant.
+#[derive(Clone)]
 pub(in crate::engine) struct Unordered {
     order: Key,
     pub(super) input: usize,

@@ -1,6 +1,6 @@
 //! Keys over which time passes, and keys that go.
 
-use super::{BLANKS_MAX, KeyedOperator, room::timer_ms};
+use super::{BLANKS_MAX, KeyedOperator, draining, room::timer_ms};
 use crate::{
     engine::{
         kernel::Kernel,
@@ -43,7 +43,7 @@ impl<K: Kernel> KeyedOperator<K> {
         self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
         partition.histories.forget(&self.rule.baselines, to_ms);
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
-        let idle = partition.is_idle(&*self.kernel);
+        let idle = draining::is_over(&*self.kernel, partition, self.drains);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         if let Some(room) = &mut self.room {

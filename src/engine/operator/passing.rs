@@ -1,6 +1,6 @@
 //! THROUGH: positions of an entity become passages, each an event of the partition of the entity and a fence.
 
-use super::{Ahead, KeyedOperator, When, spilled};
+use super::{KeyedOperator, When, duties::Ahead, spilled};
 use crate::{
     engine::{kernel::Kernel, keyed::Keyed, output::Output, spill::Spill},
     expr::{Env, Expr, Node, Nothing, World},

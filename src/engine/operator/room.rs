@@ -150,15 +150,38 @@ impl<K: Kernel> KeyedOperator<K> {
         }
     }
 
-    /// Whether a new entity of a rule with THROUGH may be followed. Nobody is made to leave for it: who is in a fence would enter it again.
+    /// Whether a new entity of a rule with THROUGH may be followed; room is made where that is the policy.
     pub(super) fn may_enter(&mut self, group: KeyGroup, entity: &Key) -> bool {
-        let (Some(room), Some(passing)) = (&mut self.room, &self.passing) else { return true };
+        let (Some(room), Some(passing)) = (&mut self.room, &mut self.passing) else { return true };
         let is_full = passing.entities.len_of(group.0) >= room.bounds.keys;
         if !is_full || passing.entities.find(group, entity).is_some() {
             return true;
         }
-        room.shed.rejected_keys += 1;
-        false
+        if room.bounds.policy == Policy::Reject {
+            room.shed.rejected_keys += 1;
+            return false;
+        }
+        // First those that are in no fence, then those that came into their last one the longest ago.
+        let mut ranks: Vec<(Option<TimeMs>, &Key, Place)> = passing
+            .entities
+            .entries_of(group.0)
+            .map(|(place, entry)| (entry.state.inside().map(|(_, entry_ms)| entry_ms).max(), &entry.key, place))
+            .collect();
+        ranks.sort_unstable();
+        let many = (room.bounds.keys / PART).max(1);
+        let places: Vec<Place> = ranks.into_iter().take(many).map(|(.., place)| place).collect();
+        for place in places {
+            passing.entities.remove(place);
+            room.shed.evicted_keys += 1;
+        }
+        true
+    }
+
+    /// Whether a region may take over what others hold open, `is_open` at most: as for a new key that has a state, where it `is_new`,
+    /// else as for an event of a known one.
+    pub(super) fn may_inherit(&mut self, group: KeyGroup, is_new: bool, now_ms: TimeMs, out: &mut Vec<Output>) -> bool {
+        let at = (now_ms, When::OnTime);
+        self.room.is_none() || self.may_grow(group, at, out) && (!is_new || self.has_room(group, at, 0, out))
     }
 
     /// Makes room in a group for so many keys, and some.

@@ -8,6 +8,6 @@ mod writer;
 
 pub use dir::{StateDir, checkpoints};
 pub use error::{Refused, StateError};
-pub use read::{Saved, StoredBlocks, read};
+pub use read::{Saved, StoredBlocks, newest_names, read};
 pub use store::SpillStore;
 pub use writer::{CheckpointWriter, Contents, Written};

@@ -1,6 +1,9 @@
 //! From files to a checkpoint. Blocks are read one at a time, as all of them may be more than memory holds.
 
-use super::{StateError, dir::file_of};
+use super::{
+    StateError,
+    dir::{checkpoints, file_of},
+};
 use crate::{
     engine::{
         Blocks,
@@ -101,6 +104,18 @@ impl Blocks for StoredBlocks {
     fn groups(&self, rule: u32) -> Vec<BlockId> {
         self.stored.range(BlockId::group(rule, 0)..=BlockId::group(rule, u32::MAX)).map(|(id, _)| *id).collect()
     }
+}
+
+/// The names of the newest checkpoint of a directory that has some that can be read, without a look at the rest; the directory needn't be
+/// there.
+pub fn newest_names(dir: &Path) -> Option<Names> {
+    let read = |number: u64| {
+        let (_, manifest, own) = manifest(&file_of(dir, number)).ok()?;
+        let blocks = StoredBlocks { stored: manifest.blocks, files: BTreeMap::from([(number, own)]) };
+        let payload = blocks.payload(BlockId::single(BlockKind::Names)).ok()??;
+        Names::decode(&payload).ok()
+    };
+    checkpoints(dir).ok()?.into_iter().find_map(read)
 }
 
 /// Reads a checkpoint of a directory and checks all of it. Its states stay in the files.

@@ -13,6 +13,7 @@ mod catalog;
 mod cluster;
 mod compile;
 mod convert;
+mod drain;
 mod feedback;
 mod fence;
 mod filter;

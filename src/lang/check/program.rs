@@ -2,7 +2,9 @@
 
 use super::{
     catalog::Catalog,
-    cluster, feedback, follow,
+    cluster,
+    drain::Old,
+    feedback, follow,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -52,7 +54,21 @@ pub fn check(files: &[RuleFile], catalog: &Catalog) -> Checked {
 
 /// The same for rules that are to take the place of `running` ones: streams, fields and fence sets keep their numbers, and
 /// sources that no rule reads any more stay, so that states and waiting events of rules that are unchanged still fit.
+///
+/// Old versions that run go on in the plan, and running rules that mean something else now become such.
 pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Checked {
+    let mut olds = Old::of(running);
+    let checked = check_with(files, catalog, running, &olds);
+    let edited = checked.plan.as_ref().map(|plan| plan.to_drain(running)).unwrap_or_default();
+    if edited.is_empty() {
+        return checked;
+    }
+    olds.extend(Old::fresh(running, &edited));
+    let with_edited = check_with(files, catalog, running, &olds);
+    if with_edited.is_sound() { with_edited } else { checked }
+}
+
+fn check_with(files: &[RuleFile], catalog: &Catalog, running: &Plan, olds: &[Old]) -> Checked {
     let mut run = Run { files, catalog, running, findings: Vec::new() };
     let rules = run.parse();
     let order = graph::order(&rules);
@@ -61,11 +77,16 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
             run.add(parsed.file, parsed.rule.place(diagnostic.clone()));
         }
     }
-    let mut streams = run.sources(&rules);
+    let mut streams = run.sources(&rules, olds);
     let mut plan = Plan { fence_sets: running.fence_sets.clone(), tables: running.tables.clone(), ..Plan::default() };
     let mut sound = order.circles.is_empty();
     for &at in &order.rules {
         let Some(parsed) = rules.get(at) else { continue };
+        // Who reads the rule reads them, too.
+        let mut olds_level = 0;
+        for old in olds.iter().filter(|old| old.name() == parsed.rule.name) {
+            olds_level = olds_level.max(old.add(&mut streams, catalog, &mut plan).unwrap_or(0));
+        }
         let in_circle = order.in_circle.get(at) == Some(&true);
         let query = parsed.query.as_ref().filter(|_| !in_circle);
         let number = plan.rules.len() as u32;
@@ -106,7 +127,7 @@ pub fn check_after(files: &[RuleFile], catalog: &Catalog, running: &Plan) -> Che
         // It waits until an instant is complete, as rules do that read rules.
         let waits = u32::from(checked.as_ref().is_some_and(|rule| !rule.order.is_empty()));
         let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));
-        let level = level.unwrap_or(0) + 1 + waits;
+        let level = (level.unwrap_or(0) + 1 + waits).max(olds_level);
         match streams.find(&parsed.rule.name).filter(|_| is_own) {
             Some(own) => streams.set_level(own, level),
             None => streams.add_derived(&parsed.rule.name, number, level, schema),
@@ -168,8 +189,11 @@ impl<'a> Run<'a> {
     }
 
     /// The sources that rules read, by name; unknown ones are reported.
-    fn sources(&mut self, rules: &[Parsed<'_>]) -> Streams {
-        let mut names: BTreeSet<&str> = BTreeSet::new();
+    fn sources(&mut self, rules: &[Parsed<'_>], olds: &[Old]) -> Streams {
+        let of_old: Vec<String> = olds.iter().flat_map(Old::reads).collect();
+        let is_source =
+            |name: &&str| self.catalog.source(name).is_some() && !rules.iter().any(|rule| rule.rule.name == **name);
+        let mut names: BTreeSet<&str> = of_old.iter().map(String::as_str).filter(is_source).collect();
         for parsed in rules {
             for name in parsed.query.iter().flat_map(graph::reads) {
                 let is_rule = rules.iter().any(|other| other.rule.name == name.text);

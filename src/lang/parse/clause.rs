@@ -188,6 +188,21 @@ pub(super) fn ours_for(word: &str) -> Option<&'static str> {
     ELSEWHERE.iter().find(|(theirs, _)| word.eq_ignore_ascii_case(theirs)).map(|&(_, ours)| ours)
 }
 
+/// What to write in place of a join that there isn't, where one begins here.
+pub(super) fn other_join(i: Tokens<'_>) -> Option<&'static str> {
+    let after = i.ahead(1);
+    if !after.is_word("JOIN") && !after.is_word("OUTER") {
+        return None;
+    }
+    match i.peek() {
+        word if word.is_word("RIGHT") => Some("a LEFT JOIN with the two streams the other way round says the same"),
+        word if word.is_word("FULL") => {
+            Some("write two rules, `a LEFT JOIN b` and `b LEFT JOIN a`: pairs then come from both")
+        }
+        _ => None,
+    }
+}
+
 /// The clause that a word belongs inside of, where it was met outside.
 pub(super) fn inside_of(word: &str) -> Option<&'static str> {
     INNER.iter().find(|(inner, _)| word.eq_ignore_ascii_case(inner)).map(|&(_, outer)| outer)

@@ -1,7 +1,7 @@
 //! What a rule reads: `FROM`, `THROUGH`, `NEAR`, `JOIN`, `LOOKUP`, `UNNEST`.
 
 use super::{
-    clause::{clause_here, clause_misspelt, is_reserved},
+    clause::{clause_here, clause_misspelt, is_reserved, other_join},
     cluster::put,
     expr::expression,
     input::{Parsed, Tokens, list, must_word, must_words, name, name_of},
@@ -39,6 +39,7 @@ fn is_alias(i: Tokens<'_>) -> bool {
             && !is_reserved(token.text)
             && clause_here(i).is_none()
             && clause_misspelt(i).is_none()
+            && other_join(i).is_none()
             && !NEAR_WORDS.iter().any(part)
             && goes_on(i.next()))
 }
@@ -49,7 +50,10 @@ fn goes_on(i: Tokens<'_>) -> bool {
     match token.kind {
         Kind::End | Kind::Sign(Sign::Comma) => true,
         Kind::Word => {
-            clause_here(i).is_some() || clause_misspelt(i).is_some() || NEAR_WORDS.iter().any(|w| token.is_word(w))
+            clause_here(i).is_some()
+                || clause_misspelt(i).is_some()
+                || other_join(i).is_some()
+                || NEAR_WORDS.iter().any(|w| token.is_word(w))
         }
         _ => false,
     }

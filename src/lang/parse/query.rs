@@ -2,7 +2,7 @@
 
 use super::{
     TEXT_MAX_BYTES,
-    clause::{clause_here, clause_misspelt, inside_of, nearest_clause, ours_for},
+    clause::{clause_here, clause_misspelt, inside_of, nearest_clause, other_join, ours_for},
     draft::Draft,
     input::{Mistake, Shared, Tokens},
     recover::next_clause,
@@ -80,7 +80,9 @@ fn no_clause(i: Tokens<'_>) -> Diagnostic {
             i.surprise("`FROM`").with_help(help)
         }
         Kind::Word if !super::clause::is_reserved(token.text) => {
-            let help = if let Some(outer) = inside_of(token.text) {
+            let help = if let Some(instead) = other_join(i) {
+                Some(instead.to_owned())
+            } else if let Some(outer) = inside_of(token.text) {
                 Some(format!("{} stands straight after {outer}", token.text.to_uppercase()))
             } else if let Some(ours) = ours_for(token.text) {
                 Some(format!("here that is {ours}"))

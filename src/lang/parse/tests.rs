@@ -387,3 +387,17 @@ proptest! {
         check_any(&words.concat());
     }
 }
+
+#[test]
+fn a_join_that_there_is_not_is_no_alias_and_says_what_to_write_instead() {
+    for (word, help) in
+        [("RIGHT", "the other way round"), ("FULL OUTER", "write two rules"), ("right outer", "LEFT JOIN")]
+    {
+        for alias in ["", "a "] {
+            let text = format!("FROM pings {alias}{word} JOIN orders b ON pings.id = b.id WITHIN 1 min");
+            let (query, diagnostics) = parse_query(&text);
+            let said = format!("{diagnostics:?}");
+            assert!(query.is_none() && said.contains("begins no clause") && said.contains(help), "{text}: {said}");
+        }
+    }
+}

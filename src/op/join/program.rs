@@ -52,6 +52,8 @@ pub struct Program {
     pub(super) events_max: usize,
     pub(super) pairs_max: usize,
     names: [String; 2],
+    /// Whether events only meet those that wait, and don't wait themselves.
+    pub(super) closed: bool,
 }
 
 /// What is done with an event of one side.
@@ -95,7 +97,14 @@ impl Program {
             events_max: or(limits.partial_matches, EVENTS_MAX).max(1),
             pairs_max: or(limits.matches_per_event, PAIRS_MAX).max(1),
             names: [left.name.clone(), right.name.clone()],
+            closed: false,
         })
+    }
+
+    /// The same where events only meet those that wait already.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        Self { closed: true, ..self }
     }
 
     /// What it does, in lines for people.

@@ -48,6 +48,9 @@ impl Program {
             }
             return;
         }
+        if self.closed {
+            return;
+        }
         if state.events() >= self.events_max {
             self.shed_oldest(state, scratch);
         }

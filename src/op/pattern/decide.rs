@@ -72,6 +72,15 @@ impl Decisions {
         self.start
     }
 
+    /// From now on no match begins.
+    pub(super) fn close(&mut self) {
+        let nowhere = self.edges.len() as u32;
+        let way = self.ways.len() as u32;
+        self.ways.push(Way { from: nowhere, to: nowhere, stops: false, timed: false, stays: false });
+        self.start = Some(self.nodes.len() as u32);
+        self.nodes.push(Node::Found { way });
+    }
+
     /// Goes down a tree; `meets` answers what is asked.
     #[inline]
     pub(super) fn decide(&self, root: u32, mut meets: impl FnMut(PredIx) -> bool) -> u32 {

@@ -98,14 +98,30 @@ impl Program {
 impl KeyState {
     /// Keeps the partial matches in the states that go on in `program`, as [`Program::migration`] says, and drops the others.
     pub fn migrate(&mut self, program: &Program, goes_on: &[bool]) {
-        let goes = |state: u16| goes_on.get(usize::from(state)) == Some(&true);
+        let stays = !self.is_torn(goes_on);
+        self.keep_states(program, |state| stays && goes_on.get(usize::from(state)) == Some(&true));
+    }
+
+    /// Keeps what [`migrate`](Self::migrate) drops: what `program`, the old version, still has to end.
+    pub fn leave(&mut self, program: &Program, goes_on: &[bool]) {
+        let stays = !self.is_torn(goes_on);
+        self.keep_states(program, |state| !stays || goes_on.get(usize::from(state)) != Some(&true));
+    }
+
+    /// Whether a finished match doesn't go on: it waits for an earlier start, so that nothing of the key can go on without it.
+    fn is_torn(&self, goes_on: &[bool]) -> bool {
+        let Form::Single(single) = &self.form else { return false };
+        single.finished.iter().any(|run| goes_on.get(usize::from(run.state)) != Some(&true))
+    }
+
+    fn keep_states(&mut self, program: &Program, goes: impl Fn(u16) -> bool) {
         if let Form::Line(line) = &self.form {
             // The new pattern may be longer or shorter, or none such.
-            self.form = Form::Single(Box::new(program.unlined(line.clone(), goes)));
+            self.form = Form::Single(Box::new(program.unlined(line.clone(), &goes)));
         }
         match &mut self.form {
             Form::Sets(sets) => {
-                sets.keep_states(program.within_ms, goes);
+                sets.keep_states(program.within_ms, &goes);
                 if sets.is_idle() {
                     self.form = Form::Blank;
                 }

@@ -182,6 +182,13 @@ impl Program {
         Self { limit: partial_matches.max(1), matches_limit: matches_per_event.max(1), line, ..self }
     }
 
+    /// The same with matches that only end: none begins.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.decisions.close();
+        self
+    }
+
     /// The same with partial matches kept one by one, whatever the conditions.
     #[must_use]
     pub fn one_by_one(self) -> Self {

@@ -1,6 +1,7 @@
 //! The API's and the engine's keys.
 
 use super::{ConfigError, node::Node};
+use crate::{engine::DRAIN_MS, model::TimeMs};
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -67,11 +68,13 @@ impl Default for EngineConfig {
 pub struct ReloadConfig {
     /// How often their files are looked at, milliseconds; `None`: never. Default 1 s.
     pub watch_ms: Option<u64>,
+    /// How long, in ms of event time, old versions of edited rules go on whose matches no WITHIN ends. Default 1 d.
+    pub drain_ms: TimeMs,
 }
 
 impl Default for ReloadConfig {
     fn default() -> Self {
-        Self { watch_ms: Some(1_000) }
+        Self { watch_ms: Some(1_000), drain_ms: DRAIN_MS }
     }
 }
 
@@ -85,8 +88,15 @@ pub(super) fn read_reload(node: &Node<'_>) -> Result<ReloadConfig, ConfigError> 
             _ => return Err(node.wrong("a duration from 10 ms to 1 h, or `never`")),
         },
     };
+    let drain_ms = match fields.get("drain") {
+        None => DRAIN_MS,
+        Some(node) => match node.span_ms()? {
+            span_ms @ 0..=31_536_000_000 => span_ms,
+            _ => return Err(node.wrong("a duration from 0 s to 365 d")),
+        },
+    };
     fields.done()?;
-    Ok(ReloadConfig { watch_ms })
+    Ok(ReloadConfig { watch_ms, drain_ms })
 }
 
 pub(super) fn read_api(node: &Node<'_>) -> Result<ApiConfig, ConfigError> {

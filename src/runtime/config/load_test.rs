@@ -46,7 +46,7 @@ sinks:
   dead_letter: { file: dead.ndjson }
 api: { listen: '0.0.0.0:9000', enabled: false }
 engine: { shards: 2, seed: 7, key_groups: 64 }
-reload: { watch: 5 s }
+reload: { watch: 5 s, drain: 2 h }
 ";
 
 #[test]
@@ -104,7 +104,7 @@ fn what_is_set_at_start_wins_over_the_file() {
     .unwrap();
     let Input::Kafka(kafka) = &config.sources["orders"].input else { panic!() };
     assert_eq!((kafka.brokers.as_str(), config.engine.shards), ("other:9092", Some(5)));
-    assert_eq!(config.reload.watch_ms, Some(5_000));
+    assert_eq!((config.reload.watch_ms, config.reload.drain_ms), (Some(5_000), 7_200_000));
     let never = parse("reload: { watch: never }", &[]).unwrap();
     assert_eq!((never.reload.watch_ms, Config::default().reload.watch_ms), (None, Some(1_000)));
     let Some(AlertSinkConfig::File(file)) = config.sinks.alerts.get(1) else { panic!() };

@@ -172,6 +172,7 @@ impl Driver {
             if now.saturating_sub(reported) >= REPORT {
                 reported = now;
                 self.publish();
+                self.end_drains();
             }
             if self.store.as_ref().is_some_and(Store::is_lost) {
                 break AtEnd::Hold;

@@ -32,3 +32,4 @@ mod tables;
 
 pub use error::DaemonError;
 pub use service::Daemon;
+pub use state::old_versions;

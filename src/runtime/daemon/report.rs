@@ -3,7 +3,7 @@
 use crate::{
     engine::Shed,
     io::source::Intake,
-    model::{RejectReason, TimeMs},
+    model::{RejectReason, TimeMs, format_time},
     plan::{Mode, Plan, RuleKind as PlannedKind},
     runtime::{
         clock::Clock,
@@ -18,8 +18,8 @@ pub(super) struct Report {
     telemetry: Arc<Telemetry>,
     plan: Arc<Plan>,
     streams: BTreeMap<String, (StreamFigures, SourceCounts)>,
-    /// Of each rule its alerts by status, events without a key, and what a limit dropped.
-    rules: Vec<(RuleFigures, [u64; 2], [u64; 2])>,
+    /// Of each rule its alerts by status, events without a key, what a limit dropped, and matches that missed what they skip to.
+    rules: Vec<(RuleFigures, [u64; 2], [u64; 3])>,
     clock: Arc<dyn Clock>,
     intakes: Vec<(String, Intake)>,
     /// What was left out and not told yet, and when something was told.
@@ -42,7 +42,10 @@ impl Report {
         let streams =
             streams.map(|name| (name.to_owned(), (telemetry.stream(name), SourceCounts::default()))).collect();
         // What an earlier run counted isn't this process's.
-        let before = |rule: u32| [session.engine().rule_stats(rule).missing_key, 0];
+        let before = |rule: u32| {
+            let stats = session.engine().rule_stats(rule);
+            [stats.missing_key, stats.shed, 0]
+        };
         let rules = plan.rules.iter().zip(0..).map(|(rule, at)| (telemetry.rule(&rule.name), [0; 2], before(at)));
         let rules = rules.collect();
         Self { telemetry, plan, streams, rules, clock, intakes: Vec::new(), left_out: Shed::default(), told_at: None }
@@ -56,11 +59,14 @@ impl Report {
     /// Other rules run from now on; what was told of those that stay stays told.
     pub(super) fn replace(&mut self, plan: Arc<Plan>) {
         let old = std::mem::replace(&mut self.plan, plan);
-        let mut told: BTreeMap<&str, _> =
-            old.rules.iter().map(|rule| rule.name.as_str()).zip(std::mem::take(&mut self.rules)).collect();
-        let telemetry = &self.telemetry;
-        let mut figures = |name: &str| told.remove(name).unwrap_or_else(|| (telemetry.rule(name), [0; 2], [0; 2]));
-        self.rules = self.plan.rules.iter().map(|rule| figures(&rule.name)).collect();
+        // Old versions count for the name, each from zero.
+        let known = (0..old.rules.len() as u32).map(|rule| old.known_as(rule));
+        let mut told: BTreeMap<String, _> = known.zip(std::mem::take(&mut self.rules)).collect();
+        let (plan, telemetry) = (&self.plan, &self.telemetry);
+        let rules = plan.rules.iter().zip(0..).map(|(rule, at)| {
+            told.remove(&plan.known_as(at)).unwrap_or_else(|| (telemetry.rule(&rule.name), [0; 2], [0; 3]))
+        });
+        self.rules = rules.collect();
     }
 
     /// Counts what was left out for want of room, and says so, once a minute at most.
@@ -103,7 +109,9 @@ impl Report {
             self.telemetry.set_intake(source, waiting, log);
         }
         let mut statuses = Vec::with_capacity(self.rules.len());
-        for (at, ((figures, told, [missing, dropped]), rule)) in self.rules.iter_mut().zip(&self.plan.rules).enumerate()
+        let draining = session.engine().draining();
+        for (at, ((figures, told, [missing, dropped, skipped]), rule)) in
+            self.rules.iter_mut().zip(&self.plan.rules).enumerate()
         {
             let stats = session.engine().rule_stats(at as u32);
             let alerts = session.alerts().get(at).copied().unwrap_or_default();
@@ -114,7 +122,12 @@ impl Report {
             }
             figures.add_missing_key(stats.missing_key - *missing);
             figures.add_dropped(stats.shed - *dropped);
-            (*told, *missing, *dropped) = (alerts, stats.missing_key, stats.shed);
+            figures.add_skip_misses(stats.skip_misses - *skipped);
+            (*told, *missing, *dropped, *skipped) = (alerts, stats.missing_key, stats.shed, stats.skip_misses);
+            let old = draining.iter().find(|draining| draining.rule == at as u32);
+            if old.is_none() && self.plan.drain(at as u32).is_some() {
+                continue;
+            }
             statuses.push(RuleStatus {
                 name: rule.name.clone(),
                 group: rule.group.clone(),
@@ -128,6 +141,8 @@ impl Report {
                 outputs: stats.outputs,
                 keys: stats.keys as u64,
                 open: stats.open as u64,
+                draining: old.map(|old| old.number),
+                until: old.and_then(|old| old.until_ms).map(format_time),
             });
         }
         self.telemetry.set_rules(statuses);

@@ -8,9 +8,10 @@ use crate::{
     },
     io::{
         source::{Durable, KafkaLag},
-        state::{CheckpointWriter, Saved, StateDir, StateError},
+        state::{CheckpointWriter, Saved, StateDir, StateError, newest_names},
     },
     model::{KEY_HASH_VERSION, format_time},
+    plan::Plan,
     runtime::{
         config::{AlertSinkConfig, Config, Input, SourceConfig, StateConfig},
         connect::{Log, Resumption},
@@ -19,6 +20,13 @@ use crate::{
     },
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// A plan that has nothing but the old versions of rules that the last run had still to bring to an end: the rules of this one are
+/// checked as its successors.
+pub fn old_versions(config: &Config) -> Plan {
+    let names = Some(&config.state).filter(|state| state.enabled).and_then(|state| newest_names(&state.dir));
+    names.map(|names| names.old_versions()).unwrap_or_default()
+}
 
 /// The directory of checkpoints, taken, and what was in it.
 pub(super) struct Found {
@@ -126,7 +134,6 @@ impl Found {
             key_groups: options.key_groups.max(options.shards),
             hash_version: KEY_HASH_VERSION,
         };
-        let names = session.names();
         let (places, undelivered, epochs) = match saved {
             None => (Vec::new(), Vec::new(), Vec::new()),
             Some(saved) => {
@@ -140,7 +147,8 @@ impl Found {
             }
         };
         let writer = CheckpointWriter::new(dir.path(), *retain as usize)?;
-        let names = Names::encode(&names);
+        // With the times of old versions that the checkpoint told.
+        let names = Names::encode(&session.names());
         let kafka = |(name, source): (&String, &SourceConfig)| match source.input {
             Input::Kafka(_) | Input::Http(_) | Input::Mqtt(_) => Some((name.clone(), Durable::default())),
             _ => None,

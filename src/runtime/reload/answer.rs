@@ -14,6 +14,10 @@ pub struct RuleAnswer {
     pub keys: usize,
     /// Partial matches or open windows that go on.
     pub open: usize,
+    /// Keys of which something goes on under the old version until it ends.
+    pub drained_keys: usize,
+    /// Partial matches that go on under the old version.
+    pub drained_open: usize,
     /// Keys whose state is dropped.
     pub dropped_keys: usize,
     /// Partial matches or windows that were open and are dropped.
@@ -29,7 +33,7 @@ pub struct Answer {
     pub kept: usize,
     /// Rules that weren't there before.
     pub started: Vec<RuleAnswer>,
-    /// Rules that mean something else now, or read one that does: what doesn't fit is dropped.
+    /// Rules that mean something else now, or read other streams: what doesn't fit goes on under the old version, or is dropped.
     pub edited: Vec<RuleAnswer>,
     /// Rules that are no longer there.
     pub removed: Vec<RuleAnswer>,
@@ -69,8 +73,9 @@ impl Answer {
         let (started, edited, removed) = (self.started.len(), self.edited.len(), self.removed.len());
         tracing::info!(trigger, kept = self.kept, started, edited, removed, hash = self.hash, "rules reloaded");
         for (what, rules) in [("started", &self.started), ("edited", &self.edited), ("removed", &self.removed)] {
-            for RuleAnswer { name, version, keys, open, dropped_keys, dropped_open } in rules {
-                tracing::info!(rule = name, version, keys, open, dropped_keys, dropped_open, "{what}");
+            for rule in rules {
+                let RuleAnswer { name, version, keys, open, drained_open, dropped_keys, dropped_open, .. } = rule;
+                tracing::info!(rule = name, version, keys, open, drained_open, dropped_keys, dropped_open, "{what}");
             }
         }
         for warning in &self.warnings {
@@ -81,7 +86,8 @@ impl Answer {
 
 impl From<&RuleChange> for RuleAnswer {
     fn from(rule: &RuleChange) -> Self {
-        let RuleChange { name, version, keys, open, dropped_keys, dropped_open, change: _ } = rule.clone();
-        Self { name, version, keys, open, dropped_keys, dropped_open }
+        let RuleChange { name, version, change: _, keys, open, .. } = rule.clone();
+        let RuleChange { drained_keys, drained_open, dropped_keys, dropped_open, .. } = *rule;
+        Self { name, version, keys, open, drained_keys, drained_open, dropped_keys, dropped_open }
     }
 }

@@ -64,6 +64,7 @@ pub struct RuleFigures {
     alerts: Counters,
     missing_key: Counter,
     dropped: Counter,
+    skip_misses: Counter,
     shed: [Counter; 3],
 }
 
@@ -71,8 +72,7 @@ impl RuleFigures {
     pub(super) fn new(
         rule: &str,
         alerts: &Counters,
-        missing_key: &Counters,
-        dropped: &Counters,
+        [missing_key, dropped, skip_misses]: [&Counters; 3],
         shed: &Counters,
     ) -> Self {
         let what = |what: &str| shed.get_or_create_owned(&vec![("rule", rule.to_owned()), ("what", what.to_owned())]);
@@ -83,6 +83,7 @@ impl RuleFigures {
             alerts: alerts.clone(),
             missing_key: missing_key.get_or_create_owned(&labels),
             dropped: dropped.get_or_create_owned(&labels),
+            skip_misses: skip_misses.get_or_create_owned(&labels),
             shed: ["rejected_key", "evicted_key", "dropped_event"].map(what),
         }
     }
@@ -112,6 +113,11 @@ impl RuleFigures {
     /// Adds partial matches and matches that a limit dropped.
     pub fn add_dropped(&self, count: u64) {
         self.dropped.inc_by(count);
+    }
+
+    /// Adds matches without what AFTER MATCH SKIP names.
+    pub fn add_skip_misses(&self, count: u64) {
+        self.skip_misses.inc_by(count);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Telemetry {
     intake: Gauges,
     keys: Gauges,
     open: Gauges,
+    draining: Gauges,
+    skip_misses: Counters,
     waiting_events: Gauge,
     source_lag: Gauges,
     lags: RwLock<Vec<(String, KafkaLag)>>,
@@ -83,6 +85,10 @@ impl Telemetry {
         let intake = register.gauges("intake_bytes", "Pushed records that wait for the engine, and the log of them");
         let keys = register.gauges("keys", "Keys with state");
         let open = register.gauges("open", "Partial matches or open windows");
+        let draining =
+            register.gauges("draining", "Partial matches that old versions of edited rules still have to end");
+        let help = "Matches without the variable that AFTER MATCH SKIP OR FAIL names, or that begin with it";
+        let skip_misses = register.counters("skip_misses", help);
         let waiting_events = register.metric("waiting_events", "Events in the reorder buffers", Gauge::default());
         let source_lag = register.gauges("source_lag", "Messages of a topic that are yet to be read");
         let sink_written = register.counters("sink_written", "Outputs that the sink has acknowledged");
@@ -114,6 +120,8 @@ impl Telemetry {
             intake,
             keys,
             open,
+            draining,
+            skip_misses,
             waiting_events,
             source_lag,
             lags: RwLock::default(),
@@ -146,7 +154,7 @@ impl Telemetry {
 
     /// The figures of a rule; asking again gives the same ones.
     pub fn rule(&self, rule: &str) -> RuleFigures {
-        RuleFigures::new(rule, &self.alerts, &self.missing_key, &self.dropped, &self.shed)
+        RuleFigures::new(rule, &self.alerts, [&self.missing_key, &self.dropped, &self.skip_misses], &self.shed)
     }
 
     /// The figures of a sink; asking again gives the same ones.
@@ -219,11 +227,18 @@ impl Telemetry {
     /// Replaces the picture of the running rules, `geocep_keys` and `geocep_open` included. Meant for a few times per second.
     pub fn set_rules(&self, rules: Vec<RuleStatus>) {
         let rules: Arc<[RuleStatus]> = Arc::from(rules);
-        for rule in rules.iter() {
+        for rule in rules.iter().filter(|rule| rule.draining.is_some()) {
+            self.draining.get_or_create_owned(&version_labels(rule)).set(gauge(rule.open));
+        }
+        for rule in rules.iter().filter(|rule| rule.draining.is_none()) {
             self.keys.get_or_create_owned(&rule_labels(rule)).set(gauge(rule.keys));
             self.open.get_or_create_owned(&rule_labels(rule)).set(gauge(rule.open));
         }
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |old: &RuleStatus| rules.iter().any(|new| version_labels(new) == version_labels(old));
+        for gone in current.iter().filter(|old| old.draining.is_some() && !is_there(old)) {
+            self.draining.remove(&version_labels(gone));
+        }
         for gone in current.iter().filter(|old| !rules.iter().any(|new| new.name == old.name)) {
             self.keys.remove(&rule_labels(gone));
             self.open.remove(&rule_labels(gone));
@@ -262,6 +277,12 @@ impl Telemetry {
 
 fn rule_labels(rule: &RuleStatus) -> Labels {
     vec![("rule", rule.name.clone())]
+}
+
+fn version_labels(rule: &RuleStatus) -> Labels {
+    // An edit that was taken back may be edited again: then two old versions are alike but for their number.
+    let number = rule.draining.unwrap_or(0).to_string();
+    vec![("rule", rule.name.clone()), ("version", rule.version.clone()), ("number", number)]
 }
 
 /// A count as a gauge holds it.

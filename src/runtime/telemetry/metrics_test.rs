@@ -15,7 +15,18 @@ const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 fn rule(name: &str, keys: u64) -> RuleStatus {
     let (group, version) = ("airport".to_owned(), "v1".to_owned());
     let (kind, mode) = (RuleKind::Alert, RuleMode::Active);
-    RuleStatus { name: name.to_owned(), group, kind, mode, version, outputs: 3, keys, open: 2 }
+    RuleStatus {
+        name: name.to_owned(),
+        group,
+        kind,
+        mode,
+        version,
+        outputs: 3,
+        keys,
+        open: 2,
+        draining: None,
+        until: None,
+    }
 }
 
 /// Telemetry in which every figure has a value.
@@ -30,7 +41,9 @@ fn busy(clock: &Arc<ManualClock>) -> Telemetry {
     queue.add_alerts("timed_out", 1);
     queue.add_missing_key(5);
     queue.add_dropped(9);
-    telemetry.set_rules(vec![rule("Queue", 7)]);
+    queue.add_skip_misses(8);
+    let old = RuleStatus { draining: Some(3), version: "v0".to_owned(), ..rule("Queue", 5) };
+    telemetry.set_rules(vec![old, rule("Queue", 7)]);
     telemetry.sink("stdout").add_written(6);
     telemetry.sink("stdout").add_errors(1);
     telemetry.set_intake("pings", 1, 2);
@@ -71,6 +84,8 @@ fn what_was_counted_stands_in_the_text() {
     assert_line(&text, r#"geocep_dropped_total{rule="Queue"} 9"#);
     assert_line(&text, r#"geocep_keys{rule="Queue"} 7"#);
     assert_line(&text, r#"geocep_open{rule="Queue"} 2"#);
+    assert_line(&text, r#"geocep_skip_misses_total{rule="Queue"} 8"#);
+    assert_line(&text, r#"geocep_draining{rule="Queue",version="v0",number="3"} 2"#);
     assert_line(&text, "geocep_waiting_events 8");
     assert_line(&text, r#"geocep_reloads_total{result="ok"} 1"#);
     assert_line(&text, r#"geocep_reloads_total{result="refused"} 1"#);
@@ -116,6 +131,7 @@ fn a_rule_that_is_gone_leaves_the_gauges() {
     let telemetry = busy(&Arc::new(ManualClock::new(0)));
     telemetry.set_rules(vec![rule("Other", 1)]);
     assert!(!telemetry.render().contains(r#"geocep_keys{rule="Queue"}"#));
+    assert!(!telemetry.render().contains("geocep_draining{"));
     assert_line(&telemetry.render(), r#"geocep_keys{rule="Other"} 1"#);
     assert_eq!(telemetry.rules()[0].name, "Other");
 }

@@ -43,4 +43,10 @@ pub struct RuleStatus {
     pub keys: u64,
     /// Partial matches or open windows.
     pub open: u64,
+    /// Of an old version of an edited rule, which only ends what it has begun, which of the name's old versions it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draining: Option<u32>,
+    /// When an old version drops what is still open, by event time, RFC 3339; none where it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }

@@ -1,0 +1,66 @@
+//! What a shard asks of a rule, whatever its kernel.
+
+use super::{Room, Spills};
+use crate::{
+    engine::{
+        output::{Moment, Output},
+        partition::Frozen,
+    },
+    expr::World,
+    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+};
+use std::{any::Any, sync::Arc};
+
+/// What comes next for a rule: of each event the input, the event itself unless it is late, and the key.
+pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Option<EventRef<'e>>, &'e Key)> + 'i;
+
+/// One rule on one shard.
+pub(in crate::engine) trait Operator: Spills + Send {
+    /// Takes an event that was routed here by `key`.
+    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// These events are taken next: what that needs may be fetched for all of them together.
+    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
+    /// Takes a late event as of the time at which it was found to be late.
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
+    /// Lets time pass for all keys.
+    fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
+    /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and
+    /// what comes from now on arrives now. Nothing for other rules.
+    fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>);
+    /// When `advance` may next do something; it never does anything before.
+    fn due(&self) -> Option<TimeMs>;
+    /// What is worked on from now on sees this reference data.
+    fn set_world(&mut self, world: &Arc<World>);
+    /// No event and no time reach it any more.
+    fn stop(&mut self);
+    /// Keys with state, and what they hold open.
+    fn load_figures(&self) -> (usize, usize);
+    /// What was dropped since it was last asked, because a bound was reached; and how many matches missed what AFTER MATCH SKIP names.
+    fn take_counts(&mut self) -> (u64, u64);
+    /// What it may hold in each group, where that is bounded.
+    fn room(&mut self) -> &mut Option<Box<Room>>;
+    /// For the one who takes over: what it really is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Goes on with the state of an operator of the same rule in another plan; false, and nothing happens, where it is of
+    /// another kind. `fences` are the new numbers of fences, where they change.
+    fn take_over(&mut self, old: Box<dyn Operator>, fences: Option<&FenceMap>) -> bool;
+    /// The same for an operator of an edited rule: what of its state still counts goes on here, and the rest in `rest`, where there is
+    /// an operator of the old version.
+    fn migrate(&mut self, old: Box<dyn Operator>, rest: Option<&mut dyn Operator>) -> bool;
+    /// It begins nothing any more; what is open when time comes to `until_ms` is dropped.
+    fn drain_until(&mut self, until_ms: TimeMs);
+    /// Whether nothing is left that it could put out.
+    fn is_drained(&self) -> bool;
+    /// What it really is.
+    fn as_any(&mut self) -> &mut dyn Any;
+    /// Writes the states of all keys.
+    fn save(&self, writer: &mut Writer);
+    /// Reads the states of the keys whose routing key `mine` says yes to.
+    fn load(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
+    /// Lends the states of all keys as they are now.
+    fn freeze(&mut self, barrier: u64) -> Box<dyn Frozen>;
+    /// Reads the states of a group's keys.
+    fn load_group(&mut self, group: KeyGroup, reader: &mut Reader<'_>) -> Result<(), DecodeError>;
+    /// Reads the outputs that wait for the wall clock, those whose routing key `mine` says yes to.
+    fn load_waiting(&mut self, reader: &mut Reader<'_>, mine: &dyn Fn(KeyGroup) -> bool) -> Result<(), DecodeError>;
+}
