@@ -10,12 +10,12 @@ mod passing;
 mod room;
 mod spilled;
 
+use self::{duties::Ahead, instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
     duties::Operator,
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
-use self::{duties::Ahead, instant::Unordered, passing::Passing, room::timer_ms};
 use super::{
     ended::Ending,
     kernel::Kernel,
