@@ -111,8 +111,11 @@ impl<S: Clone> Slot<S> {
 /// All groups as they were at a barrier.
 #[derive(Debug)]
 pub(super) struct Frozen<S> {
-    groups: Vec<(u32, u64, Arc<Group<S>>)>,
+    groups: Vec<(u32, u64, Loan<S>)>,
 }
+
+/// A group's table, until it is given back.
+type Loan<S> = Option<Arc<Group<S>>>;
 
 impl<S> Frozen<S> {
     /// The groups that have or had keys, ascending, and of each the barrier since which it is as it is.
@@ -122,12 +125,21 @@ impl<S> Frozen<S> {
 
     /// Whether a group is among them.
     pub(super) fn has(&self, group: u32) -> bool {
-        self.table(group).is_some()
+        self.groups.binary_search_by_key(&group, |&(group, ..)| group).is_ok()
+    }
+
+    /// Gives back a group's table: it isn't asked for any more.
+    pub(super) fn let_go(&mut self, group: u32) {
+        if let Ok(at) = self.groups.binary_search_by_key(&group, |&(group, ..)| group)
+            && let Some((.., table)) = self.groups.get_mut(at)
+        {
+            *table = None;
+        }
     }
 
     fn table(&self, group: u32) -> Option<&Group<S>> {
         let at = self.groups.binary_search_by_key(&group, |&(group, ..)| group).ok()?;
-        self.groups.get(at).map(|(.., table)| &**table)
+        self.groups.get(at)?.2.as_deref()
     }
 
     /// Writes a group's keys, in order, so that equal states make equal bytes.
@@ -243,7 +255,7 @@ impl<S: Clone> Keyed<S> {
             }
             // One that has become empty is told, too: it isn't what it was.
             if let Slot::Lent(group, since) = slot {
-                groups.push((at, *since, Arc::clone(group)));
+                groups.push((at, *since, Some(Arc::clone(group))));
             }
         }
         Frozen { groups }
@@ -429,5 +441,20 @@ mod tests {
         keyed.entry(places[7]).unwrap().state = 7;
         assert!(keyed.insert(group(&key(8)), key(8), 8).is_some());
         assert_eq!(bytes(&keyed.freeze(3)), before);
+    }
+
+    #[test]
+    fn what_is_given_back_is_written_to_where_it_is() {
+        let mut keyed = Keyed::new(1);
+        let key = Key::new(&[Value::Int(1)]);
+        let place = keyed.insert(KeyGroup(0), key, 1).unwrap();
+        let at = |keyed: &Keyed<i64>| keyed.groups[0].get().map(|group| Arc::as_ptr(&group.pages[0]));
+        let (before, mut frozen) = (at(&keyed), keyed.freeze(1));
+        frozen.let_go(0);
+        keyed.entry(place).unwrap().state = 2;
+        assert!(at(&keyed) == before && frozen.has(0));
+        let frozen = keyed.freeze(2);
+        keyed.entry(place).unwrap().state = 3;
+        assert!(at(&keyed) != before && frozen.has(0));
     }
 }

@@ -392,7 +392,7 @@ fn turned(digits: u64, turns: u8, resolution: u8) -> u64 {
     }
     // A digit that is 0 stays so.
     let some = (digits | digits >> 1 | digits >> 2) & LOWEST & used(resolution);
-    digits ^ some * 7
+    digits ^ (some * 7)
 }
 
 /// Places all over a face, most of them near its edges, where other faces' base cells reach in.
