@@ -43,13 +43,6 @@ const IN_PLACE: usize = 24;
 
 const SIGN: u64 = 1 << 63;
 
-impl Clone for Key {
-    fn clone(&self) -> Self {
-        // The bytes as a whole: the derived way goes over them one by one.
-        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
-    }
-}
-
 impl Key {
     /// The key of these values.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
@@ -303,6 +296,15 @@ mod tests {
             any::<f64>().prop_filter("finite", |x| x.is_finite() && *x != 0.0).prop_map(Value::Float),
             "\\PC{0,40}|a\u{0}b|\u{0}".prop_map(|text: String| Value::Text(text.into())),
         ]
+    }
+
+    #[test]
+    fn a_key_with_more_values_is_the_key_of_all() {
+        let values = [Value::text("v1"), Value::Int(7), Value::text("a zone with a name that doesn't fit in place")];
+        for at in 0..=values.len() {
+            let (first, more) = values.split_at(at);
+            assert_eq!(Key::new(first).with(more.iter().cloned()), Key::new(&values));
+        }
     }
 
     proptest! {
