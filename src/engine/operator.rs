@@ -15,7 +15,7 @@ pub(super) use self::{
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
-use self::{instant::Unordered, passing::Passing, room::timer_ms};
+use self::{duties::Ahead, instant::Unordered, passing::Passing, room::timer_ms};
 use super::{
     ended::Ending,
     kernel::Kernel,
