@@ -298,6 +298,15 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_key_with_more_values_is_the_key_of_all() {
+        let values = [Value::text("v1"), Value::Int(7), Value::text("a zone with a name that doesn't fit in place")];
+        for at in 0..=values.len() {
+            let (first, more) = values.split_at(at);
+            assert_eq!(Key::new(first).with(more.iter().cloned()), Key::new(&values));
+        }
+    }
+
     proptest! {
         #[test]
         fn canonical_bytes_read_back_as_the_values(values in prop::collection::vec(value(), 0..4)) {

@@ -101,7 +101,8 @@ impl Asks {
             of_kinds.iter().all(|expr| expr.is_true(&env))
         });
         let settled = of_kinds.len() == all.len();
-        let needs_key = after.nodes().iter().any(|node| matches!(node, Node::KeyPart(_)));
+        let mut nodes = input.computed.iter().chain([after]).flat_map(|expr| expr.nodes());
+        let needs_key = nodes.any(|node| matches!(node, Node::KeyPart(_)));
         Self { wanted, settled, first: (!settled && !needs_key).then(|| after.clone()) }
     }
 }
