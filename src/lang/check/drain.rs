@@ -91,28 +91,40 @@ impl Old {
     }
 }
 
-/// A rule file with this rule alone; JSON, which is YAML. It is checked to a rule with the same version.
+/// A rule file with this rule alone, which is checked to a rule with the same version. The reader of rule files wants places that it can
+/// find again, so that texts stand in blocks.
 fn text_of(rule: &Rule) -> String {
-    let mut entry = Map::new();
     let kind = if rule.kind == RuleKind::Alert { "alert" } else { "stream" };
-    entry.insert(kind.to_owned(), json!(rule.name));
-    entry.insert("expr".to_owned(), json!(rule.canonical));
+    let (group, name, expr) = (json!(rule.group), &rule.name, &rule.canonical);
+    let mut text =
+        format!("groups:\n  - name: {group}\n    rules:\n      - {kind}: {name}\n        expr: |\n          {expr}\n");
     if rule.mode == Mode::Shadow {
-        entry.insert("mode".to_owned(), json!("shadow"));
+        text.push_str("        mode: shadow\n");
     }
     let mut limits = Map::new();
     let bounds =
         [("partial_matches", rule.limits.partial_matches), ("matches_per_event", rule.limits.matches_per_event)];
     limits.extend(bounds.into_iter().filter_map(|(key, bound)| Some((key.to_owned(), json!(bound?)))));
     let labels: Map<String, Value> = rule.labels.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
-    let annotations = rule.annotations.iter().map(|(name, template)| (name.clone(), json!(written(rule, template))));
-    let annotations: Map<String, Value> = annotations.collect();
-    for (key, map) in [("limits", limits), ("labels", labels), ("annotations", annotations)] {
+    for (key, map) in [("limits", limits), ("labels", labels)] {
         if !map.is_empty() {
-            entry.insert(key.to_owned(), Value::Object(map));
+            text.push_str(&format!("        {key}: {}\n", Value::Object(map)));
         }
     }
-    json!({ "groups": [{ "name": rule.group, "rules": [entry] }] }).to_string()
+    if !rule.annotations.is_empty() {
+        text.push_str("        annotations:\n");
+    }
+    for (name, template) in &rule.annotations {
+        let template = written(rule, template);
+        // What a block would change stands in quotes.
+        let plain = !template.is_empty() && !template.starts_with([' ', '\n']) && !template.ends_with('\n');
+        let value = match plain {
+            true => format!("|-\n            {}", template.replace('\n', "\n            ")),
+            false => json!(template).to_string(),
+        };
+        text.push_str(&format!("          {name}: {value}\n"));
+    }
+    text
 }
 
 /// An annotation as it is written in a rule file.
