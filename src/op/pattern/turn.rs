@@ -184,3 +184,41 @@ impl Kinds<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        op::pattern::{
+            Program,
+            tests::kit::{Partition, element, input, pattern, pattern_of, v},
+        },
+        plan::{Pattern, Skip, Term},
+    };
+
+    fn program(pattern: Pattern) -> Program {
+        let pattern = Pattern { on_timeout: false, ..pattern.skip(Skip::ToNextRow) };
+        Program::new(&pattern, &[input()], &[], None).unwrap()
+    }
+
+    #[test]
+    fn a_greedy_loop_between_two_events_ends_in_turn_and_is_kept_as_sets() {
+        let sets = program(pattern([v('a'), v('b').times(1, None), v('c')]).within(100));
+        assert!(sets.turns.is_some() && sets.compact);
+        let events = "a1 x2 b3 a4 b5 x6 b7 a8 c9 b10 c11 c12 a13 b14 |120 c121";
+        let mut found = Partition::of(sets);
+        found.feed(events);
+        let mut single =
+            Partition::of(program(pattern([v('a'), v('b').times(1, None), v('c')]).within(100)).one_by_one());
+        single.feed(events);
+        assert_eq!(found.found(), single.found());
+        assert_eq!(found.found().len(), 3);
+        assert!(found.state.is_idle());
+    }
+
+    #[test]
+    fn what_may_be_overtaken_by_a_later_start_is_not_kept_as_sets() {
+        let ways = vec![vec![v('b'), v('x'), v('y')], vec![v('d'), v('e')]];
+        let overtaken = program(pattern_of(vec![v('a'), element(Term::Alternation(ways))]));
+        assert!(overtaken.turns.is_none() && !overtaken.compact);
+    }
+}
