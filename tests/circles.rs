@@ -187,7 +187,7 @@ proptest! {
         mode in ways(),
     ) {
         let mut now = 0;
-        let grains: Vec<(i64, i64)> = grains.into_iter().map(|(at, pause)| { now += pause / 2 * 1_000; (at, now) }).collect();
+        let grains: Vec<(i64, i64)> = grains.into_iter().map(|(at, pause)| { now += pause / 2 * 300; (at, now) }).collect();
         let scene = sand_scene(&grains, hops);
         let lines = scene.play(&Mode::default());
         prop_assert_eq!(topples(&lines), sand_model(&grains, hops).0);
