@@ -110,8 +110,8 @@ fn checkpoint(run: &mut Run, writer: &mut CheckpointWriter, project: &Project) -
     let names = Names::of(&project.plan, &project.world).encode();
     let head = Head { wall_ms: 0, version: "bench".to_owned(), seed: 0, key_groups: 1_024, hash_version: 1 };
     let (began, cut) = (Instant::now(), run.engine.cut());
-    let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
-    (writer.write(&contents, &[]).unwrap().bytes, began.elapsed())
+    let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[] };
+    (writer.write(&contents, cut, &[]).unwrap().bytes, began.elapsed())
 }
 
 fn one(backend: &str, access: &str, keys: u64, events: u64, percent: u64) {

@@ -1,7 +1,7 @@
-//! What the H3 cell of a position costs: asked of the conversion, and of `CellCache`, which knows it for most of a cell.
+//! What the H3 cell of a position costs: by `Cell::at`, and by h3o, which it has to agree with.
 //!
-//! `cargo bench --bench cell`. Movers of a city report one after another, each a step from where it was; the figures are nanoseconds per
-//! position, the least of five rounds.
+//! `cargo bench --bench cell`. Positions all over the earth; the figures are nanoseconds per position, the least of some rounds. With `-- --verify 10`
+//! ten million positions more are compared at all resolutions.
 
 #![allow(
     clippy::print_stdout,
@@ -10,33 +10,36 @@
     reason = "a benchmark reads the clock, prints, and may fail"
 )]
 
-use geocep::geo::{Cell, CellCache, Position, Resolution};
+use geocep::geo::{Cell, Position, Resolution};
 use std::{hint::black_box, time::Instant};
 
-const ROUNDS: usize = 5;
-const STEPS: usize = 200;
+const ROUNDS: usize = 20;
+const POSITIONS: usize = 10_000;
 
-/// Positions of so many movers round a city of 30 km, in the order in which they report, each so many metres from its last.
-fn positions(movers: usize, step_m: f64) -> Vec<Position> {
-    let mut state = 42u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let mut at: Vec<(f64, f64)> = (0..movers).map(|_| (4.7 + 0.4 * next(), 52.2 + 0.27 * next())).collect();
-    let mut all = Vec::with_capacity(movers * STEPS);
-    for _ in 0..STEPS {
-        for (lon, lat) in &mut at {
-            let angle = next() * std::f64::consts::TAU;
-            *lon += angle.cos() * step_m / 68_000.0;
-            *lat += angle.sin() * step_m / 111_000.0;
-            all.push(Position::new(*lon, *lat).unwrap());
-        }
+struct Random(u64);
+
+impl Random {
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
-    all
+
+    fn position(&mut self) -> Position {
+        let lat = (2.0 * self.share() - 1.0).asin().to_degrees();
+        Position::new(360.0 * self.share() - 180.0, lat).unwrap()
+    }
 }
 
-fn least(positions: &[Position], mut cell: impl FnMut(Position) -> Cell) -> f64 {
+fn by_h3o(place: Position, resolution: u8) -> u64 {
+    let resolution = h3o::Resolution::try_from(resolution).unwrap();
+    h3o::LatLng::new(place.lat(), place.lon()).unwrap().to_cell(resolution).into()
+}
+
+fn own(place: Position, resolution: u8) -> u64 {
+    Cell::at(place, Resolution::new(resolution.into()).unwrap()).number()
+}
+
+fn least(positions: &[Position], mut cell: impl FnMut(Position) -> u64) -> f64 {
     let mut least = f64::INFINITY;
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -49,15 +52,19 @@ fn least(positions: &[Position], mut cell: impl FnMut(Position) -> Cell) -> f64 
 }
 
 fn main() {
-    println!("movers  step m  resolution  conversion ns  from memory ns");
-    for (movers, step_m) in [(100, 10.0), (1_000, 100.0), (1_000, 500.0), (10_000, 100.0)] {
-        let positions = positions(movers, step_m);
-        for r in [6, 7, 8, 9, 10] {
-            let resolution = Resolution::new(r).unwrap();
-            let plain = least(&positions, |position| Cell::at(position, resolution));
-            let cache = CellCache::default();
-            let kept = least(&positions, |position| cache.cell(position, resolution));
-            println!("{movers:6}  {step_m:6}  {r:10}  {plain:13.0}  {kept:14.1}");
+    let mut random = Random(42);
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--verify").skip(1);
+    if let Some(millions) = arguments.next().and_then(|number| number.parse::<u64>().ok()) {
+        for at in 0..millions * 1_000_000 {
+            let (place, resolution) = (random.position(), (at % 16) as u8);
+            assert_eq!(own(place, resolution), by_h3o(place, resolution), "{place:?} at {resolution}");
         }
+        println!("{millions} million positions are in the cells that h3o says");
+    }
+    let positions: Vec<Position> = (0..POSITIONS).map(|_| random.position()).collect();
+    println!("resolution  own ns  h3o ns");
+    for r in [0, 5, 8, 9, 12, 15] {
+        let own = least(&positions, |place| own(place, r));
+        println!("{r:10}  {own:6.0}  {:6.0}", least(&positions, |place| by_h3o(place, r)));
     }
 }

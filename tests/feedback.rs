@@ -139,7 +139,7 @@ fn a_bound_that_was_reached_is_counted() {
 #[test]
 fn what_feedback_cannot_do_is_refused_with_a_reason() {
     for (expr, reason) in [
-        ("FROM pings\nPARTITION BY id\nFEEDBACK 2", "doesn't read `A`"),
+        ("FROM pings\nPARTITION BY id\nFEEDBACK 2", "nothing that `A` reads depends on `A`"),
         ("FROM A\nPARTITION BY id\nFEEDBACK 2", "never begins"),
         ("FROM pings, A\nPARTITION BY id\nMEASURES time AS t\nFEEDBACK 0", "1 to 100 hops"),
         (
@@ -154,7 +154,8 @@ fn what_feedback_cannot_do_is_refused_with_a_reason() {
             "FROM pings, A\nPARTITION BY id\nPATTERN a -> !b FOR 1 min\nWITHIN 1 h\nDEFINE a AS TRUE, b AS TRUE\nFEEDBACK 2",
             "what time decides can't be fed back",
         ),
-        ("FROM pings, B\nPARTITION BY id\nMEASURES time AS t\nFEEDBACK 2", "in a circle"),
+        ("FROM pings, B\nPARTITION BY id", "rules read each other in a circle: A reads B reads A"),
+        ("FROM pings, A, B\nPARTITION BY id\nFEEDBACK 2", "reads itself, and rules that depend on it"),
         ("FROM pings, A\nPARTITION BY id", "reads itself"),
     ] {
         let rules = rule_file(&[("alert", "A", expr), ("alert", "B", "FROM A\nPARTITION BY id")]);

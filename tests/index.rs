@@ -258,7 +258,7 @@ fn play(project: &Project, events: &[u64], way: Way) -> (Vec<Step>, u64) {
                 true => format!("{} {} {}", stats.outputs, stats.missing_key, stats.keys),
                 // What is open is counted roughly between two collections, and a restored state begins with one.
                 false => {
-                    let RuleStats { outputs, missing_key, shed, keys, open: _, late: _ } = stats;
+                    let RuleStats { outputs, missing_key, shed, keys, open: _, late: _, skip_misses: _ } = stats;
                     format!("{outputs} {missing_key} {shed} {keys} {:?}", engine.save_rule(at as u32))
                 }
             }

@@ -86,16 +86,9 @@ fn a_run_goes_on_from_files_that_hold_only_what_has_changed_and_old_ones_go() {
         let sink = SinkEpochs { sink: "t".to_owned(), number: step as u64, waiting, ..SinkEpochs::default() };
         let epochs = if step % 8 == 3 { vec![sink] } else { Vec::new() };
         let cut = play.session.cut();
-        let contents = Contents {
-            head: &head(),
-            names: &names,
-            places: &places,
-            undelivered: &undelivered,
-            epochs: &epochs,
-            cut: &cut,
-        };
-        let written = writer.write(&contents, &[]).unwrap();
-        drop(cut);
+        let contents =
+            Contents { head: &head(), names: &names, places: &places, undelivered: &undelivered, epochs: &epochs };
+        let written = writer.write(&contents, cut, &[]).unwrap();
         kept += written.blocks.1;
         most = most.max(checkpoints(state.path()).unwrap().len());
         if step % 28 == 27 {
@@ -138,8 +131,8 @@ fn the_newest_is_the_one_with_the_highest_number_whatever_the_clock_said() {
     for wall_ms in [5_000, 4_000, -1] {
         let (names, cut) = (session.names().encode(), session.cut());
         let head = Head { wall_ms, ..head() };
-        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[], cut: &cut };
-        writer.write(&contents, &[]).unwrap();
+        let contents = Contents { head: &head, names: &names, places: &[], undelivered: &[], epochs: &[] };
+        writer.write(&contents, cut, &[]).unwrap();
     }
     assert_eq!(state.newest().unwrap().0.unwrap().head.wall_ms, -1);
 }

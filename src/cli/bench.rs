@@ -61,6 +61,9 @@ struct ThroughputArgs {
     /// What is measured
     #[arg(long, value_enum, default_value_t = Measured::E2e)]
     mode: Measured,
+    /// Of a workload with windows, count how many close in each 100 ms of event time, in a run of its own
+    #[arg(long, requires = "workload")]
+    bursts: bool,
     /// How many shards
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     shards: u32,
@@ -274,7 +277,10 @@ fn throughput(args: &ThroughputArgs) -> Result<String, Failure> {
         Some(workload) => bench::run_workload(workload, &project, &inputs, mode, args.shards),
         None => bench::run("rules", &project, &inputs, mode, args.shards, AtEnd::Drain),
     };
-    let outcome = outcome.map_err(failed)?;
+    let mut outcome = outcome.map_err(failed)?;
+    if let (true, Some(workload), Some(dir)) = (args.bursts, workload, &args.subject.dir) {
+        outcome.closings = Some(bench::closings(workload, dir).map_err(wrong)?);
+    }
     shown(args.json, outcome.json() + "\n", format!("{outcome}\n"), args.compare.as_deref())
 }
 

@@ -82,7 +82,14 @@ fn explain_rule(text: &mut String, plan: &Plan, rule: &Rule, ix: usize, engine: 
             .enumerate()
             .map(|(at, field)| format!("${at} {}: {}", field.name, field.ty))
             .collect();
-        let origin = if stream.origin == StreamOrigin::Source { "source" } else { "rule" };
+        let back = rule.back.as_ref().filter(|back| back.inputs.iter().any(|input| usize::from(*input) == at));
+        let origin = match (stream.origin, back) {
+            (StreamOrigin::Source, _) => "source".to_owned(),
+            (StreamOrigin::Rule(_), None) => "rule".to_owned(),
+            (StreamOrigin::Rule(_), Some(back)) => {
+                format!("rule, fed back in at most {} hops of an instant", back.hops)
+            }
+        };
         writeln!(text, "  reads {} ({origin}) {}", stream.name, fields.join(", "))?;
         let kept = match rule.looks_back() {
             0 | 1 => "kept for the next event".to_owned(),
@@ -185,10 +192,15 @@ fn lineage(plan: &Plan, rule: &Rule) -> Vec<String> {
     let mut steps = vec![rule.name.clone()];
     let others = rule.inputs.iter().enumerate().filter(|(input, _)| !rule.is_own(*input));
     let mut at: Vec<StreamId> = others.map(|(_, input)| input.stream).collect();
-    // A DAG: each round goes down a level, so this ends.
+    // Rules that read each other are told of once.
+    let round: BTreeSet<usize> = plan.circles().into_iter().flatten().collect();
+    let goes_round = |stream: &StreamId| plan.maker(*stream).is_some_and(|rule| round.contains(&rule));
+    let mut told = BTreeSet::new();
+    // Otherwise a DAG: each round goes down a level, so this ends.
     while !at.is_empty() {
         at.sort();
         at.dedup();
+        at.retain(|stream| !goes_round(stream) || told.insert(*stream));
         let mut next = Vec::new();
         let mut names = Vec::new();
         for stream in at.iter().filter_map(|id| plan.streams.get(id.0 as usize)) {
@@ -224,9 +236,12 @@ fn dot(plan: &Plan, engine: &Engine) -> String {
             Some(RuleKind::Alert) => "octagon",
         };
         let _ = writeln!(text, "  \"{}\" [shape={shape}];", stream.name);
-        for input in rule.iter().flat_map(|rule| &rule.inputs) {
+        let back = rule.and_then(|rule| rule.back.as_ref());
+        for (at, input) in (0..).zip(rule.iter().flat_map(|rule| &rule.inputs)) {
             if let Some(from) = plan.streams.get(input.stream.0 as usize) {
-                let _ = writeln!(text, "  \"{}\" -> \"{}\";", from.name, stream.name);
+                let is_back = back.is_some_and(|back| back.inputs.contains(&at));
+                let style = if is_back { " [style=dashed]" } else { "" };
+                let _ = writeln!(text, "  \"{}\" -> \"{}\"{style};", from.name, stream.name);
             }
         }
     }

@@ -123,7 +123,17 @@ impl Cut {
         states.chain([Ok(core), Ok((BlockId::single(BlockKind::Merge), self.merge()))]).collect()
     }
 
-    /// The payload of one of [`blocks`](Self::blocks).
+    /// Gives back to the core what it lent for one of [`blocks`](Self::blocks), whose payload isn't asked for any more. Then the core need not
+    /// copy it when it writes to it, and what was copied already goes little by little: a million blocks of memory that are freed at once hold up
+    /// whoever next asks for memory.
+    pub fn let_go(&mut self, id: BlockId) {
+        if id.kind == BlockKind::Group {
+            let shards = self.rules.get_mut(id.rule as usize).into_iter().flatten();
+            shards.for_each(|shard| shard.let_go(id.group));
+        }
+    }
+
+    /// The payload of one of [`blocks`](Self::blocks), unless it was [let go](Self::let_go).
     ///
     /// # Errors
     /// Some keys are in the store, and it can't be read, or couldn't before.

@@ -51,7 +51,7 @@ impl Engine {
 
     /// How often a rule was asked whether an event concerns it; what the index leaves out doesn't count.
     pub fn asked(&self) -> u64 {
-        asked(&self.memos)
+        asked(&self.memos) + self.shards.iter().map(|shard| asked(shard.exchange.memos())).sum::<u64>()
     }
 
     /// How events of a rule's input are found for it: the alternatives that are looked up. One without text stands for every event,

@@ -2,9 +2,9 @@
 
 use super::kernel::Kernel;
 use crate::{
-    expr::{Env, Expr},
+    expr::{Env, Expr, Node},
     geo::FenceIx,
-    model::{Clock, DecodeError, Emission, EmissionKind, FenceRef, Reader, Row, Taken, TimeMs, Value, Writer},
+    model::{Clock, DecodeError, Emission, EmissionKind, FenceRef, Reader, Row, Taken, TimeMs, Type, Value, Writer},
     plan::{self, Unnest},
 };
 use smallvec::SmallVec;
@@ -29,7 +29,8 @@ struct Reads {
 impl Filter {
     pub(super) fn new(rule: &plan::Rule) -> Self {
         let inputs = rule.inputs.iter().enumerate().map(|(at, input)| {
-            let outputs = rule.outputs.iter().filter_map(|field| field.exprs.get(at).or(field.exprs.first()).cloned());
+            let outputs = rule.outputs.iter().filter_map(|field| field.exprs.get(at).or(field.exprs.first()));
+            let outputs = outputs.map(|expr| of_event(rule, input, expr).unwrap_or(expr).clone());
             Reads { id_slot: input.id_slot, position_slot: input.position_slot, outputs: outputs.collect() }
         });
         Self { inputs: inputs.collect(), having: rule.having.clone(), unnest: rule.unnest.clone() }
@@ -66,6 +67,15 @@ impl Filter {
     }
 }
 
+/// A component of the key that is a text of the event, or of its fence: as such it needn't be read from the key's bytes.
+fn of_event<'a>(rule: &plan::Rule, input: &'a plan::Input, expr: &Expr) -> Option<&'a Expr> {
+    let Some(Node::KeyPart(part)) = expr.at(expr.root()) else { return None };
+    let of_event = input.key.get(usize::from(*part))?;
+    let is_text = rule.key.get(usize::from(*part))?.ty == Type::Text;
+    let is_whole = matches!(of_event.at(of_event.root())?, Node::Field(_) | Node::FenceId(_));
+    (is_text && is_whole).then_some(of_event)
+}
+
 impl Reads {
     fn taken(&self, env: &Env<'_>) -> Taken {
         let position = self.position_slot.and_then(|slot| match env.event.values.get(usize::from(slot)) {
@@ -97,6 +107,10 @@ impl Kernel for Filter {
     type Scratch = ();
 
     fn blank(&self) {}
+
+    fn keeps_nothing(&self) -> bool {
+        true
+    }
 
     fn step(&self, (): &mut (), (): &mut (), input: usize, env: &Env<'_>, out: &mut Vec<Emission>) {
         let Some(reads) = self.inputs.get(input) else { return };

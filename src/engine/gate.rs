@@ -167,6 +167,10 @@ impl<K: Kernel> Kernel for Gate<K> {
         self.inner.take_shed(scratch)
     }
 
+    fn touch(&self, state: &Self::State, further: bool) -> u64 {
+        self.inner.touch(&state.inner, further)
+    }
+
     fn take_skip_misses(&self, scratch: &mut Self::Scratch) -> u64 {
         self.inner.take_skip_misses(scratch)
     }

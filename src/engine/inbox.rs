@@ -32,10 +32,15 @@ impl Inbox {
 
     /// The events with a time before `before_ms`, in order of time, stream and arrival.
     pub(super) fn take_before(&mut self, before_ms: TimeMs) -> Vec<OwnedEvent> {
+        self.take_ranked(before_ms).into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The same with the ranks of their streams.
+    pub(super) fn take_ranked(&mut self, before_ms: TimeMs) -> Vec<(u32, OwnedEvent)> {
         // Stable: events of one stream and instant stay in the order in which they came, which is their order.
         self.waiting.sort_by_key(|(rank, event)| (event.header.time_ms, *rank));
         let count = self.waiting.partition_point(|(_, event)| event.header.time_ms < before_ms);
-        self.waiting.drain(..count).map(|(_, event)| event).collect()
+        self.waiting.drain(..count).collect()
     }
 
     /// The events that wait, in the order in which they came.

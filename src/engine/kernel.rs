@@ -61,6 +61,10 @@ pub(super) trait Kernel: Send + Sync {
     );
     /// When `advance` would next do something.
     fn deadline(&self, state: &Self::State) -> Option<TimeMs>;
+    /// Whether every state is always blank: each event stands alone.
+    fn keeps_nothing(&self) -> bool {
+        false
+    }
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
     /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.
@@ -93,6 +97,11 @@ pub(super) trait Kernel: Send + Sync {
     fn inherit(&self, _: &mut Self::State, _: &mut Self::Scratch, _: &[&Self::State]) {}
     /// Other keys have taken over what the state held open before this instant.
     fn retire(&self, _: &mut Self::State, _now_ms: TimeMs) {}
+    /// Looks at the memory of a state that the next event will need, so that it is at hand by then; `further`: at what the state leads to.
+    /// What it gives says nothing.
+    fn touch(&self, _: &Self::State, _further: bool) -> u64 {
+        0
+    }
     /// How many partial matches, open windows or the like the state holds.
     fn open(&self, state: &Self::State) -> usize;
     /// When time alone next makes that less, where `deadline` doesn't say: it need not come out with anything then.
@@ -234,6 +243,9 @@ kernel!(
     fn clear(&self, state: &mut pattern::KeyState) -> bool {
         state.clear();
         true
+    },
+    fn touch(&self, state: &pattern::KeyState, further: bool) -> u64 {
+        state.touch(further)
     },
     fn eases_ms(&self, state: &pattern::KeyState) -> Option<TimeMs> {
         pattern::Program::eases_ms(self, state)

@@ -10,12 +10,16 @@
 //! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
 //! an access costs a branch, and an atomic look whether the page is shared.
 
+mod ahead;
 mod room;
 mod spilled;
+mod timers;
 
+pub(super) use self::ahead::AHEAD;
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::sync::Arc;
+use timers::Timers;
 
 /// The place of an entry: its group and its slot in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,8 +111,11 @@ impl<S: Clone> Slot<S> {
 /// All groups as they were at a barrier.
 #[derive(Debug)]
 pub(super) struct Frozen<S> {
-    groups: Vec<(u32, u64, Arc<Group<S>>)>,
+    groups: Vec<(u32, u64, Loan<S>)>,
 }
+
+/// A group's table, until it is given back.
+type Loan<S> = Option<Arc<Group<S>>>;
 
 impl<S> Frozen<S> {
     /// The groups that have or had keys, ascending, and of each the barrier since which it is as it is.
@@ -118,12 +125,21 @@ impl<S> Frozen<S> {
 
     /// Whether a group is among them.
     pub(super) fn has(&self, group: u32) -> bool {
-        self.table(group).is_some()
+        self.groups.binary_search_by_key(&group, |&(group, ..)| group).is_ok()
+    }
+
+    /// Gives back a group's table: it isn't asked for any more.
+    pub(super) fn let_go(&mut self, group: u32) {
+        if let Ok(at) = self.groups.binary_search_by_key(&group, |&(group, ..)| group)
+            && let Some((.., table)) = self.groups.get_mut(at)
+        {
+            *table = None;
+        }
     }
 
     fn table(&self, group: u32) -> Option<&Group<S>> {
         let at = self.groups.binary_search_by_key(&group, |&(group, ..)| group).ok()?;
-        self.groups.get(at).map(|(.., table)| &**table)
+        self.groups.get(at)?.2.as_deref()
     }
 
     /// Writes a group's keys, in order, so that equal states make equal bytes.
@@ -197,14 +213,14 @@ pub(super) struct Keyed<S> {
     /// Empty until there is a key.
     groups: Vec<Slot<S>>,
     group_count: u32,
-    timers: BinaryHeap<Reverse<(TimeMs, Place)>>,
+    timers: Timers,
     len: usize,
 }
 
 impl<S: Clone> Keyed<S> {
     /// No key, in this many groups.
     pub(super) fn new(groups: u32) -> Self {
-        Self { groups: Vec::new(), group_count: groups, timers: BinaryHeap::new(), len: 0 }
+        Self { groups: Vec::new(), group_count: groups, timers: Timers::default(), len: 0 }
     }
 
     /// How many keys have state.
@@ -239,7 +255,7 @@ impl<S: Clone> Keyed<S> {
             }
             // One that has become empty is told, too: it isn't what it was.
             if let Slot::Lent(group, since) = slot {
-                groups.push((at, *since, Arc::clone(group)));
+                groups.push((at, *since, Some(Arc::clone(group))));
             }
         }
         Frozen { groups }
@@ -266,6 +282,19 @@ impl<S: Clone> Keyed<S> {
         Some(Place { group: group.0, slot })
     }
 
+    /// Forgets a key, and what was kept of it where it lies.
+    pub(super) fn discard(&mut self, place: Place) {
+        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
+        let Some(entry) = table.get_mut(place.slot) else { return };
+        let Some(hash) = entry.as_ref().map(|entry| table_hash(&entry.key)) else { return };
+        *entry = None;
+        if let Ok(found) = table.slots.find_entry(hash, |&slot| slot == place.slot) {
+            found.remove();
+        }
+        table.free.push(place.slot);
+        self.len -= 1;
+    }
+
     /// Forgets a key: gives what was kept of it.
     pub(super) fn remove(&mut self, place: Place) -> Option<Entry<S>> {
         let table = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut)?;
@@ -286,22 +315,18 @@ impl<S: Clone> Keyed<S> {
             && let Some(entry) = self.entry(place)
         {
             entry.timer_ms = deadline_ms;
-            self.timers.push(Reverse((deadline_ms, place)));
+            self.timers.push(deadline_ms, place);
         }
     }
 
     /// The earliest time at which a key may be due.
     pub(super) fn next_timer(&self) -> Option<TimeMs> {
-        self.timers.peek().map(|Reverse((at_ms, _))| *at_ms)
+        self.timers.first_ms()
     }
 
     /// A key that may be due at or before `to_ms`, each at most once for one time. The caller lets its time pass, then schedules it again.
     pub(super) fn due(&mut self, to_ms: TimeMs) -> Option<Place> {
-        while let Some(Reverse((at_ms, place))) = self.timers.peek().copied() {
-            if at_ms > to_ms {
-                return None;
-            }
-            self.timers.pop();
+        while let Some((at_ms, place)) = self.timers.pop(to_ms) {
             // A look first: a stale entry is no reason to copy a group.
             let is_live = self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms);
             if is_live && let Some(entry) = self.entry(place) {
@@ -416,5 +441,20 @@ mod tests {
         keyed.entry(places[7]).unwrap().state = 7;
         assert!(keyed.insert(group(&key(8)), key(8), 8).is_some());
         assert_eq!(bytes(&keyed.freeze(3)), before);
+    }
+
+    #[test]
+    fn what_is_given_back_is_written_to_where_it_is() {
+        let mut keyed = Keyed::new(1);
+        let key = Key::new(&[Value::Int(1)]);
+        let place = keyed.insert(KeyGroup(0), key, 1).unwrap();
+        let at = |keyed: &Keyed<i64>| keyed.groups[0].get().map(|group| Arc::as_ptr(&group.pages[0]));
+        let (before, mut frozen) = (at(&keyed), keyed.freeze(1));
+        frozen.let_go(0);
+        keyed.entry(place).unwrap().state = 2;
+        assert!(at(&keyed) == before && frozen.has(0));
+        let frozen = keyed.freeze(2);
+        keyed.entry(place).unwrap().state = 3;
+        assert!(at(&keyed) != before && frozen.has(0));
     }
 }

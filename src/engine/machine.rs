@@ -1,23 +1,26 @@
 //! The machine: the whole core behind a few calls.
 
 use super::{
+    circle::{Circle, circles_of, give_levels},
     compile::{CompileError, Compiled, Setting, compile},
     drains::DRAIN_MS,
-    executor::Executor,
+    exchange::SHARED_MIN,
+    executor::{Executor, Inline},
     figures::RuleStats,
     inbox::{Inbox, OwnedEvent},
+    keyed::AHEAD,
     late::LateReaders,
     limits::Limits,
     output::{Moment, Output},
     relief::new_shards,
-    route::{Find, Memo, Route, Router, Subscription, shard_of},
+    route::{Find, Memo, Route, Router, Subscription},
     shard::{Arrived, Routed, Shard},
     state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
 use crate::{
     expr::World,
-    model::{Clock, DecodeError, KeyGroup, StreamId, TimeMs, Writer},
+    model::{Clock, StreamId, TimeMs},
     op::window::Assigners,
     plan::{ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{PartitionIx, Released},
@@ -90,6 +93,8 @@ pub struct Engine {
     pub(super) partitions: Vec<(usize, PartitionIx)>,
     /// For each rule the level that it runs at; each timeline has levels of its own.
     pub(super) level_of: Vec<u32>,
+    /// Rules that read each other, by their levels.
+    pub(super) circles: Vec<Arc<Circle>>,
     /// For each level and stream the rules of that level that read the stream.
     pub(super) readers: Vec<Vec<Vec<Subscription>>>,
     /// Who takes late events.
@@ -166,6 +171,12 @@ impl Engine {
         let mut level_of: Vec<u32> = streams.iter().map(|derived| derived.level).collect();
         let timeline_of_stream = timelines_of(&plan);
         let stream_of: Vec<StreamId> = streams.iter().map(|derived| derived.stream).collect();
+        let found = plan.circles();
+        let timeline = |rule: usize| {
+            let stream = stream_of.get(rule).map_or(usize::MAX, |stream| stream.0 as usize);
+            timeline_of_stream.get(stream).copied().unwrap_or(0)
+        };
+        give_levels(&found, &mut level_of, timeline);
         let timelines = lay_out(&timeline_of_stream, &mut level_of, &stream_of);
         let levels = timelines.last().map_or(1, |timeline| timeline.levels.end);
         let mut readers = vec![vec![Vec::new(); plan.streams.len()]; levels];
@@ -191,6 +202,12 @@ impl Engine {
                 readers.get(derived.stream.0 as usize).is_some_and(|readers| !readers.is_empty())
             };
             derived.readers = (0..levels).filter(|&level| readers.get(level).is_some_and(reads)).collect();
+        }
+        let circles: Vec<Arc<Circle>> = circles_of(&plan, &found, &level_of).into_iter().map(Arc::new).collect();
+        for (rule, derived) in (0..).zip(&mut streams) {
+            // What goes round within a circle doesn't wait on the way.
+            let own = circles.iter().find(|circle| circle.has(rule));
+            own.into_iter().for_each(|own| derived.readers.retain(|level| !own.levels.contains(level)));
         }
         let mut order: Vec<usize> = (0..plan.streams.len()).collect();
         order.sort_by_key(|&at| {
@@ -219,6 +236,7 @@ impl Engine {
             ordered: Vec::new(),
             stats: vec![RuleStats::default(); plan.rules.len()],
             level_of,
+            circles,
             late_readers: LateReaders::new(&plan, &compiled, &first_readers(&timeline_of_stream, &timelines, &readers)),
             timelines,
             timeline_of_stream,
@@ -282,33 +300,6 @@ impl Engine {
         &self.plan
     }
 
-    /// Writes the states of a rule's keys: per shard, in order.
-    pub fn save_rule(&self, rule: u32) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.len(self.shards.len());
-        for shard in &self.shards {
-            writer.bytes(&shard.save(rule));
-        }
-        writer.into_bytes()
-    }
-
-    /// Reads what `save_rule` wrote, whatever the number of shards was then.
-    ///
-    /// # Errors
-    /// Bytes that are no state of this rule.
-    pub fn load_rule(&mut self, rule: u32, bytes: &[u8]) -> Result<(), DecodeError> {
-        let mut reader = crate::model::Reader::new(bytes);
-        let (groups, shards) = (self.options.key_groups, self.options.shards);
-        for _ in 0..reader.len()? {
-            let bytes = reader.bytes()?;
-            for (at, shard) in self.shards.iter_mut().enumerate() {
-                let mine = |group: KeyGroup| shard_of(group, groups, shards) as usize == at;
-                shard.load(rule, bytes, &mine)?;
-            }
-        }
-        Ok(())
-    }
-
     /// One step of all levels of a timeline: source events, derived events with a time below the watermark, and timers up to it.
     pub(super) fn run(&mut self, timeline: usize, released: &Released, to: &Moment) {
         let Some(timeline) = self.timelines.get_mut(timeline) else { return };
@@ -316,7 +307,17 @@ impl Engine {
         (timeline.watermark_ms, timeline.event_ms) = (watermark_ms, to.event_ms);
         let levels = timeline.levels.clone();
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = before_ms);
+        let mut skipped = levels.start;
         for level in levels.clone() {
+            if level < skipped {
+                continue;
+            }
+            if let Some(circle) = self.circles.iter().find(|circle| circle.levels.start == level).map(Arc::clone) {
+                circle.levels.clone().for_each(|level| self.keep_for(level, released));
+                self.go_round(&circle, to, before_ms);
+                skipped = circle.levels.end;
+                continue;
+            }
             if level == levels.start {
                 self.step_level(level, to.clock, released.len(), |at| {
                     Some((released.event(at)?, released.late_ms(at)))
@@ -327,7 +328,7 @@ impl Engine {
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
                 self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
             }
-            self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
+            self.advance_level(level, to);
             self.collect(level, watermark_ms);
         }
     }
@@ -352,7 +353,7 @@ impl Engine {
     }
 
     /// Routes the events of a level and lets the shards take them.
-    fn step_level<'a>(
+    pub(super) fn step_level<'a>(
         &mut self,
         level: usize,
         clock: Clock,
@@ -366,6 +367,10 @@ impl Engine {
             // Timers that the clock doesn't fire fire before the key's next event, even one that is passed over.
             (true, Clock::Wall) => Find::Passing,
         };
+        let shares = !single && count >= SHARED_MIN;
+        if shares && (0..count).all(|at| event(at).is_none_or(|(_, late_ms)| late_ms.is_none())) {
+            return self.exchange((level, how), count, &event);
+        }
         let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
             let Some(arrived) = event(at) else { continue };
@@ -375,13 +380,9 @@ impl Engine {
                         stats.missing_key += 1;
                     }
                 }
-                Route::To(key) if single => {
-                    if let Some(shard) = shards.first_mut() {
-                        shard.step(to, arrived, key);
-                    }
-                }
                 Route::To(key) => {
-                    if let Some(shard) = shards.get_mut(router.shard(key) as usize) {
+                    let shard = if single { 0 } else { router.shard(key) as usize };
+                    if let Some(shard) = shards.get_mut(shard) {
                         shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
                     }
                 }
@@ -402,9 +403,15 @@ impl Engine {
                     }
                 }
             }
+            // What was written just now is still at hand.
+            if single
+                && let Some(shard) = shards.first_mut()
+                && shard.inbox.len() >= AHEAD
+            {
+                shard.step_routed(|at| event(at as usize));
+            }
         }
-        if !single {
-            self.executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
-        }
+        let executor: &mut dyn Executor = if shares { &mut *self.executor } else { &mut Inline };
+        executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
     }
 }

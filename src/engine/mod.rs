@@ -4,11 +4,13 @@
 //! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
 
 pub mod checkpoint;
+mod circle;
 mod compile;
 mod cut;
 mod drains;
 mod encode;
 mod ended;
+mod exchange;
 mod executor;
 mod figures;
 mod filter;

@@ -10,12 +10,12 @@ mod passing;
 mod room;
 mod spilled;
 
+use self::{duties::Ahead, instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
     duties::Operator,
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
-use self::{instant::Unordered, passing::Passing, room::timer_ms};
 use super::{
     ended::Ending,
     kernel::Kernel,
@@ -96,7 +96,8 @@ impl<K: Kernel> KeyedOperator<K> {
         groups: u32,
         ending: Option<Ending>,
     ) -> Self {
-        let passing = rule.through.as_ref().map(|through| Passing::new(through, groups));
+        let passing = rule.through.as_ref();
+        let passing = passing.map(|through| Passing::new(through, groups, &rule, kernel.keeps_nothing()));
         let computed = rule.inputs.iter().map(|input| input.computed.len()).max().unwrap_or(0);
         Self {
             depth: usize::from(rule.looks_back()),
@@ -263,6 +264,18 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
     }
 
+    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>) {
+        // With THROUGH keys are those of entities.
+        if self.passing.is_some() {
+            self.foresee(ahead);
+        } else if !self.partitions.is_small() {
+            let touch = |partition: &Partition<K::State>, further| {
+                u64::from(partition.previous.is_some()) ^ self.kernel.touch(&partition.kernel, further)
+            };
+            self.partitions.look_ahead(ahead.map(|(_, _, key)| (key.group(self.groups), key)), touch);
+        }
+    }
+
     fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
         // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
         if !self.stopped && self.passing.is_none() && self.depth == 0 {
@@ -304,6 +317,9 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
 
     fn set_world(&mut self, world: &Arc<World>) {
         self.world = Arc::clone(world);
+        if let Some(passing) = &mut self.passing {
+            passing.forget_foreseen();
+        }
     }
 
     fn arrive(&mut self, wall_ms: TimeMs, decided_ms: TimeMs, out: &mut Vec<Output>) {

@@ -1,6 +1,10 @@
 //! The one order of outputs: they wait until their instant is complete, and become alerts, events of their stream, or both.
 
-use super::{inbox::OwnedEvent, machine::Engine, output::Output};
+use super::{
+    inbox::OwnedEvent,
+    machine::Engine,
+    output::{Output, sort},
+};
 use crate::{
     model::{Header, StreamId, TimeMs},
     plan::{Plan, RuleKind},
@@ -24,15 +28,45 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         if !self.ordered.is_empty() {
             let least_ms = self.watermark_ms();
-            self.ordered.sort_by(Output::order);
+            sort(&mut self.ordered);
             let complete = self.ordered.partition_point(|output| output.emission.time_ms < least_ms);
             self.ready.extend(self.ordered.drain(..complete));
         }
-        self.ready.sort_by(Output::order);
+        sort(&mut self.ready);
     }
 
     /// Orders a level's outputs and passes on those whose instant is complete.
     pub(super) fn collect(&mut self, level: usize, before_ms: TimeMs) {
+        self.gather(level, 0);
+        let Some(mut held) = self.held.get_mut(level).map(std::mem::take) else { return };
+        // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
+        sort(&mut held);
+        let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
+        let is_watched = |rule: u32| self.watched.contains(&rule);
+        let is_read = |rule: u32| self.derived.get(rule as usize).is_some_and(|derived| !derived.readers.is_empty());
+        // Alerts that nobody reads are handed on as they are.
+        let whole = held.get(..complete).unwrap_or_default();
+        let goes_on =
+            |output: &Output| is_watched(output.rule) || is_read(output.rule) || !is_alert(&self.plan, output);
+        if !self.options.eager && !whole.iter().any(goes_on) {
+            let mut rest = held.split_off(complete);
+            let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
+            if ready.is_empty() {
+                std::mem::swap(ready, &mut held);
+            } else {
+                ready.append(&mut held);
+            }
+            held.append(&mut rest);
+        } else {
+            self.pass_on(&mut held, complete);
+        }
+        if let Some(place) = self.held.get_mut(level) {
+            *place = held;
+        }
+    }
+
+    /// Takes what the shards put out for a level, with times so much later, to where it waits for its instant.
+    pub(super) fn gather(&mut self, level: usize, later_ms: TimeMs) {
         let Self { shards, stats, .. } = self;
         for shard in shards {
             shard.take_counts(&mut |rule, (shed, skip_misses)| {
@@ -51,37 +85,25 @@ impl Engine {
                 held.append(&mut shard.outbox);
             }
         }
-        for output in held.get(fresh..).unwrap_or_default() {
+        for output in held.get_mut(fresh..).unwrap_or_default() {
+            output.emission.time_ms = output.emission.time_ms.saturating_add(later_ms);
             if let Some(stats) = self.stats.get_mut(output.rule as usize) {
                 stats.outputs += 1;
             }
         }
-        let is_alert = |output: &Output| is_alert(&self.plan, output);
         if self.options.eager {
-            self.ready.extend(held.get(fresh..).unwrap_or_default().iter().filter(|output| is_alert(output)).cloned());
+            let fresh = held.get(fresh..).unwrap_or_default().iter();
+            self.ready.extend(fresh.filter(|output| is_alert(&self.plan, output)).cloned());
         }
-        let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
-        // Stable, and a key's outputs come from one shard in their order, so that order is the sequence within the key.
-        held.sort_by(Output::order);
-        let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
-        let is_watched = |rule: u32| self.watched.contains(&rule);
-        let is_read = |rule: u32| self.derived.get(rule as usize).is_some_and(|derived| !derived.readers.is_empty());
-        // Alerts that nobody reads are handed on as they are.
-        if complete == held.len()
-            && !self.options.eager
-            && !held.iter().any(|output| is_watched(output.rule) || is_read(output.rule) || !is_alert(output))
-        {
-            if ready.is_empty() {
-                std::mem::swap(ready, held);
-            } else {
-                ready.append(held);
-            }
-            return;
-        }
+    }
+
+    /// Passes on the first outputs of those that wait, whose instants are complete, in their order.
+    pub(super) fn pass_on(&mut self, held: &mut Vec<Output>, complete: usize) {
         let mut sequence = 0;
         let mut before: Option<Output> = None;
+        let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
         for output in held.drain(..complete) {
-            let wanted = !self.options.eager && is_alert(&output);
+            let wanted = !self.options.eager && is_alert(&self.plan, &output);
             if self.watched.contains(&output.rule) {
                 self.seen.push(output.clone());
             }
@@ -127,7 +149,7 @@ fn is_alert(plan: &Plan, output: &Output) -> bool {
 
 /// An output as an event of its rule's stream. Its offset is xxh3-64, seeded with the sequence, of the stream's name, 0x00, the
 /// key's canonical bytes and the time (little-endian).
-fn derived_event(name: &str, stream: StreamId, output: &Output, sequence: u64) -> OwnedEvent {
+pub(super) fn derived_event(name: &str, stream: StreamId, output: &Output, sequence: u64) -> OwnedEvent {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(name.as_bytes());
     bytes.push(0);

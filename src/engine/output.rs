@@ -14,6 +14,8 @@ pub(super) struct Moment {
     pub(super) clock: Clock,
     /// Whether what waits for the wall clock may go.
     pub(super) releases: bool,
+    /// Up to when rules of a circle are fed back what they put out.
+    pub(super) fed_ms: TimeMs,
 }
 
 /// An output of a rule.
@@ -39,10 +41,62 @@ impl Output {
     }
 }
 
+/// Puts outputs in their order. Where they are by time already, as those of one step mostly are, instants are ordered one by one.
+pub(super) fn sort(outputs: &mut [Output]) {
+    if !outputs.is_sorted_by_key(|output| output.emission.time_ms) {
+        return outputs.sort_by(Output::order);
+    }
+    let instants = outputs.chunk_by_mut(|a, b| a.emission.time_ms == b.emission.time_ms);
+    for instant in instants.filter(|instant| instant.len() > 1) {
+        instant.sort_by(Output::order);
+    }
+}
+
 /// What events decided goes at once; what timers did waits for the wall clock.
 pub(super) fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec<Output>, out: &mut Vec<Output>) {
     for output in outputs {
         let waits = output.emission.clock.is_some();
         if waits { waiting.push(output) } else { out.push(output) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EmissionKind, Value};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn outputs_are_sorted_as_a_stable_sort_does(
+            mut made in prop::collection::vec((0i64..6, 0u32..2, 0i64..3), 0..40), by_time in any::<bool>(),
+        ) {
+            if by_time {
+                made.sort_by_key(|(time_ms, ..)| *time_ms);
+            }
+            // The number of each, as a measure, tells equal ones apart.
+            let output = |(number, (time_ms, rank, key)): (i64, (i64, u32, i64))| Output {
+                rule: rank,
+                rank,
+                key: Key::new(&[Value::Int(key)]),
+                emission: Emission {
+                    kind: EmissionKind::Event,
+                    time_ms,
+                    start_ms: time_ms,
+                    end_ms: time_ms,
+                    clock: None,
+                    values: vec![Value::Int(number)],
+                    taken: vec![],
+                    row: None,
+                    revision: 0,
+                    dropped: 0,
+                },
+            };
+            let mut outputs: Vec<Output> = (0..).zip(made).map(output).collect();
+            let mut expected = outputs.clone();
+            expected.sort_by(Output::order);
+            sort(&mut outputs);
+            prop_assert_eq!(outputs, expected);
+        }
     }
 }

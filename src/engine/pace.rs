@@ -43,7 +43,7 @@ impl Engine {
             let (watermark_ms, event_ms) = (watermark_ms.max(timeline.watermark_ms), event_ms.max(timeline.event_ms));
             let same = (watermark_ms, event_ms) == (timeline.watermark_ms, timeline.event_ms) && released.is_empty();
             if !same || releases || self.timelines.len() == 1 {
-                self.run(at, &released, &Moment { watermark_ms, event_ms, clock, releases });
+                self.run(at, &released, &Moment { watermark_ms, event_ms, clock, releases, fed_ms: TimeMs::MAX });
             }
             if let Some(timeline) = self.timelines.get_mut(at) {
                 timeline.merge.recycle(released);
@@ -138,12 +138,13 @@ impl Engine {
             timeline.merge.end_all();
             released.push(timeline.merge.release());
         }
+        let fed_ms = self.last_event_ms();
         let run = |engine: &mut Self, released: &[Released], to_ms: TimeMs, releases: bool| {
             let none = Released::default();
             for at in 0..engine.timelines.len() {
                 let Some(timeline) = engine.timelines.get(at) else { continue };
                 let (watermark_ms, event_ms) = (to_ms.max(timeline.watermark_ms), to_ms.max(timeline.event_ms));
-                let moment = Moment { watermark_ms, event_ms, clock: Clock::Event, releases };
+                let moment = Moment { watermark_ms, event_ms, clock: Clock::Event, releases, fed_ms };
                 engine.run(at, released.get(at).unwrap_or(&none), &moment);
             }
         };

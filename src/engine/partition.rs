@@ -95,6 +95,8 @@ pub(super) trait Frozen: Send + Sync {
     /// # Errors
     /// Some are in the store, and it can't be read.
     fn save_group(&self, group: u32, writer: &mut Writer) -> Result<(), BackendError>;
+    /// Gives back what was lent of a group, which isn't asked for any more.
+    fn let_go(&mut self, group: u32);
     /// Writes the outputs that wait for the wall clock.
     fn save_waiting(&self, writer: &mut Writer);
 }
@@ -160,6 +162,13 @@ impl<K: Kernel> Frozen for FrozenOperator<K> {
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         save(&self.partitions, group, &codec, writer)?;
         self.entities.as_ref().map_or(Ok(()), |entities| save(entities, group, &EntityCodec, writer))
+    }
+
+    fn let_go(&mut self, group: u32) {
+        self.partitions.0.let_go(group);
+        if let Some((entities, _)) = &mut self.entities {
+            entities.let_go(group);
+        }
     }
 
     fn save_waiting(&self, writer: &mut Writer) {

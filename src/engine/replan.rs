@@ -218,13 +218,7 @@ impl Engine {
             if let Some(fences) = fences {
                 renumber_values(&mut event.values, fences);
             }
-            let timeline = next.timeline_of_stream.get(at).and_then(|timeline| next.timelines.get(*timeline));
-            let levels = timeline.map(|timeline| timeline.levels.clone()).unwrap_or_default();
-            let rank = next.stream_ranks.get(at).copied().unwrap_or(0);
-            let inboxes = next.inboxes.iter_mut().zip(&next.readers).take(levels.end).skip(levels.start + 1);
-            for (inbox, _) in inboxes.filter(|(_, readers)| readers.get(at).is_some_and(|all| !all.is_empty())) {
-                inbox.push(rank, event.clone());
-            }
+            next.wait_again(&event);
         }
     }
 }

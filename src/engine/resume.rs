@@ -4,6 +4,7 @@ use super::{
     checkpoint::{BlockId, BlockKind, CheckpointError, Names},
     compile::ranks,
     figures::RuleStats,
+    inbox::OwnedEvent,
     machine::Engine,
     output::Output,
     route::shard_of,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{DecodeError, Header, KeyGroup, Reader, Renumbering, StreamId},
-    plan::{Input, Mode, StreamOrigin, drain_name},
+    plan::{Mode, Rule, StreamOrigin, drain_name},
     time::{Merge, PartitionIx},
 };
 use std::{
@@ -113,31 +114,18 @@ impl Engine {
         let (id, payload) = block(BlockKind::Merge)?;
         let merges = load_merges(&mut Reader::of_run(&payload, numbers)).map_err(failed(id))?;
         let mut fates = Fates::new();
-        let mut kept: Vec<Option<u32>> = Vec::new();
-        for (rule, means) in now.rules.iter().zip(&self.plan.rules) {
+        let kept = self.still_fit(saved, now);
+        for ((rule, means), fits) in now.rules.iter().zip(&self.plan.rules).zip(&kept) {
             let old = saved.rule(&rule.name);
             let keys = || old.map_or(0, |old| saved_keys(blocks, old as u32).unwrap_or(0));
-            // A rule comes after those that it reads.
-            let is_other = |(at, input): (usize, &Input)| match self
-                .plan
-                .streams
-                .get(input.stream.0 as usize)
-                .map(|read| read.origin)
-            {
-                Some(StreamOrigin::Rule(read)) if !means.is_own(at) => {
-                    kept.get(read as usize).is_none_or(Option::is_none)
-                }
-                _ => false,
-            };
             let fate = match old.and_then(|at| saved.rules.get(at)) {
                 None => Fate::New,
                 Some(_) if means.mode == Mode::Off => Fate::Off(keys()),
                 Some(old) if old.version != rule.version => Fate::Edited(keys()),
-                Some(_) if means.inputs.iter().enumerate().any(is_other) => Fate::Edited(keys()),
-                Some(old) if old.layout != rule.layout => Fate::Layout(keys()),
+                Some(_) if self.reads_others(means, &kept) => Fate::Edited(keys()),
+                Some(_) if fits.is_none() => Fate::Layout(keys()),
                 Some(_) => Fate::Kept(0),
             };
-            kept.push(old.filter(|_| fate == Fate::Kept(0)).map(|at| at as u32));
             fates.push((rule.name.clone(), fate));
         }
         let (id, payload) = block(BlockKind::Core)?;
@@ -157,6 +145,39 @@ impl Engine {
             fates.push((rule.name.clone(), Fate::Gone(saved_keys(blocks, at).unwrap_or(0))));
         }
         Ok(fates)
+    }
+
+    /// For each rule the saved one whose state goes on.
+    fn still_fit(&self, saved: &Names, now: &Names) -> Vec<Option<u32>> {
+        let rules = now.rules.iter().zip(&self.plan.rules);
+        let same = rules.map(|(rule, means)| {
+            let at = saved.rule(&rule.name).filter(|_| means.mode != Mode::Off)?;
+            let old = saved.rules.get(at)?;
+            (old.version == rule.version && old.layout == rule.layout).then_some(at as u32)
+        });
+        let mut kept: Vec<Option<u32>> = same.collect();
+        // A rule comes after those that it reads, so that one look is enough; but for circles, which go on whole or not at all.
+        loop {
+            let before = kept.clone();
+            for (at, means) in self.plan.rules.iter().enumerate() {
+                if self.reads_others(means, &kept)
+                    && let Some(kept) = kept.get_mut(at)
+                {
+                    *kept = None;
+                }
+            }
+            if kept == before || self.circles.is_empty() {
+                return kept;
+            }
+        }
+    }
+
+    /// Whether a rule reads one that doesn't go on.
+    fn reads_others(&self, means: &Rule, kept: &[Option<u32>]) -> bool {
+        means.inputs.iter().enumerate().any(|(at, input)| match self.plan.maker(input.stream) {
+            Some(read) if !means.is_own(at) => kept.get(read).is_none_or(Option::is_none),
+            _ => false,
+        })
     }
 
     fn resume_rule(
@@ -228,14 +249,8 @@ impl Engine {
                 if same_levels {
                     self.inboxes.get_mut(level).into_iter().for_each(|inbox| inbox.push(rank, event.clone()));
                 } else if seen.insert((event.stream, time_ms, partition, offset)) {
-                    // Rules may run at other levels now: an event waits wherever somebody above the first level reads it, once.
-                    let timeline = self.timeline_of_stream.get(at).and_then(|timeline| self.timelines.get(*timeline));
-                    let levels = timeline.map(|timeline| timeline.levels.clone()).unwrap_or_default();
-                    let inboxes = self.inboxes.iter_mut().zip(&self.readers).take(levels.end).skip(levels.start + 1);
-                    for (inbox, _) in inboxes.filter(|(_, readers)| readers.get(at).is_some_and(|all| !all.is_empty()))
-                    {
-                        inbox.push(rank, event.clone());
-                    }
+                    // Rules may run at other levels now.
+                    self.wait_again(&event);
                 }
             }
             for output in load_outputs(reader)?.into_iter().filter_map(mine) {
@@ -248,6 +263,18 @@ impl Engine {
         match reader.is_done() {
             true => Ok(()),
             false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the block" }),
+        }
+    }
+
+    /// An event waits wherever somebody above the first level reads it; to be told once of each.
+    pub(super) fn wait_again(&mut self, event: &OwnedEvent) {
+        let at = event.stream.0 as usize;
+        let rank = self.stream_ranks.get(at).copied().unwrap_or(0);
+        let timeline = self.timeline_of_stream.get(at).and_then(|timeline| self.timelines.get(*timeline));
+        let levels = timeline.map(|timeline| timeline.levels.clone()).unwrap_or_default();
+        let inboxes = self.inboxes.iter_mut().zip(&self.readers).take(levels.end).skip(levels.start + 1);
+        for (inbox, _) in inboxes.filter(|(_, readers)| readers.get(at).is_some_and(|all| !all.is_empty())) {
+            inbox.push(rank, event.clone());
         }
     }
 

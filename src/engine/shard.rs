@@ -1,6 +1,8 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    exchange::Exchange,
+    keyed::AHEAD,
     limits::{Bounds, Shed},
     operator::{Operator, Room},
     output::{Moment, Output},
@@ -13,11 +15,12 @@ use crate::{
     expr::World,
     model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
 };
+use smallvec::SmallVec;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// The keys of one range of key groups, for every rule.
 pub struct Shard {
-    operators: Vec<Box<dyn Operator>>,
+    pub(super) operators: Vec<Box<dyn Operator>>,
     /// The level that each rule runs at.
     level_of: Vec<u32>,
     /// Rules that did something in the current step, each once, and for each rule whether it is among them: the others cost nothing.
@@ -28,6 +31,8 @@ pub struct Shard {
     next_ms: Vec<TimeMs>,
     /// Events routed here in the current step: in total order, with their keys.
     pub(super) inbox: Vec<Routed>,
+    /// What goes between it and the others.
+    pub(super) exchange: Exchange,
     /// What the current step put out.
     pub(super) outbox: Vec<Output>,
     /// Readers have been told that no output with a time below this will come.
@@ -37,6 +42,9 @@ pub struct Shard {
 }
 
 const NEVER: TimeMs = TimeMs::MAX;
+
+/// Where events are for more rules than that each of them has but a few.
+const RULES_AHEAD: usize = 4;
 
 /// An event, and if it came late when it was found to be.
 pub(super) type Arrived<'a> = (EventRef<'a>, Option<TimeMs>);
@@ -60,6 +68,7 @@ impl Shard {
             next_ms: vec![NEVER; operators.len()],
             operators,
             inbox: Vec::new(),
+            exchange: Exchange::default(),
             outbox: Vec::new(),
             floor_ms: TimeMs::MIN,
             relief: None,
@@ -131,26 +140,70 @@ impl Shard {
         }
     }
 
-    /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
-        let inbox = std::mem::take(&mut self.inbox);
-        for routed in &inbox {
-            if let Some(event) = event(routed.event) {
-                self.step(routed.to, event, &routed.key);
+    /// When a rule of this level is next due, at the earliest.
+    pub(super) fn next_due(&mut self, level: usize) -> Option<TimeMs> {
+        let due = self.due.get_mut(level)?;
+        while let Some(&Reverse((due_ms, rule))) = due.peek() {
+            if self.next_ms.get(rule as usize) == Some(&due_ms) {
+                return Some(due_ms);
             }
+            due.pop();
         }
-        self.inbox = inbox;
-        self.inbox.clear();
+        None
     }
 
-    /// Lets time pass for a level's rules, those that it does something to.
-    pub(super) fn advance(&mut self, level: usize, to: &Moment) {
-        let before = self.outbox.len();
+    /// Takes what was routed here.
+    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for routed in inbox.chunks(AHEAD) {
+            self.look_ahead(routed, &event);
+            for routed in routed {
+                if let Some(event) = event(routed.event) {
+                    self.step(routed.to, event, &routed.key);
+                }
+            }
+        }
+        inbox.clear();
+        self.inbox = inbox;
+    }
+
+    /// Lets rules fetch what these events need.
+    fn look_ahead<'a>(&mut self, routed: &[Routed], event: impl Fn(u32) -> Option<Arrived<'a>>) {
+        let mut rules: SmallVec<[u32; RULES_AHEAD]> = SmallVec::new();
+        for routed in routed {
+            if !rules.contains(&routed.to.rule) {
+                if rules.len() == RULES_AHEAD {
+                    return;
+                }
+                rules.push(routed.to.rule);
+            }
+        }
+        for rule in rules {
+            if let Some(operator) = self.operators.get_mut(rule as usize) {
+                let own = routed.iter().filter(|routed| routed.to.rule == rule);
+                let on_time = |routed: &Routed| event(routed.event).filter(|(_, late_ms)| late_ms.is_none());
+                operator.look_ahead(&mut own.map(|routed| {
+                    let event = on_time(routed).map(|(event, _)| event);
+                    (routed.to.input as usize, event, &routed.key)
+                }));
+            }
+        }
+    }
+
+    /// Whether time that passes may do something to a level's rules.
+    pub(super) fn is_due(&mut self, level: usize, to: &Moment) -> bool {
         for at in 0..self.touched.len() {
             if let Some(&rule) = self.touched.get(at) {
                 self.schedule(rule);
             }
         }
+        let next = self.due.get(level).and_then(BinaryHeap::peek);
+        next.is_some_and(|Reverse((due_ms, _))| *due_ms <= to.watermark_ms)
+    }
+
+    /// Lets time pass for a level's rules, those that it does something to; after [`is_due`](Self::is_due).
+    pub(super) fn advance(&mut self, level: usize, to: &Moment) {
+        let before = self.outbox.len();
         let mut rules = Vec::new();
         while let Some(due) = self.due.get_mut(level)
             && let Some(&Reverse((due_ms, rule))) = due.peek()

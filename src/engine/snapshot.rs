@@ -12,10 +12,12 @@
 //! alerts that are ready but were not taken, alerts that wait for other timelines
 //! ```
 
-use super::{Output, inbox::OwnedEvent, machine::Engine};
+use super::{Output, inbox::OwnedEvent, machine::Engine, route::shard_of};
 use crate::{
     geo::Position,
-    model::{Clock, DecodeError, Emission, EmissionKind, Header, Key, Reader, Row, Taken, TimeMs, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EmissionKind, Header, Key, KeyGroup, Reader, Row, Taken, TimeMs, Value, Writer,
+    },
     time::PartitionIx,
 };
 use std::sync::Arc;
@@ -110,6 +112,33 @@ impl Engine {
             true => Ok(()),
             false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the state" }),
         }
+    }
+
+    /// Writes the states of a rule's keys: per shard, in order.
+    pub fn save_rule(&self, rule: u32) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.len(self.shards.len());
+        for shard in &self.shards {
+            writer.bytes(&shard.save(rule));
+        }
+        writer.into_bytes()
+    }
+
+    /// Reads what `save_rule` wrote, whatever the number of shards was then.
+    ///
+    /// # Errors
+    /// Bytes that are no state of this rule.
+    pub fn load_rule(&mut self, rule: u32, bytes: &[u8]) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (groups, shards) = (self.options.key_groups, self.options.shards);
+        for _ in 0..reader.len()? {
+            let bytes = reader.bytes()?;
+            for (at, shard) in self.shards.iter_mut().enumerate() {
+                let mine = |group: KeyGroup| shard_of(group, groups, shards) as usize == at;
+                shard.load(rule, bytes, &mine)?;
+            }
+        }
+        Ok(())
     }
 
     fn save_identity(&self, writer: &mut Writer) {

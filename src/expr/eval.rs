@@ -2,7 +2,7 @@
 
 use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn, like::like};
 use crate::{
-    geo::{Resolution, Way},
+    geo::Way,
     model::{Fences, Key, TimeMs, Value},
 };
 use smallvec::SmallVec;
@@ -343,13 +343,6 @@ impl Expr {
             Node::TableColumn(..) => self.peek(id, env).cloned().unwrap_or_default(),
             Node::Call(function, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|&arg| self.eval(arg, env)).collect();
-                if let [Value::Point(position), Value::Int(resolution)] = args.as_slice()
-                    && function.name == "h3"
-                    && let Ok(resolution) = Resolution::new(*resolution)
-                {
-                    // The same, from memory where that is sure.
-                    return Value::Cell(env.world.cell(*position, resolution));
-                }
                 (function.eval)(&args)
             }
         }

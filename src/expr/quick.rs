@@ -1,6 +1,6 @@
-//! Conditions that compare fields of the event with constants and nothing else, as most do: answered without a walk through the nodes.
+//! Conditions that compare fields of the event with constants, or with a field of an event before, as most do: answered without a walk through the nodes.
 
-use super::{Compare, Env, Expr, Node, NodeId};
+use super::{Compare, Env, Expr, Node, NodeId, Var};
 use crate::model::{Text, Value};
 use std::cmp::Ordering;
 
@@ -15,8 +15,41 @@ pub(super) enum Quick {
     Number(u16, Compare, f64),
     /// Its whole number does.
     Whole(u16, Compare, i64),
+    /// Its number compares with that of a field kept of the match or of the event before.
+    Beside(u16, Compare, Kept),
     All(Box<[Quick]>),
     Any(Box<[Quick]>),
+}
+
+/// A value that is kept of another event.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kept {
+    /// Of the match.
+    Var(Var, u16),
+    /// Of the partition's event before.
+    Prev(u16),
+}
+
+impl Kept {
+    fn of(expr: &Expr, id: NodeId) -> Option<Self> {
+        match expr.at(id)? {
+            Node::Var(var, slot) => Some(Self::Var(*var, *slot)),
+            Node::Prev(slot) => Some(Self::Prev(*slot)),
+            Node::Scale(inner, 1.0) => match expr.at(*inner)? {
+                Node::Var(var, slot) => Some(Self::Var(*var, *slot)),
+                Node::Prev(slot) => Some(Self::Prev(*slot)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn number(self, env: &Env<'_>) -> Option<f64> {
+        match self {
+            Self::Var(var, slot) => env.bound.value(var, slot)?.number(),
+            Self::Prev(slot) => env.previous?.values.get(usize::from(slot))?.number(),
+        }
+    }
 }
 
 impl Quick {
@@ -34,6 +67,12 @@ impl Quick {
                 ((slot, _, Value::Text(text)), Compare::Ne) => Some(Self::IsNot(slot, text.clone())),
                 _ => None,
             },
+            Node::CompareFloat(op, a, b) if let (Some(slot), Some(kept)) = (field(expr, *a), Kept::of(expr, *b)) => {
+                Some(Self::Beside(slot, *op, kept))
+            }
+            Node::CompareFloat(op, a, b) if let (Some(kept), Some(slot)) = (Kept::of(expr, *a), field(expr, *b)) => {
+                Some(Self::Beside(slot, op.flipped(), kept))
+            }
             Node::CompareFloat(op, a, b) => {
                 let (slot, op, value) = sides(expr, *op, *a, *b)?;
                 Some(Self::Number(slot, op, value.number()?))
@@ -55,6 +94,11 @@ impl Quick {
             Self::IsNot(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value != text),
             Self::Number(slot, op, with) => {
                 let order = field(*slot).and_then(Value::number).and_then(|value| value.partial_cmp(with));
+                order.is_some_and(|order: Ordering| op.holds(order))
+            }
+            Self::Beside(slot, op, with) => {
+                let number = field(*slot).and_then(Value::number);
+                let order = number.and_then(|value| value.partial_cmp(&with.number(env)?));
                 order.is_some_and(|order: Ordering| op.holds(order))
             }
             Self::Whole(slot, op, with) => field(*slot).and_then(whole).is_some_and(|value| op.holds(value.cmp(with))),

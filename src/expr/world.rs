@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{
-    geo::{Cell, CellCache, FenceSet, Passed, Position, Resolution, Way},
+    geo::{FenceIx, FenceSet, Passed, Position, Resolution, Way},
     model::{FenceMap, FenceRef, Fences, SetNumbers, TimeMs, Value},
 };
 use std::sync::Arc;
@@ -12,25 +12,18 @@ use std::sync::Arc;
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
     tables: Vec<(String, Arc<Table>)>,
-    cells: CellCache,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets, ..Self::default() }
+        Self { sets, tables: Vec::new() }
     }
 
     /// The same with these named reference tables; the index of a table is its place here.
     #[must_use]
     pub fn with_tables(self, tables: Vec<(String, Arc<Table>)>) -> Self {
         Self { tables, ..self }
-    }
-
-    /// The H3 cell of a position.
-    #[inline]
-    pub fn cell(&self, position: Position, resolution: Resolution) -> Cell {
-        self.cells.cell(position, resolution)
     }
 
     /// The named tables, in index order.
@@ -72,10 +65,16 @@ impl World {
     /// All fences of a set that contain the position and are there at the time.
     pub fn locate(&self, set: u16, position: Position, time_ms: TimeMs) -> Fences {
         let mut found = Vec::new();
-        if let Some(fences) = self.set(set) {
-            fences.locate_at(position, time_ms, &mut found);
-        }
+        self.locate_into(set, position, time_ms, &mut found);
         Fences::new(set, &found)
+    }
+
+    /// The same, in place of what `found` has, ascending.
+    pub fn locate_into(&self, set: u16, position: Position, time_ms: TimeMs, found: &mut Vec<FenceIx>) {
+        found.clear();
+        if let Some(fences) = self.set(set) {
+            fences.locate_at(position, time_ms, found);
+        }
     }
 
     /// The fence of a set that is nearest, and how far it is in metres: 0 inside.

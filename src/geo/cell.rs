@@ -6,7 +6,7 @@ use std::str::FromStr;
 use h3o::{CellIndex, LatLng};
 use thiserror::Error;
 
-use super::Position;
+use super::{Position, icosahedron::cell_at};
 
 /// The largest `k` of [`Cell::disk`]: its 3k² + 3k + 1 cells are then some 3 million.
 pub const MAX_DISK: u32 = 1_000;
@@ -77,6 +77,13 @@ impl Resolution {
 impl Cell {
     /// The cell that holds a position, at a resolution.
     pub fn at(position: Position, resolution: Resolution) -> Self {
+        let known = cell_at(position.lat(), position.lon(), resolution.0);
+        known.map_or_else(|| Self::by_h3o(position, resolution), Self)
+    }
+
+    /// The same, from the library.
+    #[cold]
+    fn by_h3o(position: Position, resolution: Resolution) -> Self {
         let place = LatLng::new(position.lat(), position.lon()).expect("a position is finite");
         Self(place.to_cell(resolution.inner()).into())
     }
@@ -87,11 +94,6 @@ impl Cell {
     /// The number is no cell.
     pub fn new(number: u64) -> Result<Self, CellError> {
         CellIndex::try_from(number).map(|_| Self(number)).map_err(|_| CellError::Number(number))
-    }
-
-    /// A cell from the number of one.
-    pub(super) fn trusted(number: u64) -> Self {
-        Self(number)
     }
 
     /// The 64-bit number.

@@ -143,6 +143,12 @@ impl FenceSet {
     #[inline]
     pub fn locate_at(&self, position: Position, time_ms: i64, found: &mut Vec<FenceIx>) {
         self.locate(position, found);
+        self.retain_at(time_ms, found);
+    }
+
+    /// Takes out of `found` the fences that aren't there at an instant.
+    #[inline]
+    pub fn retain_at(&self, time_ms: i64, found: &mut Vec<FenceIx>) {
         if self.comes_and_goes {
             found.retain(|&fence| self.is_there(fence, time_ms));
         }

@@ -7,12 +7,12 @@
 mod area;
 mod border;
 mod cell;
-mod cell_cache;
 mod cover;
 mod crossing;
 mod edge;
 mod fence;
 mod hull;
+mod icosahedron;
 mod index;
 mod index_along;
 mod index_build;
@@ -30,7 +30,6 @@ mod shape_error;
 mod way;
 
 pub use cell::{Cell, CellError, MAX_DISK, Resolution};
-pub use cell_cache::CellCache;
 pub use cover::MAX_COVER;
 pub use fence::{Fence, FenceError, FenceIx, FenceSet, MAX_SET_FENCES, MAX_SET_VERTICES, Property, Validity};
 pub use hull::convex_hull;

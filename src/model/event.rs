@@ -68,6 +68,19 @@ impl Batch {
         }
     }
 
+    /// Adds an event; `fill` is given its row, all null, and gives the header. If it gives none, nothing is added.
+    #[inline]
+    pub fn push_row(&mut self, fill: impl FnOnce(&mut [Value]) -> Option<Header>) -> Option<()> {
+        let start = self.values.len();
+        self.values.extend(std::iter::repeat_with(|| Value::Null).take(self.width));
+        let Some(header) = self.values.get_mut(start..).and_then(fill) else {
+            self.values.truncate(start);
+            return None;
+        };
+        self.headers.push(header);
+        Some(())
+    }
+
     /// Adds an event with this row.
     pub fn push(&mut self, header: Header, row: impl IntoIterator<Item = Value>) {
         let start = self.values.len();

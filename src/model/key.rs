@@ -19,7 +19,7 @@ pub struct KeyGroup(pub u32);
 /// sign bit flipped; float eight bytes in IEEE total order (−0 as 0); text its bytes with 0x00 written as 0x00 0xFF, and
 /// 0x00 0x00 at its end. So the order of the bytes is the order of the values, and no key is a prefix of another of the
 /// same shape. This layout is frozen: jitter, key groups and checkpoints depend on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Key {
     bytes: SmallVec<[u8; IN_PLACE]>,
     hash: u64,
@@ -52,6 +52,15 @@ impl Key {
                 Value::Text(text) => write_text(&mut bytes, text.as_bytes()),
                 other => write_value(&mut bytes, other),
             }
+        }
+        Self::from_bytes(bytes)
+    }
+
+    /// The key of this one's values and of these after them.
+    pub fn with(&self, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut bytes = self.bytes.clone();
+        for value in values {
+            write_value(&mut bytes, &value);
         }
         Self::from_bytes(bytes)
     }
@@ -239,6 +248,14 @@ fn read_text(bytes: &[u8]) -> Option<(Value, &[u8])> {
     Some((Value::Text(Text::from(String::from_utf8(text).ok()?)), bytes.get(at + 2..)?))
 }
 
+impl Clone for Key {
+    #[inline]
+    fn clone(&self) -> Self {
+        // As one copy: element by element it would take longer than all else that is done with a key.
+        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
+    }
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && self.bytes == other.bytes
@@ -279,6 +296,15 @@ mod tests {
             any::<f64>().prop_filter("finite", |x| x.is_finite() && *x != 0.0).prop_map(Value::Float),
             "\\PC{0,40}|a\u{0}b|\u{0}".prop_map(|text: String| Value::Text(text.into())),
         ]
+    }
+
+    #[test]
+    fn a_key_with_more_values_is_the_key_of_all() {
+        let values = [Value::text("v1"), Value::Int(7), Value::text("a zone with a name that doesn't fit in place")];
+        for at in 0..=values.len() {
+            let (first, more) = values.split_at(at);
+            assert_eq!(Key::new(first).with(more.iter().cloned()), Key::new(&values));
+        }
     }
 
     proptest! {

@@ -25,7 +25,7 @@ pub use reject::{Reject, RejectReason};
 pub use renumber::{RenumberedStream, Renumbering, SavedStream};
 pub use schema::{Field, Schema};
 pub use text::Text;
-pub use time::{TimeMs, format_duration, format_time, parse_time};
+pub use time::{TimeMs, format_duration, format_time, parse_time, write_time};
 pub use types::Type;
 pub use unit::{Dimension, TIME_UNITS, Unit};
 pub use value::{FenceRef, Fences, Value};

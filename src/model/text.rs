@@ -32,6 +32,27 @@ impl Text {
         }
     }
 
+    /// The text of the first `len` bytes of a little-endian word, if they are ASCII: at most 16, without a look at each.
+    #[inline]
+    pub fn of_ascii(word: u128, len: usize) -> Option<Self> {
+        const HIGH: u64 = (u64::MAX / 255) << 7;
+        let kept = |word: u64, len: usize| if len < 8 { word & !(u64::MAX << (8 * len)) } else { word };
+        // Most are of eight bytes at most.
+        let [low, high] = match len {
+            0..=8 => [kept(word as u64, len), 0],
+            9..=16 => [word as u64, kept((word >> 64) as u64, len - 8)],
+            _ => return None,
+        };
+        if (low | high) & HIGH != 0 {
+            return None;
+        }
+        let mut bytes = [0; INLINE];
+        for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip([low, high]) {
+            *place = word.to_le_bytes();
+        }
+        Some(Text(Repr::Inline { len: len as u8, bytes }))
+    }
+
     /// Bytes on the heap that this text holds on to.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
@@ -116,9 +137,14 @@ mod tests {
 
     #[test]
     fn text_of_any_length_reads_back_and_compares_as_its_bytes() {
-        let words = ["", "a", "é", "exactly-22-bytes-long!", "a text that is longer than the inline space"];
+        let words =
+            ["", "a", "é", "exactly-16-bytes", "exactly-22-bytes-long!", "a text that is longer than the inline space"];
         for left in words {
             assert_eq!(Text::from(left).as_str(), left);
+            let mut word = [b'x'; 16];
+            let short = left.len() <= 16 && left.is_ascii();
+            word.iter_mut().zip(left.bytes()).for_each(|(place, byte)| *place = byte);
+            assert_eq!(Text::of_ascii(u128::from_le_bytes(word), left.len()), short.then(|| Text::from(left)));
             for right in words {
                 assert_eq!(Text::from(left) == Text::from(right.to_owned()), left == right);
                 assert_eq!(Text::from(left).cmp(&Text::from(right)), left.cmp(right));

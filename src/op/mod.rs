@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod baseline;
 pub mod cluster;
+pub mod foreseen;
 pub mod join;
 pub mod latest;
 pub mod near;

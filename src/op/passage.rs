@@ -28,18 +28,19 @@ struct Crossing {
 }
 
 impl Program {
-    pub(super) fn step_way(
+    /// Takes an event of the entity, of the time `now_ms`, at a position that these fences hold, ascending. `emit` gets what is added to it,
+    /// once per passage: passage, fence and dwell; when and where it crossed the border in their slots. What lies on the way comes by its time, then
+    /// the fences it is still in.
+    pub fn step_way(
         &self,
         interpolate: Interpolate,
         state: &mut KeyState,
         world: &World,
         now_ms: TimeMs,
-        position: Position,
+        (position, now_in): (Position, &[FenceIx]),
         emit: &mut dyn FnMut(&[Value]),
     ) {
         let set = self.plan.set;
-        let located = world.locate(set, position, now_ms);
-        let now_in = located.as_slice();
         let before = state.last.as_deref().copied();
         let is_first = self.plan.first == plan::FirstPosition::Ignored && before.is_none();
         match &mut state.last {
@@ -65,8 +66,8 @@ impl Program {
         }
         let turned = |fence: u32| passed.binary_search_by_key(&fence, |passed| passed.fence.0).is_ok();
         let gone = state.inside.iter().map(|stay| stay.fence);
-        let gone = gone.filter(|&fence| now_in.binary_search(&fence).is_err() && !turned(fence));
-        let come = now_in.iter().copied().filter(|&fence| is_in(state, fence).is_err() && !turned(fence));
+        let gone = gone.filter(|&fence| now_in.binary_search(&FenceIx(fence)).is_err() && !turned(fence));
+        let come = now_in.iter().map(|fence| fence.0).filter(|&fence| is_in(state, fence).is_err() && !turned(fence));
         let unknown = |entered: bool| move |fence: u32| Crossing { fence, entered, share: None };
         crossings.extend(gone.map(unknown(false)));
         crossings.extend(come.map(unknown(true)));

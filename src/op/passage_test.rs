@@ -31,13 +31,26 @@ fn plan() -> plan::Through {
     plan::Through { set: 0, first: FirstPosition::Enters, buffer_m: 0.0, at_least: 1, interpolate }
 }
 
+fn take(
+    program: &Program,
+    state: &mut KeyState,
+    world: &World,
+    now_ms: TimeMs,
+    position: Position,
+    emit: &mut dyn FnMut(&[Value]),
+) {
+    let mut now_in = Vec::new();
+    world.locate_into(0, position, now_ms, &mut now_in);
+    program.step_way(program.interpolate().unwrap(), state, world, now_ms, (position, &now_in), emit);
+}
+
 /// What is said at each position: `+a 20` entered at 20 s, `-a 40 20` exited after 20 s, `a 5` inside for 5 s; `?` for a time that isn't known.
 fn says(plan: plan::Through, track: &[(i64, f64, f64)]) -> Vec<String> {
     let (world, program, mut state) = (world(), Program::new(&plan), KeyState::default());
     let mut said = Vec::new();
     for &(second, lon, lat) in track {
         let mut here = Vec::new();
-        program.step(&mut state, &world, second * 1_000, Some(at(lon, lat)), &mut |added| {
+        take(&program, &mut state, &world, second * 1_000, at(lon, lat), &mut |added| {
             let [Value::Text(passage), Value::Fence(fence), dwell, ..] = added else { panic!("{added:?}") };
             let name = char::from(b'a' + fence.fence.0 as u8);
             let crossed_at = match added.get(usize::from(plan::Through::CROSSED_AT)) {
@@ -105,7 +118,7 @@ proptest! {
             now_ms += wait * 1_000;
             let mut last_ms = i64::MIN;
             let mut wrong = Vec::new();
-            program.step(&mut state, &world, now_ms, Some(at(lon, lat)), &mut |added| {
+            take(&program, &mut state, &world, now_ms, at(lon, lat), &mut |added| {
                 let [Value::Text(passage), Value::Fence(fence), dwell, ..] = added else { panic!("{added:?}") };
                 let was = &mut inside[fence.fence.0 as usize];
                 let fits = match passage.as_str() {

@@ -38,6 +38,55 @@ pub(super) struct Stay {
     pub(super) away: u32,
 }
 
+impl Stay {
+    fn passage(self, kind: Kind) -> Passage {
+        Passage { kind, fence: self.fence, entry_ms: self.entry_ms }
+    }
+}
+
+/// What is between an entity and a fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was inside and is not.
+    Exited,
+    /// It is inside and was not.
+    Entered,
+    /// It still is inside.
+    Inside,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Exited, Self::Entered, Self::Inside];
+}
+
+/// Kinds of passages that somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted([bool; 3]);
+
+impl Wanted {
+    /// The kinds that this says yes to.
+    pub fn new(wants: impl Fn(Kind) -> bool) -> Self {
+        Self(Kind::ALL.map(wants))
+    }
+
+    #[inline]
+    fn wants(self, kind: Kind) -> bool {
+        self.0[kind as usize]
+    }
+}
+
+/// A fence concerned by a position, and how. What [`Program::values`] makes of it is what rules see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// What is between them.
+    pub kind: Kind,
+    /// The fence's number.
+    pub fence: u32,
+    /// When the entity entered it.
+    pub entry_ms: TimeMs,
+}
+
 /// In a saved state: where the entity was last follows.
 const LAST: u8 = 2;
 
@@ -75,73 +124,104 @@ impl Program {
         state
     }
 
-    /// Takes an event of the entity, of the time `now_ms`; its events come in order of time. `emit` gets what THROUGH adds to it, once per fence
-    /// concerned: passage (`'exited'`, `'entered'`, `'inside'`), fence, and dwell, the time since the entry, which is null
-    /// at the entry; with INTERPOLATE also when and where it crossed the border, in their slots. Exits come first, then entries, then the
-    /// fences it is still in, each by ascending fence; what lies on the way comes by its time. Without a position nothing is known, so nothing happens.
+    /// Whether nothing is kept, and nothing said, of an unknown entity in no fence.
+    pub fn passes_over(&self) -> bool {
+        self.plan.first == plan::FirstPosition::Enters && self.plan.interpolate.is_none()
+    }
+
+    /// The fence set.
+    pub fn set(&self) -> u16 {
+        self.plan.set
+    }
+
+    /// INTERPOLATE, where it is asked for: then [`step_way`](Self::step_way) takes events, else [`step`](Self::step).
+    pub fn interpolate(&self) -> Option<plan::Interpolate> {
+        self.plan.interpolate
+    }
+
+    /// What THROUGH adds to an event of this time for a passage: passage (`'exited'`, `'entered'`, `'inside'`), fence, and dwell, the time
+    /// since the entry, which is null at the entry.
+    #[inline]
+    pub fn values(&self, passage: Passage, now_ms: TimeMs) -> [Value; 3] {
+        let dwell = || Value::Duration(now_ms.saturating_sub(passage.entry_ms));
+        let (text, dwell) = match passage.kind {
+            Kind::Exited => (&self.exited, dwell()),
+            Kind::Entered => (&self.entered, Value::Null),
+            Kind::Inside => (&self.inside, dwell()),
+        };
+        [text.clone(), Value::Fence(FenceRef { set: self.plan.set, fence: FenceIx(passage.fence) }), dwell]
+    }
+
+    /// Takes an event of the entity, of the time `now_ms`, at a position that these fences hold, ascending; its events come in order of time.
+    /// Adds a passage for each fence concerned: exits first, then entries, then the fences it is still in, each by ascending fence. Passages of
+    /// kinds that aren't `wanted` are left out.
     pub fn step(
         &self,
         state: &mut KeyState,
         world: &World,
         now_ms: TimeMs,
-        position: Option<Position>,
-        emit: &mut dyn FnMut(&[Value]),
+        (position, now_in): (Position, &[FenceIx]),
+        wanted: Wanted,
+        passages: &mut Vec<Passage>,
     ) {
-        let Some(position) = position else { return };
-        if let Some(interpolate) = self.plan.interpolate {
-            return self.step_way(interpolate, state, world, now_ms, position, emit);
-        }
-        let located = world.locate(self.plan.set, position, now_ms);
-        let now_in = located.as_slice();
-        let is_first = self.plan.first == plan::FirstPosition::Ignored && !std::mem::replace(&mut state.seen, true);
+        let ignores_first = self.plan.first == plan::FirstPosition::Ignored;
+        let is_first = ignores_first && !std::mem::replace(&mut state.seen, true);
         if now_in.is_empty() && state.inside.is_empty() {
             state.coming.clear();
-            state.seen &= self.plan.first == plan::FirstPosition::Ignored;
+            state.seen &= ignores_first;
             return;
         }
-        let fence = |ix: u32| FenceRef { set: self.plan.set, fence: FenceIx(ix) };
-        let dwell = |entry_ms: TimeMs| Value::Duration(now_ms.saturating_sub(entry_ms));
+        let holds = |fence: u32| now_in.binary_search(&FenceIx(fence)).is_ok();
+        // Most often it is where it was, and says nothing new.
+        if !is_first && now_in.len() == state.inside.len() && state.inside.iter().all(|stay| holds(stay.fence)) {
+            state.coming.clear();
+            state.inside.iter_mut().for_each(|stay| stay.away = 0);
+            if wanted.wants(Kind::Inside) {
+                passages.extend(state.inside.iter().map(|stay| stay.passage(Kind::Inside)));
+            }
+            return;
+        }
         state.inside.retain(|stay| {
-            if now_in.binary_search(&stay.fence).is_ok() || self.is_near(world, fence(stay.fence), position, now_ms) {
+            if holds(stay.fence) || self.is_near(world, stay.fence, position, now_ms) {
                 stay.away = 0;
                 return true;
             }
             stay.away = stay.away.saturating_add(1);
             let stays = stay.away < self.plan.at_least;
-            if !stays {
-                emit(&[self.exited.clone(), Value::Fence(fence(stay.fence)), dwell(stay.entry_ms)]);
+            if !stays && wanted.wants(Kind::Exited) {
+                passages.push(stay.passage(Kind::Exited));
             }
             stays
         });
         // What is left was entered before; both lists ascend.
-        let stayed = state.inside.clone();
+        let stayed: SmallVec<[Stay; 4]> =
+            if wanted.wants(Kind::Inside) { SmallVec::from_slice(&state.inside) } else { SmallVec::new() };
         let before = std::mem::take(&mut state.coming);
-        for &ix in now_in {
-            let Err(at) = state.inside.binary_search_by_key(&ix, |stay| stay.fence) else { continue };
-            let known = before.binary_search_by_key(&ix, |&(fence, _)| fence).ok().and_then(|at| before.get(at));
-            let count = known.map_or(0, |&(_, count)| count).saturating_add(1);
-            if count < self.plan.at_least && !is_first {
-                state.coming.push((ix, count));
-                continue;
+        for &FenceIx(fence) in now_in {
+            let Err(at) = state.inside.binary_search_by_key(&fence, |stay| stay.fence) else { continue };
+            if self.plan.at_least > 1 {
+                let known = before.binary_search_by_key(&fence, |&(fence, _)| fence).ok().and_then(|at| before.get(at));
+                let count = known.map_or(0, |&(_, count)| count).saturating_add(1);
+                if count < self.plan.at_least && !is_first {
+                    state.coming.push((fence, count));
+                    continue;
+                }
             }
-            state.inside.insert(at, Stay { fence: ix, entry_ms: now_ms, away: 0 });
-            if !is_first {
-                emit(&[self.entered.clone(), Value::Fence(fence(ix)), Value::Null]);
+            let stay = Stay { fence, entry_ms: now_ms, away: 0 };
+            state.inside.insert(at, stay);
+            if !is_first && wanted.wants(Kind::Entered) {
+                passages.push(stay.passage(Kind::Entered));
             }
         }
-        for Stay { fence: ix, entry_ms, .. } in stayed {
-            emit(&[self.inside.clone(), Value::Fence(fence(ix)), dwell(entry_ms)]);
-        }
-        if is_first {
-            for stay in &state.inside {
-                emit(&[self.inside.clone(), Value::Fence(fence(stay.fence)), dwell(stay.entry_ms)]);
-            }
+        passages.extend(stayed.iter().map(|stay| stay.passage(Kind::Inside)));
+        if is_first && wanted.wants(Kind::Inside) {
+            passages.extend(state.inside.iter().map(|stay| stay.passage(Kind::Inside)));
         }
     }
 
     /// Whether a fence that the entity is in, and its position is not, is so near that it hasn't left it.
-    fn is_near(&self, world: &World, fence: FenceRef, position: Position, now_ms: TimeMs) -> bool {
-        let buffer_m = self.plan.buffer_m;
+    fn is_near(&self, world: &World, fence: u32, position: Position, now_ms: TimeMs) -> bool {
+        let (buffer_m, fence) = (self.plan.buffer_m, FenceRef { set: self.plan.set, fence: FenceIx(fence) });
         buffer_m > 0.0 && world.distance_to(fence, position, now_ms).is_some_and(|metres| metres <= buffer_m)
     }
 }
@@ -256,6 +336,28 @@ mod tests {
         plan::Through { set: 0, first: plan::FirstPosition::Enters, buffer_m: 0.0, at_least: 1, interpolate: None }
     }
 
+    /// What is added to each event of one step; the same whether or not there is somebody who wants only some of them.
+    fn stepped(
+        program: &Program,
+        state: &mut KeyState,
+        world: &World,
+        now_ms: TimeMs,
+        position: Option<Position>,
+    ) -> Vec<[Value; 3]> {
+        let Some(position) = position else { return vec![] };
+        let (mut now_in, mut passages) = (vec![], vec![]);
+        world.locate_into(program.set(), position, now_ms, &mut now_in);
+        for only in Kind::ALL {
+            let (mut state, mut some) = (state.clone(), vec![]);
+            program.step(&mut state, world, now_ms, (position, &now_in), Wanted::new(|kind| kind == only), &mut some);
+            passages.extend(some);
+        }
+        let (each, mut all) = (std::mem::take(&mut passages), vec![]);
+        program.step(state, world, now_ms, (position, &now_in), Wanted::new(|_| true), &mut all);
+        assert_eq!(each, all);
+        all.into_iter().map(|passage| program.values(passage, now_ms)).collect()
+    }
+
     /// One step: passage, fence, dwell of each event.
     fn step(
         state: &mut KeyState,
@@ -263,15 +365,14 @@ mod tests {
         now_ms: TimeMs,
         position: Option<Position>,
     ) -> Vec<(String, u32, Value)> {
-        let mut events = vec![];
-        program().step(state, world, now_ms, position, &mut |event| match event {
+        let shown = |event: [Value; 3]| match event {
             [Value::Text(passage), Value::Fence(fence), dwell] => {
                 assert_eq!(fence.set, 0);
-                events.push((passage.as_str().to_owned(), fence.fence.0, dwell.clone()));
+                (passage.as_str().to_owned(), fence.fence.0, dwell)
             }
             other => panic!("{other:?}"),
-        });
-        events
+        };
+        stepped(&program(), state, world, now_ms, position).into_iter().map(shown).collect()
     }
 
     fn event(passage: &str, fence: u32, dwell: Value) -> (String, u32, Value) {
@@ -308,7 +409,7 @@ mod tests {
         let mut said = Vec::new();
         for (now_ms, &lon) in (0..).zip(lons) {
             let mut here = String::new();
-            program.step(&mut state, &world, now_ms, at(lon), &mut |event| {
+            for event in stepped(&program, &mut state, &world, now_ms, at(lon)) {
                 let [Value::Text(passage), Value::Fence(fence), _] = event else { panic!("{event:?}") };
                 here.push_str(match passage.as_str() {
                     "entered" => "+",
@@ -316,7 +417,7 @@ mod tests {
                     _ => "",
                 });
                 here.push(char::from(b'a' + fence.fence.0 as u8));
-            });
+            }
             said.push(here);
             let mut writer = Writer::new();
             state.save(&mut writer);

@@ -46,6 +46,13 @@ impl Plan {
     pub fn to_drain(&self, running: &Plan) -> Vec<u32> {
         let kept = self.kept(running);
         let stays = |at: u32| kept.contains(&Some(at));
+        let round = |plan: &Plan| plan.circles().concat();
+        let (rounds, rounds_now) = (round(running), round(self));
+        // What goes round in a circle would go round in two.
+        let in_circle = |(at, rule): (u32, &Rule)| {
+            let now = self.find(&rule.name);
+            rounds.contains(&(at as usize)) || now.is_some_and(|now| rounds_now.contains(&now))
+        };
         let goes_on = |rule: &Rule| {
             let now = self.find(&rule.name).and_then(|at| self.rules.get(at));
             rule.mode != Mode::Off && now.is_some_and(|now| now.mode != Mode::Off)
@@ -53,6 +60,7 @@ impl Plan {
         let rules = (0..)
             .zip(&running.rules)
             .filter(|(at, rule)| running.drain(*at).is_none() && !stays(*at) && goes_on(rule) && is_drainable(rule));
+        let rules = rules.filter(|&(at, rule)| !in_circle((at, rule)));
         rules.map(|(at, _)| at).collect()
     }
 

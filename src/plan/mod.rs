@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod baseline;
+mod circle;
 mod class;
 mod cluster;
 mod drain;
@@ -25,6 +26,7 @@ mod window;
 
 pub use aggregate::{Aggregate, AggregateKind};
 pub use baseline::Baseline;
+pub use circle::{Back, circles};
 pub use class::Class;
 pub use cluster::{Cluster, ClusterInput, RegionField};
 pub use drain::{Drain, drain_name};

@@ -1,7 +1,7 @@
 //! A rule and the streams between rules.
 
 use super::{
-    Aggregate, Baseline, Cluster, Drain, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan,
+    Aggregate, Back, Baseline, Cluster, Drain, Element, Feedback, Follow, Join, Latest, Near, Once, Pattern, TablePlan,
     Unnest, Window, WindowKind,
 };
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
 };
 use std::cell::Cell;
 
-/// All rules of a run, in an order in which each comes after those whose streams it reads.
+/// All rules of a run, in an order in which each comes after those whose streams it reads, but for what is fed back to it. Rules of a
+/// circle follow one another.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Every stream: sources by name, then derived streams in the order of `rules`. The index is the [`StreamId`].
@@ -35,7 +36,7 @@ pub struct StreamPlan {
     /// Where its events come from.
     pub origin: StreamOrigin,
     /// The longest way from a source to it through rules; a source has 0. A rule with ORDER BY counts twice: it needs whole
-    /// instants, as rules that read rules do.
+    /// instants, as rules that read rules do. Rules of a circle are at one level, above the first.
     pub level: u32,
 }
 
@@ -92,6 +93,8 @@ pub struct Rule {
     pub follow: Option<Follow>,
     /// FEEDBACK, if the rule reads its own stream; then it is a filter or a pattern.
     pub feedback: Option<Feedback>,
+    /// FEEDBACK, if the rule reads rules that depend on it.
+    pub back: Option<Back>,
     /// UNNEST, if the rule has it; then it is a filter.
     pub unnest: Option<Unnest>,
     /// ORDER BY: by what events of one instant are ordered before the rule sees them, for each input; empty: as they come.

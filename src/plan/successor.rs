@@ -51,7 +51,7 @@ impl Plan {
     /// limits, and whether it is an alert or a shadow, don't matter.
     pub fn kept(&self, running: &Plan) -> Vec<Option<u32>> {
         let mut kept: Vec<Option<u32>> = Vec::with_capacity(self.rules.len());
-        // A rule comes after those that it reads.
+        // A rule comes after those that it reads, but for what is fed back to it: of that the form decides.
         for (rule, at) in self.rules.iter().zip(0..) {
             let was = match self.drain(at) {
                 None => running.find(&rule.name),

@@ -122,7 +122,8 @@ pub enum ReconcileError {
 }
 
 /// Compares. `matched` are files of alerts that should have arrived; without any it is all that some sink was given. `acknowledged` are files of
-/// what a receiver has got, by the sink's name: they count in place of what is known of it here.
+/// what a receiver has got, by the sink's name: they count in place of what is known of it here. Sinks of rules in shadow mode are compared with
+/// one another.
 ///
 /// # Errors
 /// Something can't be read, or nothing is known.
@@ -132,18 +133,16 @@ pub fn reconcile(
     acknowledged: &[(String, PathBuf)],
 ) -> Result<Reconciled, ReconcileError> {
     let mut answer = Reconciled::default();
-    let mut sinks: Vec<SinkRecord> = Vec::new();
+    let mut given: BTreeMap<&str, SinkRecord> = BTreeMap::new();
     for (name, path) in acknowledged {
-        let place = sinks.iter().position(|sink| sink.name == *name).unwrap_or_else(|| {
-            sinks.push(SinkRecord { name: name.clone(), ..SinkRecord::default() });
-            sinks.len() - 1
-        });
-        if let Some(sink) = sinks.get_mut(place) {
-            sink.take_file(path)?;
-        }
+        let record = given.entry(name).or_insert_with(|| SinkRecord { name: name.clone(), ..SinkRecord::default() });
+        record.take_file(path)?;
     }
+    let (mut sinks, mut asides) = (Vec::new(), Vec::new());
     let has_log = config.state.enabled;
-    for sink in &config.sinks.alerts {
+    let all = config.sinks.alerts.iter().map(|sink| (sink, false));
+    for (sink, is_aside) in all.chain(config.sinks.shadow.iter().map(|sink| (sink, true))) {
+        let list = if is_aside { &mut asides } else { &mut sinks };
         let (name, record) = match sink {
             AlertSinkConfig::Http(http) if has_log => {
                 let dir = outboxes_dir(&config.state.dir).join(&http.name);
@@ -156,23 +155,30 @@ pub fn reconcile(
             AlertSinkConfig::Stdout => ("stdout".to_owned(), None),
         };
         match record {
-            _ if acknowledged.iter().any(|(given, _)| *given == name) => {}
-            Some(record) => sinks.push(record),
+            _ if acknowledged.iter().any(|(given, _)| *given == name) => list.extend(given.remove(name.as_str())),
+            Some(record) => list.push(record),
             None => answer.notes.push(format!("what `{name}` has isn't known here: `--acknowledged {name}=FILE`")),
         }
     }
-    if sinks.is_empty() {
+    // Named for a sink that isn't configured (any more): one of alerts.
+    sinks.extend(given.into_values());
+    if sinks.is_empty() && asides.is_empty() {
         return Err(ReconcileError::Nothing);
     }
+    let given_to = |sinks: &[SinkRecord]| -> Alerts {
+        sinks.iter().flat_map(|sink| &sink.alerts).map(|(id, (rule, _))| (*id, rule.clone())).collect()
+    };
     let mut all = Alerts::new();
     for path in matched {
         read_alerts(path, |id, rule| drop(all.insert(id, rule)))?;
     }
     if matched.is_empty() {
-        let known = sinks.iter().flat_map(|sink| &sink.alerts);
-        all.extend(known.map(|(id, (rule, _))| (*id, rule.clone())));
+        all = given_to(&sinks);
     }
     sinks.iter().for_each(|sink| answer.compare(&all, sink));
+    // Those of rules in shadow mode are in no file of what was matched.
+    let all = given_to(&asides);
+    asides.iter().for_each(|sink| answer.compare(&all, sink));
     Ok(answer)
 }
 
@@ -359,6 +365,33 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(answer.notes, ["what `stdout` has isn't known here: `--acknowledged stdout=FILE`"]);
+    }
+
+    #[test]
+    fn sinks_of_shadows_are_compared_with_one_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let text =
+            "sinks: { alerts: [{ file: a.ndjson }], shadow: [{ file: b.ndjson }, { webhook: { url: 'http://x' } }] }";
+        let config = Config::parse(text, dir.path(), &[], &|_| None).unwrap();
+        let options = OutboxLogOptions { segment_bytes: 1 << 20, keep_bytes: 1 << 20 };
+        let (mut log, _) = OutboxLog::open(&dir.path().join("geocep-state/outbox/webhook"), options).unwrap();
+        log.put(0, 7, "R", b"x").unwrap();
+        let write = |name: &str, ids: &[u128]| {
+            fs::write(dir.path().join(name), ids.iter().map(|id| alert(*id)).collect::<String>()).unwrap();
+        };
+        write("a.ndjson", &[1, 2]);
+        write("b.ndjson", &[7, 8]);
+        let answer = reconcile(&config, &[], &[]).unwrap();
+        let counts = |sink: &str| answer.counts[&(sink.to_owned(), "R".to_owned())];
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        assert_eq!((counts(&path("a.ndjson")).matched, counts(&path("a.ndjson")).missing), (2, 0));
+        assert_eq!((counts(&path("b.ndjson")).matched, counts(&path("b.ndjson")).acknowledged), (2, 2));
+        let hook = counts("webhook");
+        assert_eq!((hook.matched, hook.waiting, hook.missing), (2, 1, 1));
+        // What was matched of alerts says nothing of them.
+        write("matched", &[1, 2, 3]);
+        let answer = reconcile(&config, &[dir.path().join("matched")], &[]).unwrap();
+        assert_eq!(answer.missing(), 2);
     }
 
     #[test]

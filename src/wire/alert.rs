@@ -2,10 +2,10 @@
 //! them and two runs compare byte by byte.
 
 use super::{
-    alert_id::{AlertId, alert_id, event_id, region_id, row_id},
+    alert_id::{AlertId, alert_id, region_id, row_id, write_event_id},
     annotation::{Piece, humane},
     geometry::{write_cell, write_point, write_polygons, write_track},
-    json_out::{Comma, key as member, text, time, value as write_value},
+    json_out::{Comma, key as member, natural, text, time, value as write_value},
 };
 use crate::model::{Clock, EmissionKind, FenceRef, Key, Row, StreamId, Taken, TimeMs, Type, Value};
 use std::sync::Arc;
@@ -89,13 +89,18 @@ pub struct Output<'a> {
     pub dropped: u64,
 }
 
-/// Writes the alerts of one rule.
+/// Writes the alerts of one rule. What doesn't change from one to the next is made ready once, escapes and all.
 #[derive(Debug)]
 pub struct AlertEncoder {
     shape: AlertShape,
-    severity: Option<String>,
-    /// The members of `properties` from `labels` to before `key`, which never change.
+    /// The members of `properties` between `id` and the value of `status`.
+    rule: Vec<u8>,
+    /// Those between `status` and the value of `key`.
     labels: Vec<u8>,
+    /// The key of each field, with its colon; none for the geometry, which is no measure.
+    keys: Vec<Option<Vec<u8>>>,
+    /// What stands before the id of an event of each variable.
+    variables: Vec<Vec<u8>>,
     scratch: Vec<u8>,
     words: String,
     /// The id of the match whose rows are being written.
@@ -105,14 +110,42 @@ pub struct AlertEncoder {
 impl AlertEncoder {
     /// An encoder for alerts of this shape.
     pub fn new(shape: AlertShape) -> Self {
-        let mut labels = b"{".to_vec();
+        let mut rule = Vec::new();
+        for (name, value) in [("rule", &shape.rule), ("rule_version", &shape.version)] {
+            member(&mut rule, name);
+            text(&mut rule, value);
+        }
+        member(&mut rule, "status");
+        let mut labels = Vec::new();
+        if let Some((name, severity)) = shape.labels.iter().find(|(name, _)| name == "severity") {
+            member(&mut labels, name);
+            text(&mut labels, severity);
+        }
+        member(&mut labels, "labels");
+        labels.push(b'{');
         for (name, label) in &shape.labels {
             member(&mut labels, name);
             text(&mut labels, label);
         }
         labels.push(b'}');
-        let severity = shape.labels.iter().find(|(name, _)| name == "severity").map(|(_, label)| label.clone());
-        Self { shape, severity, labels, scratch: Vec::new(), words: String::new(), rows_of: None }
+        member(&mut labels, "key");
+        let colon = |name: &str| {
+            let mut key = Vec::new();
+            text(&mut key, name);
+            key.push(b':');
+            key
+        };
+        let is_measure = |field: &&AlertField| shape.geometry() != Some(field.name.as_str());
+        let keys = shape.fields.iter().map(|field| Some(field).filter(is_measure).map(|field| colon(&field.name)));
+        let keys = keys.collect();
+        let variable = |name: &String| {
+            let mut before = br#"{"variable":"#.to_vec();
+            text(&mut before, name);
+            before.extend_from_slice(br#","id":"#);
+            before
+        };
+        let variables = shape.variables.iter().map(variable).collect();
+        Self { shape, rule, labels, keys, variables, scratch: Vec::new(), words: String::new(), rows_of: None }
     }
 
     /// What all alerts share.
@@ -156,27 +189,22 @@ impl AlertEncoder {
     pub fn encode(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) -> AlertId {
         let of_match = self.match_id(output, names);
         let id = output.row.map_or(of_match, |row| row_id(of_match, row.number));
-        let id_text = id.to_string();
-        out.extend_from_slice(br#"{"type":"Feature","id":"#);
-        text(out, &id_text);
-        out.extend_from_slice(br#","geometry":"#);
+        let digits = id.digits();
+        out.extend_from_slice(br#"{"type":"Feature","id":""#);
+        out.extend_from_slice(&digits);
+        out.extend_from_slice(br#"","geometry":"#);
         self.geometry(output, out);
-        out.extend_from_slice(br#","properties":{"#);
+        out.extend_from_slice(br#","properties":{"id":""#);
+        out.extend_from_slice(&digits);
+        out.push(b'"');
+        out.extend_from_slice(&self.rule);
         let timed_out = output.kind == EmissionKind::TimedOut;
-        let status = if timed_out { "timed_out" } else { "firing" };
-        let fixed = [("id", id_text.as_str()), ("rule", &self.shape.rule), ("rule_version", &self.shape.version)];
-        let severity = self.severity.iter().map(|severity| ("severity", severity.as_str()));
-        for (name, value) in fixed.into_iter().chain([("status", status)]).chain(severity) {
-            member(out, name);
-            text(out, value);
-        }
-        member(out, "labels");
+        out.extend_from_slice(if timed_out { br#""timed_out""# } else { br#""firing""# });
         out.extend_from_slice(&self.labels);
-        member(out, "key");
         self.fields(FieldRole::Key, output, names, out);
-        member(out, "start");
+        out.extend_from_slice(br#","start":"#);
         time(out, output.start_ms);
-        member(out, "end");
+        out.extend_from_slice(br#","end":"#);
         time(out, output.end_ms);
         if let Some(clock) = output.clock {
             member(out, "clock");
@@ -184,25 +212,27 @@ impl AlertEncoder {
         }
         if output.revision > 0 {
             member(out, "revision");
-            out.extend_from_slice(output.revision.to_string().as_bytes());
+            natural(out, u64::from(output.revision));
         }
         if let Some(row) = output.row {
             member(out, "match");
-            text(out, &of_match.to_string());
+            out.push(b'"');
+            out.extend_from_slice(&of_match.digits());
+            out.push(b'"');
             member(out, "row");
-            out.extend_from_slice(row.number.to_string().as_bytes());
+            natural(out, u64::from(row.number));
         }
-        member(out, "measures");
+        out.extend_from_slice(br#","measures":"#);
         self.fields(FieldRole::Measure, output, names, out);
-        member(out, "annotations");
+        out.extend_from_slice(br#","annotations":"#);
         self.annotations(output, names, out);
         if output.dropped > 0 {
             member(out, "truncated");
             out.extend_from_slice(b"true");
             member(out, "dropped");
-            out.extend_from_slice(output.dropped.to_string().as_bytes());
+            natural(out, output.dropped);
         }
-        member(out, "events");
+        out.extend_from_slice(br#","events":"#);
         self.events(output, names, out);
         out.extend_from_slice(b"}}\n");
         id
@@ -211,14 +241,13 @@ impl AlertEncoder {
     fn fields(&self, role: FieldRole, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
         out.push(b'{');
         let mut comma = Comma(false);
-        for (field, value) in self.with_role(role, output) {
-            if self.shape.geometry() == Some(field.name.as_str()) {
-                continue;
+        let values = output.values.iter().chain(std::iter::repeat(&Value::Null));
+        for ((field, key), value) in self.shape.fields.iter().zip(&self.keys).zip(values) {
+            if let Some(key) = key.as_ref().filter(|_| field.role == role) {
+                comma.write(out);
+                out.extend_from_slice(key);
+                write_value(out, value, names);
             }
-            comma.write(out);
-            text(out, &field.name);
-            out.push(b':');
-            write_value(out, value, names);
         }
         out.push(b'}');
     }
@@ -275,13 +304,11 @@ impl AlertEncoder {
         let mut comma = Comma(false);
         for taken in output.taken {
             comma.write(out);
-            out.push(b'{');
-            if let Some(variable) = self.shape.variables.get(usize::from(taken.var)) {
-                member(out, "variable");
-                text(out, variable);
+            match self.variables.get(usize::from(taken.var)) {
+                Some(before) => out.extend_from_slice(before),
+                None => out.extend_from_slice(br#"{"id":"#),
             }
-            member(out, "id");
-            text(out, &event_id(&taken.id, names));
+            write_event_id(out, &taken.id, names);
             out.push(b'}');
         }
         out.push(b']');

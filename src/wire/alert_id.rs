@@ -1,6 +1,9 @@
 //! Who an alert is: a hash of what it is about, so that a replay makes the same id and a sink can drop a double.
 
-use super::alert::{Names, Output};
+use super::{
+    alert::{Names, Output},
+    json_out::{Backwards, hexadecimal, text},
+};
 use crate::model::{EventId, StreamId, TimeMs};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
@@ -29,6 +32,13 @@ All numbers little-endian, texts UTF-8.";
 /// An alert's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertId(pub u128);
+
+impl AlertId {
+    /// Its 32 digits.
+    pub(super) fn digits(self) -> [u8; 32] {
+        hexadecimal(self.0)
+    }
+}
 
 impl fmt::Display for AlertId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,8 +80,11 @@ pub(super) fn alert_id(
             EventId::Offset { stream, partition, offset } => {
                 scratch.push(1);
                 sized(scratch, stream_name(names, *stream).as_bytes());
-                scratch.extend_from_slice(&partition.to_le_bytes());
-                scratch.extend_from_slice(&offset.to_le_bytes());
+                let mut place = [0; 12];
+                let (of_partition, of_offset) = place.split_at_mut(4);
+                of_partition.copy_from_slice(&partition.to_le_bytes());
+                of_offset.copy_from_slice(&offset.to_le_bytes());
+                scratch.extend_from_slice(&place);
             }
         }
     }
@@ -105,15 +118,27 @@ fn stream_name(names: &dyn Names, stream: StreamId) -> &str {
     names.stream_name(stream).unwrap_or_default()
 }
 
-/// An event's id as text: its own, or `stream:partition:offset`; a derived event's is `stream:` and 16 hex digits.
-pub(super) fn event_id(id: &EventId, names: &dyn Names) -> String {
+/// Writes an event's id as JSON text: its own, or `stream:partition:offset`; a derived event's is `stream:` and 16 hex digits.
+pub(super) fn write_event_id(out: &mut Vec<u8>, id: &EventId, names: &dyn Names) {
     match id {
-        EventId::Field(text) => text.to_string(),
-        EventId::Offset { stream, partition: u32::MAX, offset } => {
-            format!("{}:{offset:016x}", stream_name(names, *stream))
-        }
+        EventId::Field(own) => text(out, own),
         EventId::Offset { stream, partition, offset } => {
-            format!("{}:{partition}:{offset}", stream_name(names, *stream))
+            text(out, stream_name(names, *stream));
+            // What follows stands within the quotes, and needs no escape.
+            out.pop();
+            if *partition == u32::MAX {
+                out.push(b':');
+                out.extend_from_slice(&hexadecimal::<16>(u128::from(*offset)));
+                out.push(b'"');
+                return;
+            }
+            let mut place = Backwards::new();
+            place.push(b'"');
+            place.push_number(*offset);
+            place.push(b':');
+            place.push_number(u64::from(*partition));
+            place.push(b':');
+            out.extend_from_slice(place.as_bytes());
         }
     }
 }

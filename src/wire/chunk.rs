@@ -1,5 +1,6 @@
 //! Raw records on their way from a source to a decoder: many in one allocation.
 
+use super::swar::is_ascii;
 use crate::model::{Reject, RejectReason};
 
 /// Raw records, in the order in which they were read.
@@ -7,14 +8,24 @@ use crate::model::{Reject, RejectReason};
 pub struct Chunk {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    specials: Vec<Special>,
+    /// Whether some bytes are no ASCII: where all are, nobody has to look again.
+    foreign: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    partition: u32,
     offset: u64,
     start: usize,
     end: usize,
+    partition: u32,
+    /// Its place in `specials`, plus one; 0 if there is nothing special about it.
+    special: u32,
+}
+
+/// What few records have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Special {
     begins: bool,
     fault: Option<Fault>,
     /// How many bytes after its end say what is wrong.
@@ -43,6 +54,10 @@ pub struct Record<'a> {
     pub bytes: &'a [u8],
     /// Whether it is the first of a file: in CSV that is the header.
     pub begins: bool,
+    /// The bytes from its first one on, its own and those of others behind it: scanners may look there.
+    pub(super) ahead: &'a [u8],
+    /// Whether it is ASCII for sure.
+    pub(super) ascii: bool,
     pub(super) fault: Option<Fault>,
     /// What is wrong with it, if it is a part of a document.
     pub(super) said: &'a [u8],
@@ -89,7 +104,7 @@ impl Chunk {
 
     /// Adds a record of another chunk, as it is.
     pub fn push_record(&mut self, record: &Record<'_>) {
-        let Record { partition, offset, bytes, begins, fault, said } = *record;
+        let Record { partition, offset, bytes, begins, fault, said, .. } = *record;
         self.add(partition, offset, bytes, begins, fault);
         self.say(said);
     }
@@ -103,35 +118,68 @@ impl Chunk {
 
     /// Says what is wrong with the last record.
     fn say(&mut self, said: &[u8]) {
-        if let Some(entry) = self.entries.last_mut() {
+        if let Some(special) = self.specials.last_mut().filter(|_| !said.is_empty()) {
             self.bytes.extend_from_slice(said);
-            entry.said = said.len();
+            special.said = said.len();
         }
     }
 
     pub(super) fn add(&mut self, partition: u32, offset: u64, record: &[u8], begins: bool, fault: Option<Fault>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
-        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), begins, fault, said: 0 });
+        self.foreign |= !is_ascii(record);
+        let mut special = 0;
+        if begins || fault.is_some() {
+            self.specials.push(Special { begins, fault, said: 0 });
+            special = u32::try_from(self.specials.len()).unwrap_or(u32::MAX);
+        }
+        self.entries.push(Entry { partition, offset, start, end: self.bytes.len(), special });
+    }
+
+    /// Adds the lines that a block begins with, as long as they are ordinary: not blank, and not longer than `limit`. How many bytes
+    /// and how many lines that were, newlines included. What comes after the last newline is no line.
+    pub(super) fn add_lines(&mut self, partition: u32, offset: u64, block: &[u8], limit: usize) -> (usize, u64) {
+        let (base, before) = (self.bytes.len(), self.entries.len());
+        let mut from = 0;
+        for newline in memchr::memchr_iter(b'\n', block) {
+            let Some(line) = block.get(from..newline) else { break };
+            if line.len() > limit || line.first().is_none_or(|&byte| byte <= b' ') {
+                break;
+            }
+            let end = newline - usize::from(line.last() == Some(&b'\r'));
+            let offset = offset + (self.entries.len() - before) as u64;
+            let (start, end) = (base + from, base + end);
+            self.entries.push(Entry { partition, offset, start, end, special: 0 });
+            from = newline + 1;
+        }
+        // All at once: with their newlines, which nobody reads.
+        let lines = block.get(..from).unwrap_or_default();
+        self.bytes.extend_from_slice(lines);
+        self.foreign |= !is_ascii(lines);
+        (from, (self.entries.len() - before) as u64)
     }
 
     /// The records.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.entries.iter().map(|entry| Record {
-            partition: entry.partition,
-            offset: entry.offset,
-            bytes: self.bytes.get(entry.start..entry.end).unwrap_or_default(),
-            begins: entry.begins,
-            fault: entry.fault,
-            said: self.bytes.get(entry.end..entry.end + entry.said).unwrap_or_default(),
-        })
+        self.entries.iter().map(|entry| self.view(entry))
     }
 
     /// The record at `index`, which is less than `len`.
     pub fn record(&self, index: usize) -> Option<Record<'_>> {
-        let Entry { partition, offset, start, end, begins, fault, said } = *self.entries.get(index)?;
-        let (bytes, said) = (self.bytes.get(start..end)?, self.bytes.get(end..end + said)?);
-        Some(Record { partition, offset, bytes, begins, fault, said })
+        self.entries.get(index).map(|entry| self.view(entry))
+    }
+
+    #[inline]
+    fn view(&self, entry: &Entry) -> Record<'_> {
+        let Entry { partition, offset, start, end, special } = *entry;
+        let ahead = self.bytes.get(start..).unwrap_or_default();
+        let bytes = ahead.get(..end - start).unwrap_or_default();
+        let Special { begins, fault, said } = match special {
+            0 => Special::default(),
+            at => self.specials.get(at as usize - 1).copied().unwrap_or_default(),
+        };
+        let said = if said > 0 { self.bytes.get(end..end + said).unwrap_or_default() } else { &[] };
+        Record { partition, offset, bytes, begins, ahead, ascii: !self.foreign, fault, said }
     }
 
     /// The records from `first` on, `count` at most, as a chunk of their own.
@@ -162,5 +210,7 @@ impl Chunk {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.specials.clear();
+        self.foreign = false;
     }
 }

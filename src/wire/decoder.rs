@@ -143,7 +143,10 @@ impl Decoder {
             return Err(reject);
         }
         match self {
-            Self::Json(json) => json.decode(record.bytes, record.partition, record.offset, batch)?,
+            Self::Json(json) => {
+                let place = (record.partition, record.offset);
+                json.decode_ahead((record.ahead, record.bytes.len(), record.ascii), place, batch)?;
+            }
             Self::GeoJson(json) => {
                 let text = record.bytes.strip_prefix(&[super::split::RECORD_SEPARATOR]).unwrap_or(record.bytes);
                 json.decode(text, record.partition, record.offset, batch)?;

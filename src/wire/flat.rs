@@ -1,15 +1,15 @@
 //! The common record at a glance: one object of numbers, texts without escapes, bools and nulls. Most streams have no other, and
-//! for them a scanner that knows which key comes next costs a fraction of a parser. It takes only what it is sure of and leaves
-//! everything else, every error included, to the parser.
+//! for them a scanner costs a fraction of a parser. It takes only what it is sure of and leaves everything else, every error
+//! included, to the parser.
 
 use super::{
     json::Target,
     json_value::text_value,
     layout::{Raw, Want},
+    swar::{SHIFTS, after_digits, digits, leading_digits, plain},
 };
+use std::ops::Range;
 
-/// How many keys are remembered of the first records.
-const KEYS_MAX: usize = 64;
 /// So many digits fit 64 bits whatever they are.
 const DIGITS_MAX: usize = 18;
 /// Whole numbers up to here are floats without rounding.
@@ -20,215 +20,220 @@ const TENS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// Bytes that end the plain part of a string: its quote, an escape, and what may not stand in it.
-const STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        stops[byte] = true;
-        byte += 1;
-    }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
-
-/// The keys in the order in which the records so far had them: those of the next record are compared before they are looked up.
-#[derive(Debug, Default)]
-pub(super) struct Habit {
-    keys: Vec<(Box<[u8]>, Option<Target>)>,
+/// A value that is neither a list nor an object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// A string without escapes: how long it is, and the record from its first byte on.
+    Text(usize, &'a [u8]),
 }
 
-impl Habit {
-    /// Fills the cells of a flat record; false if it is another one, or none at all: then the cells are in no state.
-    pub(super) fn read(&mut self, text: &str, find: impl Fn(&[u8]) -> Option<Target>, cells: &mut [Raw]) -> bool {
-        self.members(text, find, cells).is_some()
-    }
-
-    fn members(&mut self, text: &str, find: impl Fn(&[u8]) -> Option<Target>, cells: &mut [Raw]) -> Option<()> {
-        let mut scan = Scan { text, bytes: text.as_bytes(), at: 0 };
-        scan.space();
-        scan.take(b'{')?;
-        scan.space();
-        if scan.take(b'}').is_none() {
-            let mut index = 0;
-            loop {
-                let target = self.key(&mut scan, index, &find)?;
-                index += 1;
-                scan.space();
-                match target {
-                    None => scan.skip()?,
-                    Some(Target::Cell(cell, want)) => *cells.get_mut(cell)? = scan.value(want)?,
-                    Some(Target::Object(_)) => return None,
-                }
-                scan.space();
-                if scan.take(b',').is_none() {
-                    break;
-                }
-                scan.space();
-            }
-            scan.take(b'}')?;
+/// The value that `text` begins with, and what comes after it; none, if it is another one or not one that can be sure of itself.
+pub(super) fn scalar(text: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
+    match text.first()? {
+        b'"' => {
+            let text = text.get(1..)?;
+            let length = plain(text);
+            let after = text.get(length..)?.strip_prefix(b"\"")?;
+            Some((Scalar::Text(length, text), after))
         }
-        scan.space();
-        (scan.at == scan.bytes.len()).then_some(())
-    }
-
-    /// Goes past a key and its colon: where it leads.
-    #[inline]
-    fn key(
-        &mut self,
-        scan: &mut Scan<'_>,
-        index: usize,
-        find: &impl Fn(&[u8]) -> Option<Target>,
-    ) -> Option<Option<Target>> {
-        if let Some((quoted, target)) = self.keys.get(index)
-            && scan.bytes.get(scan.at..).is_some_and(|rest| rest.starts_with(quoted))
-        {
-            scan.at += quoted.len();
-            return Some(*target);
-        }
-        let start = scan.at;
-        let target = find(scan.string()?.as_bytes());
-        scan.space();
-        scan.take(b':')?;
-        // With the colon, where writers put it: what is compared is one stretch of bytes.
-        if index == self.keys.len() && index < KEYS_MAX {
-            self.keys.push((scan.bytes.get(start..scan.at)?.into(), target));
-        }
-        Some(target)
+        b'-' | b'0'..=b'9' => number(text),
+        b't' => Some((Scalar::Bool(true), text.strip_prefix(b"true")?)),
+        b'f' => Some((Scalar::Bool(false), text.strip_prefix(b"false")?)),
+        b'n' => Some((Scalar::Null, text.strip_prefix(b"null")?)),
+        _ => None,
     }
 }
 
-/// The number that eight digits are, if they are digits: pairs, then fours, then all are put together within one word.
-fn eight_digits(text: [u8; 8]) -> Option<u64> {
-    let word = u64::from_le_bytes(text);
-    let high = word & 0xF0F0_F0F0_F0F0_F0F0;
-    let above_nine = word.wrapping_add(0x0606_0606_0606_0606) & 0xF0F0_F0F0_F0F0_F0F0;
-    if high != 0x3030_3030_3030_3030 || above_nine != 0x3030_3030_3030_3030 {
+/// A whole number of one to 18 digits without a sign, as times are; none, if it is another value.
+#[inline]
+pub(super) fn whole(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (number, rest) = digits(0, text);
+    let count = text.len() - rest.len();
+    let is_whole = count.wrapping_sub(1) < DIGITS_MAX && !matches!(rest.first(), Some(b'.' | b'e' | b'E'));
+    (is_whole && (count == 1 || text.first() != Some(&b'0'))).then_some((number as i64, rest))
+}
+
+/// A decimal fraction below a thousand with one to eight places, as degrees are; none, if it is another value.
+#[inline]
+pub(super) fn decimal(text: &[u8]) -> Option<(f64, &[u8])> {
+    let digit = |byte: u8| u64::from(byte - b'0');
+    let (negative, unsigned) = text.strip_prefix(b"-").map_or((false, text), |unsigned| (true, unsigned));
+    let (whole, decimals) = match *unsigned {
+        [a @ b'0'..=b'9', b'.', ref rest @ ..] => (digit(a), rest),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'.', ref rest @ ..] => (10 * digit(a) + digit(b), rest),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'.', ref rest @ ..] => {
+            (100 * digit(a) + 10 * digit(b) + digit(c), rest)
+        }
+        _ => return None,
+    };
+    let (fraction, places) = leading_digits(*decimals.first_chunk()?);
+    let rest = decimals.get(places..)?;
+    if places == 0 || matches!(rest.first(), Some(b'0'..=b'9' | b'e' | b'E')) {
         return None;
     }
-    let digits = word - 0x3030_3030_3030_3030;
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
-    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF)
+    let all = whole * SHIFTS.get(places)? + fraction;
+    let size = all as i64 as f64 / TENS.get(places)?;
+    Some((if negative { -size } else { size }, rest))
 }
 
-/// A place in a record.
-struct Scan<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Scan<'a> {
-    /// The byte here; past the end a zero, which is nothing that JSON begins with.
-    #[inline]
-    fn peek(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(0)
-    }
-
-    #[inline]
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek() == byte).then(|| self.at += 1)
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        // Nothing that isn't white space is below it.
-        if self.peek() > b' ' {
-            return;
-        }
-        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
-            self.at += 1;
-        }
-    }
-
-    /// A string without escapes.
-    #[inline]
-    fn string(&mut self) -> Option<&'a str> {
-        self.take(b'"')?;
-        let start = self.at;
-        let rest = self.bytes.get(start..)?;
-        self.at += rest.iter().position(|&byte| STOPS[usize::from(byte)])?;
-        let plain = self.text.get(start..self.at)?;
-        self.take(b'"')?;
-        Some(plain)
-    }
-
-    fn word(&mut self, word: &str, value: Raw) -> Option<Raw> {
-        self.bytes.get(self.at..)?.starts_with(word.as_bytes()).then(|| {
-            self.at += word.len();
-            value
-        })
-    }
-
-    #[inline]
-    fn value(&mut self, want: Want) -> Option<Raw> {
-        match self.peek() {
-            b'"' => Some(text_value(want, self.string()?)),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.word("true", Raw::Bool(true)),
-            b'f' => self.word("false", Raw::Bool(false)),
-            b'n' => self.word("null", Raw::Null),
-            _ => None,
-        }
-    }
-
-    /// A value that nobody needs: checked, not made.
-    #[inline]
-    fn skip(&mut self) -> Option<()> {
-        match self.peek() {
-            b'"' => self.string().map(drop),
-            _ => self.value(Want::default()).map(drop),
-        }
-    }
-
-    /// The digits here behind `number`, and how many they are.
-    #[inline]
-    fn digits(&mut self, mut number: u64) -> (u64, usize) {
-        let mut rest = self.bytes.get(self.at..).unwrap_or_default();
-        let start = rest.len();
-        if let Some((chunk, after)) = rest.split_first_chunk::<8>()
-            && let Some(eight) = eight_digits(*chunk)
-        {
-            number = number.wrapping_mul(100_000_000).wrapping_add(eight);
-            rest = after;
-        }
-        while let Some((byte, after)) = rest.split_first()
-            && let digit @ 0..=9 = byte.wrapping_sub(b'0')
-        {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-            rest = after;
-        }
-        let count = start - rest.len();
-        self.at += count;
-        (number, count)
-    }
-
-    /// A number without an exponent that can be read without rounding twice.
-    #[inline]
-    fn number(&mut self) -> Option<Raw> {
-        let negative = self.take(b'-').is_some();
-        let leads_with_zero = self.peek() == b'0';
-        let (whole, count) = self.digits(0);
-        if count == 0 || count > DIGITS_MAX || leads_with_zero && count > 1 {
-            return None;
-        }
-        let number = match self.peek() {
-            b'.' => {
-                self.at += 1;
-                let (all, fraction) = self.digits(whole);
-                if fraction == 0 || count + fraction > DIGITS_MAX || all > EXACT_MAX {
-                    return None;
-                }
-                let size = all as f64 / TENS.get(fraction)?;
-                Raw::Float(if negative { -size } else { size })
+/// Goes past a value that nobody needs.
+#[inline]
+pub(super) fn skip(text: &[u8]) -> Option<&[u8]> {
+    let unsigned = match text {
+        [b'"', text @ ..] => return text.get(plain(text)..)?.strip_prefix(b"\""),
+        [b'-', unsigned @ ..] => unsigned,
+        _ => text,
+    };
+    let rest = match unsigned {
+        [b'1'..=b'9', rest @ ..] => after_digits(rest),
+        [b'0', rest @ ..] => rest,
+        _ => return Some(scalar(text)?.1),
+    };
+    match rest {
+        [b'.', decimals @ ..] => {
+            let rest = after_digits(decimals);
+            match rest {
+                [b'e' | b'E', ..] => Some(scalar(text)?.1),
+                _ => (rest.len() < decimals.len()).then_some(rest),
             }
-            // Minus zero is a float.
-            _ if negative && whole == 0 => return None,
-            // At most 18 digits.
-            _ => Raw::Int(if negative { -(whole as i64) } else { whole as i64 }),
-        };
-        (!matches!(self.peek(), b'e' | b'E' | b'.')).then_some(number)
+        }
+        [b'e' | b'E', ..] => Some(scalar(text)?.1),
+        _ => Some(rest),
     }
 }
+
+/// A number that is read without rounding twice.
+#[inline]
+fn number(text: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
+    let negative = text.first() == Some(&b'-');
+    let unsigned = if negative { text.get(1..)? } else { text };
+    let (whole, after) = digits(0, unsigned);
+    let count = unsigned.len() - after.len();
+    if count == 0 || count > DIGITS_MAX || count > 1 && unsigned.first() == Some(&b'0') {
+        return None;
+    }
+    match after.first() {
+        Some(b'.') => {
+            let decimals = after.get(1..)?;
+            let (all, rest) = digits(whole, decimals);
+            let places = decimals.len() - rest.len();
+            if places == 0 {
+                return None;
+            }
+            if count + places > DIGITS_MAX || all > EXACT_MAX || matches!(rest.first(), Some(b'e' | b'E')) {
+                return long_number(text, rest);
+            }
+            let size = all as f64 / TENS.get(places)?;
+            Some((Scalar::Float(if negative { -size } else { size }), rest))
+        }
+        Some(b'e' | b'E') => long_number(text, after),
+        // Minus zero is a float.
+        _ if negative && whole == 0 => None,
+        // At most 18 digits.
+        _ => Some((Scalar::Int(if negative { -(whole as i64) } else { whole as i64 }), after)),
+    }
+}
+
+/// A number with more digits than a float, or with an exponent; `rest` is from the exponent on.
+#[cold]
+fn long_number<'a>(text: &'a [u8], rest: &'a [u8]) -> Option<(Scalar<'a>, &'a [u8])> {
+    let rest = match rest.split_first() {
+        Some((b'e' | b'E', exponent)) => {
+            let unsigned = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+")).unwrap_or(exponent);
+            let (_, rest) = digits(0, unsigned);
+            (rest.len() < unsigned.len()).then_some(rest)?
+        }
+        _ => rest,
+    };
+    let number = std::str::from_utf8(text.get(..text.len() - rest.len())?).ok()?.parse::<f64>().ok()?;
+    number.is_finite().then_some((Scalar::Float(number), rest))
+}
+
+/// A member of a flat object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    /// Its key and what stands around it, up to its value: from where the value before it ends.
+    pub(super) before: Range<usize>,
+    /// The key.
+    pub(super) key: Range<usize>,
+    /// Where it leads.
+    pub(super) target: Option<Target>,
+}
+
+/// Fills the cells of a flat record, and notes its members; false if it is another record, or none at all: then the cells are in no
+/// state.
+pub(super) fn read(
+    text: &str,
+    find: impl Fn(&[u8]) -> Option<Target>,
+    cells: &mut [Raw],
+    members: &mut Vec<Member>,
+) -> bool {
+    members.clear();
+    fill(text, find, cells, members).is_some()
+}
+
+fn fill(
+    text: &str,
+    find: impl Fn(&[u8]) -> Option<Target>,
+    cells: &mut [Raw],
+    members: &mut Vec<Member>,
+) -> Option<()> {
+    let place = |rest: &[u8]| text.len() - rest.len();
+    let mut rest = text.as_bytes();
+    let mut start = 0;
+    rest = space(space(rest).strip_prefix(b"{")?);
+    if rest.first() != Some(&b'}') {
+        loop {
+            let quoted = rest.strip_prefix(b"\"")?;
+            let length = plain(quoted);
+            let key = place(quoted)..place(quoted) + length;
+            rest = space(space(quoted.get(length..)?.strip_prefix(b"\"")?).strip_prefix(b":")?);
+            let target = find(text.as_bytes().get(key.clone())?);
+            members.push(Member { before: start..place(rest), key, target });
+            let (value, after) = scalar(rest)?;
+            match target {
+                None => {}
+                Some(Target::Cell(cell, want)) => *cells.get_mut(cell)? = raw(value, want)?,
+                Some(Target::Object(_)) => return None,
+            }
+            start = place(after);
+            rest = space(after);
+            match rest.strip_prefix(b",") {
+                Some(next) => rest = space(next),
+                None => break,
+            }
+        }
+    }
+    space(rest.strip_prefix(b"}")?).is_empty().then_some(())
+}
+
+/// What comes after white space.
+#[inline]
+fn space(text: &[u8]) -> &[u8] {
+    // Nothing that isn't white space is below it.
+    if text.first().is_none_or(|&byte| byte > b' ') {
+        return text;
+    }
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let end = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
+}
+
+/// What a cell has of a value.
+pub(super) fn raw(value: Scalar<'_>, want: Want) -> Option<Raw> {
+    Some(match value {
+        Scalar::Null => Raw::Null,
+        Scalar::Bool(value) => Raw::Bool(value),
+        Scalar::Int(number) => Raw::Int(number),
+        Scalar::Float(number) => Raw::Float(number),
+        Scalar::Text(length, text) => text_value(want, std::str::from_utf8(text.get(..length)?).ok()?),
+    })
+}
+
+#[cfg(test)]
+#[path = "flat_test.rs"]
+mod tests;

@@ -36,23 +36,38 @@ pub(super) fn write_point(out: &mut Vec<u8>, position: Position) {
 }
 
 /// The way through these positions: a line, several where it crosses the antimeridian, or a point where it never moves.
-pub(super) fn write_track(out: &mut Vec<u8>, positions: impl Iterator<Item = Position>) -> bool {
-    let mut places: Vec<Position> = positions.collect();
-    places.dedup();
-    match &places[..] {
-        [] => return false,
-        [only] => write_point(out, *only),
-        _ => {
-            let lines = cut_line(&places);
-            let (name, many) = if lines.len() > 1 { ("MultiLineString", true) } else { ("LineString", false) };
-            write_parts(out, name, many, &lines);
+pub(super) fn write_track(out: &mut Vec<u8>, positions: impl Iterator<Item = Position> + Clone) -> bool {
+    let mut rest = positions.clone();
+    let Some(first) = rest.next() else { return false };
+    let (mut last, mut moves, mut crosses) = (first, false, false);
+    for position in rest {
+        moves |= position != last;
+        crosses |= (position.lon() - last.lon()).abs() > 180.0;
+        last = position;
+    }
+    if !moves {
+        write_point(out, first);
+    } else if crosses {
+        let mut places: Vec<Position> = positions.collect();
+        places.dedup();
+        let lines = cut_line(&places);
+        let (name, many) = if lines.len() > 1 { ("MultiLineString", true) } else { ("LineString", false) };
+        write_parts(out, name, many, &lines);
+    } else {
+        out.extend_from_slice(br#"{"type":"LineString","coordinates":["#);
+        write_position(out, first);
+        let mut last = first;
+        for position in positions.skip(1).filter(|position| std::mem::replace(&mut last, *position) != *position) {
+            out.push(b',');
+            write_position(out, position);
         }
+        out.extend_from_slice(b"]}");
     }
     true
 }
 
 fn write_parts(out: &mut Vec<u8>, name: &str, many: bool, lines: &[Vec<Place>]) {
-    out.extend_from_slice(format!(r#"{{"type":"{name}","coordinates":"#).as_bytes());
+    begin(out, name);
     if many {
         out.push(b'[');
     }
@@ -65,6 +80,13 @@ fn write_parts(out: &mut Vec<u8>, name: &str, many: bool, lines: &[Vec<Place>]) 
         out.push(b']');
     }
     out.push(b'}');
+}
+
+/// A geometry up to its coordinates.
+fn begin(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(br#"{"type":""#);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(br#"","coordinates":"#);
 }
 
 /// Each step goes the short way round; where that is across ±180° the line is cut there.
@@ -106,9 +128,7 @@ pub(super) fn write_cell(out: &mut Vec<u8>, cell: Cell) -> bool {
         return false;
     }
     let many = parts.len() > 1;
-    out.extend_from_slice(
-        format!(r#"{{"type":"{}","coordinates":"#, if many { "MultiPolygon" } else { "Polygon" }).as_bytes(),
-    );
+    begin(out, if many { "MultiPolygon" } else { "Polygon" });
     if many {
         out.push(b'[');
     }
@@ -129,9 +149,7 @@ pub(super) fn write_cell(out: &mut Vec<u8>, cell: Cell) -> bool {
 /// Polygons with their holes: one is a polygon, none or several a multi-polygon.
 pub(super) fn write_polygons(out: &mut Vec<u8>, polygons: &Polygons) {
     let many = polygons.as_slice().len() != 1;
-    out.extend_from_slice(
-        format!(r#"{{"type":"{}","coordinates":"#, if many { "MultiPolygon" } else { "Polygon" }).as_bytes(),
-    );
+    begin(out, if many { "MultiPolygon" } else { "Polygon" });
     if many {
         out.push(b'[');
     }

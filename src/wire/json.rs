@@ -2,10 +2,12 @@
 //! without a tree and, unless a text is long or has escapes, without an allocation.
 
 use super::{
-    flat::Habit,
+    flat::{self, Member},
     json_value::Scalar,
     layout::{Layout, Raw, Want},
     record::RecordSchema,
+    shape::Shapes,
+    swar::is_ascii,
 };
 use crate::model::{Batch, Reject, RejectReason};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -20,7 +22,9 @@ pub struct JsonDecoder {
     layout: Layout,
     nodes: Vec<Node>,
     cells: Vec<Raw>,
-    habit: Habit,
+    shapes: Shapes,
+    /// Those of the record at hand, in memory that is used again.
+    members: Vec<Member>,
 }
 
 impl JsonDecoder {
@@ -38,7 +42,7 @@ impl JsonDecoder {
             node.index();
         }
         let cells = vec![Raw::Absent; layout.names().len()];
-        Self { layout, nodes, cells, habit: Habit::default() }
+        Self { layout, nodes, cells, shapes: Shapes::default(), members: Vec::new() }
     }
 
     /// Decodes one record and adds the event to `batch`, whose width is that of the schema's slots.
@@ -46,14 +50,39 @@ impl JsonDecoder {
     /// # Errors
     /// Why the record is no event; then nothing is added.
     pub fn decode(&mut self, record: &[u8], partition: u32, offset: u64, batch: &mut Batch) -> Result<(), Reject> {
+        self.decode_ahead((record, record.len(), is_ascii(record)), (partition, offset), batch)
+    }
+
+    /// The same for a record of `len` bytes that `ahead` begins with: scanners are faster where they may look past its end. It may be
+    /// known to be ASCII.
+    pub(super) fn decode_ahead(
+        &mut self,
+        (ahead, len, ascii): (&[u8], usize, bool),
+        place: (u32, u64),
+        batch: &mut Batch,
+    ) -> Result<(), Reject> {
+        let record = ahead.get(..len).unwrap_or(ahead);
         // All of it at once: skipped strings aren't looked at again.
+        if !ascii && std::str::from_utf8(record).is_err()
+            || self.shapes.read((ahead, len), &self.layout, place, batch).is_none()
+        {
+            return self.decode_any(record, place, batch);
+        }
+        Ok(())
+    }
+
+    /// The general way, which takes every record.
+    fn decode_any(&mut self, record: &[u8], (partition, offset): (u32, u64), batch: &mut Batch) -> Result<(), Reject> {
         let text = std::str::from_utf8(record).map_err(|error| {
             Reject::new(RejectReason::Syntax, format!("not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
         self.cells.fill(Raw::Absent);
         let root = self.nodes.first();
-        if self.habit.read(text, |key| root.and_then(|node| node.find(key)), &mut self.cells) {
-            return self.layout.finish(&self.cells, partition, offset, batch);
+        let find = |key: &[u8]| root.and_then(|node| node.find(key));
+        if flat::read(text, find, &mut self.cells, &mut self.members) {
+            self.layout.finish(&self.cells, partition, offset, batch)?;
+            self.shapes.learn(record, &self.members, &self.layout);
+            return Ok(());
         }
         self.parse(text)?;
         self.layout.finish(&self.cells, partition, offset, batch)
@@ -117,7 +146,7 @@ struct Entry {
 }
 
 /// What a needed key leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     Cell(usize, Want),
     Object(usize),
@@ -255,5 +284,37 @@ impl Visitor<'_> for Name<'_> {
 }
 
 #[cfg(test)]
-#[path = "flat_test.rs"]
-mod tests;
+impl JsonDecoder {
+    /// What the scanner makes of a record, if it takes it.
+    pub(super) fn glance(&mut self, text: &str) -> Option<Vec<Raw>> {
+        self.cells.fill(Raw::Absent);
+        let root = self.nodes.first();
+        let find = |key: &[u8]| root.and_then(|node| node.find(key));
+        flat::read(text, find, &mut self.cells, &mut self.members).then(|| self.cells.clone())
+    }
+
+    /// What the parser makes of it.
+    pub(super) fn parsed(&mut self, text: &str) -> Result<Vec<Raw>, Reject> {
+        self.parse(text).map(|()| self.cells.clone())
+    }
+
+    /// The cell of a field.
+    pub(super) fn cell_of(&self, name: &str) -> usize {
+        self.layout.names().iter().position(|known| known == name).unwrap_or(usize::MAX)
+    }
+
+    /// Decodes a record the general way.
+    pub(super) fn decode_slowly(&mut self, record: &[u8], batch: &mut Batch) -> Result<(), Reject> {
+        let text = std::str::from_utf8(record).map_err(|error| {
+            Reject::new(RejectReason::Syntax, format!("not UTF-8 from byte {} on", error.valid_up_to()))
+        })?;
+        self.parse(text)?;
+        self.layout.finish(&self.cells, 0, 0, batch)
+    }
+
+    /// Decodes a record by the shapes known so far.
+    pub(super) fn decode_by_shape(&mut self, record: &[u8], batch: &mut Batch) -> Option<()> {
+        std::str::from_utf8(record).ok()?;
+        self.shapes.read((record, record.len()), &self.layout, (0, 0), batch)
+    }
+}

@@ -1,7 +1,10 @@
 //! A record schema made ready for decoding: each needed field has a cell; a decoder fills the cells of a record and
 //! [`Layout::finish`] makes the event of them. JSON and CSV differ only in how cells are filled.
 
-use super::record::{FieldKind, FieldSource, RecordSchema, SlotSource, TimeUnit};
+use super::{
+    record::{FieldKind, FieldSource, RecordSchema, SlotSource, TimeUnit},
+    shape::Use,
+};
 use crate::{
     geo::{Cell, Position},
     model::{Batch, Header, Reject, RejectReason, Text, TimeMs, Value},
@@ -58,7 +61,7 @@ pub(super) fn clip(text: &str) -> &str {
 }
 
 /// What a decoder has to look for in a field beside scalars.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Want {
     /// Texts are instants.
     pub(super) time: bool,
@@ -84,7 +87,10 @@ pub(super) struct Layout {
     lon: Vec<usize>,
     lat: Vec<usize>,
     geometry: Vec<usize>,
-    has_position: bool,
+    /// Whether events have a position.
+    pub(super) has_position: bool,
+    /// The slots that it is in.
+    pub(super) position_slots: Vec<usize>,
     slots: Vec<Slot>,
     checks: Vec<(usize, FieldSource)>,
     /// Whether numbers, bools and cells come as text (CSV).
@@ -118,7 +124,9 @@ impl Layout {
             SlotSource::Position => Slot::Position,
             SlotSource::Field(field) => Slot::Field(cell(&field.path, field.kind), field.clone()),
         });
-        let slots = slots.collect();
+        let slots: Vec<Slot> = slots.collect();
+        let positions = slots.iter().enumerate().filter(|(_, slot)| matches!(slot, Slot::Position));
+        let position_slots = positions.map(|(at, _)| at).collect();
         let checks = schema.checks.iter().map(|field| (cell(&field.path, field.kind), field.clone())).collect();
         let wants = kinds.iter().map(|kinds| Want {
             time: kinds.iter().all(|kind| matches!(kind, FieldKind::Time(TimeUnit::Auto | TimeUnit::Rfc3339))),
@@ -127,7 +135,20 @@ impl Layout {
         });
         let wants = wants.collect();
         let has_position = schema.position.is_some();
-        Self { names, wants, time, time_unit: unit, lon, lat, geometry, has_position, slots, checks, textual }
+        Self {
+            names,
+            wants,
+            time,
+            time_unit: unit,
+            lon,
+            lat,
+            geometry,
+            has_position,
+            position_slots,
+            slots,
+            checks,
+            textual,
+        }
     }
 
     /// The names or paths of the cells.
@@ -138,6 +159,27 @@ impl Layout {
     /// What to look for in a cell.
     pub(super) fn want(&self, cell: usize) -> Want {
         self.wants.get(cell).copied().unwrap_or_default()
+    }
+
+    /// All that is done with the value of a cell that is neither a list nor an object.
+    pub(super) fn uses(&self, cell: usize) -> Vec<Use> {
+        let rank = |cells: &[usize]| {
+            let at = cells.iter().position(|&choice| choice == cell)?;
+            Some(u8::try_from(at).unwrap_or(u8::MAX - 1))
+        };
+        let mut uses = Vec::new();
+        uses.extend(rank(&self.time).map(|rank| Use::Time(self.time_unit, rank)));
+        uses.extend(rank(&self.lon).map(Use::Lon));
+        uses.extend(rank(&self.lat).map(Use::Lat));
+        uses.extend((0..).zip(&self.slots).filter_map(|(slot, source)| match source {
+            Slot::Field(of, FieldSource { kind, required, .. }) if *of == cell => {
+                Some(Use::Slot { slot, kind: *kind, required: *required })
+            }
+            _ => None,
+        }));
+        let checks = self.checks.iter().filter(|(of, _)| *of == cell);
+        uses.extend(checks.map(|(_, field)| Use::Check { kind: field.kind, required: field.required }));
+        uses
     }
 
     /// Makes the event of the filled cells.

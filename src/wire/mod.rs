@@ -25,7 +25,9 @@ mod json_value;
 mod layout;
 mod letter;
 mod record;
+mod shape;
 mod split;
+mod swar;
 
 use ais::AisDecoder;
 pub use ais::AisMessages;

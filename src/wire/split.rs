@@ -94,21 +94,39 @@ impl Splitter {
 
     /// Takes the next block and adds the records that it completes.
     pub fn push(&mut self, block: &[u8], chunk: &mut Chunk) {
-        let mut from = 0;
-        for newline in memchr::memchr_iter(b'\n', block) {
-            let line = block.get(from..newline).unwrap_or_default();
+        let mut from = self.push_lines(block, 0, chunk);
+        while let Some(length) = block.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let line = block.get(from..from + length).unwrap_or_default();
             self.begin_line(line, from, chunk);
-            from = newline + 1;
+            from += length + 1;
             self.take_line(line, chunk);
             if self.carry.is_empty() {
                 self.record_byte = self.taken + from as u64;
             }
+            from = self.push_lines(block, from, chunk);
         }
         let rest = block.get(from..).unwrap_or_default();
         self.begin_line(rest, from, chunk);
         self.taken += block.len() as u64;
         self.follow(rest);
         self.carry_on(rest);
+    }
+
+    /// Takes lines of which nothing has to be known, each a record as it stands; up to where that is.
+    fn push_lines(&mut self, block: &[u8], from: usize, chunk: &mut Chunk) -> usize {
+        let lines_are_records = !matches!(self.format, Format::Csv { .. } | Format::GeoJson);
+        if !lines_are_records || self.first || !self.carry.is_empty() || self.too_long.is_some() {
+            return from;
+        }
+        let rest = block.get(from..).unwrap_or_default();
+        let (bytes, lines) = chunk.add_lines(self.partition, self.line, rest, self.limit);
+        let to = from + bytes;
+        if lines > 0 {
+            self.line += lines;
+            self.record_line = self.line;
+            self.record_byte = self.taken + to as u64;
+        }
+        to
     }
 
     /// The end of the input: what came after the last newline is a record.

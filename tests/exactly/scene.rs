@@ -1,15 +1,18 @@
 //! A daemon between topics, and what it sends.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use geocep::io::sink::{KafkaSink, Lines, Sink, alert_id};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
-    message::Headers,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers},
 };
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::{Path, PathBuf},
@@ -50,67 +53,77 @@ groups:
 pub(crate) struct Scene {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) brokers: String,
+    /// Where the daemon finds them.
+    pub(crate) door: String,
+    /// Further settings of the client, of sources and of sinks.
+    pub(crate) options: [String; 2],
     pub(crate) name: String,
     pub(crate) pings: Vec<(String, String)>,
     sent: usize,
     sink: KafkaSink,
     random: u64,
+    started: RefCell<Vec<u32>>,
 }
 
-fn make_topic(brokers: &str, topic: &str, partitions: i32) {
+impl Drop for Scene {
+    /// A test that fails leaves no daemon behind.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for process in self.started.borrow().iter() {
+                let _ =
+                    Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).stderr(Stdio::null()).status();
+            }
+        }
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure};
+    matches!(error.rdkafka_error_code(), Some(AllBrokersDown | BrokerTransportFailure))
+}
+
+/// Reads a topic to its end; how many messages it has.
+pub(crate) fn read(
+    brokers: &str,
+    topic: &str,
+    partitions: i32,
+    is_committed: bool,
+    mut each: impl FnMut(&BorrowedMessage<'_>),
+) -> usize {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.auto.commit", "false");
+    config.set("isolation.level", if is_committed { "read_committed" } else { "read_uncommitted" });
+    let reader: BaseConsumer = config.set("enable.partition.eof", "true").create().unwrap();
+    let mut places = TopicPartitionList::new();
+    let mut open = BTreeSet::new();
+    for partition in 0..partitions {
+        places.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        open.insert(partition);
+    }
+    reader.assign(&places).unwrap();
+    let mut count = 0;
+    while !open.is_empty() {
+        match reader.poll(Duration::from_secs(20)).expect("the topic ends") {
+            Err(KafkaError::PartitionEOF(partition)) => drop(open.remove(&partition)),
+            // Said of a connection that was lost; the client makes another.
+            Err(error) if is_passing(&error) => {}
+            Err(error) => panic!("{error}"),
+            Ok(message) => {
+                each(&message);
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+pub(crate) fn make_topic(brokers: &str, topic: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
-}
-
-/// A broker of a test's own, to be stopped and started.
-pub(crate) struct Broker {
-    dir: tempfile::TempDir,
-    binary: String,
-    pub(crate) port: u16,
-    child: Child,
-}
-
-impl Broker {
-    /// None where it isn't known how to start one.
-    pub(crate) fn start() -> Option<Self> {
-        let Ok(binary) = std::env::var("GEOCEP_TEST_BROKER") else {
-            eprintln!("skipped: GEOCEP_TEST_BROKER is not set, so no broker can be stopped and started");
-            return None;
-        };
-        let dir = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(&binary);
-        command.args(["start", "--only", "kafka", "--kafka-port", &port.to_string(), "--data-dir"]).arg(dir.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let broker = Self { dir, binary, port, child };
-        broker.until_up();
-        Some(broker)
-    }
-
-    pub(crate) fn until_up(&self) {
-        let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(began.elapsed() < PATIENCE, "the broker doesn't answer");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    pub(crate) fn tell(&self, what: &[&str]) {
-        let mut command = Command::new(&self.binary);
-        command.args(what).arg("--data-dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        assert!(command.status().unwrap().success(), "{what:?}");
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.tell(&["down"]);
-        let _ = self.child.wait();
-    }
 }
 
 impl Scene {
@@ -124,6 +137,11 @@ impl Scene {
     }
 
     pub(crate) fn at(test: &str, brokers: String) -> Self {
+        Self::with(test, brokers, make_topic)
+    }
+
+    /// The same where topics are made in another way.
+    pub(crate) fn with(test: &str, brokers: String, make_topic: impl Fn(&str, &str, i32)) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let name = format!("{test}-{now}");
         make_topic(&brokers, &name, PARTITIONS);
@@ -138,21 +156,22 @@ impl Scene {
         let pings = text.lines().map(|line| (vehicle(line), line.to_owned())).collect();
         let sink = KafkaSink::connect(&brokers, &name, &BTreeMap::new()).unwrap();
         let random = std::env::var("GEOCEP_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-        Self { dir, brokers, name, pings, sent: 0, sink, random }
+        let (door, options) = (brokers.clone(), Default::default());
+        Self { dir, brokers, door, options, name, pings, sent: 0, sink, random, started: RefCell::default() }
     }
 
     /// Configuration of a run under a name, with these sinks.
     pub(crate) fn configure(&self, run: &str, sinks: &str) {
-        let Self { brokers, name, .. } = self;
+        let Self { door, name, options: [more, _], .. } = self;
         let config = format!(
             "
 sources:
   pings:
     kafka:
-      brokers: '{brokers}'
+      brokers: '{door}'
       topic: '{name}'
       group: '{name}-{run}'
-      options: {{ group.instance.id: one, auto.commit.interval.ms: 100, session.timeout.ms: 6000 }}
+      options: {{ group.instance.id: one, auto.commit.interval.ms: 100, session.timeout.ms: 6000, {more} }}
     disorder: 5 s
     idle_timeout: never
     schema: {{ time: ts, fields: {{ vehicle: string, status: string, speed: {{ type: float, unit: km/h }} }} }}
@@ -166,14 +185,31 @@ api: {{ enabled: false }}
     }
 
     pub(crate) fn exact(&self, run: &str) {
-        let Self { brokers, name, .. } = self;
+        let Self { door, name, options: [_, more], .. } = self;
+        let sink = |kind, exactly| {
+            format!("{{ kafka: {{ brokers: '{door}', topic: '{name}-{kind}', {exactly} options: {{ {more} }} }} }}")
+        };
+        let sinks = [sink("exact", "delivery: exactly_once,"), sink("default", "")];
+        self.configure(run, &sinks.join(", "));
+    }
+
+    /// At least once alone.
+    pub(crate) fn by_default(&self, run: &str) {
+        let Self { door, name, options: [_, more], .. } = self;
         self.configure(
             run,
-            &format!(
-                "{{ kafka: {{ brokers: '{brokers}', topic: '{name}-exact', delivery: exactly_once }} }}, \
-                 {{ kafka: {{ brokers: '{brokers}', topic: '{name}-default' }} }}"
-            ),
+            &format!("{{ kafka: {{ brokers: '{door}', topic: '{name}-default', options: {{ {more} }} }} }}"),
         );
+    }
+
+    /// Other moments.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.random = seed;
+    }
+
+    /// Whether there are pings that were not sent.
+    pub(crate) fn is_left(&self) -> bool {
+        self.sent < self.pings.len()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -190,7 +226,9 @@ api: {{ enabled: false }}
         let mut command = Command::new(env!("CARGO_BIN_EXE_geocep"));
         command.current_dir(self.dir.path()).args(["run", "-c", &format!("{run}.yaml")]).args(more);
         command.env("GEOCEP_LOG", "info,geocep::runtime::daemon=debug");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.started.borrow_mut().push(child.id());
+        child
     }
 
     pub(crate) fn log(&self) -> String {
@@ -212,6 +250,7 @@ api: {{ enabled: false }}
             code = child.try_wait().unwrap();
             code.is_some()
         });
+        self.started.borrow_mut().retain(|id| *id != child.id());
         code.and_then(|status| status.code()).unwrap_or(-1)
     }
 
@@ -223,6 +262,7 @@ api: {{ enabled: false }}
     pub(crate) fn kill(&self, child: &mut Child) {
         child.kill().unwrap();
         child.wait().unwrap();
+        self.started.borrow_mut().retain(|id| *id != child.id());
     }
 
     /// So many more pings.
@@ -247,50 +287,78 @@ api: {{ enabled: false }}
     /// Waits until checkpoints of a run have all that was sent, and stops it.
     pub(crate) fn finish(&self, run: &str, mut child: Child) {
         let reader = self.consumer(&format!("{}-{run}", self.name));
-        self.until("all of the input in a checkpoint", || {
+        let (patience, began) = (Duration::from_secs(5), Instant::now());
+        let end = |partition| reader.fetch_watermarks(&self.name, partition, patience).unwrap().1;
+        let ends: Vec<i64> = (0..PARTITIONS).map(end).collect();
+        assert!(ends.iter().sum::<i64>() >= i64::try_from(self.sent).unwrap());
+        let mut found = Vec::new();
+        while found != ends {
+            thread::sleep(Duration::from_millis(20));
             assert!(child.try_wait().unwrap().is_none(), "it has ended\n{}", self.log());
+            let is_in_time = began.elapsed() < PATIENCE;
+            assert!(is_in_time, "of the input {ends:?} only {found:?} is in a checkpoint\n{}", self.log());
             let mut places = TopicPartitionList::new();
             places.add_partition_range(&self.name, 0, PARTITIONS - 1);
-            let Ok(found) = reader.committed_offsets(places, Duration::from_secs(5)) else { return false };
-            let read: i64 =
-                found.elements().iter().filter_map(|element| element.offset().to_raw()).filter(|at| *at > 0).sum();
-            read == i64::try_from(self.sent).unwrap()
-        });
+            let Ok(places) = reader.committed_offsets(places, patience) else { continue };
+            // A partition without a message has no place.
+            found = places.elements().iter().map(|at| at.offset().to_raw().map_or(0, |at| at.max(0))).collect();
+        }
         self.terminate(&mut child);
     }
 
-    /// How often each alert is among what is committed, and how many messages there are.
+    /// How often each alert is among what is committed.
     pub(crate) fn alerts(&self, kind: &str) -> BTreeMap<String, u32> {
-        let topic = format!("{}-{kind}", self.name);
-        let reader = self.consumer("reader");
-        let mut places = TopicPartitionList::new();
-        let mut open = BTreeSet::new();
-        for partition in 0..2 {
-            places.add_partition_offset(&topic, partition, Offset::Beginning).unwrap();
-            open.insert(partition);
-        }
-        reader.assign(&places).unwrap();
         let mut found: BTreeMap<String, u32> = BTreeMap::new();
-        while !open.is_empty() {
-            match reader.poll(Duration::from_secs(20)).expect("the topic ends") {
-                Err(KafkaError::PartitionEOF(partition)) => drop(open.remove(&partition)),
-                Err(error) => panic!("{error}"),
-                Ok(message) => {
-                    let line = message.payload().unwrap();
-                    let id = alert_id(line).unwrap();
-                    let header = message.headers().unwrap().iter().find(|header| header.key == "id").unwrap();
-                    assert_eq!(header.value, Some(id.as_bytes()));
-                    *found.entry(id).or_default() += 1;
-                }
+        read(&self.brokers, &format!("{}-{kind}", self.name), 2, true, |message| {
+            let line = message.payload().unwrap();
+            let id = alert_id(line).unwrap();
+            let header = message.headers().unwrap().iter().find(|header| header.key == "id").unwrap();
+            assert_eq!(header.value, Some(id.as_bytes()));
+            *found.entry(id).or_default() += 1;
+        });
+        found
+    }
+
+    /// All that the broker has of the topics, and the marker: how many messages of what content, committed and not, and offsets.
+    pub(crate) fn content(&self) -> Vec<(usize, u64)> {
+        let mut content = Vec::new();
+        for (topic, partitions) in [
+            (self.name.clone(), PARTITIONS),
+            (format!("{}-exact", self.name), 2),
+            (format!("{}-default", self.name), 2),
+        ] {
+            for is_committed in [true, false] {
+                let mut sum = 0u64;
+                let count = read(&self.brokers, &topic, partitions, is_committed, |message| {
+                    let place = [message.partition() as u64, message.offset() as u64];
+                    let bytes = message.payload().unwrap_or_default().iter().map(|byte| u64::from(*byte));
+                    let hash = place
+                        .into_iter()
+                        .chain(bytes)
+                        .fold(7, |hash: u64, part| hash.wrapping_mul(31).wrapping_add(part));
+                    sum = sum.wrapping_add(hash);
+                });
+                content.push((count, sum));
             }
         }
-        found
+        let topic = format!("{}-exact", self.name);
+        for (group, topic) in
+            [(format!("geocep-marker.geocep-{topic}"), &topic), (format!("{}-exact", self.name), &self.name)]
+        {
+            let mut places = TopicPartitionList::new();
+            places.add_partition_range(topic, 0, 1);
+            let found = self.consumer(&group).committed_offsets(places, Duration::from_secs(5)).unwrap();
+            for element in found.elements() {
+                content.push((1, element.offset().to_raw().map_or(0, |offset| offset as u64)));
+            }
+        }
+        content
     }
 
     /// What an uninterrupted run over all that was sent finds.
     pub(crate) fn expected(&self) -> BTreeSet<String> {
-        let Self { brokers, name, .. } = self;
-        self.configure("plain", &format!("{{ kafka: {{ brokers: '{brokers}', topic: '{name}-plain' }} }}"));
+        let Self { door, name, .. } = self;
+        self.configure("plain", &format!("{{ kafka: {{ brokers: '{door}', topic: '{name}-plain' }} }}"));
         let child = self.start("plain", &[]);
         self.finish("plain", child);
         let found = self.alerts("plain");
@@ -298,9 +366,32 @@ api: {{ enabled: false }}
         found.into_keys().collect()
     }
 
+    /// Nothing lost by default.
+    #[track_caller]
+    pub(crate) fn assert_none_lost(&self, what: &str) {
+        let (expected, found) = (self.expected(), self.alerts("default"));
+        assert!(expected.len() > 300, "{}", expected.len());
+        let lost: Vec<&String> = expected.iter().filter(|id| !found.contains_key(*id)).collect();
+        let strange: Vec<&String> = found.keys().filter(|id| !expected.contains(*id)).collect();
+        let doubled = found.values().filter(|count| **count > 1).count();
+        eprintln!(
+            "{what}: {} alerts, {} lost, {} strange, {doubled} doubled",
+            expected.len(),
+            lost.len(),
+            strange.len()
+        );
+        assert!(lost.is_empty() && strange.is_empty(), "{lost:?} {strange:?}\n{}", self.log());
+    }
+
     /// Nothing lost or doubled where it was asked for, nothing lost by default.
     #[track_caller]
     pub(crate) fn assert_exact(&self, what: &str) {
+        self.assert_exact_or(what, "");
+    }
+
+    /// The same; `more` is told where it isn't so.
+    #[track_caller]
+    pub(crate) fn assert_exact_or(&self, what: &str, more: &str) {
         let expected = self.expected();
         assert!(expected.len() > 300, "{}", expected.len());
         let (exact, default) = (self.alerts("exact"), self.alerts("default"));
@@ -326,6 +417,6 @@ api: {{ enabled: false }}
             default[2],
             compared.len(),
         );
-        assert_eq!((exact, &default[..2]), ([0, 0, 0], &[0, 0][..]), "lost, strange, doubled\n{log}");
+        assert_eq!((exact, &default[..2]), ([0, 0, 0], &[0, 0][..]), "lost, strange, doubled\n{log}\n{more}");
     }
 }

@@ -1,7 +1,6 @@
 //! What a bound on keys needs to know of one group.
 
 use super::{Entry, Keyed, Place, Slot};
-use std::cmp::Reverse;
 
 impl<S: Clone> Keyed<S> {
     /// How many keys of a group have state.
@@ -22,10 +21,6 @@ impl<S: Clone> Keyed<S> {
         if self.timers.len() <= 2 * self.len + 1_024 {
             return;
         }
-        let timers = std::mem::take(&mut self.timers).into_vec();
-        let is_live = |Reverse((at_ms, place)): &Reverse<_>| {
-            self.peek(*place).is_some_and(|entry: &Entry<S>| entry.timer_ms == *at_ms)
-        };
-        self.timers = timers.into_iter().filter(is_live).collect();
+        self.trim();
     }
 }

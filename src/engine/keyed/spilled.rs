@@ -2,7 +2,7 @@
 
 use super::{Entry, Frozen, Keyed, NO_TIMER, PAGE, Place, Slot};
 use crate::model::KeyGroup;
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 impl<S: Clone> Keyed<S> {
     /// The first key at this group and slot or behind them; none: the end.
@@ -25,11 +25,15 @@ impl<S: Clone> Keyed<S> {
     /// Forgets timers of keys that aren't here any more, where these are the most.
     pub(in crate::engine) fn forget_stale_timers(&mut self) {
         if self.timers.len() > 2 * self.len + 4_096 {
-            let mut timers = std::mem::take(&mut self.timers);
-            timers.retain(|Reverse((at_ms, place))| self.peek(*place).is_some_and(|entry| entry.timer_ms == *at_ms));
-            timers.shrink_to(2 * self.len);
-            self.timers = timers;
+            self.trim();
         }
+    }
+
+    /// Lets go of timers that stand for no key.
+    pub(super) fn trim(&mut self) {
+        let mut timers = std::mem::take(&mut self.timers);
+        timers.retain(|at_ms, place| self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms));
+        self.timers = timers;
     }
 
     /// Gives back the memory of a group that has become small; its keys have other places from then on.

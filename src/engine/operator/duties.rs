@@ -11,10 +11,15 @@ use crate::{
 };
 use std::{any::Any, sync::Arc};
 
+/// What comes next for a rule: of each event the input, the event itself unless it is late, and the key.
+pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Option<EventRef<'e>>, &'e Key)> + 'i;
+
 /// One rule on one shard.
 pub(in crate::engine) trait Operator: Spills + Send {
     /// Takes an event that was routed here by `key`.
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// These events are taken next: what that needs may be fetched for all of them together.
+    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
     /// Takes a late event as of the time at which it was found to be late.
     fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.

@@ -16,10 +16,11 @@ use crate::{
 impl<K: Kernel> KeyedOperator<K> {
     /// Forgets a key that is as good as blank, and keeps its memory for the next one.
     pub(super) fn forget(&mut self, place: Place) {
-        if let Some(mut entry) = self.partitions.remove(place)
-            && self.blanks.len() < BLANKS_MAX
-            && self.kernel.clear(&mut entry.state.kernel)
-        {
+        let keeps = self.blanks.len() < BLANKS_MAX
+            && self.partitions.entry(place).is_some_and(|entry| self.kernel.clear(&mut entry.state.kernel));
+        if !keeps {
+            self.partitions.discard(place);
+        } else if let Some(entry) = self.partitions.remove(place) {
             self.blanks.push(Partition::new(entry.state.kernel));
         }
     }

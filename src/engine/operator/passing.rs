@@ -1,15 +1,15 @@
 //! THROUGH: positions of an entity become passages, each an event of the partition of the entity and a fence.
 
-use super::{KeyedOperator, When, spilled};
+use super::{KeyedOperator, When, duties::Ahead, spilled};
 use crate::{
     engine::{kernel::Kernel, keyed::Keyed, output::Output, spill::Spill},
-    expr::{Env, Nothing},
-    model::{EventId, EventRef, Header, Key, Value},
-    op::through,
+    expr::{Env, Expr, Node, Nothing, World},
+    geo::Position,
+    model::{EventId, EventRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
+    op::{foreseen::Foreseen, through},
     plan,
 };
 use smallvec::SmallVec;
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The entities of a rule with THROUGH, and the fences that they are in.
@@ -18,77 +18,249 @@ pub(in crate::engine) struct Passing {
     pub(in crate::engine) entities: Keyed<through::KeyState>,
     /// Entities that are in the store, where there is one.
     pub(in crate::engine) spill: Option<Box<Spill>>,
-    scratch: Vec<SmallVec<[Value; 3]>>,
+    /// Fences of the positions that come next.
+    foreseen: Foreseen,
+    /// How each input's passages are asked.
+    asks: Vec<Asks>,
+    /// Where the key's components that need the fence begin, if none that doesn't comes after them.
+    key_from: Option<usize>,
+    /// Whether nothing at all is kept of a partition.
+    keeps_nothing: bool,
+    /// An entity that is in no fence.
+    nowhere: through::KeyState,
+    passages: Vec<through::Passage>,
+    rows: Vec<SmallVec<[Value; 3]>>,
+}
+
+/// How an input's passages are asked whether they concern the rule.
+struct Asks {
+    /// The kinds of passages that WHERE may let pass.
+    wanted: through::Wanted,
+    /// WHERE asks no more than that.
+    settled: bool,
+    /// WHERE, where it asks more and that can be asked before the key is known.
+    first: Option<Expr>,
 }
 
 impl Passing {
-    pub(super) fn new(through: &plan::Through, groups: u32) -> Self {
-        Self { program: through::Program::new(through), entities: Keyed::new(groups), spill: None, scratch: Vec::new() }
+    pub(super) fn new(through: &plan::Through, groups: u32, rule: &plan::Rule, keeps_nothing: bool) -> Self {
+        // What is kept of an event for the next one is kept of those that WHERE rejects, too.
+        let forgets = rule.looks_back() == 0 && rule.baselines.is_empty();
+        let is_through = |part: &plan::KeyPart| part.through;
+        let first_through = rule.key.iter().position(is_through).unwrap_or(rule.key.len());
+        let asks = |input: &plan::Input| if forgets { Asks::of(through, input) } else { Asks::every() };
+        Self {
+            program: through::Program::new(through),
+            entities: Keyed::new(groups),
+            spill: None,
+            foreseen: Foreseen::default(),
+            asks: rule.inputs.iter().map(asks).collect(),
+            key_from: rule.key.iter().skip(first_through).all(is_through).then_some(first_through),
+            keeps_nothing: keeps_nothing && forgets,
+            nowhere: through::KeyState::default(),
+            passages: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Fences or tables are others.
+    pub(super) fn forget_foreseen(&mut self) {
+        self.foreseen.forget();
     }
 }
 
+impl Asks {
+    fn every() -> Self {
+        Self { wanted: through::Wanted::new(|_| true), settled: false, first: None }
+    }
+
+    fn of(through: &plan::Through, input: &plan::Input) -> Self {
+        let Some(after) = &input.after else { return Self::every() };
+        let all: Vec<Option<Expr>> = match after.at(after.root()) {
+            Some(Node::And(all)) => all.iter().map(|&id| after.part(id, &input.computed)).collect(),
+            _ => vec![after.part(after.root(), &input.computed)],
+        };
+        let of_kind = |expr: &Expr| expr.nodes().iter().all(is_of_kind);
+        let of_kinds: Vec<&Expr> = all.iter().flatten().filter(|expr| of_kind(expr)).collect();
+        let (program, world, none) = (through::Program::new(through), World::default(), Key::default());
+        let wanted = through::Wanted::new(|kind| {
+            let extra = program.values(through::Passage { kind, fence: 0, entry_ms: 0 }, 0);
+            let env = Env {
+                event: EventRef {
+                    stream: StreamId(0),
+                    header: Header { time_ms: 0, partition: 0, offset: 0 },
+                    values: &[],
+                },
+                extra: &extra,
+                previous: None,
+                computed: (&[], &[]),
+                key: &none,
+                bound: &Nothing,
+                world: &world,
+            };
+            of_kinds.iter().all(|expr| expr.is_true(&env))
+        });
+        let settled = of_kinds.len() == all.len();
+        let mut nodes = input.computed.iter().chain([after]).flat_map(|expr| expr.nodes());
+        let needs_key = nodes.any(|node| matches!(node, Node::KeyPart(_)));
+        Self { wanted, settled, first: (!settled && !needs_key).then(|| after.clone()) }
+    }
+}
+
+/// Whether a node looks at nothing but the kind of a passage.
+fn is_of_kind(node: &Node) -> bool {
+    match node {
+        Node::Extra(slot) => *slot == 0,
+        Node::Const(_) | Node::Not(_) | Node::And(_) | Node::Or(_) | Node::CompareValue(..) => true,
+        Node::IsNull(_) | Node::In(..) | Node::Like(..) => true,
+        _ => false,
+    }
+}
+
+/// The entity at hand: its key and group, and the input that its event is of.
+type Entity<'a> = (usize, &'a Key, KeyGroup);
+
 impl<K: Kernel> KeyedOperator<K> {
+    /// Finds the fences of the positions that come next.
+    pub(super) fn foresee(&mut self, ahead: &mut Ahead<'_, '_>) {
+        let Self { rule, passing, world, .. } = self;
+        if let Some(passing) = passing {
+            let slot = |input: usize| rule.inputs.get(input)?.position_slot;
+            let positions = ahead.filter_map(|(input, event, _)| position(event?, slot(input)?));
+            passing.foreseen.look_up(world, passing.program.set(), positions);
+        }
+    }
+
     /// Positions become passages, each an event of its own partition.
     pub(super) fn step_through(&mut self, input: usize, event: EventRef<'_>, entity: &Key, out: &mut Vec<Output>) {
         let group = entity.group(self.groups);
-        let rule = Arc::clone(&self.rule);
-        let Some(plan) = rule.inputs.get(input) else { return };
-        let position = plan.position_slot.and_then(|slot| match event.values.get(usize::from(slot)) {
-            Some(Value::Point(position)) => Some(*position),
-            _ => None,
-        });
+        let slot = self.rule.inputs.get(input).and_then(|plan| plan.position_slot);
+        let position = slot.and_then(|slot| position(event, slot));
         if self.room.is_some() && !self.may_enter(group, entity) {
             return;
         }
-        let Some(passing) = self.passing.as_mut() else { return };
-        let place = match passing.find(group, entity) {
-            Some(place) => place,
-            None => match passing.entities.insert(group, entity.clone(), through::KeyState::default()) {
-                Some(place) => {
-                    spilled::mark(&mut passing.spill, place);
-                    place
-                }
-                None => return,
-            },
-        };
-        let mut passages = std::mem::take(&mut passing.scratch);
-        if let Some(entry) = passing.entities.entry(place) {
-            let passages = &mut passages;
-            passing.program.step(&mut entry.state, &self.world, event.time_ms(), position, &mut |passage| {
-                passages.push(passage.iter().cloned().collect());
-            });
-            if entry.state.is_idle() {
-                passing.entities.remove(place);
-            }
+        let (Some(position), Some(passing)) = (position, self.passing.as_mut()) else { return };
+        let place = passing.find(group, entity);
+        let Passing { program, entities, spill, foreseen, asks, nowhere, passages, rows, .. } = passing;
+        let Some(wanted) = asks.get(input).map(|asks| asks.wanted) else { return };
+        let now_ms = event.time_ms();
+        let now_in = foreseen.at(&self.world, program.set(), position, now_ms);
+        if place.is_none() && now_in.is_empty() && program.passes_over() {
+            return;
         }
-        let id_slot = plan.id_slot;
-        for at in 0..passages.len() {
-            let Some(passage) = passages.get(at) else { continue };
-            let same = |other: &&SmallVec<[Value; 3]>| other.get(1) == passage.get(1);
-            let event = match passages.iter().take(at).filter(same).count() {
+        let known = place.and_then(|place| entities.entry(place)).map(|entry| &mut entry.state);
+        let state = known.unwrap_or(nowhere);
+        match program.interpolate() {
+            None => program.step(state, &self.world, now_ms, (position, now_in), wanted, passages),
+            Some(how) => program.step_way(how, state, &self.world, now_ms, (position, now_in), &mut |row| {
+                rows.push(row.iter().cloned().collect());
+            }),
+        }
+        match (place, state.is_idle()) {
+            (Some(place), true) => {
+                entities.remove(place);
+            }
+            (None, false) => {
+                let state = std::mem::take(nowhere);
+                if let Some(place) = entities.insert(group, entity.clone(), state) {
+                    spilled::mark(spill, place);
+                }
+            }
+            _ => {}
+        }
+        if !passages.is_empty() {
+            self.take_passages((input, entity, group), event, now_ms, out);
+        } else if !rows.is_empty() {
+            self.take_rows((input, entity, group), event, out);
+        }
+    }
+
+    fn take_passages(&mut self, entity: Entity<'_>, event: EventRef<'_>, now_ms: TimeMs, out: &mut Vec<Output>) {
+        let Some(passing) = self.passing.as_mut() else { return };
+        let mut passages = std::mem::take(&mut passing.passages);
+        for passage in passages.drain(..) {
+            let Some(passing) = &self.passing else { return };
+            let extra = passing.program.values(passage, now_ms);
+            self.take_passage(entity, event, &extra, out);
+        }
+        if let Some(passing) = self.passing.as_mut() {
+            passing.passages = passages;
+        }
+    }
+
+    /// Passages of INTERPOLATE.
+    fn take_rows(&mut self, entity: Entity<'_>, event: EventRef<'_>, out: &mut Vec<Output>) {
+        let Some(passing) = self.passing.as_mut() else { return };
+        let mut rows = std::mem::take(&mut passing.rows);
+        let id_slot = self.rule.inputs.get(entity.0).and_then(|plan| plan.id_slot);
+        for (at, row) in rows.iter().enumerate() {
+            let same = |other: &&SmallVec<[Value; 3]>| other.get(1) == row.get(1);
+            let event = match rows.iter().take(at).filter(same).count() {
                 0 => event,
                 before => EventRef { header: again(event, id_slot, before as u32), ..event },
             };
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            let Some(plan) = rule.inputs.get(input) else { continue };
-            let none = Key::default();
-            let env = Env {
-                event,
-                extra: passage,
-                previous: None,
-                computed: (&plan.computed, &self.computed),
-                key: &none,
-                bound: &Nothing,
-                world: &self.world,
-            };
-            let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
-            let key = Key::new(&parts);
-            self.step_partition(input, (event, When::OnTime), passage, group, &key, out);
+            self.take_passage(entity, event, row, out);
         }
-        passages.clear();
+        rows.clear();
         if let Some(passing) = self.passing.as_mut() {
-            passing.scratch = passages;
+            passing.rows = rows;
         }
+    }
+
+    /// Takes one passage as an event of its partition, if WHERE lets it.
+    fn take_passage(
+        &mut self,
+        (input, entity, group): Entity<'_>,
+        event: EventRef<'_>,
+        extra: &[Value],
+        out: &mut Vec<Output>,
+    ) {
+        self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+        let (Some(plan), Some(passing)) = (self.rule.inputs.get(input), &self.passing) else { return };
+        let none = Key::default();
+        let env = Env {
+            event,
+            extra,
+            previous: None,
+            computed: (&plan.computed, &self.computed),
+            key: &none,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        let first = passing.asks.get(input).and_then(|asks| asks.first.as_ref());
+        if first.is_some_and(|first| !first.is_true(&env)) {
+            return;
+        }
+        let key = match passing.key_from {
+            Some(from) => entity.with(plan.key.iter().skip(from).map(|expr| expr.value(&env))),
+            None => {
+                let parts: SmallVec<[Value; 2]> = plan.key.iter().map(|expr| expr.value(&env)).collect();
+                Key::new(&parts)
+            }
+        };
+        if !passing.keeps_nothing {
+            return self.step_partition(input, (event, When::OnTime), extra, group, &key, out);
+        }
+        let env = Env { key: &key, ..env };
+        let is_settled = first.is_some() || passing.asks.get(input).is_some_and(|asks| asks.settled);
+        if !is_settled && plan.after.as_ref().is_some_and(|after| !after.is_true(&env)) {
+            return;
+        }
+        let (mut state, rule, rank) = (self.kernel.blank(), self.ix, self.rank);
+        self.kernel.step(&mut state, &mut self.scratch, input, &env, &mut self.emissions);
+        let mut key = Some(key);
+        let last = self.emissions.len().saturating_sub(1);
+        for (at, emission) in self.emissions.drain(..).enumerate() {
+            let key = if at == last { key.take() } else { key.clone() };
+            out.push(Output { rule, rank, key: key.unwrap_or_default(), emission });
+        }
+    }
+}
+
+fn position(event: EventRef<'_>, slot: u16) -> Option<Position> {
+    match event.values.get(usize::from(slot)) {
+        Some(Value::Point(position)) => Some(*position),
+        _ => None,
     }
 }
 

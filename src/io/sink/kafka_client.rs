@@ -166,3 +166,31 @@ pub(super) fn consumer(
         .set("auto.offset.reset", "earliest");
     config.create()
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_tls_and_scram_reach_every_client() {
+        let with = |more: &[(&str, &str)]| {
+            let options = [("security.protocol", "sasl_ssl"), ("sasl.mechanism", "SCRAM-SHA-512")];
+            let options = [&options, &[("sasl.username", "me"), ("sasl.password", "x")], more].concat();
+            let options: BTreeMap<String, String> =
+                options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            KafkaTransactionOptions {
+                brokers: "localhost:1".to_owned(),
+                topic: "t".to_owned(),
+                id: "one".to_owned(),
+                key: KafkaKey::Rule,
+                instance: "this".to_owned(),
+                options: options.into(),
+            }
+        };
+        assert!(producer(&with(&[])).is_ok() && consumer(&with(&[]), "g", true).is_ok());
+        let wrong = with(&[("ssl.ca.location", "/no/such/file.pem")]);
+        for error in [producer(&wrong).err(), consumer(&wrong, "g", true).err()] {
+            assert!(error.is_some_and(|error| error.to_string().contains("ssl.ca.location")));
+        }
+    }
+}

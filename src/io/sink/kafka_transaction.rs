@@ -49,8 +49,12 @@ pub struct KafkaTransactions {
     marker: BaseConsumer,
     /// Whether the producer may begin a transaction.
     ready: bool,
+    /// Whether the producer has locked others out.
+    alone: bool,
     /// Whether the producer can't be used any more.
     broken: bool,
+    /// Whether a commit was asked for whose answer isn't known.
+    undecided: bool,
     /// Whether the marker has named this process.
     signed: bool,
     ends: Ends,
@@ -73,7 +77,8 @@ impl KafkaTransactions {
         let refused = |error| TransactionError::Refused { topic: settings.topic.clone(), error };
         let producer = producer(&settings).map_err(refused)?;
         let marker = consumer(&settings, &group, true).map_err(refused)?;
-        Ok(Self { group, producer, marker, ready: false, broken: false, signed: false, ends: Ends::new(), settings })
+        let (ready, alone, broken, undecided, signed) = (false, false, false, false, false);
+        Ok(Self { group, producer, marker, ready, alone, broken, undecided, signed, ends: Ends::new(), settings })
     }
 
     /// The topic.
@@ -99,21 +104,26 @@ impl KafkaTransactions {
         if self.broken {
             self.renew()?;
         }
-        if let Err(error) = self.producer.init_transactions(PATIENCE) {
+        if !self.alone
+            && let Err(error) = self.producer.init_transactions(PATIENCE)
+        {
             return Err(match error.rdkafka_error_code() {
                 Some(code) if is_forbidden(code) => {
                     TransactionError::Refused { topic: self.settings.topic.clone(), error }
                 }
-                _ if is_fatal(&error) => self.recover(error),
+                _ if is_fatal(&error) => self.renew_after(error),
                 // Asked again it goes on waiting.
                 _ => self.away(error),
             });
         }
+        // A producer can ask for that once only.
+        self.alone = true;
         let (epoch, _) = self.read_marker(&self.marker).map_err(|error| self.away(error))?;
         // From here on the marker names this process.
         let begun = self.producer.begin_transaction().and_then(|()| self.mark(epoch.unwrap_or(0)));
         if let Err(error) = begun.and_then(|()| self.commit_patiently()) {
-            return Err(self.recover(error));
+            // What has begun once can't begin again.
+            return Err(self.renew_after(error));
         }
         (self.ready, self.signed) = (true, true);
         Ok(epoch)
@@ -162,16 +172,19 @@ impl KafkaTransactions {
                 self.ends.extend(lock(&self.producer.context().ends).iter());
                 return Ok(Committed { ends: self.ends.clone(), refused: refused.into_iter().collect() });
             };
-            let error = self.recover(error);
             let before = refused.len();
             refused.extend(lock(&self.producer.context().refused).iter());
-            if !self.ready || refused.len() == before {
+            // Where a line was refused, the client never asked for the commit.
+            let is_refused = refused.len() > before;
+            let error = self.recover(error, is_refused);
+            if !self.ready || !is_refused {
                 return Err(error);
             }
         }
     }
 
-    fn attempt(&self, epoch: u64, batches: &[Arc<Lines>], refused: &mut BTreeSet<usize>) -> Result<(), KafkaError> {
+    fn attempt(&mut self, epoch: u64, batches: &[Arc<Lines>], refused: &mut BTreeSet<usize>) -> Result<(), KafkaError> {
+        self.undecided = false;
         self.producer.begin_transaction()?;
         let tag = format!("{}/{epoch}", self.settings.id);
         for (at, (given, line)) in batches.iter().flat_map(|batch| batch.iter()).enumerate() {
@@ -190,6 +203,7 @@ impl KafkaTransactions {
             }
         }
         self.mark(epoch)?;
+        self.undecided = true;
         self.commit_patiently()
     }
 
@@ -228,13 +242,21 @@ impl KafkaTransactions {
         }
     }
 
-    /// Gets the producer back to where it may begin a transaction, if that is easily done; else it is made anew, and the next call asks the
-    /// marker what became of the transaction.
-    fn recover(&mut self, error: KafkaError) -> TransactionError {
-        if !is_fatal(&error) && self.producer.abort_transaction(PATIENCE).is_ok() {
+    /// Gets the producer back to where it may begin a transaction, if that is easily done and nothing was committed; else it is made anew.
+    ///
+    /// A commit that was asked for may have happened though the client says it hasn't, or may yet, when a request that was held up on its way
+    /// comes to the broker: aborting proves nothing. Only a new producer locks such a request out, and then the marker tells.
+    fn recover(&mut self, error: KafkaError, is_refused: bool) -> TransactionError {
+        let is_open = !self.undecided || is_refused;
+        if is_open && !is_fatal(&error) && self.producer.abort_transaction(PATIENCE).is_ok() {
             return self.away(error);
         }
-        (self.ready, self.broken) = (false, true);
+        self.renew_after(error)
+    }
+
+    /// Makes the producer anew; the next call asks the marker what became of the transaction.
+    fn renew_after(&mut self, error: KafkaError) -> TransactionError {
+        (self.ready, self.alone, self.broken) = (false, false, true);
         tracing::debug!(topic = self.settings.topic, %error, "the transaction is undecided: the producer is made anew");
         match self.renew() {
             Err(replaced @ TransactionError::Replaced { .. }) => replaced,
@@ -337,33 +359,77 @@ mod tests {
     use super::*;
     use crate::io::{KafkaOptions, sink::KafkaKey};
     use rdkafka::{
+        consumer::CommitMode,
         mocking::MockCluster,
         types::{RDKafkaApiKey, RDKafkaRespErr},
     };
 
-    #[test]
-    fn a_producer_that_was_locked_out_by_nobody_is_made_anew_and_goes_on() {
-        // Its transactions are stubs: what it shows is how errors are dealt with.
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("t", 1, 1).unwrap();
-        let mut sink = KafkaTransactions::connect(KafkaTransactionOptions {
+    fn settings(cluster: &MockCluster<'_, impl rdkafka::ClientContext>) -> KafkaTransactionOptions {
+        KafkaTransactionOptions {
             brokers: cluster.bootstrap_servers(),
             topic: "t".to_owned(),
             id: "one".to_owned(),
             key: KafkaKey::Rule,
             instance: "this".to_owned(),
             options: KafkaOptions::default(),
-        })
-        .unwrap();
+        }
+    }
+
+    fn sink(cluster: &MockCluster<'_, impl rdkafka::ClientContext>) -> KafkaTransactions {
+        cluster.create_topic("t", 1, 1).unwrap();
+        let mut sink = KafkaTransactions::connect(settings(cluster)).unwrap();
+        assert!(sink.begin().is_ok());
+        assert_eq!(sink.commit(1, &lines()).unwrap().ends, Ends::from([(0, 1)]));
+        sink
+    }
+
+    fn lines() -> [Arc<Lines>; 1] {
         let mut lines = Lines::new();
         lines.push_with("r", |out| out.extend_from_slice(b"{}"));
-        let batches = [Arc::new(lines)];
-        assert!(sink.begin().is_ok());
-        assert_eq!(sink.commit(1, &batches).unwrap().ends, Ends::from([(0, 1)]));
+        [Arc::new(lines)]
+    }
+
+    #[test]
+    fn a_producer_that_was_locked_out_by_nobody_is_made_anew_and_goes_on() {
+        // Its transactions are stubs: what it shows is how errors are dealt with.
+        let cluster = MockCluster::new(1).unwrap();
+        let mut sink = sink(&cluster);
         let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
         cluster.request_errors(RDKafkaApiKey::EndTxn, &[fatal]);
-        let error = sink.commit(2, &batches).unwrap_err();
+        let error = sink.commit(2, &lines()).unwrap_err();
         assert!(matches!(error, TransactionError::Away { .. }), "{error}");
-        assert!(sink.commit(2, &batches).is_ok());
+        assert!(sink.commit(2, &lines()).is_ok());
+    }
+
+    #[test]
+    fn a_marker_that_cannot_be_read_at_first_is_asked_for_again() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 1, 1).unwrap();
+        let mut sink = KafkaTransactions::connect(settings(&cluster)).unwrap();
+        let forbidden = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        cluster.request_errors(RDKafkaApiKey::OffsetFetch, &[forbidden]);
+        assert!(sink.begin().is_err());
+        assert_eq!(sink.begin().unwrap(), None);
+        assert_eq!(sink.commit(1, &lines()).unwrap().ends, Ends::from([(0, 1)]));
+    }
+
+    #[test]
+    fn what_may_have_been_committed_is_not_sent_again_before_the_marker_was_asked() {
+        let cluster = MockCluster::new(1).unwrap();
+        let mut sink = sink(&cluster);
+        // The client takes this for a transaction that has to be aborted, and the stub of an abort succeeds. Yet all of it is in the topic.
+        let abortable = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING;
+        cluster.request_errors(RDKafkaApiKey::EndTxn, &[abortable]);
+        let error = sink.commit(2, &lines()).unwrap_err();
+        assert!(matches!(error, TransactionError::Away { .. }), "{error}");
+        // So is the marker, which the stubs leave to us.
+        let mut marker = TopicPartitionList::new();
+        marker.add_partition_offset("t", 0, Offset::Offset(2)).unwrap();
+        let by = consumer(&settings(&cluster), "geocep-marker.one", true).unwrap();
+        by.commit(&marker, CommitMode::Sync).unwrap();
+        assert!(sink.commit(2, &lines()).is_ok());
+        assert_eq!(sink.topic_ends().unwrap(), Ends::from([(0, 2)]));
+        assert!(sink.commit(3, &lines()).is_ok());
+        assert_eq!(sink.topic_ends().unwrap(), Ends::from([(0, 3)]));
     }
 }

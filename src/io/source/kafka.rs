@@ -24,6 +24,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 const CHUNK_RECORDS: usize = 10_000;
 /// How long to wait for a broker's answer about a topic.
 const METADATA_PATIENCE: Duration = Duration::from_secs(2);
+/// A member that is locked out again before it was asked so often for records has a rival. Rooms below the runtime have no clock: this is some
+/// minutes where little comes, and longer than two take to lock each other out where much does.
+const QUARREL: u32 = 5_000;
 
 /// Which topic, and how it is read.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +80,10 @@ pub struct KafkaSource {
     said: BTreeSet<i32>,
     /// Whether the group has given us partitions yet.
     assigned: bool,
+    /// Those that another member of the group has.
+    theirs: BTreeSet<i32>,
+    /// How often a member that was locked out may yet be asked until it counts as never having been.
+    quarrel: u32,
     /// Whether the broker was last heard to be away.
     away: bool,
     /// Those that have been told what their columns are, where values are rows.
@@ -91,35 +98,41 @@ impl std::fmt::Debug for KafkaSource {
     }
 }
 
+/// A new member of the group, which goes on at these places.
+fn member(options: &KafkaSourceOptions, from: &BTreeMap<u32, u64>) -> Result<BaseConsumer<Group>, SourceError> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &options.brokers)
+        .set("group.id", &options.group)
+        .set("client.id", "geocep")
+        .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
+        .set("enable.auto.commit", "true")
+        .set("enable.auto.offset.store", "false")
+        // Tells when a partition has been read to its end.
+        .set("enable.partition.eof", "true")
+        // Holds memory: what is fetched ahead while the engine is busy.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // Tells how much is yet to be read.
+        .set("statistics.interval.ms", "5000");
+    for (name, value) in options.options.iter() {
+        config.set(name, value);
+    }
+    let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
+    let group = Group::new(&options.topic, from, options.lag.clone());
+    let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
+    consumer.subscribe(&[&options.topic]).map_err(failed)?;
+    Ok(consumer)
+}
+
 impl KafkaSource {
     /// Joins the group. Brokers that are away are no error: they are waited for.
     ///
     /// # Errors
     /// An option is unknown or has a wrong value.
     pub fn connect(options: KafkaSourceOptions) -> Result<Self, SourceError> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &options.brokers)
-            .set("group.id", &options.group)
-            .set("client.id", "geocep")
-            .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
-            .set("enable.auto.commit", "true")
-            .set("enable.auto.offset.store", "false")
-            // Tells when a partition has been read to its end.
-            .set("enable.partition.eof", "true")
-            // Holds memory: what is fetched ahead while the engine is busy.
-            .set("queued.max.messages.kbytes", "16384")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            // Tells how much is yet to be read.
-            .set("statistics.interval.ms", "5000");
-        for (name, value) in options.options.iter() {
-            config.set(name, value);
-        }
-        let failed = |error| SourceError::Kafka { topic: options.topic.clone(), error, is_final: true };
         let from = options.checkpoint.as_ref().map(|checkpoint| checkpoint.from.clone()).unwrap_or_default();
-        let group = Group::new(&options.topic, &from, options.lag.clone());
-        let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(failed)?;
-        consumer.subscribe(&[&options.topic]).map_err(failed)?;
+        let consumer = member(&options, &from)?;
         Ok(Self {
             consumer,
             options,
@@ -129,6 +142,8 @@ impl KafkaSource {
             at_end: BTreeSet::new(),
             said: BTreeSet::new(),
             assigned: false,
+            theirs: BTreeSet::new(),
+            quarrel: 0,
             away: false,
             begun: BTreeSet::new(),
             held: false,
@@ -194,7 +209,17 @@ impl KafkaSource {
             self.assigned |= mine.count() > 0;
             let is_mine = |partition: i32| mine.find_partition(&self.options.topic, partition).is_some();
             if self.assigned {
-                found.extend((0..self.partitions).filter(|&partition| !is_mine(partition)));
+                let theirs: BTreeSet<i32> = (0..self.partitions).filter(|&partition| !is_mine(partition)).collect();
+                found.extend(&theirs);
+                if theirs != self.theirs && !theirs.is_empty() {
+                    tracing::warn!(
+                        topic = self.options.topic,
+                        group = self.options.group,
+                        partitions = ?theirs,
+                        "another member of the group has these: rules see none of their events here"
+                    );
+                }
+                self.theirs = theirs;
             }
         }
         found
@@ -216,9 +241,37 @@ impl KafkaSource {
         }
     }
 
+    /// A member that another one with the same `group.instance.id` has replaced hears nothing any more. It may be this one itself, as the group
+    /// takes it where an answer to it was lost; so a new one is made, which locks out the other. If that happens again soon, there are two.
+    fn join_anew(&mut self) -> Result<(), SourceError> {
+        let Some((code, why)) = self.consumer.client().fatal_error() else {
+            self.quarrel = self.quarrel.saturating_sub(1);
+            return Ok(());
+        };
+        let (topic, error) = (self.options.topic.clone(), KafkaError::MessageConsumptionFatal(code));
+        if self.quarrel > 0 {
+            return Err(SourceError::Kafka { topic, error, is_final: true });
+        }
+        tracing::warn!(topic, why, "locked out of the group: joining anew");
+        let place = |(partition, next)| Some((u32::try_from(partition).ok()?, u64::try_from(next).ok()?));
+        let from = self.consumer.context().places().into_iter().filter_map(place).collect();
+        self.consumer.context().leave();
+        self.consumer = member(&self.options, &from)?;
+        (self.quarrel, self.assigned, self.held) = (QUARREL, false, false);
+        self.pulled.clear();
+        self.at_end.clear();
+        Ok(())
+    }
+
     /// How many times the broker could not be read from.
     pub fn failures(&self) -> u64 {
         self.failures
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.consumer.context().leave();
     }
 }
 
@@ -242,6 +295,7 @@ impl Source for KafkaSource {
     }
 
     fn pull(&mut self, chunk: &mut Chunk, patience: Duration) -> Result<Pulled, SourceError> {
+        self.join_anew()?;
         if std::mem::take(&mut self.held)
             && let Ok(mine) = self.consumer.assignment()
             && let Err(error) = self.consumer.resume(&mine)
@@ -280,9 +334,6 @@ impl Source for KafkaSource {
                     self.failures += 1;
                     self.away = true;
                     patience = Duration::ZERO;
-                    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
-                        return Err(SourceError::Kafka { topic: self.options.topic.clone(), error, is_final: true });
-                    }
                     trouble = Some(error);
                 }
             }
@@ -346,7 +397,10 @@ impl Source for KafkaSource {
         let pulled = std::mem::take(&mut self.pulled);
         match &self.options.checkpoint {
             Some(_) => self.consumer.context().pulled(&pulled),
-            None => pulled.into_iter().for_each(|(partition, offset)| self.store(partition, offset)),
+            None => {
+                pulled.iter().for_each(|(&partition, &offset)| self.store(partition, offset));
+                self.consumer.context().stored(&pulled);
+            }
         }
     }
 }

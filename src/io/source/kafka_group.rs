@@ -8,10 +8,10 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -64,6 +64,10 @@ pub(super) struct Group {
     topic: String,
     /// Next offsets by partition; empty: the group's own.
     places: Mutex<BTreeMap<i32, i64>>,
+    /// Partitions that were ours at some time; none before the group has given us any.
+    had: Mutex<Option<BTreeSet<i32>>>,
+    /// Whether partitions are given back because the source ends.
+    leaving: AtomicBool,
     lag: KafkaLag,
 }
 
@@ -71,7 +75,27 @@ impl Group {
     pub(super) fn new(topic: &str, from: &BTreeMap<u32, u64>, lag: KafkaLag) -> Self {
         let place =
             |(&partition, &offset): (&u32, &u64)| Some((i32::try_from(partition).ok()?, i64::try_from(offset).ok()?));
-        Self { topic: topic.to_owned(), places: Mutex::new(from.iter().filter_map(place).collect()), lag }
+        let places: BTreeMap<i32, i64> = from.iter().filter_map(place).collect();
+        // A checkpoint has the partitions of the run before.
+        let had = (!places.is_empty()).then(|| places.keys().copied().collect());
+        let (topic, leaving) = (topic.to_owned(), AtomicBool::new(false));
+        Self { topic, places: Mutex::new(places), had: Mutex::new(had), leaving, lag }
+    }
+
+    /// The source ends: what is given back from now on is nothing to be told.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The group gives us partitions: those that come from another member, as far as can be known.
+    fn taken_over(&self, partitions: &[i32]) -> Vec<i32> {
+        let mut had = lock(&self.had);
+        let taken = match &*had {
+            Some(had) => partitions.iter().copied().filter(|partition| !had.contains(partition)).collect(),
+            None => Vec::new(),
+        };
+        had.get_or_insert_default().extend(partitions);
+        taken
     }
 
     /// Where partitions are gone on with, as far as it isn't the group that knows.
@@ -85,6 +109,11 @@ impl Group {
         for (&partition, &offset) in offsets {
             places.entry(partition).or_insert(offset);
         }
+    }
+
+    /// The group knows where these go on: where they began doesn't count any more.
+    pub(super) fn stored(&self, last: &BTreeMap<i32, i64>) {
+        lock(&self.places).retain(|partition, _| !last.contains_key(partition));
     }
 
     /// So far has been pulled: a partition that goes and comes back goes on there.
@@ -104,18 +133,31 @@ impl ClientContext for Group {
 
 impl ConsumerContext for Group {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && partitions.count() > 0 {
-            let elements = partitions.elements();
-            let gone: Vec<i32> = elements.iter().map(|element| element.partition()).collect();
-            tracing::info!(
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let theirs: Vec<i32> = partitions.elements().iter().map(|element| element.partition()).collect();
+        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS
+            && cooperative
+            && !theirs.is_empty()
+            && !self.leaving.load(Ordering::Relaxed)
+        {
+            tracing::warn!(
                 topic = self.topic,
-                partitions = ?gone,
-                "given back to the group; what is known of their keys stays, and is gone on with if they come back"
+                partitions = ?theirs,
+                "given back to the group: who gets them knows nothing of what is open for their keys here, which stays and is gone on with \
+                 if they come back; rules that keep state want a group with one member, or a `group.instance.id` for each"
             );
         }
-        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let taken = self.taken_over(&theirs);
+                if !taken.is_empty() {
+                    tracing::warn!(
+                        topic = self.topic,
+                        partitions = ?taken,
+                        "taken over within the group: what another member knew of their keys isn't known here, so what began there isn't \
+                         completed, and windows and counts begin anew"
+                    );
+                }
                 for (&partition, &offset) in &*lock(&self.places) {
                     if partitions.find_partition(&self.topic, partition).is_some()
                         && let Err(error) =
@@ -139,5 +181,21 @@ impl ConsumerContext for Group {
         if let Err(error) = done {
             tracing::warn!(topic = self.topic, %error, "partitions could not be taken or given back");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_after_others_were_there_is_taken_over() {
+        let fresh = Group::new("t", &BTreeMap::new(), KafkaLag::default());
+        assert!(fresh.taken_over(&[0, 1]).is_empty());
+        // The first ones again, as where the group is shared out anew, and one of somebody else's.
+        assert_eq!(fresh.taken_over(&[0, 1, 2]), [2]);
+        assert!(fresh.taken_over(&[2]).is_empty());
+        let resumed = Group::new("t", &BTreeMap::from([(0, 7)]), KafkaLag::default());
+        assert_eq!(resumed.taken_over(&[0, 1]), [1]);
     }
 }

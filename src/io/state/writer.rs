@@ -35,8 +35,6 @@ pub struct Contents<'a> {
     pub undelivered: &'a [Undelivered],
     /// Of sinks that are written exactly once what they have not committed.
     pub epochs: &'a [SinkEpochs],
-    /// The core.
-    pub cut: &'a Cut,
 }
 
 /// A checkpoint that is durable.
@@ -83,17 +81,17 @@ impl CheckpointWriter {
         Ok(Self { dir, retain: retain.max(1), next, stored: BTreeMap::new(), needs, names: Vec::new(), since_full: 0 })
     }
 
-    /// Writes a checkpoint. When this returns it is durable under its name; after an error the ones before are as they were. Files in `before`
-    /// are made durable first: outputs that the checkpoint counts as delivered.
+    /// Writes a checkpoint of a core. When this returns it is durable under its name; after an error the ones before are as they were. Files in
+    /// `before` are made durable first: outputs that the checkpoint counts as delivered. What the core lent is given back block by block.
     ///
     /// # Errors
     /// The system says no: worth trying again with a later cut.
-    pub fn write(&mut self, contents: &Contents<'_>, before: &[PathBuf]) -> io::Result<Written> {
+    pub fn write(&mut self, contents: &Contents<'_>, mut cut: Cut, before: &[PathBuf]) -> io::Result<Written> {
         let number = self.next;
         let path = temporary(&self.dir, number);
         // Under other names a number is another rule's, or another field's.
         let full = self.since_full >= FULL_EVERY || self.names != contents.names;
-        let outcome = self.write_file(&path, number, full, contents).and_then(|(manifest, written)| {
+        let outcome = self.write_file(&path, number, full, contents, &mut cut).and_then(|(manifest, written)| {
             for path in before {
                 match File::open(path).and_then(|file| file.sync_data()) {
                     // Pipes and devices can't be synced, and what was moved away was synced then.
@@ -119,7 +117,7 @@ impl CheckpointWriter {
         self.next += 1;
         self.since_full = if full { 0 } else { self.since_full + 1 };
         self.names = contents.names.to_vec();
-        let barrier = contents.cut.barrier();
+        let barrier = cut.barrier();
         let old = std::mem::take(&mut self.stored);
         for (&id, &stored) in &manifest.blocks {
             let of = if stored.file == number { barrier } else { old.get(&id).map_or(barrier, |(_, of)| *of) };
@@ -136,8 +134,9 @@ impl CheckpointWriter {
         number: u64,
         full: bool,
         contents: &Contents<'_>,
+        cut: &mut Cut,
     ) -> io::Result<(Manifest, Written)> {
-        let Contents { head, names, places, undelivered, epochs, cut } = contents;
+        let Contents { head, names, places, undelivered, epochs } = contents;
         let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
         out.write_all(&header(number))?;
         let mut manifest = Manifest::default();
@@ -175,18 +174,21 @@ impl CheckpointWriter {
         };
         manifest.blocks.insert(id, stored);
         let (mut wrote, mut kept) = (0, 0);
+        let mut changed = Vec::new();
         for CutBlock { id, since } in cut.blocks() {
-            let stored = match since.and_then(|since| unchanged(&id, since)) {
+            match since.and_then(|since| unchanged(&id, since)) {
                 Some(stored) => {
                     kept += 1;
-                    stored
+                    manifest.blocks.insert(id, stored);
+                    cut.let_go(id);
                 }
-                None => {
-                    wrote += 1;
-                    put(id, &cut.payload(id).map_err(io::Error::other)?, &mut out)?
-                }
-            };
-            manifest.blocks.insert(id, stored);
+                None => changed.push(id),
+            }
+        }
+        for id in changed {
+            wrote += 1;
+            manifest.blocks.insert(id, put(id, &cut.payload(id).map_err(io::Error::other)?, &mut out)?);
+            cut.let_go(id);
         }
         let at = put(single(BlockKind::Manifest), &manifest.encode(), &mut out)?.offset;
         out.write_all(&footer(at))?;

@@ -70,7 +70,7 @@ impl Old {
         let query = query?;
         // A rule that it reads may come only after the new version now.
         let named = graph::reads(&query).all(|name| streams.find(&name.text).is_some());
-        if !named || feedback::reads_itself(written, &query) {
+        if !named || feedback::reads_itself(&written.name, &query) {
             return None;
         }
         // What a rule that doesn't go in has asked for is taken back.

@@ -4,7 +4,8 @@ use super::{
     catalog::Catalog,
     cluster,
     drain::Old,
-    feedback, follow,
+    feedback::{self, Circle, Member},
+    follow,
     graph::{self, Parsed},
     output, rule,
     streams::Streams,
@@ -80,59 +81,91 @@ fn check_with(files: &[RuleFile], catalog: &Catalog, running: &Plan, olds: &[Old
     let mut streams = run.sources(&rules, olds);
     let mut plan = Plan { fence_sets: running.fence_sets.clone(), tables: running.tables.clone(), ..Plan::default() };
     let mut sound = order.circles.is_empty();
-    for &at in &order.rules {
-        let Some(parsed) = rules.get(at) else { continue };
-        // Who reads the rule reads them, too.
-        let mut olds_level = 0;
-        for old in olds.iter().filter(|old| old.name() == parsed.rule.name) {
-            olds_level = olds_level.max(old.add(&mut streams, catalog, &mut plan).unwrap_or(0));
-        }
-        let in_circle = order.in_circle.get(at) == Some(&true);
-        let query = parsed.query.as_ref().filter(|_| !in_circle);
-        let number = plan.rules.len() as u32;
-        let is_own = query.is_some_and(|query| feedback::reads_itself(parsed.rule, query));
-        if let (Some(query), true) = (query, is_own) {
-            feedback::add_own(parsed.rule, query, (&mut streams, catalog), (&plan.fence_sets, &plan.tables), number);
-        }
-        let outcome = query.map(|query| {
-            let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
-            rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
-        });
-        let mut checked = None;
-        if let Some(outcome) = outcome {
-            checked = outcome.rule;
-            for diagnostic in outcome.diagnostics {
-                run.add(parsed.file, parsed.rule.place(diagnostic));
+    for unit in &order.units {
+        let read: Vec<&Parsed<'_>> = unit.iter().filter_map(|&at| rules.get(at)).collect();
+        let sound_of = |at: &usize| order.in_circle.get(*at) != Some(&true);
+        let circle = match unit.len() {
+            0 | 1 => Circle::default(),
+            _ => {
+                let members: Vec<Member<'_>> = read
+                    .iter()
+                    .zip(unit)
+                    .map(|(parsed, at)| (parsed.rule, parsed.query.as_ref().filter(|_| sound_of(at))))
+                    .collect();
+                feedback::add_circle(
+                    &members,
+                    (&mut streams, catalog),
+                    (&plan.fence_sets, &plan.tables),
+                    plan.rules.len(),
+                )
             }
-            for diagnostic in outcome.in_file {
-                run.add(parsed.file, diagnostic);
+        };
+        for &at in unit {
+            let Some(parsed) = rules.get(at) else { continue };
+            // Who reads the rule reads its old versions, too. What comes to a circle from outside is not one of its rules.
+            let mut olds_level = 0;
+            for old in olds.iter().filter(|old| circle.is_none() && old.name() == parsed.rule.name) {
+                olds_level = olds_level.max(old.add(&mut streams, catalog, &mut plan).unwrap_or(0));
             }
-        }
-        if let (Some(rule), Some(query)) = (&mut checked, query) {
-            let mut wrong = follow::resolve(rule, query, &plan.rules, &streams);
-            wrong.extend(feedback::resolve(rule, query, &streams));
-            for diagnostic in wrong {
-                checked = None;
-                run.add(parsed.file, parsed.rule.place(diagnostic));
+            let in_circle = order.in_circle.get(at) == Some(&true);
+            let query = parsed.query.as_ref().filter(|_| !in_circle);
+            let number = plan.rules.len() as u32;
+            let is_own =
+                circle.is_none() && query.is_some_and(|query| feedback::reads_itself(&parsed.rule.name, query));
+            if let (Some(query), true) = (query, is_own) {
+                feedback::add_own(
+                    parsed.rule,
+                    query,
+                    (&mut streams, catalog),
+                    (&plan.fence_sets, &plan.tables),
+                    number,
+                );
             }
+            let outcome = query.map(|query| {
+                let (sets, tables) = (&mut plan.fence_sets, &mut plan.tables);
+                rule::check_rule(parsed.rule, query, &mut streams, catalog, sets, tables)
+            });
+            let mut checked = None;
+            if let Some(outcome) = outcome {
+                checked = outcome.rule;
+                for diagnostic in outcome.diagnostics {
+                    run.add(parsed.file, parsed.rule.place(diagnostic));
+                }
+                for diagnostic in outcome.in_file {
+                    run.add(parsed.file, diagnostic);
+                }
+            }
+            if let (Some(rule), Some(query)) = (&mut checked, query) {
+                let mut wrong = follow::resolve(rule, query, &plan.rules, &streams);
+                wrong.extend(feedback::resolve(rule, query, &streams, &circle));
+                for diagnostic in wrong {
+                    checked = None;
+                    run.add(parsed.file, parsed.rule.place(diagnostic));
+                }
+            }
+            if query.is_some() && checked.is_none() && !run.findings.iter().any(|finding| finding.diagnostic.is_error())
+            {
+                // No way here is known; but a rule must never be dropped in silence.
+                let diagnostic = FileDiagnostic::new(
+                    Code::Unsupported,
+                    parsed.rule.name_range.clone(),
+                    "this rule can't be planned",
+                );
+                run.add(parsed.file, diagnostic.with_help("please report it with the rule's text"));
+            }
+            sound &= checked.is_some();
+            let level = checked.iter().flat_map(|rule| &rule.inputs).map(|input| streams.level(input.stream)).max();
+            // It waits until an instant is complete, as rules do that read rules.
+            let waits = u32::from(checked.as_ref().is_some_and(|rule| !rule.order.is_empty()));
+            let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));
+            let level = (level.unwrap_or(0) + 1 + waits).max(olds_level);
+            match streams.find(&parsed.rule.name).filter(|_| is_own || !circle.is_none()) {
+                Some(own) => streams.set_level(own, level),
+                None => streams.add_derived(&parsed.rule.name, number, level, schema),
+            }
+            plan.rules.extend(checked);
         }
-        if query.is_some() && checked.is_none() && !run.findings.iter().any(|finding| finding.diagnostic.is_error()) {
-            // No way here is known; but a rule must never be dropped in silence.
-            let diagnostic =
-                FileDiagnostic::new(Code::Unsupported, parsed.rule.name_range.clone(), "this rule can't be planned");
-            run.add(parsed.file, diagnostic.with_help("please report it with the rule's text"));
-        }
-        sound &= checked.is_some();
-        let level = checked.iter().flat_map(|rule| &rule.inputs).map(|input| streams.level(input.stream)).max();
-        // It waits until an instant is complete, as rules do that read rules.
-        let waits = u32::from(checked.as_ref().is_some_and(|rule| !rule.order.is_empty()));
-        let schema = checked.as_ref().map(|rule| output::schema(&rule.outputs));
-        let level = (level.unwrap_or(0) + 1 + waits).max(olds_level);
-        match streams.find(&parsed.rule.name).filter(|_| is_own) {
-            Some(own) => streams.set_level(own, level),
-            None => streams.add_derived(&parsed.rule.name, number, level, schema),
-        }
-        plan.rules.extend(checked);
+        circle.set_levels(&mut streams, &plan.rules);
     }
     run.unused(&rules);
     run.findings.sort_by(|a, b| {

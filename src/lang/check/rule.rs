@@ -244,6 +244,7 @@ fn clauses<'a>(
         through: through?,
         follow: None,
         feedback: None,
+        back: None,
         unnest: lists.map(|lists| Unnest { lists, keep: parts.keep }),
         order,
         baselines: super::baseline::baselines(scope),

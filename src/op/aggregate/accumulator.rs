@@ -114,6 +114,15 @@ impl Accumulator {
         })
     }
 
+    /// How many values came, where that is what it computes.
+    #[inline]
+    pub fn count(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Count(count) => Some(count.count()),
+            _ => None,
+        }
+    }
+
     /// What it computes.
     pub fn kind(&self) -> AggregateKind {
         match &self.0 {

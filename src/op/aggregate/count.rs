@@ -17,6 +17,11 @@ impl Count {
         self.count = self.count.saturating_add(other.count);
     }
 
+    #[inline]
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(super) fn result(&self) -> Value {
         Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))
     }

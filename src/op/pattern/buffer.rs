@@ -88,6 +88,13 @@ impl Buffer {
         self.free_nodes.clear();
     }
 
+    /// Looks at what is used next.
+    pub(super) fn touch(&self) -> u64 {
+        let event = self.events.last().map_or(0, |event| event.seq);
+        let node = self.nodes.last().map_or(0, |node| node.event);
+        event ^ u64::from(node) ^ u64::from(self.links.last().copied().unwrap_or(0)) ^ self.values.len() as u64
+    }
+
     /// How many nodes are in use.
     pub(super) fn len(&self) -> usize {
         self.nodes.len() - self.free_nodes.len()

@@ -104,6 +104,18 @@ impl Decisions {
         &self.edges[way.from as usize..way.to as usize]
     }
 
+    /// What a tree asks.
+    pub(super) fn asked(&self, root: u32) -> Vec<PredIx> {
+        let (mut asked, mut to_do) = (Vec::new(), vec![root]);
+        while let Some(at) = to_do.pop() {
+            if let Some(&Node::Ask { pred, yes, no }) = self.nodes.get(at as usize) {
+                asked.push(pred);
+                to_do.extend([yes, no]);
+            }
+        }
+        asked
+    }
+
     fn grow(&mut self, state: usize, edges: &[(u16, &FlatEdge)], preds: &[Pred]) -> Option<u32> {
         let before = (self.nodes.len(), self.ways.len(), self.edges.len());
         let root = self.split(state, edges, preds, &mut Vec::new(), before.0 + QUESTIONS_MAX);

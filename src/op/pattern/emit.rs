@@ -2,7 +2,7 @@
 
 use super::{
     program::Program,
-    state::{KeyState, Run, Scratch},
+    state::{Run, Scratch, Single},
     view::View,
 };
 use crate::{
@@ -17,7 +17,7 @@ impl Program {
     /// have dropped since the output before.
     pub(super) fn emit(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         run: &Run,
         (kind, time_ms, clock): (EmissionKind, TimeMs, Option<Clock>),

@@ -7,7 +7,7 @@ use super::{
     buffer::Buffer,
     heap,
     program::Program,
-    state::{KeyState, NONE, Run, Scratch},
+    state::{KeyState, NONE, Run, Scratch, Single},
 };
 use crate::model::{EventId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,12 @@ impl Program {
     /// Adds the partial matches of other states to those of a state: its own come first among those of one start, then
     /// those of the others in their order. Matches that are finished and wait stay where they are.
     pub fn inherit(&self, state: &mut KeyState, scratch: &mut Scratch, from: &[&KeyState]) {
+        // What goes on in another partition is kept one by one.
+        let from: Vec<&Single> = from.iter().filter_map(|other| other.single()).collect();
         if from.iter().all(|other| other.runs.len() <= 1) {
             return;
         }
+        let state = state.single_mut();
         state.buffer.layout = self.layout;
         let mut next = std::mem::take(&mut scratch.next);
         next.clear();
@@ -53,16 +56,16 @@ impl Program {
 impl KeyState {
     /// The number of the next event.
     pub fn number(&mut self, number: u64) {
-        self.next_seq = number;
+        self.single_mut().next_seq = number;
     }
 
     /// Drops the partial matches that took nothing at this instant: they go on elsewhere.
     pub fn retire(&mut self, now_ms: TimeMs) {
-        let Self { runs, buffer, .. } = self;
-        Self::drop_runs(runs, buffer, |run, buffer| {
+        let single = self.single_mut();
+        Single::drop_runs(&mut single.runs, &mut single.buffer, |run, buffer| {
             buffer.event_of(run.node).is_none_or(|event| event.time_ms < now_ms)
         });
-        self.settle();
+        single.settle();
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     flatten::{FlatEdge, FlatState, What},
     graph::{Guard, Pred, PredIx},
     program::Program,
-    state::KeyState,
+    state::{Form, KeyState, Single},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -110,21 +110,31 @@ impl KeyState {
 
     /// Whether a finished match doesn't go on: it waits for an earlier start, so that nothing of the key can go on without it.
     fn is_torn(&self, goes_on: &[bool]) -> bool {
-        self.finished.iter().any(|run| goes_on.get(usize::from(run.state)) != Some(&true))
+        let Form::Single(single) = &self.form else { return false };
+        single.finished.iter().any(|run| goes_on.get(usize::from(run.state)) != Some(&true))
     }
 
     fn keep_states(&mut self, program: &Program, goes: impl Fn(u16) -> bool) {
-        if let Some(held) = &mut self.compact {
-            held.keep_states(program.within_ms, &goes);
-            if held.is_idle() {
-                self.compact = None;
+        if let Form::Line(line) = &self.form {
+            // The new pattern may be longer or shorter, or none such.
+            self.form = Form::Single(Box::new(program.unlined(line.clone(), &goes)));
+        }
+        match &mut self.form {
+            Form::Sets(sets) => {
+                sets.keep_states(program.within_ms, &goes);
+                if sets.is_idle() {
+                    self.form = Form::Blank;
+                }
             }
+            Form::Single(single) => {
+                let Single { runs, finished, buffer, .. } = &mut **single;
+                for heap in [runs, finished] {
+                    Single::drop_runs(heap, buffer, |run, _| !goes(run.state));
+                }
+                single.settle();
+            }
+            Form::Blank | Form::Line(_) => {}
         }
-        let Self { runs, finished, buffer, .. } = self;
-        for heap in [runs, finished] {
-            Self::drop_runs(heap, buffer, |run, _| !goes(run.state));
-        }
-        self.settle();
     }
 }
 

@@ -7,7 +7,7 @@
 //! and `edge`) lays out a `graph` of states with take, ignore and proceed edges, `wrap` makes the guarded copies that greedy
 //! and reluctant loops need, also with a `tracker` of what is skipped (`never`), `flatten` removes the proceed edges. The way
 //! of an event: `timer` fires what is due before it, `step` moves the partial matches, `skip` decides which finished ones are
-//! put out and what they end, `emit` evaluates the measures. `buffer` keeps the events taken, `fold` the aggregates over them, `view` shows both to expressions.
+//! put out and what they end, `emit` evaluates the measures. `compact` and `line` are other ways to keep them, for patterns that allow it. `buffer` keeps the events taken, `fold` the aggregates over them, `view` shows both to expressions.
 //!
 //! # Against Flink CEP
 //!
@@ -48,6 +48,7 @@ mod growth;
 mod heap;
 mod inherit;
 mod item;
+mod line;
 mod migrate;
 mod never;
 mod place;
@@ -62,6 +63,7 @@ mod stop;
 mod tests;
 mod timer;
 mod tracker;
+mod turn;
 mod view;
 mod wrap;
 

@@ -2,12 +2,13 @@
 
 use super::{
     BuildError,
-    buffer::Layout,
+    buffer::{Buffer, Layout},
     builder,
     decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
-    item,
+    item, line,
+    turn::Turns,
 };
 use crate::{
     expr::{Expr, Node, Pick, Var},
@@ -71,6 +72,12 @@ pub struct Program {
     pub(super) matches_limit: usize,
     /// Whether partial matches are kept in compact form.
     pub(super) compact: bool,
+    /// Where in compact form of each first event the first match counts: which states that concerns.
+    pub(super) turns: Option<Turns>,
+    /// How they are kept by when they began, where that can be and they are not kept in compact form.
+    pub(super) line: Option<line::Plan>,
+    /// No partial match: where conditions look that look at none.
+    pub(super) nothing: Buffer,
 }
 
 // One program serves all shards.
@@ -126,13 +133,18 @@ impl Program {
         let outputs: Vec<Expr> = outputs.iter().filter_map(|field| field.exprs.first().cloned()).collect();
         let numbers = outputs.iter().chain(having).flat_map(Expr::nodes).any(|node| matches!(node, Node::MatchNumber));
         let plain = |pred: &bool| !pred;
-        let compact = dynamic.iter().all(plain)
-            && states.iter().all(FlatState::is_timeless)
-            && matches!(pattern.skip, Skip::Eager | Skip::NoSkip)
-            && !pattern.on_timeout
-            && !numbers;
+        let decisions = Decisions::new(&states, &graph.preds);
+        let compact =
+            dynamic.iter().all(plain) && states.iter().all(FlatState::is_timeless) && !pattern.on_timeout && !numbers;
+        let turns = if compact && pattern.skip == Skip::ToNextRow { Turns::new(&states, &decisions) } else { None };
+        let compact = compact && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip) || turns.is_some());
+        let in_line = !compact && !pattern.on_timeout && !numbers && pattern.aggregates.is_empty();
+        let line = if in_line { line::Plan::new(&states, &graph.preds, &conditions, pattern.skip) } else { None };
         Ok(Self {
-            decisions: Decisions::new(&states, &graph.preds),
+            decisions,
+            turns,
+            line,
+            nothing: Buffer::default(),
             states,
             preds: graph.preds,
             dynamic,
@@ -166,7 +178,8 @@ impl Program {
     /// least 1.
     #[must_use]
     pub fn with_limits(self, partial_matches: usize, matches_per_event: usize) -> Self {
-        Self { limit: partial_matches.max(1), matches_limit: matches_per_event.max(1), ..self }
+        let line = self.line.filter(|line| line.len() <= partial_matches);
+        Self { limit: partial_matches.max(1), matches_limit: matches_per_event.max(1), line, ..self }
     }
 
     /// The same with matches that only end: none begins.
@@ -179,7 +192,7 @@ impl Program {
     /// The same with partial matches kept one by one, whatever the conditions.
     #[must_use]
     pub fn one_by_one(self) -> Self {
-        Self { compact: false, ..self }
+        Self { compact: false, line: None, ..self }
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     buffer::{Buffer, Layout},
     compact::Compact,
     fold::Fold,
+    line::Line,
     program::Program,
-    state::{KeyState, NEVER, NONE, Run},
+    state::{Form, KeyState, NEVER, NONE, Run, Single},
 };
 use crate::model::{DecodeError, Reader, Writer};
 use std::collections::BTreeMap;
@@ -14,11 +15,59 @@ use std::collections::BTreeMap;
 impl KeyState {
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
-        writer.u64(self.dropped);
-        if let Some(held) = self.compact.as_ref().filter(|held| !held.is_idle()) {
-            writer.u8(2);
-            return held.save(writer);
+        match &self.form {
+            Form::Sets(sets) => {
+                writer.u64(sets.dropped);
+                if !sets.is_idle() {
+                    writer.u8(2);
+                    return sets.save(writer);
+                }
+                Single::default().save(writer);
+            }
+            Form::Line(line) if !line.is_idle() => {
+                writer.u64(0);
+                writer.u8(3);
+                line.save(writer);
+            }
+            Form::Blank | Form::Line(_) => {
+                writer.u64(0);
+                Single::default().save(writer);
+            }
+            Form::Single(single) => {
+                writer.u64(single.dropped);
+                single.save(writer);
+            }
         }
+    }
+
+    /// Reads a state that was written under the same program. What is in a form that the program had before stays in it.
+    ///
+    /// # Errors
+    /// Bytes that no state of this program gives.
+    pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let dropped = reader.u64()?;
+        let form = match (reader.u8()?, &program.line) {
+            (0, _) => {
+                let single = Single::load(program, reader, dropped)?;
+                let blank = single.is_idle() && single.dropped == 0 && (program.compact || program.line.is_some());
+                if blank { Form::Blank } else { Form::Single(Box::new(single)) }
+            }
+            (form @ (1 | 2), _) if program.compact => {
+                let mut sets = Compact::load(program, reader, form == 1)?;
+                sets.dropped = dropped;
+                Form::Sets(Box::new(sets))
+            }
+            (3, Some(plan)) => Form::Line(Line::load((plan, program.layout.values), program.within_ms, reader)?),
+            (found, _) => {
+                return Err(DecodeError::Unexpected { found: found.into(), expected: "a form of partial matches" });
+            }
+        };
+        Ok(Self { form })
+    }
+}
+
+impl Single {
+    fn save(&self, writer: &mut Writer) {
         writer.u8(0);
         let mut order = Order::default();
         let runs = self.runs.iter().chain(&self.finished);
@@ -56,22 +105,7 @@ impl KeyState {
         }
     }
 
-    /// Reads a state that was written under the same program.
-    ///
-    /// # Errors
-    /// Bytes that no state of this program gives.
-    pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let dropped = reader.u64()?;
-        match reader.u8()? {
-            0 => {}
-            form @ (1 | 2) if program.compact => {
-                let compact = Some(Box::new(Compact::load(program, reader, form == 1)?));
-                return Ok(KeyState { compact, dropped, ..KeyState::default() });
-            }
-            found => {
-                return Err(DecodeError::Unexpected { found: found.into(), expected: "a form of partial matches" });
-            }
-        }
+    fn load(program: &Program, reader: &mut Reader<'_>, dropped: u64) -> Result<Self, DecodeError> {
         let Layout { values, links, folds, marks } = program.layout;
         let mut buffer = Buffer::new(program.layout);
         let (next_seq, matches) = (reader.u64()?, reader.u64()?);
@@ -120,15 +154,12 @@ impl KeyState {
         if waiting != usize::from(!runs.is_empty()) || !finished.iter().all(begun) {
             return Err(DecodeError::Unexpected { found: waiting as u64, expected: "one match that has not begun" });
         }
-        if program.compact && !(runs.is_empty() && finished.is_empty()) {
-            return Err(DecodeError::Unexpected { found: 0, expected: "partial matches in compact form" });
-        }
         let held = runs.iter().chain(&finished);
         held.for_each(|run| buffer.retain(run.node));
         // A node is made with a reference of its maker; now the runs have theirs.
         (0..nodes).rev().for_each(|node| buffer.release(node as u32));
         let deadline = runs.iter().map(|run| run.deadline).min().unwrap_or(NEVER);
-        Ok(KeyState { runs, finished, buffer, next_seq, deadline, matches, compact: None, dropped })
+        Ok(Self { runs, finished, buffer, next_seq, deadline, matches, dropped })
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     buffer::Buffer,
     heap,
     program::Program,
-    state::{KeyState, NONE, Run, Scratch},
+    state::{NONE, Run, Scratch, Single},
     view::find,
 };
 use crate::{
@@ -19,7 +19,7 @@ impl Program {
     /// `clock` is that of the timer that decides, if none is an event.
     pub(super) fn finish(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         now: TimeMs,
         clock: Option<Clock>,
@@ -73,7 +73,7 @@ impl Program {
     }
 
     /// Matches that start before the event with this time and number (or with it, if the flag says so) are over.
-    fn skip_limit(&self, state: &KeyState, scratch: &mut Scratch, run: &Run) -> Option<((TimeMs, u64), bool)> {
+    fn skip_limit(&self, state: &Single, scratch: &mut Scratch, run: &Run) -> Option<((TimeMs, u64), bool)> {
         let (var, or_fail) = match self.skip {
             Skip::Eager | Skip::NoSkip => return None,
             Skip::ToNextRow => return Some(((run.start_ms, run.start_seq), true)),
@@ -100,7 +100,7 @@ impl Program {
     /// event is the earliest, and so on backwards; what shares an event with it is over.
     fn finish_eagerly(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         how: (EmissionKind, TimeMs, Option<Clock>),
         env: &Env<'_>,
@@ -132,7 +132,7 @@ impl Program {
     }
 }
 
-impl KeyState {
+impl Single {
     /// Lets go of a match that is one too many.
     fn drop_match(&mut self, scratch: &mut Scratch, run: &Run) {
         self.buffer.release(run.node);

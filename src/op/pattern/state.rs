@@ -6,6 +6,7 @@ use super::{
     flatten::FlatState,
     graph::Kind,
     heap,
+    line::Line,
 };
 use crate::model::TimeMs;
 
@@ -33,9 +34,29 @@ pub(super) struct Run {
 pub(super) const START: Run =
     Run { start_ms: TimeMs::MAX, start_seq: u64::MAX, since_ms: 0, deadline: NEVER, node: NONE, state: 0 };
 
-/// All partial matches of one partition: in compact form where the program's conditions allow it, else one by one.
-#[derive(Clone, Debug)]
+/// All partial matches of one partition, in the form that the program's conditions allow. Small, as keys are many and most hold little.
+#[derive(Clone, Debug, Default)]
 pub struct KeyState {
+    pub(super) form: Form,
+}
+
+/// How partial matches are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Form {
+    /// There are none.
+    #[default]
+    Blank,
+    /// One by one.
+    Single(Box<Single>),
+    /// As sets.
+    Sets(Box<Compact>),
+    /// By when they began, where all that a match holds comes one after the other.
+    Line(Line),
+}
+
+/// Partial matches one by one.
+#[derive(Clone, Debug)]
+pub(super) struct Single {
     /// A heap (see `heap`); empty: only the match that has not begun.
     pub(super) runs: Vec<Run>,
     /// Finished matches that wait for an earlier start, a heap.
@@ -45,12 +66,11 @@ pub struct KeyState {
     pub(super) deadline: TimeMs,
     /// How many matches there were, where a measure asks for it.
     pub(super) matches: u64,
-    pub(super) compact: Option<Box<Compact>>,
     /// What a bound dropped since an output last told of it.
     pub(super) dropped: u64,
 }
 
-impl Default for KeyState {
+impl Default for Single {
     fn default() -> Self {
         Self {
             runs: Vec::new(),
@@ -59,7 +79,6 @@ impl Default for KeyState {
             next_seq: 0,
             deadline: NEVER,
             matches: 0,
-            compact: None,
             dropped: 0,
         }
     }
@@ -68,26 +87,109 @@ impl Default for KeyState {
 impl KeyState {
     /// When time alone next changes something here.
     pub fn deadline(&self) -> Option<TimeMs> {
-        let deadline = self.compact.as_ref().map_or(self.deadline, |held| held.deadline());
+        let deadline = match &self.form {
+            Form::Blank => NEVER,
+            Form::Single(single) => single.deadline,
+            Form::Sets(sets) => sets.deadline(),
+            Form::Line(line) => line.deadline(),
+        };
         (deadline != NEVER).then_some(deadline)
     }
 
     /// Whether it holds nothing: the state may be dropped.
     pub fn is_idle(&self) -> bool {
-        self.matches == 0 && self.holds_no_match()
-    }
-
-    fn holds_no_match(&self) -> bool {
-        self.runs.len() <= 1 && self.finished.is_empty() && self.compact.as_ref().is_none_or(|held| held.is_idle())
+        match &self.form {
+            Form::Blank => true,
+            Form::Single(single) => single.is_idle(),
+            Form::Sets(sets) => sets.is_idle(),
+            Form::Line(line) => line.is_idle(),
+        }
     }
 
     /// Makes one that holds nothing as it was at first, but for memory that is kept where it isn't much.
     pub fn clear(&mut self) {
-        let Self { runs, finished, buffer, compact, .. } = std::mem::take(self);
-        *self = Self { runs, finished, buffer, compact: compact.filter(|held| held.is_idle()), ..Self::default() };
+        match &mut self.form {
+            Form::Blank => {}
+            Form::Single(single) => single.clear(),
+            Form::Sets(sets) if sets.is_idle() => sets.dropped = 0,
+            Form::Line(line) if line.is_idle() => {}
+            Form::Sets(_) | Form::Line(_) => self.form = Form::Blank,
+        }
+    }
+
+    /// Looks at the memory that the next event will need, so that it is at hand by then: first what is next to the state, then what
+    /// that leads to. What it gives says nothing.
+    #[inline]
+    pub fn touch(&self, further: bool) -> u64 {
+        match &self.form {
+            Form::Blank => 0,
+            Form::Single(single) => match further {
+                false => single.deadline as u64 ^ single.next_seq ^ single.runs.len() as u64,
+                true => single.runs.first().map_or(0, |run| u64::from(run.node)) ^ single.buffer.touch(),
+            },
+            Form::Sets(sets) => sets.touch(further),
+            Form::Line(line) => line.touch(),
+        }
+    }
+
+    /// Its partial matches one by one, where they are kept so.
+    pub(super) fn single(&self) -> Option<&Single> {
+        match &self.form {
+            Form::Single(single) => Some(single),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed: nothing where they are kept otherwise.
+    pub(super) fn single_mut(&mut self) -> &mut Single {
+        if !matches!(self.form, Form::Single(_)) {
+            self.form = Form::Single(Box::default());
+        }
+        match &mut self.form {
+            Form::Single(single) => single,
+            // INVARIANT: it has just been made so.
+            _ => unreachable!("the form was set above"),
+        }
+    }
+
+    /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
+    pub fn partial_matches(&self) -> usize {
+        match &self.form {
+            Form::Blank => 0,
+            Form::Single(single) => single.runs.len().saturating_sub(1) + single.finished.len(),
+            Form::Sets(sets) => sets.starts(),
+            Form::Line(line) => line.partial_matches(),
+        }
+    }
+
+    /// Bytes on the heap that it holds on to.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.form {
+            Form::Blank => 0,
+            Form::Single(single) => {
+                let runs = single.runs.capacity() + single.finished.capacity();
+                size_of::<Single>() + runs * size_of::<Run>() + single.buffer.heap_bytes()
+            }
+            Form::Sets(sets) => size_of::<Compact>() + sets.heap_bytes(),
+            Form::Line(line) => line.heap_bytes(),
+        }
+    }
+}
+
+impl Single {
+    pub(super) fn is_idle(&self) -> bool {
+        self.matches == 0 && self.holds_no_match()
+    }
+
+    fn holds_no_match(&self) -> bool {
+        self.runs.len() <= 1 && self.finished.is_empty()
+    }
+
+    fn clear(&mut self) {
         self.runs.clear();
         self.finished.clear();
         self.buffer.reset();
+        (self.next_seq, self.deadline, self.matches, self.dropped) = (0, NEVER, 0, 0);
     }
 
     /// Drops the partial matches of which `over` is true; the match that has not begun always stays. Ends with [`settle`](Self::settle).
@@ -111,18 +213,6 @@ impl KeyState {
             self.buffer.reset();
             self.next_seq = 0;
         }
-    }
-
-    /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
-    pub fn partial_matches(&self) -> usize {
-        let compact = self.compact.as_ref().map_or(0, |held| held.starts());
-        self.runs.len().saturating_sub(1) + self.finished.len() + compact
-    }
-
-    /// Bytes on the heap that it holds on to.
-    pub fn heap_bytes(&self) -> usize {
-        let compact = self.compact.as_ref().map_or(0, |held| size_of::<Compact>() + held.heap_bytes());
-        (self.runs.capacity() + self.finished.capacity()) * size_of::<Run>() + self.buffer.heap_bytes() + compact
     }
 
     /// Takes over the partial matches of a step.
@@ -163,6 +253,8 @@ pub struct Scratch {
     pub(super) cache: Vec<(u64, bool)>,
     pub(super) stamp: u64,
     pub(super) work: Work,
+    /// Where the measures look for a match that is kept otherwise than one by one.
+    pub(super) lent: Single,
 }
 
 /// Whether a state is the end of the pattern.

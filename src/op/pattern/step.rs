@@ -6,7 +6,7 @@ use super::{
     graph::{Bound, From, Guard, Lit, Mark, Pred, PredIx},
     heap,
     program::{EVENTS_PER_MATCH, Program},
-    state::{KeyState, NEVER, NONE, Run, START, Scratch, is_end},
+    state::{Form, KeyState, NEVER, NONE, Run, START, Scratch, Single, is_end},
     view::View,
 };
 use crate::{
@@ -25,15 +25,30 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        match self.compact {
-            true => self.step_compact(state, scratch, input, env, out),
-            false => self.step_runs(state, scratch, input, env, out),
+        // What was read of an earlier form goes on in it until nothing of it is left.
+        let single = matches!(&state.form, Form::Single(single) if !single.is_idle());
+        match &self.line {
+            _ if single => self.step_runs(state.single_mut(), scratch, input, env, out),
+            _ if self.compact => self.step_compact(state, scratch, input, env, out),
+            Some(plan) => self.step_line(plan, state, scratch, input, env, out),
+            None if matches!(state.form, Form::Blank) && !self.may_begin(scratch, input, env) => {}
+            None => self.step_runs(state.single_mut(), scratch, input, env, out),
         }
+    }
+
+    /// Whether an event may begin a match.
+    fn may_begin(&self, scratch: &mut Scratch, input: usize, env: &Env<'_>) -> bool {
+        if scratch.cache.len() != self.preds.len() {
+            scratch.cache.resize(self.preds.len(), (0, false));
+        }
+        scratch.stamp += 1;
+        let step = Step { program: self, env, input, now: env.event.time_ms(), stamp: scratch.stamp, event: NONE };
+        step.way(&self.nothing, scratch, &START).is_none_or(|way| !step.leads_nowhere(way))
     }
 
     fn step_runs(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         input: usize,
         env: &Env<'_>,
@@ -78,7 +93,7 @@ impl Program {
 
     /// Where there are too many partial matches, drops those that began first, an eighth more than needed so that it is not
     /// due again with the next event.
-    pub(super) fn shed(&self, state: &mut KeyState, scratch: &mut Scratch) {
+    pub(super) fn shed(&self, state: &mut Single, scratch: &mut Scratch) {
         let many = scratch.next.len() + state.finished.len() > self.limit + 1;
         let large = state.buffer.len() > self.limit.saturating_mul(EVENTS_PER_MATCH);
         if !many && !large {
@@ -164,7 +179,7 @@ impl Step<'_, '_> {
     }
 
     /// Whether all partial matches wait on as they are, and none begins; if not, the ways that they go are in `scratch.ways`.
-    fn changes_nothing(&self, state: &KeyState, scratch: &mut Scratch) -> bool {
+    fn changes_nothing(&self, state: &Single, scratch: &mut Scratch) -> bool {
         let decisions = &self.program.decisions;
         let mut nothing = true;
         let mut ways = std::mem::take(&mut scratch.ways);
@@ -281,7 +296,7 @@ impl Step<'_, '_> {
     }
 
     /// Moves one partial match.
-    fn run(&mut self, state: &mut KeyState, scratch: &mut Scratch, run: Run, way: Option<u32>) {
+    fn run(&mut self, state: &mut Single, scratch: &mut Scratch, run: Run, way: Option<u32>) {
         let program = self.program;
         if way.is_some_and(|way| program.decisions.way(way).stays) && run.node != NONE {
             heap::push(&mut scratch.next, run);
@@ -328,7 +343,7 @@ impl Step<'_, '_> {
     #[expect(clippy::too_many_arguments, reason = "an edge with its ends and what is done on it")]
     fn take(
         &mut self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         run: &Run,
         edge: &FlatEdge,
@@ -364,7 +379,7 @@ impl Step<'_, '_> {
     }
 
     /// The node of the event after a partial match.
-    fn add(&mut self, state: &mut KeyState, run: &Run, edge: &FlatEdge, var: u16) -> u32 {
+    fn add(&mut self, state: &mut Single, run: &Run, edge: &FlatEdge, var: u16) -> u32 {
         let program = self.program;
         if self.event == NONE {
             let retained = program.retained.get(self.input).map(Vec::as_slice).unwrap_or_default();

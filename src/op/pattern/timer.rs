@@ -6,7 +6,7 @@ use super::{
     graph::{Guard, Kind, Pred},
     heap,
     program::Program,
-    state::{KeyState, NEVER, Run, Scratch, is_end},
+    state::{Form, KeyState, NEVER, Run, Scratch, Single, is_end},
 };
 use crate::{
     expr::Env,
@@ -25,15 +25,17 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        if let Some(held) = &mut state.compact {
-            return held.pass(self.within_ms, to_ms);
+        match &mut state.form {
+            Form::Blank => {}
+            Form::Single(single) => self.advance_runs(single, scratch, to_ms, clock, env, out),
+            Form::Sets(sets) => sets.pass(self.within_ms, to_ms),
+            Form::Line(line) => line.pass(self.within_ms, to_ms),
         }
-        self.advance_runs(state, scratch, to_ms, clock, env, out);
     }
 
     pub(super) fn advance_runs(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         to_ms: TimeMs,
         clock: Clock,
@@ -48,7 +50,7 @@ impl Program {
 
     fn fire(
         &self,
-        state: &mut KeyState,
+        state: &mut Single,
         scratch: &mut Scratch,
         at: TimeMs,
         clock: Clock,
@@ -77,7 +79,7 @@ impl Program {
         state.replace(&scratch.next);
     }
 
-    fn fire_run(&self, state: &mut KeyState, scratch: &mut Scratch, run: Run, at: TimeMs) {
+    fn fire_run(&self, state: &mut Single, scratch: &mut Scratch, run: Run, at: TimeMs) {
         let here = &self.states[usize::from(run.state)];
         let expired = self.expires(&state.buffer, &run) <= at;
         if expired && here.kind == Kind::Pending {

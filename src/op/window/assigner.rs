@@ -131,7 +131,17 @@ pub enum Shape {
 /// The place of a regular grid that the instant is in: `[floor((t − offset) / size) · size + offset, … + size)`, Euclidean, cut
 /// off at the ends of time. The size is more than 0.
 pub(super) fn grid(time_ms: TimeMs, offset_ms: TimeMs, size_ms: TimeMs) -> Span {
-    let (offset, size) = (i128::from(offset_ms), i128::from(size_ms.max(1)));
+    // In the range of times that there are; else in one that holds all.
+    let size_ms = size_ms.max(1);
+    let short = || {
+        let start_ms = time_ms.checked_sub(offset_ms)?.div_euclid(size_ms).checked_mul(size_ms)?;
+        let start_ms = start_ms.checked_add(offset_ms)?;
+        Some(Span { start_ms, end_ms: start_ms.checked_add(size_ms)? })
+    };
+    if let Some(span) = short() {
+        return span;
+    }
+    let (offset, size) = (i128::from(offset_ms), i128::from(size_ms));
     let start = (i128::from(time_ms) - offset).div_euclid(size) * size + offset;
     Span { start_ms: clamp(start), end_ms: clamp(start + size) }
 }

@@ -340,7 +340,7 @@ impl Program {
     ) -> bool {
         let bound = WindowBound { span, accumulators, running, revision: decision.revision };
         let env = env.with_bound(&bound);
-        if self.having.as_ref().is_some_and(|having| !having.is_true(&env)) {
+        if self.having.as_ref().is_some_and(|having| !having.holds(&env)) {
             return false;
         }
         out.push(Emission {

@@ -1,11 +1,13 @@
 //! The program of a window rule, and how it is built.
 
 use super::{
-    Calendar, Counted, Cumulative, Session, Shape, Sliding, SoFar, Stagger, Tumbling, WindowAssigner, step::Coming,
+    Calendar, Counted, Cumulative, Session, Shape, Sliding, SoFar, Stagger, Tumbling, WindowAssigner, having::Having,
+    state::Accumulators, step::Coming,
 };
 use crate::{
     expr::{Expr, Node},
     model::{Key, TimeMs, Value, format_duration},
+    op::aggregate::Accumulator,
     plan::{self, AggregateKind, Jitter, WindowKind},
 };
 use std::{fmt::Write, sync::Arc};
@@ -82,7 +84,9 @@ pub struct Program {
     /// ALLOWED LATENESS.
     pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
-    pub(super) having: Option<Expr>,
+    pub(super) having: Option<Having>,
+    /// Whether a key that falls silent is known to put out nothing for its empty window, so that none needs to wait for it.
+    pub(super) silent: bool,
     /// For each input the slots of the event's id and of its position.
     pub(super) reads: Vec<(Option<u16>, Option<u16>)>,
 }
@@ -219,6 +223,12 @@ impl Program {
         {
             return Err(BuildError::Late { assigner: assigner.describe(), late_ms });
         }
+        let kinds: Vec<AggregateKind> = window.aggregates.iter().map(|aggregate| aggregate.kind).collect();
+        let having = having.map(|condition| Having::new(condition, &kinds));
+        // An offset that is drawn anew lasts while the empty window waits.
+        let silent = shape == Shape::Apart
+            && !matches!(offset, Offset::Natural(_))
+            && having.as_ref().is_some_and(Having::drops_empty);
         Ok(Self {
             shape,
             early_ms: window.early_ms,
@@ -226,10 +236,11 @@ impl Program {
             late_ms: window.late_ms,
             assigner,
             offset,
-            kinds: window.aggregates.iter().map(|aggregate| aggregate.kind).collect(),
+            kinds,
             feeds: feeds.collect(),
             outputs: values.collect::<Result<_, _>>()?,
-            having: having.cloned(),
+            having,
+            silent,
             reads: inputs.iter().map(|input| (input.id_slot, input.position_slot)).collect(),
         })
     }
@@ -278,6 +289,15 @@ impl Program {
     /// Whether the rule has ALLOWED LATENESS.
     pub fn takes_late(&self) -> bool {
         self.late_ms.is_some()
+    }
+
+    /// The aggregates of no event.
+    #[inline]
+    pub(super) fn blank(&self) -> Accumulators {
+        match self.kinds.as_slice() {
+            [kind] => Accumulators::from_buf([Accumulator::new(*kind)]),
+            kinds => kinds.iter().map(|kind| Accumulator::new(*kind)).collect(),
+        }
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = AggregateKind> {

@@ -186,6 +186,17 @@ impl Program {
 
     /// Closes windows that are kept one by one.
     fn close_open(&self, state: &mut KeyState, to_ms: TimeMs, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
+        if self.silent && self.early_ms.is_none() {
+            // The way of most: there is one, nothing comes of it, and nothing waits for it.
+            if let Some(open) = state.open.first().filter(|open| open.span.end_ms <= to_ms) {
+                if self.having.as_ref().is_none_or(|having| having.may_hold(&open.accumulators)) {
+                    let decision = Decision::by(clock, open.span.end_ms);
+                    self.emit(open.span, decision, (&open.accumulators, &[]), env, out);
+                }
+                state.open.clear();
+            }
+            return;
+        }
         while let Some(due_ms) = self.deadline(state).filter(|due_ms| *due_ms <= to_ms) {
             match state.open.first().map(|open| self.due_ms(state, open)) {
                 // What is so far known of a window comes before the result of one that closes at that instant.
@@ -247,6 +258,16 @@ impl Program {
     fn open_and_add(&self, state: &mut KeyState, scratch: &mut Scratch, coming: Coming<'_>) {
         let time_ms = coming.time_ms;
         let offset_ms = state.offset_or(|| self.draw(coming));
+        if self.shape == Shape::Apart && state.open.is_empty() {
+            let Some(span) = self.assigner.first(time_ms, offset_ms).filter(|span| span.contains(time_ms)) else {
+                return;
+            };
+            let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
+            self.add(&mut open.accumulators, coming);
+            self.no_longer_empty(&mut open, time_ms);
+            state.open.push(open);
+            return;
+        }
         scratch.spans.clear();
         self.assigner.assign(time_ms, offset_ms, &mut scratch.spans);
         scratch.spans.retain(|span| span.contains(time_ms));
@@ -279,10 +300,6 @@ impl Program {
             open.early = u32::try_from(passed).unwrap_or(u32::MAX);
         }
         open.empty = false;
-    }
-
-    pub(super) fn blank(&self) -> Accumulators {
-        self.kinds().map(Accumulator::new).collect()
     }
 
     /// Adds an event to its pane. `instant` is its time, or its number.

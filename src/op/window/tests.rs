@@ -267,6 +267,33 @@ fn an_event_at_a_windows_end_closes_it_and_opens_the_next() {
     assert_eq!(run.results()[1..], [(300, 400, 2, Some(5)), (400, 500, 0, None)]);
 }
 
+proptest! {
+    #[test]
+    fn having_drops_some_of_the_results_that_there_are_without_it(
+        events in events(), size_ms in 1i64..900, jittered: bool, sum: bool, compare in 0usize..6, bound in -1i64..4,
+    ) {
+        const COMPARES: [Compare; 6] = [Compare::Eq, Compare::Ne, Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge];
+        let (window, outputs) = window(if jittered { drawn() } else { Jitter::Aligned }, size_ms);
+        let mut builder = Builder::new();
+        let (left, right) = (builder.push(Node::Aggregate(u16::from(sum))), builder.push(Node::Const(Value::Int(bound))));
+        let root = builder.push(Node::CompareInt(COMPARES[compare], left, right));
+        let having = builder.finish(root, Type::Bool);
+        let some = Program::new(&window, "cells", 7, &[input()], &outputs, Some(&having)).unwrap();
+        let all = Program::new(&window, "cells", 7, &[input()], &outputs, None).unwrap();
+        let (mut some, mut all) = (Run::new(&some, 1), Run::new(&all, 1));
+        for run in [&mut some, &mut all] {
+            events.iter().for_each(|&(time_ms, value)| run.event(time_ms, value));
+            run.advance(i64::MAX);
+        }
+        let holds = |result: &(TimeMs, TimeMs, i64, Option<i64>)| {
+            let Some(value) = (if sum { result.3 } else { Some(result.2) }) else { return false };
+            [value == bound, value != bound, value < bound, value <= bound, value > bound, value >= bound][compare]
+        };
+        let expected: Vec<_> = all.results().into_iter().filter(holds).collect();
+        prop_assert_eq!(some.results(), expected);
+    }
+}
+
 #[test]
 fn having_drops_results_and_also_the_empty_one() {
     let (window, outputs) = window(Jitter::Aligned, 100);

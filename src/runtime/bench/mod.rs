@@ -8,6 +8,7 @@
 //!
 //! Memory: what keys and partial matches take. Every run can be held against an earlier one.
 
+mod closings;
 mod compare;
 mod door;
 mod input;
@@ -24,6 +25,7 @@ mod throughput;
 mod usage;
 mod workload;
 
+pub use closings::{Closings, closings};
 pub use compare::compare;
 pub use door::Door;
 pub use input::BenchInput;

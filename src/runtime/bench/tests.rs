@@ -114,6 +114,9 @@ fn every_workload_is_a_rule_set_that_runs_and_counts() {
         }
     }
     assert_eq!(Workload::named("w1").unwrap().is_right(100_000, 1), Some(false));
+    let w5 = Workload::named("w5").unwrap();
+    assert_eq!(closings(w5, dir.path()).map(|closings| (closings.windows, closings.burst)), Ok((1, 1)));
+    assert!(closings(Workload::named("w1").unwrap(), dir.path()).is_err());
 }
 
 #[test]

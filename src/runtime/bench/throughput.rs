@@ -1,6 +1,7 @@
 //! How many events a second: a file through the rules as fast as they go, whole or from a place in between.
 
 use super::{
+    closings::Closings,
     usage::{cpu_s, peak_mib},
     workload::Workload,
 };
@@ -58,6 +59,9 @@ pub struct ThroughputOutcome {
     pub ns_per_event: f64,
     /// The most memory that the process had so far, events held beforehand included.
     pub peak_mib: u64,
+    /// How windows close, where that is counted.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub closings: Option<Closings>,
 }
 
 impl ThroughputOutcome {
@@ -74,7 +78,11 @@ impl fmt::Display for ThroughputOutcome {
             f,
             "{w:8} {mode:7} {par:2} shards  {events:9} events {matches:9} matches  {run_s:7.3} s  {cpu_s:6.2} CPU s  \
              {kev_s:8.0} thousand events/s  {ns_per_event:7.0} ns/event  {peak_mib:5} MiB"
-        )
+        )?;
+        if let Some(Closings { windows, burst, mean }) = self.closings {
+            write!(f, "\n{w:8} {windows} windows closed, at most {burst} in 100 ms, {mean:.0} in the mean")?;
+        }
+        Ok(())
     }
 }
 
@@ -131,6 +139,7 @@ pub fn run(
         kev_s: events / run_s.max(f64::MIN_POSITIVE) / 1_000.0,
         ns_per_event: cpu_s / events * 1e9,
         peak_mib: peak_mib(),
+        closings: None,
     })
 }
 
@@ -243,6 +252,23 @@ impl Pass {
         self.outputs.clear();
         self.session.engine_mut().take(&mut self.outputs);
         self.matches += self.outputs.len() as u64;
+    }
+
+    /// All outputs of the files.
+    pub(super) fn each_output(mut self, at_end: AtEnd, mut each: impl FnMut(&Output)) -> Result<(), String> {
+        let (mut letters, mut outputs) = (Letters::default(), Vec::new());
+        self.each_chunk(|session, lane, chunk| {
+            session.push(lane, chunk, &mut letters);
+            session.engine_mut().advance();
+            session.engine_mut().take(&mut outputs);
+            outputs.drain(..).for_each(|output| each(&output));
+            letters = Letters::default();
+        })?;
+        self.end_inputs();
+        self.session.engine_mut().finish(at_end);
+        self.session.engine_mut().take(&mut outputs);
+        outputs.iter().for_each(each);
+        Ok(())
     }
 
     fn end_to_end(&mut self, at_end: AtEnd) -> Result<(), String> {

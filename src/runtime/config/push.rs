@@ -139,10 +139,24 @@ pub(super) fn read_mqtt(node: &Node<'_>) -> Result<MqttInput, ConfigError> {
     Ok(MqttInput { broker, topics, qos, topic_field, queue })
 }
 
+/// What is said to whoever asks for it.
+const NO_TLS: &str = "no TLS: MQTT is spoken without encryption, so put a broker beside geocep or a tunnel between where the network isn't yours";
+
 /// The keys that source and sink have in common.
 pub(super) fn read_broker(fields: &mut super::node::Fields<'_>) -> Result<MqttBroker, ConfigError> {
     let node = fields.need("broker")?;
     let text = node.name()?;
+    if let Some(tls) = fields.get("tls").filter(|tls| tls.flag().ok() != Some(false)) {
+        return Err(tls.wrong(NO_TLS));
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        let encrypted = ["mqtts", "ssl", "tls", "wss"].contains(&scheme);
+        return Err(node.wrong(if encrypted {
+            NO_TLS
+        } else {
+            "a host and port without a scheme, as in `broker:1883`"
+        }));
+    }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().ok().filter(|port| *port > 0)),
         None => (text, Some(1_883)),

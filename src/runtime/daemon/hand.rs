@@ -8,8 +8,7 @@ use super::{
 use crate::{
     engine::checkpoint::Place,
     io::sink,
-    model::StreamId,
-    plan::{Plan, StreamOrigin},
+    plan::{Plan, Rule},
 };
 use std::sync::Arc;
 
@@ -32,17 +31,22 @@ impl Outlets {
 
 /// For each rule whether what it puts out depends on when events arrive: another run that reads the same would not find that.
 pub(super) fn by_arrival(plan: &Plan) -> Vec<bool> {
-    let mut all: Vec<bool> = Vec::with_capacity(plan.rules.len());
-    // A rule comes after those that it reads.
-    for rule in &plan.rules {
-        let origin = |stream: StreamId| plan.streams.get(stream.0 as usize).map(|stream| stream.origin);
-        let reads = rule.inputs.iter().any(|input| match origin(input.stream) {
-            Some(StreamOrigin::Rule(read)) => all.get(read as usize) == Some(&true),
-            _ => false,
-        });
-        all.push(reads || rule.by_arrival());
+    let mut all: Vec<bool> = plan.rules.iter().map(Rule::by_arrival).collect();
+    // A rule comes after those that it reads, but for circles.
+    loop {
+        let before = all.clone();
+        for (at, rule) in plan.rules.iter().enumerate() {
+            let mut reads = rule.inputs.iter().filter_map(|input| plan.maker(input.stream));
+            if reads.any(|read| all.get(read) == Some(&true))
+                && let Some(is) = all.get_mut(at)
+            {
+                *is = true;
+            }
+        }
+        if all == before {
+            return all;
+        }
     }
-    all
 }
 
 impl Driver {

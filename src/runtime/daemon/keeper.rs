@@ -351,8 +351,8 @@ fn write(writer: &mut CheckpointWriter, head: &Head, files: &[PathBuf], job: Job
     let undelivered: Vec<Undelivered> = job.undelivered.into_iter().map(of_sink).collect();
     let epochs: Vec<SinkEpochs> = job.epochs.into_iter().map(HeldEpochs::saved).collect();
     let (names, places) = (&*job.names, &*job.places);
-    let contents = Contents { head, names, places, undelivered: &undelivered, epochs: &epochs, cut: &job.cut };
-    writer.write(&contents, files)
+    let contents = Contents { head, names, places, undelivered: &undelivered, epochs: &epochs };
+    writer.write(&contents, job.cut, files)
 }
 
 fn offsets(places: &[Place]) -> BTreeMap<String, BTreeMap<u32, u64>> {

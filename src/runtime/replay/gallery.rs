@@ -4,7 +4,7 @@ use crate::{
     engine::{Engine, Output},
     model::{Key, Value},
     picture::{Backdrop, History, Map, Notice, Panel, RegionShape, lineage, page, panels},
-    plan::{Body, Plan, RegionField, Role, Rule, RuleKind, StreamOrigin},
+    plan::{Body, Plan, RegionField, Role, Rule, RuleKind},
 };
 use std::{
     collections::BTreeSet,
@@ -168,18 +168,27 @@ fn slots(rule: &Rule) -> Vec<Option<usize>> {
 
 /// The alerts over the regions of these rules: by what they read, and what that reads.
 fn tellers(plan: &Plan, rules: &[Drawn]) -> Vec<Teller> {
-    let mut regions_of: Vec<BTreeSet<usize>> = Vec::new();
+    let drawn = |number: u32| rules.iter().position(|drawn| drawn.rule == number);
+    let mut regions_of: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); plan.rules.len()];
+    // A rule comes after those that it reads, but for circles.
+    loop {
+        let before = regions_of.clone();
+        for (number, rule) in (0..).zip(&plan.rules) {
+            let origins = rule.inputs.iter().filter_map(|input| regions_of.get(plan.maker(input.stream)?));
+            let of = drawn(number).map_or_else(|| origins.flatten().copied().collect(), |own| [own].into());
+            if let Some(place) = regions_of.get_mut(number as usize) {
+                *place = of;
+            }
+        }
+        if regions_of == before {
+            break;
+        }
+    }
     let mut tellers = Vec::new();
-    for (number, rule) in (0..).zip(&plan.rules) {
-        if let Some(own) = rules.iter().position(|drawn| drawn.rule == number) {
-            regions_of.push([own].into());
+    for ((number, rule), of) in (0..).zip(&plan.rules).zip(regions_of) {
+        if drawn(number).is_some() {
             continue;
         }
-        let origins = rule.inputs.iter().filter_map(|input| match plan.streams.get(input.stream.0 as usize)?.origin {
-            StreamOrigin::Rule(origin) => regions_of.get(origin as usize),
-            StreamOrigin::Source => None,
-        });
-        let of: BTreeSet<usize> = origins.flatten().copied().collect();
         if rule.kind == RuleKind::Alert && !of.is_empty() {
             let key = |name: &str| rule.outputs.iter().position(|it| it.role == Role::Key && it.name == name);
             let key_of = |drawn: &Drawn| {
@@ -193,7 +202,6 @@ fn tellers(plan: &Plan, rules: &[Drawn]) -> Vec<Teller> {
                 of: of.iter().map(|&at| (at, rules.get(at).and_then(key_of))).collect(),
             });
         }
-        regions_of.push(of);
     }
     tellers
 }

@@ -3,11 +3,7 @@
 use super::node::{Node, Part};
 use crate::{
     model::{EventId, TimeMs, Value},
-    op::pattern::{
-        buffer::{Buffer, id_bytes},
-        program::Program,
-        state::NEVER,
-    },
+    op::pattern::{buffer::id_bytes, program::Program, state::NEVER},
 };
 use std::collections::VecDeque;
 
@@ -46,13 +42,17 @@ pub(in crate::op::pattern) struct Compact {
     /// Nodes that were left out when the state was saved and would be here if it had not been.
     pub(super) spared: usize,
     pub(super) deadline: TimeMs,
+    /// When the first of it is over, or sooner.
+    pub(super) first_ms: TimeMs,
+    /// What a bound dropped since an output last told of it.
+    pub(in crate::op::pattern) dropped: u64,
 }
 
 impl Compact {
     /// Nothing yet.
     pub(super) fn new(program: &Program) -> Self {
         let width = program.layout.values + program.aggregates.len();
-        Self { width, deadline: NEVER, ..Self::default() }
+        Self { width, deadline: NEVER, first_ms: NEVER, ..Self::default() }
     }
 
     /// Whether it holds no partial match.
@@ -89,6 +89,19 @@ impl Compact {
             + values.sum::<usize>()
     }
 
+    /// Looks at the memory that the next event needs.
+    pub(in crate::op::pattern) fn touch(&self, further: bool) -> u64 {
+        if !further {
+            return self.deadline as u64 ^ self.nodes.len() as u64 ^ self.sets.len() as u64 ^ self.starts.len() as u64;
+        }
+        let event = self.events.last().map_or(0, |event| event.time_ms as u64);
+        let node = matches!(self.nodes.last(), Some(Node::Take { .. }));
+        let set = self.sets.first().map_or(0, |set| set.state);
+        let value = self.values.last().is_some_and(Value::is_null);
+        let start = self.starts.front().copied().unwrap_or(0);
+        event ^ u64::from(node) ^ u64::from(set) ^ u64::from(value) ^ u64::from(start)
+    }
+
     /// The values of an event.
     pub(super) fn values_of(&self, event: u32) -> &[Value] {
         let start = event as usize * self.width;
@@ -102,6 +115,11 @@ impl Compact {
         if !self.sets.is_empty() {
             self.count_starts();
         }
+    }
+
+    /// Whether something of it is out of time at an instant.
+    pub(super) fn is_due_at(&self, now: TimeMs) -> bool {
+        self.first_ms <= now
     }
 
     /// Lets go of what is out of time at an instant.
@@ -130,20 +148,25 @@ impl Compact {
             (Some(within), Some(event)) => ends(event.time_ms, within),
             _ => NEVER,
         };
+        self.first_ms = match (within_ms, self.events.get(floor as usize)) {
+            (Some(within), Some(event)) => ends(event.time_ms, within),
+            _ => NEVER,
+        };
     }
 
     /// Forgets everything, memory included where it is much.
     fn reset(&mut self) {
         let width = self.width;
         if self.nodes.capacity() > 64 {
-            *self = Self { width, deadline: NEVER, ..Self::default() };
+            *self = Self { width, deadline: NEVER, first_ms: NEVER, dropped: self.dropped, ..Self::default() };
             return;
         }
         self.events.clear();
         self.values.clear();
         self.nodes.clear();
         self.starts.clear();
-        (self.floor, self.kept, self.spared, self.deadline) = (0, 0, 0, NEVER);
+        (self.floor, self.kept, self.spared) = (0, 0, 0);
+        (self.deadline, self.first_ms) = (NEVER, NEVER);
     }
 }
 
@@ -185,8 +208,6 @@ pub(in crate::op::pattern) struct Work {
     pub(super) ways: Vec<(u32, u32)>,
     /// The matches found, by their first events in `ways`.
     pub(super) found: Vec<u32>,
-    /// A match as expressions see it.
-    pub(super) buffer: Buffer,
 }
 
 impl Work {

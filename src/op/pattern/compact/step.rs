@@ -10,17 +10,22 @@ use crate::{
     op::pattern::{
         flatten::What,
         program::{EVENTS_PER_MATCH, Program},
-        state::{KeyState, NONE, Run, START, Scratch, is_end},
+        state::{Form, KeyState, NONE, Run, START, Scratch, Single, is_end},
         step::Step,
+        turn::Turns,
     },
     plan::Skip,
 };
 use std::cmp::Reverse;
 
 impl Program {
-    /// When time alone makes partial matches fewer, of those that are kept as sets: these otherwise go when all of a key are over.
+    /// When time alone makes partial matches fewer, of those that otherwise go when all of a key are over.
     pub fn eases_ms(&self, state: &KeyState) -> Option<TimeMs> {
-        state.compact.as_ref()?.eases_ms(self.within_ms)
+        match &state.form {
+            Form::Sets(sets) => sets.eases_ms(self.within_ms),
+            Form::Line(line) => line.eases_ms(self.within_ms),
+            Form::Blank | Form::Single(_) => None,
+        }
     }
 
     /// Runs an event against a partition whose partial matches are kept as sets.
@@ -33,7 +38,9 @@ impl Program {
         out: &mut Vec<Emission>,
     ) {
         let now = env.event.time_ms();
-        if let Some(held) = &mut state.compact {
+        if let Form::Sets(held) = &mut state.form
+            && held.is_due_at(now)
+        {
             held.pass(self.within_ms, now);
         }
         if scratch.cache.len() != self.preds.len() {
@@ -41,37 +48,40 @@ impl Program {
         }
         scratch.stamp += 1;
         let step = Step { program: self, env, input, now, stamp: scratch.stamp, event: NONE };
-        step.collect(&state.buffer, scratch, &START);
+        step.collect(&self.nothing, scratch, &START);
         if scratch.passed.is_empty() {
-            let sets = state.compact.as_ref().map(|held| held.sets.as_slice()).unwrap_or_default();
             let mut stays = |set: &Set| {
-                let way = step.way(&state.buffer, scratch, &Run { state: set.state, node: 0, ..START });
+                let way = step.way(&self.nothing, scratch, &Run { state: set.state, node: 0, ..START });
                 way.is_some_and(|way| self.decisions.way(way).stays)
             };
-            if sets.iter().all(&mut stays) {
-                return;
+            match &state.form {
+                Form::Sets(held) if !held.sets.iter().all(&mut stays) => {}
+                _ => return,
             }
         }
-        let mut held = state.compact.take().unwrap_or_else(|| Box::new(Compact::new(self)));
+        let held = match &mut state.form {
+            Form::Sets(held) => held,
+            form => {
+                let dropped = if let Form::Single(single) = form { single.dropped } else { 0 };
+                *form = Form::Sets(Box::new(Compact { dropped, ..Compact::new(self) }));
+                let Form::Sets(held) = form else { return };
+                held
+            }
+        };
         let mut work = std::mem::take(&mut scratch.work);
-        let mut moves = Moves { step: &step, held: &mut held, work: &mut work, scratch, buffer: state };
+        let mut moves = Moves { step: &step, held, work: &mut work, scratch };
         moves.begin();
         moves.go_on();
         let event = moves.take();
         std::mem::swap(&mut held.sets, &mut work.next);
         if !work.done.is_empty() {
-            // Where the measures look for a match is lent for as long as it takes.
-            std::mem::swap(&mut state.buffer, &mut work.buffer);
-            self.put_out(&mut held, &mut work, state, scratch, (now, env), out);
-            state.buffer.clear(self.layout);
-            std::mem::swap(&mut state.buffer, &mut work.buffer);
+            self.put_out(held, &mut work, scratch, (now, env), out);
         }
         let began = held.sets.iter().any(|set| Some(set.part.newest) == event);
         held.starts.extend(event.filter(|_| began));
         held.settle(self.within_ms);
-        self.tidy(&mut held, scratch, &mut state.dropped);
+        self.tidy(held, scratch);
         scratch.work = work;
-        state.compact = Some(held);
     }
 
     /// Puts out what ended with an event.
@@ -79,41 +89,59 @@ impl Program {
         &self,
         held: &mut Compact,
         work: &mut Work,
-        state: &mut KeyState,
         scratch: &mut Scratch,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        if self.skip != Skip::Eager {
-            let left = held.list(work, self.matches_limit);
+        // Where the measures look for a match is lent for as long as it takes.
+        let mut lent = std::mem::take(&mut scratch.lent);
+        lent.dropped = std::mem::take(&mut held.dropped);
+        if self.skip == Skip::Eager {
+            while let Some(first) = held.choose(work) {
+                self.put_out_one(held, &work.ways, first, &mut lent, scratch, (now, env), out);
+                let mut dead = vec![false; held.events.len()];
+                let mut at = first;
+                while let Some(&(node, after)) = work.ways.get(at as usize) {
+                    if let Some(&Node::Take { event, .. }) = held.nodes.get(node as usize) {
+                        dead[event as usize] = true;
+                    }
+                    at = after;
+                }
+                held.forget(&dead, &mut work.done);
+            }
+        } else {
+            // Where each start has one match at most the first ones count, else the last ones.
+            let (most, limit) = match self.skip {
+                Skip::NoSkip => (self.matches_limit, usize::MAX),
+                _ => (usize::MAX, self.matches_limit),
+            };
+            let left = held.list(work, most) + work.found.len().saturating_sub(limit) as u64;
             scratch.counts.shed += left;
-            state.dropped += left;
+            lent.dropped += left;
+            let mut put_out = 0;
             // The earliest start first, of one start the longest.
             let start =
                 |first: &u32| work.ways.get(*first as usize).and_then(|way| held.event_at(way.0)).map(|at| at.0);
             let mut same: Vec<u32> = Vec::new();
             for found in work.found.chunk_by(|a, b| start(a) == start(b)).rev() {
+                if let [first] = found {
+                    if put_out < limit {
+                        self.put_out_one(held, &work.ways, *first, &mut lent, scratch, (now, env), out);
+                    }
+                    put_out += 1;
+                    continue;
+                }
                 same.clear();
                 same.extend(found);
                 same.sort_by_cached_key(|first| Reverse(work.len(*first)));
                 for &first in &same {
-                    self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
+                    self.put_out_one(held, &work.ways, first, &mut lent, scratch, (now, env), out);
                 }
             }
-            return;
         }
-        while let Some(first) = held.choose(work) {
-            self.put_out_one(held, &work.ways, first, state, scratch, (now, env), out);
-            let mut dead = vec![false; held.events.len()];
-            let mut at = first;
-            while let Some(&(node, after)) = work.ways.get(at as usize) {
-                if let Some(&Node::Take { event, .. }) = held.nodes.get(node as usize) {
-                    dead[event as usize] = true;
-                }
-                at = after;
-            }
-            held.forget(&dead, &mut work.done);
-        }
+        held.dropped = lent.dropped;
+        lent.buffer.clear(self.layout);
+        scratch.lent = lent;
     }
 
     /// Evaluates the measures over the match whose events begin at a place in `ways`.
@@ -123,12 +151,12 @@ impl Program {
         held: &Compact,
         ways: &[(u32, u32)],
         first: u32,
-        state: &mut KeyState,
+        lent: &mut Single,
         scratch: &mut Scratch,
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        state.buffer.clear(self.layout);
+        lent.buffer.clear(self.layout);
         let kept = self.layout.values;
         let (mut node, mut at, mut span) = (NONE, first, None);
         while let Some(&(take, after)) = ways.get(at as usize) {
@@ -137,23 +165,23 @@ impl Program {
             let Some(Held { time_ms, id }) = held.events.get(event as usize) else { continue };
             let values = held.values_of(event);
             let (own, taken) = values.split_at(kept.min(values.len()));
-            let event = state.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
+            let event = lent.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
             let value = |ix: usize| taken.get(ix).cloned().unwrap_or_default();
-            node = self.append(&mut state.buffer, node, event, var, value);
+            node = self.append(&mut lent.buffer, node, event, var, value);
             span = Some((span.map_or(*time_ms, |(start, _)| start), *time_ms));
         }
         let (start_ms, since_ms) = span.unwrap_or((now, now));
         let run = Run { start_ms, since_ms, node, ..START };
-        self.emit(state, scratch, &run, (EmissionKind::Match, now, None), env, out);
+        self.emit(lent, scratch, &run, (EmissionKind::Match, now, None), env, out);
     }
 
     /// Frees memory where half of it may be garbage, and sees to the bounds on what a partition holds. What is dropped
     /// doesn't depend on when the state was saved.
-    fn tidy(&self, held: &mut Compact, scratch: &mut Scratch, dropped: &mut u64) {
+    fn tidy(&self, held: &mut Compact, scratch: &mut Scratch) {
         let mut shed = |held: &mut Compact, keep: usize| {
             let gone = held.shed(keep, self.within_ms);
             scratch.counts.shed += gone;
-            *dropped += gone;
+            held.dropped += gone;
         };
         if held.starts.len() > self.limit {
             held.count_starts();
@@ -177,8 +205,6 @@ struct Moves<'a, 's, 'e> {
     held: &'a mut Compact,
     work: &'a mut Work,
     scratch: &'a mut Scratch,
-    /// Has no partial matches of its own; conditions that look at none are evaluated beside it.
-    buffer: &'a KeyState,
 }
 
 impl Moves<'_, '_, '_> {
@@ -201,17 +227,22 @@ impl Moves<'_, '_, '_> {
     /// What the partial matches do with it.
     fn go_on(&mut self) {
         let program = self.step.program;
+        let over = program.turns.as_ref().map_or(0, |turns| self.ended(turns));
         for at in 0..self.held.sets.len() {
             let Set { state, part } = self.held.sets[at];
+            // Of first events that have their match nothing else goes on.
+            let is_over = over != 0 && program.turns.as_ref().is_some_and(|turns| turns.group(state) & over != 0);
             // Any partial match of the set stands for all.
             let run = Run { state, node: 0, ..START };
-            let stops = self.step.collect(&self.buffer.buffer, self.scratch, &run);
+            let stops = self.step.collect(&program.nothing, self.scratch, &run);
             let passed = std::mem::take(&mut self.scratch.passed);
             for &at in &passed {
                 match program.states[usize::from(state)].edges[usize::from(at)].what {
                     What::Ignore { target } if is_end(&program.states[usize::from(target)]) => {
                         self.work.done.push(part)
                     }
+                    What::Ignore { .. } if is_over => {}
+                    What::Take { target, .. } if is_over && !is_end(&program.states[usize::from(target)]) => {}
                     What::Ignore { target } if !stops => self.put(target, part),
                     What::Take { var, target } => self.taking(var, target, stops, part),
                     What::Ignore { .. } | What::Stop => {}
@@ -221,12 +252,31 @@ impl Moves<'_, '_, '_> {
         }
     }
 
+    /// The groups of states of which the event leads some to the end of the pattern, by bits.
+    fn ended(&mut self, turns: &Turns) -> u32 {
+        let program = self.step.program;
+        let mut ended = 0;
+        for set in &self.held.sets {
+            let run = Run { state: set.state, node: 0, ..START };
+            let Some(way) = self.step.way(&program.nothing, self.scratch, &run) else { continue };
+            let edges = &program.states[usize::from(set.state)].edges;
+            let ends = program.decisions.edges(program.decisions.way(way)).iter().any(|at| {
+                match edges[usize::from(*at)].what {
+                    What::Take { target, .. } | What::Ignore { target } => is_end(&program.states[usize::from(target)]),
+                    What::Stop => false,
+                }
+            });
+            ended |= if ends { turns.group(set.state) } else { 0 };
+        }
+        ended
+    }
+
     fn taking(&mut self, var: u16, target: u16, stops: bool, before: Part) {
         let program = self.step.program;
         let next = &program.states[usize::from(target)];
         let ends = is_end(next);
         let finals = &next.finals;
-        let done = ends || finals.iter().any(|guard| self.step.holds(&self.buffer.buffer, self.scratch, &START, guard));
+        let done = ends || finals.iter().any(|guard| self.step.holds(&program.nothing, self.scratch, &START, guard));
         let goes_on = !ends && !stops;
         if !done && !goes_on {
             return;

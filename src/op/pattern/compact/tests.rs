@@ -10,6 +10,7 @@ use crate::{
     model::{Emission, Reader, Value},
     op::pattern::{
         KeyState, Program,
+        state::Form,
         tests::{
             fuzz::{elements, events, number},
             kit::{Partition, input, output, pattern, pattern_of, v},
@@ -39,7 +40,7 @@ fn condition(kind: u8) -> Expr {
 
 fn patterns() -> impl Strategy<Value = Pattern> {
     let kinds = prop::collection::vec(0..9u8, 26);
-    let skip = prop_oneof![Just(Skip::Eager), Just(Skip::NoSkip)];
+    let skip = prop_oneof![Just(Skip::Eager), Just(Skip::NoSkip), Just(Skip::ToNextRow)];
     (elements(2, false), kinds, prop::option::weighted(0.8, 1..14i64), skip, prop::option::of(0..9u8)).prop_map(
         |(mut elements, kinds, within_ms, skip, until)| {
             number(&mut elements, &mut 0);
@@ -213,7 +214,7 @@ fn many_events_in_a_loop_cost_a_few_nodes_each_and_what_left_the_window_is_freed
     for at in 0..10_000 {
         partition.event(if at % 100 == 0 { 'a' } else { 'b' }, at, Value::Null);
     }
-    let held = partition.state.compact.as_ref().unwrap();
+    let Form::Sets(held) = &partition.state.form else { panic!("sets") };
     assert!(held.nodes.len() < 500 * 20, "{} nodes", held.nodes.len());
     assert_eq!(partition.state.deadline(), Some(9_900 + 500));
     assert!(held.starts.len() <= 12, "{} starts", held.starts.len());

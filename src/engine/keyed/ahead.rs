@@ -1,0 +1,51 @@
+//! Looking ahead: what the next events need of a table is fetched for some keys at once.
+//!
+//! A key's state is reached over four or five places in memory, each known only when the one before has come; of many keys none is in
+//! the processor's caches. Each pass here takes one step on all the ways, and its loop is so short that a processor has many of them under way
+//! at the same time. Nothing depends on what is read.
+
+use super::{Keyed, Place, Slot, table_hash};
+use crate::model::{Key, KeyGroup};
+use smallvec::SmallVec;
+use std::hint::black_box;
+
+/// Of so many events the states are fetched at once.
+pub(in crate::engine) const AHEAD: usize = 32;
+
+/// The states of so many keys are in caches anyway.
+const FEW: usize = 1_024;
+
+impl<S: Clone> Keyed<S> {
+    /// Whether its keys are so few that nothing is gained by looking ahead.
+    pub(in crate::engine) fn is_small(&self) -> bool {
+        self.len < FEW
+    }
+
+    /// Fetches what these keys have; `touch` looks at a state, and then at what it leads to.
+    pub(in crate::engine) fn look_ahead<'k>(
+        &self,
+        keys: impl Iterator<Item = (KeyGroup, &'k Key)>,
+        touch: impl Fn(&S, bool) -> u64,
+    ) {
+        let mut sum = 0;
+        let hashes: SmallVec<[(u32, u64); AHEAD]> = keys.map(|(group, key)| (group.0, table_hash(key))).collect();
+        let table = |group: u32| self.groups.get(group as usize).and_then(Slot::get);
+        for &(group, _) in &hashes {
+            sum ^= table(group).map_or(0, |table| u64::from(table.given));
+        }
+        let mut places: SmallVec<[Place; AHEAD]> = SmallVec::new();
+        for &(group, hash) in &hashes {
+            let slot = table(group).and_then(|table| table.slots.iter_hash(hash).next());
+            places.extend(slot.map(|&slot| Place { group, slot }));
+        }
+        for &place in &places {
+            sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
+        }
+        for further in [false, true] {
+            for &place in &places {
+                sum ^= self.peek(place).map_or(0, |entry| entry.key.hash64() ^ touch(&entry.state, further));
+            }
+        }
+        black_box(sum);
+    }
+}

@@ -1,0 +1,239 @@
+//! When which places are due, in order of time, then place.
+//!
+//! Time is cut into spans of about a second. What is due in a later span lies there as it came; when the span is reached it is sorted at once. So a
+//! timer costs no walk through a heap of a million, and windows of many keys that end together close in the order in which keys lie in memory.
+//!
+//! ```text
+//!  now: sorted, the next at its end │ soon: a heap, of what came since │ pile, later: as it came, by span
+//! ```
+
+use super::Place;
+use crate::model::TimeMs;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
+
+/// log₂ of a span's milliseconds.
+const SPAN_BITS: u32 = 10;
+
+/// A queue of places by time.
+#[derive(Debug)]
+pub(super) struct Timers {
+    /// The span that `now` is of; what is due in it or before goes to `soon`.
+    span: i64,
+    /// Descending.
+    now: Vec<Timer>,
+    soon: BinaryHeap<Reverse<Timer>>,
+    /// One later span, that of the last timer: most often the next one's, too.
+    pile: Pile,
+    later: BTreeMap<i64, Pile>,
+    len: usize,
+}
+
+/// A time and a place, in one number that orders as they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Timer(u128);
+
+/// What is due in a span.
+#[derive(Debug, Default)]
+struct Pile {
+    span: i64,
+    /// The earliest of its times.
+    least_ms: TimeMs,
+    timers: Vec<Timer>,
+}
+
+const SIGN: u64 = 1 << 63;
+
+impl Timer {
+    #[inline]
+    fn new(at_ms: TimeMs, place: Place) -> Self {
+        Self(u128::from(at_ms as u64 ^ SIGN) << 64 | u128::from(place.group) << 32 | u128::from(place.slot))
+    }
+
+    #[inline]
+    fn at_ms(self) -> TimeMs {
+        ((self.0 >> 64) as u64 ^ SIGN) as TimeMs
+    }
+
+    #[inline]
+    fn place(self) -> Place {
+        Place { group: (self.0 >> 32) as u32, slot: self.0 as u32 }
+    }
+}
+
+impl Pile {
+    fn of(span: i64) -> Self {
+        Self { span, least_ms: TimeMs::MAX, timers: Vec::new() }
+    }
+
+    #[inline]
+    fn push(&mut self, timer: Timer) {
+        self.least_ms = self.least_ms.min(timer.at_ms());
+        self.timers.push(timer);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.timers.is_empty()
+    }
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            span: i64::MIN,
+            now: Vec::new(),
+            soon: BinaryHeap::new(),
+            pile: Pile::of(i64::MIN),
+            later: BTreeMap::new(),
+            len: 0,
+        }
+    }
+}
+
+impl Timers {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, at_ms: TimeMs, place: Place) {
+        let (timer, span) = (Timer::new(at_ms, place), at_ms >> SPAN_BITS);
+        self.len += 1;
+        if span <= self.span {
+            self.soon.push(Reverse(timer));
+        } else if span == self.pile.span {
+            self.pile.push(timer);
+        } else {
+            self.push_later(span, timer);
+        }
+    }
+
+    fn push_later(&mut self, span: i64, timer: Timer) {
+        let next = self.later.remove(&span).unwrap_or_else(|| Pile::of(span));
+        let pile = std::mem::replace(&mut self.pile, next);
+        if !pile.is_empty() {
+            self.later.insert(pile.span, pile);
+        }
+        self.pile.push(timer);
+    }
+
+    /// The earliest time, and its place if that is known yet.
+    #[inline]
+    pub(super) fn first_ms(&self) -> Option<TimeMs> {
+        let now = self.now.last().copied();
+        let soon = self.soon.peek().map(|Reverse(timer)| *timer);
+        match now.into_iter().chain(soon).min() {
+            Some(timer) => Some(timer.at_ms()),
+            None => self.first_pile().map(|pile| pile.least_ms),
+        }
+    }
+
+    fn first_pile(&self) -> Option<&Pile> {
+        let later = self.later.first_key_value().map(|(_, pile)| pile);
+        let pile = (!self.pile.is_empty()).then_some(&self.pile);
+        pile.into_iter().chain(later).min_by_key(|pile| pile.span)
+    }
+
+    /// Takes the first, if it is due by then.
+    #[inline]
+    pub(super) fn pop(&mut self, to_ms: TimeMs) -> Option<(TimeMs, Place)> {
+        if self.now.is_empty() && self.soon.is_empty() && !self.go_on(to_ms) {
+            return None;
+        }
+        let now = self.now.last().copied();
+        let soon = self.soon.peek().map(|Reverse(timer)| *timer);
+        let first = now.into_iter().chain(soon).min().filter(|timer| timer.at_ms() <= to_ms)?;
+        if now == Some(first) {
+            self.now.pop();
+        } else {
+            self.soon.pop();
+        }
+        self.len -= 1;
+        Some((first.at_ms(), first.place()))
+    }
+
+    /// Goes on to the next span with timers, if one of them is due by then.
+    fn go_on(&mut self, to_ms: TimeMs) -> bool {
+        let Some((span, least_ms)) = self.first_pile().map(|pile| (pile.span, pile.least_ms)) else {
+            // A queue that is empty gives its memory back.
+            if self.now.capacity() > 0 {
+                *self = Self { span: self.span, ..Self::default() };
+            }
+            return false;
+        };
+        if least_ms > to_ms {
+            return false;
+        }
+        let next = if span == self.pile.span {
+            std::mem::replace(&mut self.pile, Pile::of(i64::MIN))
+        } else {
+            self.later.remove(&span).unwrap_or_default()
+        };
+        (self.span, self.now) = (span, next.timers);
+        self.now.sort_unstable_by(|a, b| b.cmp(a));
+        true
+    }
+
+    /// Lets go of all others.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(TimeMs, Place) -> bool) {
+        let timers = std::mem::take(&mut self.now).into_iter();
+        let soon = std::mem::take(&mut self.soon).into_iter().map(|Reverse(timer)| timer);
+        let piles = std::mem::take(&mut self.later).into_values().chain([std::mem::take(&mut self.pile)]);
+        let all = timers.chain(soon).chain(piles.flat_map(|pile| pile.timers));
+        let mut kept = Self::default();
+        all.filter(|timer| keep(timer.at_ms(), timer.place()))
+            .for_each(|timer| kept.push(timer.at_ms(), timer.place()));
+        *self = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Push(TimeMs),
+        Pop(TimeMs),
+        Retain(u32),
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set_in_order_of_time_and_place(
+            acts in prop::collection::vec(prop_oneof![
+                6 => (-3_000i64..9_000).prop_map(Act::Push),
+                1 => prop::sample::select(vec![i64::MIN, i64::MAX]).prop_map(Act::Push),
+                6 => (-3_000i64..9_000).prop_map(Act::Pop),
+                1 => Just(Act::Pop(i64::MAX)),
+                1 => (2u32..4).prop_map(Act::Retain),
+            ], 0..300),
+        ) {
+            let (mut timers, mut model) = (Timers::default(), BTreeSet::new());
+            for (at, act) in acts.into_iter().enumerate() {
+                match act {
+                    Act::Push(at_ms) => {
+                        let place = Place { group: (at % 3) as u32, slot: at as u32 };
+                        timers.push(at_ms, place);
+                        model.insert((at_ms, place));
+                    }
+                    Act::Pop(to_ms) => {
+                        let first = model.first().copied().filter(|(at_ms, _)| *at_ms <= to_ms);
+                        prop_assert_eq!(timers.pop(to_ms), first);
+                        first.map(|first| model.remove(&first));
+                    }
+                    Act::Retain(of) => {
+                        timers.retain(|_, place| !place.slot.is_multiple_of(of));
+                        model.retain(|(_, place)| !place.slot.is_multiple_of(of));
+                    }
+                }
+                prop_assert_eq!(timers.first_ms(), model.first().map(|(at_ms, _)| *at_ms));
+                prop_assert_eq!(timers.len(), model.len());
+            }
+        }
+    }
+}

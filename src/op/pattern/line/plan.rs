@@ -1,0 +1,146 @@
+//! Which patterns are lines, and what they ask.
+
+use crate::{
+    expr::{Expr, Node, Pick, Var},
+    model::Value,
+    op::pattern::{
+        flatten::{FlatState, What},
+        graph::{Kind, Lit, Pred},
+        state::is_end,
+    },
+    plan::Skip,
+};
+use std::collections::BTreeMap;
+
+/// A pattern as a line of variables.
+#[derive(Clone, Debug)]
+pub(in crate::op::pattern) struct Plan {
+    /// By place in the match.
+    pub(super) steps: Vec<Step>,
+    /// Of the place of a variable the same, to look up.
+    pub(super) place_of: Vec<Option<u16>>,
+    pub(super) skip: Skip,
+}
+
+/// What an event must be to come at a place in the match.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) var: u16,
+    /// Whether the variable's condition is asked at all.
+    pub(super) asks: bool,
+    /// Places with the same number ask the same of an event and of those directly before it.
+    pub(super) question: u32,
+}
+
+/// The open matches of a partition fit in a word.
+const LEN_MAX: usize = 64;
+
+impl Plan {
+    /// The line that an automaton is, if it is one.
+    pub(in crate::op::pattern) fn new(
+        states: &[FlatState],
+        preds: &[Pred],
+        conditions: &[Vec<Option<Expr>>],
+        skip: Skip,
+    ) -> Option<Self> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut place_of = vec![None; conditions.len()];
+        let mut questions = BTreeMap::new();
+        let mut at = 0;
+        while let Some(state) = states.get(at).filter(|state| !is_end(state)) {
+            let timeless = state.kind == Kind::Normal && state.is_timeless() && state.finals.is_empty();
+            // The match that has not begun skips everything anyway.
+            let mut edges = state.edges.iter().filter(|edge| at > 0 || matches!(edge.what, What::Take { .. }));
+            let (Some(edge), None, true) = (edges.next(), edges.next(), timeless) else { return None };
+            let What::Take { var, target } = edge.what else { return None };
+            if usize::from(target) != at + 1 || !edge.marks.is_empty() || !edge.within.is_empty() {
+                return None;
+            }
+            let asks = match edge.guard.as_slice() {
+                [] => false,
+                [Lit { pred, want: true }] => {
+                    matches!(preds.get(usize::from(*pred)), Some(Pred::Variable(of)) if *of == var)
+                }
+                _ => return None,
+            };
+            if !asks && !edge.guard.is_empty() {
+                return None;
+            }
+            let always = |expr: &Option<Expr>| expr.as_ref().and_then(Expr::as_const) == Some(&Value::Bool(true));
+            let asks = asks && !conditions.get(usize::from(var))?.iter().all(always);
+            let place = place_of.get_mut(usize::from(var)).filter(|place| place.is_none())?;
+            *place = Some(at as u16);
+            steps.push(Step { var, asks, question: 0 });
+            at += 1;
+        }
+        let ends = states.get(at).is_some_and(is_end) && at + 1 == states.len();
+        if !ends || steps.len() < 2 || steps.len() > LEN_MAX {
+            return None;
+        }
+        for at in 0..steps.len() {
+            let asked = steps.get(at).filter(|step| step.asks);
+            let own = || format!("place {at}");
+            let text = asked.and_then(|step| conditions.get(usize::from(step.var)));
+            let text = text.and_then(|exprs| seen_from(exprs, at, &place_of)).unwrap_or_else(own);
+            let next = questions.len() as u32;
+            let question = *questions.entry(text).or_insert(next);
+            if let Some(step) = steps.get_mut(at) {
+                step.question = question;
+            }
+        }
+        Some(Self { steps, place_of, skip })
+    }
+
+    /// How many events a match has.
+    pub(in crate::op::pattern) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// How many events are kept at most.
+    pub(super) fn kept(&self) -> usize {
+        self.steps.len().saturating_sub(1)
+    }
+
+    /// How many events a match that has taken so many began before the one that is meant; none where the match has none such.
+    pub(super) fn place(&self, of: Var, taken: usize) -> Option<usize> {
+        if of.var == Var::ANY {
+            return match of.pick {
+                Pick::First(n) => Some(usize::from(n)).filter(|place| *place < taken),
+                Pick::Last(n) => taken.checked_sub(usize::from(n) + 1),
+            };
+        }
+        let is_only = matches!(of.pick, Pick::First(0) | Pick::Last(0));
+        let place = usize::from(self.place_of.get(usize::from(of.var)).copied().flatten()?);
+        (is_only && place < taken).then_some(place)
+    }
+}
+
+/// What a condition asks at a place, as text in which other events of the match are told by how long they were ago; none where it
+/// looks at more of the match than that.
+fn seen_from(exprs: &[Option<Expr>], at: usize, place_of: &[Option<u16>]) -> Option<String> {
+    let mut text = String::new();
+    for expr in exprs {
+        let Some(expr) = expr else {
+            text.push('-');
+            continue;
+        };
+        for node in expr.nodes() {
+            let back = |var: &Var| {
+                let place = place_of.get(usize::from(var.var)).copied().flatten()?;
+                let is_only = matches!(var.pick, Pick::First(0) | Pick::Last(0));
+                is_only.then(|| at.checked_sub(usize::from(place)).filter(|back| *back > 0)).flatten()
+            };
+            match node {
+                Node::Var(var, slot) => text += &format!("var {} {slot};", back(var)?),
+                Node::VarTime(var) => text += &format!("time {};", back(var)?),
+                Node::Aggregate(_) | Node::SpanStart | Node::SpanEnd | Node::Classifier | Node::MatchNumber => {
+                    return None;
+                }
+                Node::AtEnd(_) => return None,
+                node => text += &format!("{node:?};"),
+            }
+        }
+        text += &format!("root {:?};", expr.root());
+    }
+    Some(text)
+}

@@ -1,0 +1,217 @@
+//! What an event does.
+
+use super::{Line, Plan, state::View};
+use crate::{
+    expr::{Env, Expr},
+    model::{Emission, EmissionKind, Value},
+    op::pattern::{
+        flatten::What,
+        heap,
+        program::Program,
+        state::{Form, KeyState, NONE, Run, START, Scratch, Single},
+    },
+    plan::Skip,
+};
+
+impl Program {
+    /// Runs an event against a partition whose partial matches are a line.
+    pub(in crate::op::pattern) fn step_line(
+        &self,
+        plan: &Plan,
+        state: &mut KeyState,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let now = env.event.time_ms();
+        if !matches!(state.form, Form::Line(_)) {
+            // Most events of keys without a match begin none.
+            if !self.meets(plan, input, 0, env) {
+                return;
+            }
+            state.form = Form::Line(Line::new(plan.kept(), self.layout.values));
+        }
+        let Form::Line(line) = &mut state.form else { return };
+        if line.open != 0 {
+            line.pass(self.within_ms, now);
+        }
+        let mut asked = Asked::default();
+        let mut open = u64::from(asked.meets(self, plan, line, (input, 0), env));
+        let mut done = false;
+        let mut left = line.open;
+        while left != 0 {
+            let taken = left.trailing_zeros() as usize + 1;
+            left &= left - 1;
+            if !asked.meets(self, plan, line, (input, taken), env) {
+                continue;
+            }
+            match taken == plan.kept() {
+                true => done = true,
+                false => open |= 1 << taken,
+            }
+        }
+        if done {
+            self.put_out_line(plan, line, scratch, input, env, out);
+            open &= self.skips(plan, scratch);
+        }
+        let was_open = std::mem::replace(&mut line.open, open) != 0;
+        if open == 0 {
+            if was_open {
+                line.settle(self.within_ms);
+            }
+            return;
+        }
+        let retained = self.retained.get(input).map(Vec::as_slice).unwrap_or_default();
+        let id = env.event.id(self.id_slots.get(input).copied().flatten());
+        line.push(now, id, retained.iter().map(|expr| kept(expr, env)));
+        line.settle(self.within_ms);
+    }
+
+    /// Whether the event meets the condition of a place, of no match.
+    fn meets(&self, plan: &Plan, input: usize, place: usize, env: &Env<'_>) -> bool {
+        let Some(step) = plan.steps.get(place) else { return false };
+        let exprs = self.conditions.get(usize::from(step.var));
+        let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
+        !step.asks || expr.is_some_and(|expr| expr.is_true(env))
+    }
+
+    /// After a match was put out: which of the partial matches as they are after the event go on, by bits.
+    fn skips(&self, plan: &Plan, scratch: &mut Scratch) -> u64 {
+        let (var, or_fail) = match plan.skip {
+            Skip::NoSkip | Skip::ToNextRow => return u64::MAX,
+            Skip::Eager | Skip::PastLastRow => return 0,
+            Skip::ToFirst { var, or_fail } | Skip::ToLast { var, or_fail } => (var, or_fail),
+        };
+        let place = plan.place_of.get(usize::from(var)).copied().flatten().map_or(0, usize::from);
+        // Skipping to where the match began gets nowhere.
+        scratch.counts.skip_misses += u64::from(or_fail && place == 0);
+        // Of the match's events that one has so many after it.
+        u64::MAX >> (u64::BITS as usize - (plan.len() - place))
+    }
+
+    /// Evaluates the measures over the match that the event ends.
+    fn put_out_line(
+        &self,
+        plan: &Plan,
+        line: &Line,
+        scratch: &mut Scratch,
+        input: usize,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut lent = std::mem::take(&mut scratch.lent);
+        let now = env.event.time_ms();
+        let retained = self.retained.get(input).map(Vec::as_slice).unwrap_or_default();
+        let id = env.event.id(self.id_slots.get(input).copied().flatten());
+        let mut node = self.chain(plan, line, plan.kept(), &mut lent);
+        let values = retained.iter().map(|expr| kept(expr, env));
+        let event = lent.buffer.add_event(plan.kept() as u64, now, id, values);
+        let var = plan.steps.last().map_or(0, |step| step.var);
+        node = self.append(&mut lent.buffer, node, event, var, |_| Value::Null);
+        let start_ms = line.head(plan.kept()).map_or(now, |(start_ms, _)| *start_ms);
+        let run = Run { start_ms, since_ms: now, node, ..START };
+        self.emit(&mut lent, scratch, &run, (EmissionKind::Match, now, None), env, out);
+        lent.buffer.clear(self.layout);
+        scratch.lent = lent;
+    }
+
+    /// The node of a match that has taken so many events.
+    fn chain(&self, plan: &Plan, line: &Line, taken: usize, to: &mut Single) -> u32 {
+        to.buffer.clear(self.layout);
+        let mut node = NONE;
+        for (step, back) in plan.steps.iter().zip((1..=taken).rev()) {
+            let Some((time_ms, id)) = line.head(back) else { continue };
+            let values = line.values_of(back).iter().cloned();
+            let event = to.buffer.add_event((taken - back) as u64, *time_ms, id.clone(), values);
+            node = self.append(&mut to.buffer, node, event, step.var, |_| Value::Null);
+        }
+        node
+    }
+}
+
+/// What was asked of the event, by question: each is asked once.
+#[derive(Default)]
+struct Asked {
+    known: u64,
+    met: u64,
+}
+
+impl Asked {
+    /// Whether the event meets the condition of the place that a match comes to which has taken so many.
+    #[inline]
+    fn meets(
+        &mut self,
+        program: &Program,
+        plan: &Plan,
+        line: &Line,
+        (input, taken): (usize, usize),
+        env: &Env<'_>,
+    ) -> bool {
+        let Some(step) = plan.steps.get(taken) else { return false };
+        if !step.asks {
+            return true;
+        }
+        let bit = 1 << step.question;
+        if self.known & bit == 0 {
+            let exprs = program.conditions.get(usize::from(step.var));
+            let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
+            let met = expr.is_some_and(|expr| expr.is_true(&env.with_bound(&View { plan, line, taken })));
+            self.known |= bit;
+            self.met |= if met { bit } else { 0 };
+        }
+        self.met & bit != 0
+    }
+}
+
+/// What is kept of an event: most often a field.
+fn kept(expr: &Expr, env: &Env<'_>) -> Value {
+    expr.in_place(env).cloned().unwrap_or_else(|| expr.value(env))
+}
+
+impl Program {
+    /// The partial matches of a line in some states of the automaton one by one. States that a partial match can have come through
+    /// are as they were for the program that it is of.
+    pub(in crate::op::pattern) fn unlined(&self, mut line: Line, goes_on: impl Fn(u16) -> bool) -> Single {
+        let all = line.longest();
+        for taken in (1..=all).filter(|taken| !goes_on(*taken as u16)) {
+            line.open &= !(1 << (taken - 1));
+        }
+        let mut single = Single::default();
+        single.buffer.layout = self.layout;
+        let longest = line.longest();
+        let events: Vec<u32> = (1..=longest)
+            .rev()
+            .filter_map(|back| {
+                let (time_ms, id) = line.head(back)?;
+                let values = line.values_of(back).iter().cloned();
+                Some(single.buffer.add_event((longest - back) as u64, *time_ms, id.clone(), values))
+            })
+            .collect();
+        let vars = self.states.iter().zip(1..).map_while(|(state, next)| {
+            state.edges.iter().find_map(|edge| match edge.what {
+                What::Take { var, target } if target == next => Some(var),
+                _ => None,
+            })
+        });
+        let vars: Vec<u16> = vars.collect();
+        let mut runs = vec![START];
+        for taken in (1..=longest).rev().filter(|taken| line.open & 1 << (taken - 1) != 0) {
+            let (Some((start_ms, _)), Some((since_ms, _))) = (line.head(taken), line.head(1)) else { continue };
+            let mut node = NONE;
+            for (&var, &event) in vars.iter().zip(events.iter().skip(longest - taken)) {
+                let next = self.append(&mut single.buffer, node, event, var, |_| Value::Null);
+                // A node is made with a reference of its maker.
+                single.buffer.release(node);
+                node = next;
+            }
+            let start_seq = (longest - taken) as u64;
+            let run = Run { start_ms: *start_ms, start_seq, since_ms: *since_ms, node, state: taken as u16, ..START };
+            let deadline = self.deadline(&single.buffer, &run, *since_ms);
+            heap::push(&mut runs, Run { deadline, ..run });
+        }
+        single.next_seq = longest as u64;
+        single.replace(&runs);
+        single
+    }
+}
