@@ -7,7 +7,7 @@ mod common;
 
 use common::{load, rule_file};
 use geocep::{
-    engine::{AtEnd, Engine, Inline, Options, Output, RuleStats},
+    engine::{AtEnd, Engine, Inline, Limits, Options, Output, RuleStats},
     geo::Position,
     model::{Batch, Header, StreamId, TimeMs, Value},
     plan::Rule,
@@ -221,6 +221,8 @@ fn core(project: &Project, shards: u32, indexed: bool) -> Engine {
     let (plan, world) = (Arc::clone(&project.plan), Arc::clone(&project.world));
     let mut engine = Engine::new(plan, world, options, Box::new(Inline)).unwrap();
     engine.set_indexed(indexed);
+    // Where it is bounded, what is open is counted to the millisecond, and then that doesn't depend on a restart either.
+    engine.set_limits(Limits { bytes: Some(1 << 50), ..Limits::default() });
     engine.add_partition(StreamId(0), 0, 0);
     engine
 }

@@ -239,7 +239,7 @@ impl Engine {
         let after_ms = TimeMs::from(place.is_after);
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = floor_ms.saturating_sub(after_ms));
         self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.1.as_ref(), None)));
-        self.executor.run(&mut self.shards, &|shard| shard.advance(level, to));
+        self.advance_level(level, to);
         self.gather(level, after_ms);
     }
 

@@ -197,8 +197,7 @@ impl Shard {
                 self.schedule(rule);
             }
         }
-        let next = self.due.get(level).and_then(BinaryHeap::peek);
-        next.is_some_and(|Reverse((due_ms, _))| *due_ms <= to.watermark_ms)
+        self.next_due(level).is_some_and(|due_ms| due_ms <= to.watermark_ms)
     }
 
     /// Lets time pass for a level's rules, those that it does something to; after [`is_due`](Self::is_due).

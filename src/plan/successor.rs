@@ -59,6 +59,14 @@ impl Plan {
             };
             kept.push(was.filter(|&was| self.is_same(rule, running, was, &kept)).map(|at| at as u32));
         }
+        // What goes round is of all rules of a circle.
+        for circle in self.circles() {
+            if circle.iter().any(|&at| kept.get(at).is_none_or(Option::is_none)) {
+                for at in circle {
+                    kept.get_mut(at).into_iter().for_each(|kept| *kept = None);
+                }
+            }
+        }
         kept
     }
 
