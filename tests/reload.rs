@@ -689,7 +689,7 @@ struct Two<'a> {
 #[derive(Default)]
 struct Played {
     lines: String,
-    /// The numbers of timelines that there were, turn by turn.
+    /// The numbers of timelines that there were, at first and turn by turn.
     timelines: Vec<usize>,
     /// The latest times of cars and ships that had been given when the rules last changed.
     given_ms: [i64; 2],
@@ -713,7 +713,7 @@ impl Two<'_> {
             session.add_partition(name, schema, Format::Ndjson, partition, 2_000).unwrap()
         });
         let (mut lines, mut letters) = (Lines::default(), Letters::default());
-        let mut played = Played::default();
+        let mut played = Played { timelines: vec![session.engine().timelines()], ..Played::default() };
         let mut done = [0usize; 4];
         let mut given_ms = [i64::MIN; 2];
         let rest = (0..4).map(|lane| Turn::Push(lane, usize::MAX));
