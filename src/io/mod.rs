@@ -4,6 +4,7 @@
 //! the engine holds it back, and nothing below needs a runtime for tasks.
 
 mod kafka_options;
+mod lock;
 pub mod mqtt;
 mod numbered;
 pub mod outbox;

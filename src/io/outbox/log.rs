@@ -5,15 +5,14 @@ use super::{
     files::{file_of, read_log},
     record::{HEADER_LEN, frame, header, scan},
 };
+use crate::io::lock::DirLock;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-const LOCK: &str = "lock";
 
 /// How long the log may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +85,7 @@ impl Unsynced {
 pub struct OutboxLog {
     dir: PathBuf,
     options: OutboxLogOptions,
-    /// Locked.
-    _lock: File,
+    _lock: DirLock,
     /// All segments, the one that is written to included.
     segments: VecDeque<Segment>,
     /// The last segment, if this process has begun one.
@@ -110,14 +108,8 @@ impl OutboxLog {
     /// The system says no, or another process has it.
     pub fn open(dir: &Path, options: OutboxLogOptions) -> Result<(Self, Recovered), OutboxError> {
         let failed = |error| OutboxError::File { path: dir.to_owned(), error };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(dir.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OutboxError::Taken { path: dir.to_owned() }),
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        let lock = DirLock::take(dir).map_err(failed)?;
+        let lock = lock.ok_or_else(|| OutboxError::Taken { path: dir.to_owned() })?;
         let mut waiting: BTreeMap<u64, (Waiting, u128)> = BTreeMap::new();
         let mut known: BTreeSet<u128> = BTreeSet::new();
         let mut next = 0;

@@ -1,22 +1,23 @@
 //! The directory.
 
 use super::{Refused, Saved, StateError, read::read};
-use crate::io::numbered;
+use crate::io::{
+    lock::{DirLock, LOCK},
+    numbered,
+};
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 const EXTENSION: &str = "ckpt";
-const LOCK: &str = "lock";
 
 /// The directory of checkpoints, taken for this process as long as this lives.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    /// Locked.
-    _lock: File,
+    _lock: DirLock,
 }
 
 /// The file of a checkpoint.
@@ -56,14 +57,8 @@ impl StateDir {
     /// The system says no, or another process has it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let failed = |error| StateError::File { path: path.to_owned(), error };
-        fs::create_dir_all(path).map_err(failed)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(path.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StateError::Taken { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        let lock = DirLock::take(path).map_err(failed)?;
+        let lock = lock.ok_or_else(|| StateError::Taken { path: path.to_owned() })?;
         for entry in fs::read_dir(path).map_err(failed)?.filter_map(Result::ok) {
             if entry.path().extension().is_some_and(|extension| extension == "tmp") {
                 let _ = fs::remove_file(entry.path());

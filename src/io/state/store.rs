@@ -2,12 +2,13 @@
 //!
 //! It is scratch space. What is durable is the checkpoint, so nothing is synced, the store begins empty, and its files go with it.
 
-use crate::engine::{BackendError, ColdId, StateBackend, StateSnapshot, TellRecord};
+use crate::{
+    engine::{BackendError, ColdId, StateBackend, StateSnapshot, TellRecord},
+    io::lock::{DirLock, LOCK},
+};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot, config::PinningPolicy};
 use std::{
-    fmt,
-    fs::{self, File, TryLockError},
-    io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -26,7 +27,6 @@ const JOURNAL: u64 = 64 << 20;
 const SEALED_MAX: usize = 3;
 const YOUNG_MAX: usize = 16;
 
-const LOCK: &str = "lock";
 const FILES: &str = "store";
 
 /// A store in a directory of its own.
@@ -41,7 +41,7 @@ pub struct SpillStore {
 /// A directory that is this process's.
 struct Scratch {
     path: PathBuf,
-    _lock: File,
+    _lock: DirLock,
 }
 
 impl Drop for Scratch {
@@ -93,16 +93,8 @@ impl SpillStore {
     /// The system says no, or another process has a store there.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         let wrong = |error: io::Error| failed(path, error);
-        fs::create_dir_all(path).map_err(wrong)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(path.join(LOCK)).map_err(wrong)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(failed(path, "another geocep uses it: give each its own directory"));
-            }
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(wrong(error)),
-        }
+        let lock = DirLock::take(path).map_err(wrong)?;
+        let lock = lock.ok_or_else(|| failed(path, "another geocep uses it: give each its own directory"))?;
         let scratch = Scratch { path: path.to_owned(), _lock: lock };
         let files = path.join(FILES);
         match fs::remove_dir_all(&files) {
