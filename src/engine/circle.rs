@@ -5,11 +5,10 @@
 //! advances nothing is on its way, and no state knows of hops.
 
 use super::{
-    executor::Inline,
     inbox::OwnedEvent,
     machine::Engine,
     order::derived_event,
-    output::{Moment, Output},
+    output::{Moment, Output, sort},
     route::{Find, Route},
 };
 use crate::{
@@ -57,9 +56,6 @@ type Coming = (u32, OwnedEvent);
 
 /// Of each rule what has been put out for a key at a time, to number it on.
 type Numbers = Vec<BTreeMap<(TimeMs, Key), u64>>;
-
-/// With fewer events a round isn't worth waking threads.
-const FEW: usize = 128;
 
 /// Gives rules of circles levels of their own, right after the others of their level.
 pub(super) fn give_levels(circles: &[Vec<usize>], level_of: &mut [u32], timeline_of: impl Fn(usize) -> usize) {
@@ -178,10 +174,7 @@ impl Engine {
                 }
                 // Stable: events of one stream stay in their order.
                 events.sort_by_key(|(rank, _)| *rank);
-                let inline =
-                    (!is_due && events.len() < FEW).then(|| std::mem::replace(&mut self.executor, Box::new(Inline)));
                 self.step_place(level, place, &events, to, now_ms);
-                inline.into_iter().for_each(|threads| self.executor = threads);
                 let outputs = self.complete(level, now_ms.saturating_add(1));
                 let mut lost = Vec::new();
                 self.hand_round(place, &outputs, numbers.get_mut(at), |reader, event| match reader.hops {
@@ -203,7 +196,7 @@ impl Engine {
         }
         for mut outputs in found {
             // Stable: of a key's outputs those of earlier rounds are first.
-            outputs.sort_by(Output::order);
+            sort(&mut outputs);
             let count = outputs.len();
             self.pass_on(&mut outputs, count);
         }
@@ -246,7 +239,7 @@ impl Engine {
     /// Takes a level's outputs with a time below this, in their order.
     fn complete(&mut self, level: usize, before_ms: TimeMs) -> Vec<Output> {
         let Some(held) = self.held.get_mut(level) else { return Vec::new() };
-        held.sort_by(Output::order);
+        sort(held);
         let complete = held.partition_point(|output| output.emission.time_ms < before_ms);
         held.drain(..complete).collect()
     }

@@ -12,7 +12,7 @@ use super::{
     kernel::Kernel,
     machine::Engine,
     operator::{KeyedOperator, Operator, PartitionCodec, Spills},
-    output::Output,
+    output::{Output, sort},
     partition::Partition,
     spill::Codec,
     state::BackendError,
@@ -196,8 +196,8 @@ impl Engine {
             }
         }
         next.watched = self.watched.iter().filter_map(|&rule| number.get(rule as usize).copied().flatten()).collect();
-        next.held.iter_mut().for_each(|held| held.sort_by(Output::order));
-        last.sort_by(Output::order);
+        next.held.iter_mut().for_each(|held| sort(held));
+        sort(last);
     }
 
     /// Events that wait for their instant on a level still do, on every level that reads their stream now, if that is a source or

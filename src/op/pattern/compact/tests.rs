@@ -73,21 +73,13 @@ fn program(pattern: &Pattern, compact: bool) -> Option<Program> {
 /// the same.
 fn run(program: Program, events: &[(char, i64, i64)], saves: &[bool]) -> (Vec<Emission>, Partition) {
     let mut partition = Partition::of(program);
-    let (mut now, mut all) = (0, Vec::new());
-    for (at, &(name, pause, value)) in events.iter().enumerate() {
-        now += pause;
-        if pause == 3 {
-            partition.advance(now - 1);
-        }
-        partition.event(name, now, Value::Int(value));
-        if saves.get(at).copied().unwrap_or_default() {
-            partition.reload();
-        }
+    let mut all = Vec::new();
+    partition.play(events, saves, |partition| {
         let starts: Vec<i64> = partition.out.iter().map(|output| output.start_ms).collect();
         assert!(partition.program.skip == Skip::Eager || starts.is_sorted());
         partition.out.sort_by_key(|output| format!("{output:?}"));
         all.append(&mut partition.out);
-    }
+    });
     partition.advance(i64::MAX);
     all.append(&mut partition.out);
     (all, partition)

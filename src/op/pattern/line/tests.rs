@@ -78,17 +78,7 @@ fn program(pattern: &Pattern) -> Option<Program> {
 
 fn run(program: Program, events: &[(char, i64, i64)], saves: &[bool]) -> (Vec<Emission>, Partition) {
     let mut partition = Partition::of(program);
-    let mut now = 0;
-    for (at, &(name, pause, value)) in events.iter().enumerate() {
-        now += pause;
-        if pause == 3 {
-            partition.advance(now - 1);
-        }
-        partition.event(name, now, Value::Int(value));
-        if saves.get(at).copied().unwrap_or_default() {
-            partition.reload();
-        }
-    }
+    partition.play(events, saves, |_| {});
     (std::mem::take(&mut partition.out), partition)
 }
 

@@ -206,6 +206,28 @@ impl Partition {
         text + &format!("@{}", emission.time_ms)
     }
 
+    /// Takes events of a name, a pause and a value; time passes first where the pause is 3, and the state is written and read after the
+    /// events that are marked. After each event `then` may look.
+    pub(in crate::op::pattern) fn play(
+        &mut self,
+        events: &[(char, i64, i64)],
+        saves: &[bool],
+        mut then: impl FnMut(&mut Self),
+    ) {
+        let mut now = 0;
+        for (at, &(name, pause, value)) in events.iter().enumerate() {
+            now += pause;
+            if pause == 3 {
+                self.advance(now - 1);
+            }
+            self.event(name, now, Value::Int(value));
+            if saves.get(at).copied().unwrap_or_default() {
+                self.reload();
+            }
+            then(self);
+        }
+    }
+
     /// Writes and reads the state.
     pub(in crate::op::pattern) fn reload(&mut self) {
         let mut writer = Writer::new();
