@@ -39,6 +39,14 @@ pub(super) struct Entry<S> {
 
 const NO_TIMER: TimeMs = TimeMs::MAX;
 
+impl<S> Entry<S> {
+    /// No timer stands for the key any more; one that is still in the queue is stale.
+    #[inline]
+    pub(super) fn has_rung(&mut self) {
+        self.timer_ms = NO_TIMER;
+    }
+}
+
 /// A group's keys share the high bits of their hash, from which a table would take its tags: other bits go there.
 fn table_hash(key: &Key) -> u64 {
     key.hash64().rotate_left(32)
@@ -214,13 +222,15 @@ pub(super) struct Keyed<S> {
     groups: Vec<Slot<S>>,
     group_count: u32,
     timers: Timers,
+    /// Some that are due next, taken from the queue and looked at together; the first at the end.
+    ready: Vec<(TimeMs, Place)>,
     len: usize,
 }
 
 impl<S: Clone> Keyed<S> {
     /// No key, in this many groups.
     pub(super) fn new(groups: u32) -> Self {
-        Self { groups: Vec::new(), group_count: groups, timers: Timers::default(), len: 0 }
+        Self { groups: Vec::new(), group_count: groups, timers: Timers::default(), ready: Vec::new(), len: 0 }
     }
 
     /// How many keys have state.
@@ -263,6 +273,17 @@ impl<S: Clone> Keyed<S> {
 
     /// Gives a key a state; it has none yet.
     pub(super) fn insert(&mut self, group: KeyGroup, key: Key, state: S) -> Option<Place> {
+        self.insert_due(group, key, state, None)
+    }
+
+    /// The same of a state with a deadline: one way to where it lies.
+    pub(super) fn insert_due(
+        &mut self,
+        group: KeyGroup,
+        key: Key,
+        state: S,
+        deadline_ms: Option<TimeMs>,
+    ) -> Option<Place> {
         if self.groups.is_empty() {
             self.groups.resize_with(self.group_count as usize, || Slot::Empty);
         }
@@ -272,14 +293,18 @@ impl<S: Clone> Keyed<S> {
         }
         let table = own.get_mut()?;
         let hash = table_hash(&key);
-        let entry = Some(Entry { key, state, timer_ms: NO_TIMER });
+        let deadline_ms = deadline_ms.filter(|deadline_ms| *deadline_ms < NO_TIMER);
         let slot = table.give();
-        *table.get_mut(slot)? = entry;
+        let place = Place { group: group.0, slot };
+        *table.get_mut(slot)? = Some(Entry { key, state, timer_ms: deadline_ms.unwrap_or(NO_TIMER) });
         let Group { slots, pages, .. } = table;
         let key_of = |slot: u32| pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref();
         slots.insert_unique(hash, slot, |&slot| key_of(slot).map_or(0, |entry| table_hash(&entry.key)));
         self.len += 1;
-        Some(Place { group: group.0, slot })
+        if let Some(deadline_ms) = deadline_ms {
+            self.timers.push(deadline_ms, place);
+        }
+        Some(place)
     }
 
     /// Forgets a key, and what was kept of it where it lies.
@@ -321,20 +346,35 @@ impl<S: Clone> Keyed<S> {
 
     /// The earliest time at which a key may be due.
     pub(super) fn next_timer(&self) -> Option<TimeMs> {
-        self.timers.first_ms()
+        let ready = self.ready.last().map(|(at_ms, _)| *at_ms);
+        ready.into_iter().chain(self.timers.first_ms()).min()
     }
 
-    /// A key that may be due at or before `to_ms`, each at most once for one time. The caller lets its time pass, then schedules it again.
+    /// A key that may be due at or before `to_ms`. The caller lets its time pass, where it says that its timer has [rung](Entry::has_rung),
+    /// then schedules it again.
     pub(super) fn due(&mut self, to_ms: TimeMs) -> Option<Place> {
-        while let Some((at_ms, place)) = self.timers.pop(to_ms) {
-            // A look first: a stale entry is no reason to copy a group.
-            let is_live = self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms);
-            if is_live && let Some(entry) = self.entry(place) {
-                entry.timer_ms = NO_TIMER;
+        loop {
+            if self.ready.is_empty() {
+                self.make_ready(to_ms);
+            }
+            let (at_ms, place) = self.ready.pop_if(|(at_ms, _)| *at_ms <= to_ms)?;
+            // Only a look: a stale entry is no reason to copy a page.
+            if self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms) {
                 return Some(place);
             }
         }
-        None
+    }
+
+    /// Takes some from the queue. What they do may put others into it that are due before the last of these: keys are independent, and
+    /// of one key the order stays.
+    fn make_ready(&mut self, to_ms: TimeMs) {
+        while self.ready.len() < AHEAD
+            && let Some(due) = self.timers.pop(to_ms)
+        {
+            self.ready.push(due);
+        }
+        self.look_at_ready();
+        self.ready.reverse();
     }
 
     /// Writes all keys, by group and within a group by key, so that equal states make equal bytes.
@@ -361,9 +401,7 @@ impl<S: Clone> Keyed<S> {
                 return Err(DecodeError::Unexpected { found: key.hash64(), expected: "a key that isn't there yet" });
             }
             taken(&state);
-            if let Some(place) = self.insert(group, key, state) {
-                self.schedule(place, deadline_ms);
-            }
+            self.insert_due(group, key, state, deadline_ms);
         }
         Ok(())
     }
@@ -405,6 +443,7 @@ mod tests {
         assert_eq!(keyed.find(group(&key(6)), &key(6)), Some(places[6]));
         let mut due = Vec::new();
         while let Some(place) = keyed.due(109) {
+            keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }
         assert_eq!(due, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
