@@ -11,6 +11,7 @@
 //! an access costs a branch, and an atomic look whether the page is shared.
 
 mod ahead;
+mod due;
 mod room;
 mod spilled;
 mod timers;
@@ -38,14 +39,6 @@ pub(super) struct Entry<S> {
 }
 
 const NO_TIMER: TimeMs = TimeMs::MAX;
-
-impl<S> Entry<S> {
-    /// No timer stands for the key any more; one that is still in the queue is stale.
-    #[inline]
-    pub(super) fn has_rung(&mut self) {
-        self.timer_ms = NO_TIMER;
-    }
-}
 
 /// A group's keys share the high bits of their hash, from which a table would take its tags: other bits go there.
 fn table_hash(key: &Key) -> u64 {
@@ -330,51 +323,6 @@ impl<S: Clone> Keyed<S> {
         table.free.push(place.slot);
         self.len -= 1;
         Some(entry)
-    }
-
-    /// Sees to it that the key is looked at when its state is next due.
-    pub(super) fn schedule(&mut self, place: Place, deadline_ms: Option<TimeMs>) {
-        let Some(deadline_ms) = deadline_ms else { return };
-        // A look first: most often the timer that there is comes sooner.
-        if self.peek(place).is_some_and(|entry| deadline_ms < entry.timer_ms)
-            && let Some(entry) = self.entry(place)
-        {
-            entry.timer_ms = deadline_ms;
-            self.timers.push(deadline_ms, place);
-        }
-    }
-
-    /// The earliest time at which a key may be due.
-    pub(super) fn next_timer(&self) -> Option<TimeMs> {
-        let ready = self.ready.last().map(|(at_ms, _)| *at_ms);
-        ready.into_iter().chain(self.timers.first_ms()).min()
-    }
-
-    /// A key that may be due at or before `to_ms`. The caller lets its time pass, where it says that its timer has [rung](Entry::has_rung),
-    /// then schedules it again.
-    pub(super) fn due(&mut self, to_ms: TimeMs) -> Option<Place> {
-        loop {
-            if self.ready.is_empty() {
-                self.make_ready(to_ms);
-            }
-            let (at_ms, place) = self.ready.pop_if(|(at_ms, _)| *at_ms <= to_ms)?;
-            // Only a look: a stale entry is no reason to copy a page.
-            if self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms) {
-                return Some(place);
-            }
-        }
-    }
-
-    /// Takes some from the queue. What they do may put others into it that are due before the last of these: keys are independent, and
-    /// of one key the order stays.
-    fn make_ready(&mut self, to_ms: TimeMs) {
-        while self.ready.len() < AHEAD
-            && let Some(due) = self.timers.pop(to_ms)
-        {
-            self.ready.push(due);
-        }
-        self.look_at_ready();
-        self.ready.reverse();
     }
 
     /// Writes all keys, by group and within a group by key, so that equal states make equal bytes.
