@@ -19,7 +19,7 @@ use std::{
 const SPAN_BITS: u32 = 10;
 
 /// A full run has so many: sorting it takes a small part of a millisecond.
-const RUN: usize = if cfg!(test) { 8 } else { 4_096 };
+const RUN: usize = if cfg!(test) { 8 } else { 8_192 };
 
 /// A queue of places by time.
 #[derive(Debug)]
@@ -38,9 +38,13 @@ pub(super) struct Timers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Timer(u128);
 
-/// Some timers, descending, at least one. The greatest run is the one whose last timer is due first.
+/// Some timers. The greatest run is the one whose first is due first.
 #[derive(Debug)]
-struct Run(Vec<Timer>);
+struct Run {
+    first: Timer,
+    /// Descending.
+    rest: Vec<Timer>,
+}
 
 /// What is due in a span.
 #[derive(Debug, Default)]
@@ -73,20 +77,16 @@ impl Timer {
 }
 
 impl Run {
-    fn of(mut timers: Vec<Timer>) -> Self {
+    /// None: no timers.
+    fn of(mut timers: Vec<Timer>) -> Option<Self> {
         timers.sort_unstable_by(|a, b| b.cmp(a));
-        Self(timers)
-    }
-
-    #[inline]
-    fn first(&self) -> Option<Timer> {
-        self.0.last().copied()
+        timers.pop().map(|first| Self { first, rest: timers })
     }
 }
 
 impl PartialEq for Run {
     fn eq(&self, other: &Self) -> bool {
-        self.first() == other.first()
+        self.first == other.first
     }
 }
 
@@ -101,7 +101,7 @@ impl PartialOrd for Run {
 impl Ord for Run {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        other.first().cmp(&self.first())
+        other.first.cmp(&self.first)
     }
 }
 
@@ -114,7 +114,7 @@ impl Pile {
     fn push(&mut self, timer: Timer) {
         self.least_ms = self.least_ms.min(timer.at_ms());
         if self.timers.len() == RUN {
-            self.full.push(Run::of(std::mem::take(&mut self.timers)));
+            self.full.extend(Run::of(std::mem::take(&mut self.timers)));
         }
         self.timers.push(timer);
     }
@@ -124,9 +124,7 @@ impl Pile {
     }
 
     fn into_runs(mut self) -> Vec<Run> {
-        if !self.timers.is_empty() {
-            self.full.push(Run::of(self.timers));
-        }
+        self.full.extend(Run::of(self.timers));
         self.full
     }
 }
@@ -167,7 +165,7 @@ impl Timers {
         // A heap that grows is copied: it stays small.
         if self.soon.len() == RUN {
             let timers = std::mem::take(&mut self.soon).into_iter().map(|Reverse(timer)| timer);
-            self.now.push(Run::of(timers.collect()));
+            self.now.extend(Run::of(timers.collect()));
         }
         self.soon.push(Reverse(timer));
     }
@@ -184,7 +182,7 @@ impl Timers {
     /// The earliest time, and its place if that is known yet.
     #[inline]
     pub(super) fn first_ms(&self) -> Option<TimeMs> {
-        let now = self.now.peek().and_then(Run::first);
+        let now = self.now.peek().map(|run| run.first);
         let soon = self.soon.peek().map(|Reverse(timer)| *timer);
         match now.into_iter().chain(soon).min() {
             Some(timer) => Some(timer.at_ms()),
@@ -204,7 +202,7 @@ impl Timers {
         if self.now.is_empty() && self.soon.is_empty() && !self.go_on(to_ms) {
             return None;
         }
-        let now = self.now.peek().and_then(Run::first);
+        let now = self.now.peek().map(|run| run.first);
         let soon = self.soon.peek().map(|Reverse(timer)| *timer);
         let first = now.into_iter().chain(soon).min().filter(|timer| timer.at_ms() <= to_ms)?;
         if now == Some(first) {
@@ -219,9 +217,9 @@ impl Timers {
     #[inline]
     fn pop_now(&mut self) {
         if let Some(mut run) = self.now.peek_mut() {
-            run.0.pop();
-            if run.0.is_empty() {
-                PeekMut::pop(run);
+            match run.rest.pop() {
+                Some(next) => run.first = next,
+                None => drop(PeekMut::pop(run)),
             }
         }
     }
@@ -254,7 +252,7 @@ impl Timers {
         let piles = std::mem::take(&mut self.later).into_values().chain([std::mem::take(&mut self.pile)]);
         let runs = now.chain(piles.flat_map(Pile::into_runs));
         let mut kept = Self::default();
-        runs.flat_map(|run| run.0)
+        runs.flat_map(|run| run.rest.into_iter().chain([run.first]))
             .chain(soon)
             .filter(|timer| keep(timer.at_ms(), timer.place()))
             .for_each(|timer| kept.push(timer.at_ms(), timer.place()));
