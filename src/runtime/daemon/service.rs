@@ -116,6 +116,12 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
+            if matches!(&config.input, Input::File(file) if file.follow && file.path.is_dir()) {
+                tracing::warn!(
+                    source = name,
+                    "of this directory the files that are there now are followed: one that comes later is read from the next start on"
+                );
+            }
             let mut resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
             if matches!(config.input, Input::Kafka(_)) {
                 resume.lag = telemetry.lag_of(name);
