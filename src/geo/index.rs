@@ -136,7 +136,11 @@ impl Index {
         for (chunk, positions) in positions.chunks(ABREAST).enumerate() {
             let ways = &mut ways[..positions.len()];
             for (way, &position) in ways.iter_mut().zip(positions) {
-                *way = self.start(position);
+                *way = self.place(position);
+            }
+            // A loop so short that the processor has many of its loads under way at once.
+            for way in ways.iter_mut() {
+                way.cell = self.top[way.cell as usize];
             }
             while ways.iter().any(|way| way.cell & NODE != 0) {
                 for way in ways.iter_mut().filter(|way| way.cell & NODE != 0) {
@@ -156,13 +160,21 @@ impl Index {
 
     #[inline]
     fn start(&self, position: Position) -> Way {
+        let mut way = self.place(position);
+        way.cell = self.top[way.cell as usize];
+        way
+    }
+
+    /// The way before its first step: `cell` is the number of the grid's cell.
+    #[inline]
+    fn place(&self, position: Position) -> Way {
         let (x, y) = test_point(position);
         let within = x >= self.west && x <= self.east && y >= self.south && y <= self.north;
         let last = (1u64 << UNIT_BITS) - 1;
         let column = (((x - self.west) * self.units_per_lon) as u64).min(last);
         let row = (((y - self.south) * self.units_per_lat) as u64).min(last);
         let shift = UNIT_BITS - self.top_bits;
-        let cell = self.top[((row >> shift << self.top_bits) | column >> shift) as usize];
+        let cell = ((row >> shift << self.top_bits) | column >> shift) as u32 + 1;
         Way { column, row, shift, cell: if within { cell } else { 0 } }
     }
 

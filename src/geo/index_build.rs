@@ -176,7 +176,7 @@ impl Builder {
             units_per_lon: units / (east - west),
             units_per_lat: units / (north - south),
             top_bits,
-            top: vec![0; 1 << (2 * top_bits)],
+            top: vec![0; 1 + (1 << (2 * top_bits))],
             nodes: Vec::new(),
             // A list is never at 0, which stands for none.
             lists: vec![0],
@@ -267,7 +267,7 @@ impl Builder {
                 let bits = self.index.top_bits - SIDE_BITS * place.level;
                 let (column, row) = ((place.column << bits) as usize, (place.row << bits) as usize);
                 for row in row..row + (1 << bits) {
-                    self.index.top[(row << self.index.top_bits) + column..][..1 << bits].fill(cell);
+                    self.index.top[1 + (row << self.index.top_bits) + column..][..1 << bits].fill(cell);
                 }
             }
         }

@@ -4,10 +4,10 @@
 //! the processor's caches. Each pass here takes one step on all the ways, and its loop is so short that a processor has many of them under way
 //! at the same time. Nothing depends on what is read.
 
-use super::{Keyed, Place, Slot, table_hash};
+use super::{Keyed, PAGE, Place, Slot, table_hash};
 use crate::model::{Key, KeyGroup};
 use smallvec::SmallVec;
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 /// Of so many events the states are fetched at once.
 pub(in crate::engine) const AHEAD: usize = 32;
@@ -40,6 +40,9 @@ impl<S: Clone> Keyed<S> {
         }
         for &place in &places {
             sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
+            // Who changes an entry looks whether a checkpoint has its page.
+            let pages = table(place.group).map(|table| &table.pages);
+            sum ^= pages.and_then(|pages| pages.get(place.slot as usize / PAGE)).map_or(0, Arc::strong_count) as u64;
         }
         for further in [false, true] {
             for &place in &places {
