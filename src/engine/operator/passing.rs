@@ -10,7 +10,7 @@ use crate::{
     },
     expr::{Env, Expr, Node, Nothing, World},
     geo::Position,
-    model::{EventId, EventRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
+    model::{EventId, EventRef, FenceRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
     op::{foreseen::Foreseen, through},
     plan,
 };
@@ -138,7 +138,14 @@ impl<K: Kernel> KeyedOperator<K> {
             });
             passing.foreseen.look_up(world, passing.program.set(), positions);
             if !passing.entities.is_small() {
-                passing.entities.look_ahead(keys.into_iter(), |state, _| u64::from(state.is_idle()));
+                // Who leaves a fence will ask for its id.
+                let set = passing.program.set();
+                let ids = |state: &through::KeyState| {
+                    let ids = state.inside().map(|(fence, _)| world.fence_text(FenceRef { set, fence }).is_null());
+                    ids.fold(false, |any, is_null| any | is_null)
+                };
+                let touch = |state: &through::KeyState, further: bool| further && ids(state);
+                passing.entities.look_ahead(keys.into_iter(), |state, further| u64::from(touch(state, further)));
             }
         }
     }
