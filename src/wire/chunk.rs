@@ -63,6 +63,9 @@ pub struct Record<'a> {
     pub(super) said: &'a [u8],
 }
 
+/// The bytes from a record's first one on, and how many of them are its own.
+type Line<'a> = (&'a [u8], usize);
+
 impl Record<'_> {
     /// How many bytes it had, also where only its beginning is here.
     pub fn length(&self) -> u64 {
@@ -194,7 +197,7 @@ impl Chunk {
     /// Of the record at `index`, if it is ASCII for sure and nothing is special about it, its partition and offset, and the bytes from
     /// its first one on with how many of them are its own.
     #[inline]
-    pub(super) fn ascii_line(&self, index: usize) -> Option<((u32, u64), (&[u8], usize))> {
+    pub(super) fn ascii_line(&self, index: usize) -> Option<((u32, u64), Line<'_>)> {
         let Entry { partition, offset, start, end, special } = *self.entries.get(index).filter(|_| !self.foreign)?;
         (special == 0).then_some(())?;
         Some(((partition, offset), (self.bytes.get(start..)?, end - start)))
