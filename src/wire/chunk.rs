@@ -13,9 +13,6 @@ pub struct Chunk {
     foreign: bool,
 }
 
-/// A record's partition, and its offset there.
-type Spot = (u32, u64);
-
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: u64,
@@ -65,6 +62,9 @@ pub struct Record<'a> {
     /// What is wrong with it, if it is a part of a document.
     pub(super) said: &'a [u8],
 }
+
+/// The bytes from a record's first one on, and how many of them are its own.
+type Line<'a> = (&'a [u8], usize);
 
 impl Record<'_> {
     /// How many bytes it had, also where only its beginning is here.
@@ -197,7 +197,7 @@ impl Chunk {
     /// Of the record at `index`, if it is ASCII for sure and nothing is special about it, its partition and offset, and the bytes from
     /// its first one on with how many of them are its own.
     #[inline]
-    pub(super) fn ascii_line(&self, index: usize) -> Option<(Spot, (&[u8], usize))> {
+    pub(super) fn ascii_line(&self, index: usize) -> Option<((u32, u64), Line<'_>)> {
         let Entry { partition, offset, start, end, special } = *self.entries.get(index).filter(|_| !self.foreign)?;
         (special == 0).then_some(())?;
         Some(((partition, offset), (self.bytes.get(start..)?, end - start)))
