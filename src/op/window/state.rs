@@ -1,7 +1,7 @@
 //! What is kept per key: its offset and its open windows, or the panes of windows that overlap. With one aggregate and one
 //! open window nothing is on the heap.
 
-use super::{Program, Span, kept::Kept, panes::Panes};
+use super::{Owned, Program, Span, kept::Kept, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
     op::aggregate::{Accumulator, Running},
@@ -48,10 +48,12 @@ const _: () = assert!(size_of::<KeyState>() <= 96);
 /// Stands for an offset that is not known yet; no assigner is asked with it.
 const UNKNOWN: TimeMs = TimeMs::MIN;
 
-/// What a shard lends to every step; holds nothing between steps.
+/// What a shard lends to every step; holds nothing of keys between steps.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) spans: Vec<Span>,
+    /// Whose results are put out; as long as the rule runs.
+    pub(super) owned: Owned,
 }
 
 impl Default for KeyState {
