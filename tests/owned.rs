@@ -30,6 +30,7 @@ const KINDS: &[&str] = &[
     "WINDOW COUNT 5 EVERY 2 EXPIRE 1 min\nMEASURES count(*) AS n, @",
     "WINDOW COUNT 2 EVERY 3 EXPIRE 5 min\nMEASURES count(*) AS n, @",
     "WHERE speed > prev(speed)\nPARTITION BY id\nWINDOW TUMBLING 20 s\nMEASURES count(*) AS n, @",
+    "THROUGH zones\nWHERE passage = 'inside'\nPARTITION BY id, fence\nWINDOW TUMBLING 20 s\nMEASURES count(*) AS n, @",
     "WHERE speed > prev(speed)\nPARTITION BY id\nWINDOW SESSION GAP 15 s MAX 30 s\nMEASURES count(*) AS n, @",
     "WINDOW TUMBLING 20 s\nMEASURES count(*) AS n, @\nALLOWED LATENESS 30 s",
     "WINDOW SLIDING 30 s EVERY 10 s\nMEASURES count(*) AS n, @\nALLOWED LATENESS 15 s",
@@ -39,7 +40,10 @@ const KINDS: &[&str] = &[
 const EDITS: &[&str] = &["sum(speed) AS x", "max(speed) AS x", "min(speed) AS x, avg(speed) AS y", "sum(speed) AS x"];
 
 fn rules(expr: &str) -> String {
-    let reads = if expr.starts_with("WHERE") { "FROM pings" } else { "FROM pings\nPARTITION BY id" };
+    let reads = match expr.split_whitespace().next() {
+        Some("WHERE" | "THROUGH") => "FROM pings",
+        _ => "FROM pings\nPARTITION BY id",
+    };
     rule_file(&[
         ("alert", "R", &format!("{reads}\n{expr}")),
         ("alert", "Other", "FROM pings\nPARTITION BY id\nWINDOW TUMBLING 20 s\nMEASURES count(*) AS n"),
@@ -55,6 +59,7 @@ fn late(seed: u64, count: usize) -> Vec<String> {
             1 | 2 => 4_000,
             _ => 0,
         };
+        record["lon"] = 10.5.into();
         record["ts"] = (record["ts"].as_i64().unwrap() - by).into();
         record.to_string()
     };
