@@ -135,10 +135,10 @@ impl Engine {
         self.time_drains(&mut next, &kept);
         let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
         for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
-            new.take_over(old, &mut kept, (&edited, &drained, &followed), fences.as_ref());
+            new.take_over(old, &mut kept, [&edited, &drained, &followed], fences.as_ref());
         }
         let now: Vec<RuleStats> = (0..next.plan.rules.len()).map(|rule| next.rule_stats(rule as u32)).collect();
-        let rules = changes((&self.plan, &next), (&kept, &edited, &drained), &loads, &now);
+        let rules = changes((&self.plan, &next), [&kept, &edited, &drained], &loads, &now);
         let mut replaced = Replaced { rules, last: Vec::new() };
         // What an edited rule has decided is its old version's.
         let went: Vec<Option<u32>> = kept.iter().zip(&drained).map(|(kept, drained)| kept.or(*drained)).collect();
@@ -238,7 +238,7 @@ impl Engine {
 /// What became of every rule.
 fn changes(
     (old, next): (&Plan, &Engine),
-    (kept, edited, drained): (&[Option<u32>], &[Option<u32>], &[Option<u32>]),
+    [kept, edited, drained]: [&[Option<u32>]; 3],
     loads: &[RuleStats],
     now: &[RuleStats],
 ) -> Vec<RuleChange> {

@@ -314,7 +314,7 @@ impl Shard {
         &mut self,
         old: &mut Shard,
         kept: &mut [Option<u32>],
-        (edited, drained, followed): (&[Option<u32>], &[Option<u32>], &[Option<u32>]),
+        [edited, drained, followed]: [&[Option<u32>]; 3],
         fences: Option<&FenceMap>,
     ) {
         self.floor_ms = old.floor_ms;
