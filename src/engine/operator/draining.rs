@@ -2,7 +2,13 @@
 
 use super::{KeyedOperator, PartitionCodec, Passing, Spills};
 use crate::{
-    engine::{kernel::Kernel, keyed::Keyed, partition::Partition, spill::Codec, state::BackendError},
+    engine::{
+        kernel::Kernel,
+        keyed::Keyed,
+        partition::{Before, Partition},
+        spill::Codec,
+        state::BackendError,
+    },
     model::{FenceMap, Key, KeyGroup, Reader, TimeMs},
     op::{through, window::Owned},
 };
@@ -20,7 +26,7 @@ pub(super) fn is_over<K: Kernel>(
     }
     let Some((owned, opens_until)) = rest else { return false };
     // What comes may still look back, where something may begin.
-    let looks_back = || partition.previous.is_some() || !partition.histories.is_empty();
+    let looks_back = || partition.previous.get().is_some() || !partition.histories.is_empty();
     !kernel.owes(&partition.kernel, owned) && (opens_until.is_none() || !looks_back())
 }
 
