@@ -41,7 +41,7 @@ impl<S: Clone> Keyed<S> {
             places.push(Place { group, slot });
         }
         for &Place { group, slot } in &places {
-            // Whether a page is shared stands before it.
+            // Who changes an entry looks whether a checkpoint has its page.
             let page = table(group).and_then(|table| table.pages.get(slot as usize / PAGE));
             sum ^= page.map_or(0, |page| Arc::strong_count(page) as u64);
         }

@@ -204,6 +204,7 @@ impl Daemon {
             guessed: self.schemas.clone(),
             config: self.project.config.clone(),
             plan: Arc::clone(&self.project.plan),
+            world: Arc::clone(&self.project.world),
             hash,
             telemetry: Arc::clone(&self.telemetry),
             swaps: sender,
