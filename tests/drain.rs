@@ -4,171 +4,14 @@
 
 mod common;
 
-use common::{Mode, Scene, count_of, ping, rule_file};
-use geocep::{
-    engine::{AtEnd, Change, Fate, Replaced, RuleChange, checkpoint::Names},
-    plan::Plan,
-    runtime::{
-        project::{Loaded, Project, Request},
-        session::{Letters, Lines, Session},
-    },
-    wire::Chunk,
+use common::{
+    count_of, ping,
+    play::{How, PLAIN, Play, bare, cases, how, pings, r_of},
+    rule_file,
 };
+use geocep::engine::Change;
 use proptest::prelude::*;
-use std::{collections::BTreeMap, fs, sync::LazyLock};
-
-const CONFIG: &str = "
-sources:
-  pings:
-    file: pings.ndjson
-    schema:
-      time: ts
-      position: { lon: lon, lat: lat }
-      fields: { id: string, speed: { type: float, unit: km/h }, heading: { type: float, unit: deg } }
-geofences: { zones: zones.geojson }
-reload: { drain: 50 s }
-rules: rules.yaml
-";
-const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","id":"a","properties":{},"geometry":{"type":"Polygon","coordinates":[[[10,49],[11,49],[11,51],[10,51],[10,49]]]}}]}"#;
-
-/// What is played: rules, and after how many records which others.
-struct Play {
-    rules: String,
-    reloads: Vec<(usize, String)>,
-    records: Vec<String>,
-}
-
-/// How it is played.
-#[derive(Clone, Copy, Debug)]
-struct How {
-    shards: u32,
-    /// Records at a time, besides that reloads are at their places.
-    step: usize,
-    /// Whether a process with another number of shards goes on from a checkpoint now and then.
-    restarts: bool,
-    /// Whether old versions that are done are let go.
-    ends: bool,
-}
-
-const PLAIN: How = How { shards: 1, step: 1, restarts: false, ends: true };
-
-fn load(rules: &str, running: &Plan) -> Project {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    fs::write(path("geocep.yaml"), CONFIG).unwrap();
-    fs::write(path("zones.geojson"), ZONES).unwrap();
-    fs::write(path("rules.yaml"), rules).unwrap();
-    let request = Request { config: Some(path("geocep.yaml")), ..Request::default() };
-    let project = Loaded::read(&request).unwrap().check_after(&BTreeMap::new(), false, running);
-    project.unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// What came of it.
-struct Played {
-    lines: String,
-    replaced: Vec<Replaced>,
-    /// Partial matches that old versions had after each step.
-    draining: Vec<usize>,
-    /// Rules of the plan at the end.
-    rules: usize,
-}
-
-impl Play {
-    fn run(&self, how: How) -> Played {
-        let records = std::slice::from_ref(&self.records);
-        let mut rules = self.rules.clone();
-        let mut project = load(&rules, &Plan::default());
-        let scene = Scene::of(load(&rules, &Plan::default()), records, 0);
-        let (mut session, mut lanes) = scene.session(&Mode::default(), how.shards);
-        let (mut lines, mut letters) = (Lines::default(), Letters::default());
-        let (mut replaced, mut draining) = (Vec::new(), Vec::new());
-        let mut done = 0;
-        while done < self.records.len() {
-            let next = self.reloads.iter().map(|(at, _)| *at).filter(|at| *at > done).min().unwrap_or(usize::MAX);
-            let count = how.step.min(next - done).min(self.records.len() - done);
-            let mut chunk = Chunk::new();
-            for (offset, record) in self.records.iter().enumerate().skip(done).take(count) {
-                chunk.push(0, offset as u64, record.as_bytes(), 1 << 20);
-            }
-            session.push(lanes[0], &chunk, &mut letters);
-            session.advance(&mut lines);
-            done += count;
-            for (_, edited) in self.reloads.iter().filter(|(at, _)| *at == done) {
-                rules.clone_from(edited);
-                project = load(&rules, session.plan());
-                replaced.push(session.replace(&project, &mut lines).unwrap());
-            }
-            let left = session.engine().draining();
-            draining.push(left.iter().map(|old| old.open).sum());
-            if how.ends {
-                let before = left.len();
-                session.end_drains(&mut lines).unwrap();
-                assert_eq!(session.plan().drains.len(), before, "those that are done are gone, and no others");
-            }
-            if how.restarts && (done / how.step).is_multiple_of(5) {
-                (session, lanes) = restart(&mut session, &rules, records, 1 + done as u32 % 8);
-            }
-        }
-        drop(project);
-        session.finish(AtEnd::Drain, &mut lines);
-        session.end_drains(&mut lines).unwrap();
-        assert!(session.plan().drains.is_empty(), "at the end nothing is left");
-        let rules = session.plan().rules.len();
-        Played { lines: String::from_utf8(lines.bytes).unwrap(), replaced, draining, rules }
-    }
-}
-
-/// Another process goes on, which has the rules' files and the checkpoint only.
-fn restart(
-    session: &mut Session,
-    rules: &str,
-    records: &[Vec<String>],
-    shards: u32,
-) -> (Session, Vec<geocep::runtime::session::LaneIx>) {
-    let (payloads, partitions) = (session.cut().payloads().unwrap(), session.partitions().to_vec());
-    let names = Names::decode(&session.names().encode()).unwrap();
-    assert_eq!(names, session.names());
-    let scene = Scene::of(load(rules, &names.old_versions()), records, 0);
-    let mut other = scene.blank(&Mode::default(), shards);
-    let fates = other.resume(&payloads, &partitions, &names).unwrap();
-    assert!(fates.iter().all(|(_, fate)| matches!(fate, Fate::Kept(_))), "{fates:?}");
-    let told = |session: &Session| -> Vec<_> {
-        session.engine().draining().into_iter().map(|old| (old.name, old.number, old.until_ms, old.open)).collect()
-    };
-    assert_eq!(told(&other), told(session));
-    let lanes = scene.add_lanes(&mut other);
-    (other, lanes)
-}
-
-/// Lines without what a rule's version is part of, in one order.
-fn bare(lines: &str, rule: &str) -> Vec<String> {
-    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let mut lines: Vec<String> = lines
-        .filter(|alert| alert["properties"]["rule"] == rule)
-        .map(|mut alert| {
-            alert.as_object_mut().unwrap().remove("id");
-            alert["properties"].as_object_mut().unwrap().retain(|name, _| name != "id" && name != "rule_version");
-            alert.to_string()
-        })
-        .collect();
-    lines.sort();
-    lines
-}
-
-/// Pings of a few entities; from each of some places on where rules are edited their heading is one more.
-fn pings(seed: u64, count: usize, edited_at: &[usize]) -> Vec<String> {
-    let mut state = seed;
-    let mut next = |limit: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % limit
-    };
-    let record = |n: usize| {
-        let (ts, id, speed) = (n as u64 * 3_000 + next(3_000), next(4), next(100));
-        let edition = edited_at.iter().filter(|at| n >= **at).count();
-        format!(r#"{{"ts":{ts},"id":"v{id}","lon":10,"lat":50,"speed":{speed},"heading":{edition}}}"#)
-    };
-    (0..count).map(record).collect()
-}
+use std::sync::LazyLock;
 
 /// Patterns with a bound `@`, whose first event alone begins them.
 const BEGIN: &[&str] = &[
@@ -198,23 +41,6 @@ fn rule(expr: &str) -> String {
     ])
 }
 
-fn r_of(replaced: &Replaced) -> &RuleChange {
-    replaced.rules.iter().find(|rule| rule.name == "R").unwrap()
-}
-
-fn cases(default: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).map_or(default, |cases: u32| cases.min(200))
-}
-
-fn how() -> impl Strategy<Value = How> {
-    (1..9u32, 1..12usize, any::<bool>(), any::<bool>()).prop_map(|(shards, step, restarts, ends)| How {
-        shards,
-        step,
-        restarts,
-        ends,
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(20)) })]
 
@@ -231,7 +57,7 @@ proptest! {
         prop_assume!(before != after);
         let with = |bound: u32, begins: &str| rule(&BEGIN[at].replace('@', &format!("{bound} s")).replace('#', begins));
         let records = pings(seed, 160, &[edited_at]);
-        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone() };
+        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone(), disorder_ms: 0 };
         let old = play(with(before, "heading = 0 deg AND "), Vec::new()).run(PLAIN);
         let new = play(with(after, "heading = 1 deg AND "), Vec::new()).run(PLAIN);
         let mut expected = bare(&old.lines, "R");
@@ -261,7 +87,7 @@ proptest! {
         let both = format!("(heading = 0 deg AND {old}) OR (heading = 1 deg AND {new})");
         let with = |asked: &str| rule(&ALONE[at].replace('@', asked));
         let records = pings(seed, 160, &[edited_at]);
-        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone() };
+        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone(), disorder_ms: 0 };
         let expected = bare(&play(with(&both), Vec::new()).run(PLAIN).lines, "R");
         let edited = play(with(&old), vec![(edited_at, with(&new))]);
         let found = edited.run(how);
@@ -283,7 +109,7 @@ proptest! {
         let edits = [edited_at.0, edited_at.0 + edited_at.1, edited_at.0 + edited_at.1 + edited_at.2];
         let bounds = [40, 20, 30, 40];
         let records = pings(seed, 160, &edits);
-        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone() };
+        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone(), disorder_ms: 0 };
         let mut expected = Vec::new();
         for (edition, bound) in bounds.iter().enumerate() {
             let begins = format!("heading = {edition} deg AND ");
@@ -313,7 +139,12 @@ fn pair(first: u32, within: &str) -> String {
 #[test]
 fn alerts_of_an_old_version_say_so_and_the_answer_counts_what_drains() {
     let rules = |first| rule_file(&[("alert", "R", &pair(first, "1 min"))]);
-    let play = Play { rules: rules(50), reloads: vec![(2, rules(70))], records: speeds(&[60, 80, 60, 90, 10, 10]) };
+    let play = Play {
+        rules: rules(50),
+        reloads: vec![(2, rules(70))],
+        records: speeds(&[60, 80, 60, 90, 10, 10]),
+        disorder_ms: 0,
+    };
     for how in [PLAIN, How { restarts: true, step: 1, shards: 2, ends: false }] {
         let found = play.run(how);
         let lines: Vec<serde_json::Value> =
@@ -344,7 +175,7 @@ fn what_nothing_ends_is_dropped_after_a_time_that_is_set() {
     for (gap, alerts) in [(49, 1), (50, 0), (51, 0)] {
         let ping = |second: i64, speed| ping(second * 1_000, "a", 10.5, 50.0, speed);
         let records = vec![ping(0, 60.0), ping(1, 30.0), ping(1 + gap, 10.0), ping(99, 30.0)];
-        let play = Play { rules: rules(50), reloads: vec![(2, rules(70))], records };
+        let play = Play { rules: rules(50), reloads: vec![(2, rules(70))], records, disorder_ms: 0 };
         for how in [PLAIN, How { restarts: true, step: 2, shards: 3, ends: true }] {
             let found = play.run(how);
             assert_eq!(count_of(&found.lines, "R"), alerts, "after {gap} s, {how:?}");
@@ -372,7 +203,7 @@ fn who_reads_the_rules_stream_goes_on_and_sees_both_versions() {
         };
         (of("Twice"), of("Each"))
     };
-    let play = |reloads| Play { rules: rules(50, ""), reloads, records: records.clone() };
+    let play = |reloads| Play { rules: rules(50, ""), reloads, records: records.clone(), disorder_ms: 0 };
     let (_, plain) = sums(&play(Vec::new()).run(PLAIN).lines);
     assert_eq!(plain.len(), 6);
     // 60 and 90 (before) end under the old version, 71 under the new one; 61 is not fast enough for it.
@@ -397,12 +228,65 @@ fn a_rule_that_goes_takes_its_old_versions_along() {
     let rules =
         |first| rule_file(&[("alert", "R", &pair(first, "1 min")), ("alert", "Stay", "FROM pings\nPARTITION BY id")]);
     let stay = rule_file(&[("alert", "Stay", "FROM pings\nPARTITION BY id")]);
-    let play =
-        Play { rules: rules(50), reloads: vec![(2, rules(70)), (4, stay)], records: speeds(&[60, 80, 75, 60, 10]) };
+    let play = Play {
+        rules: rules(50),
+        reloads: vec![(2, rules(70)), (4, stay)],
+        records: speeds(&[60, 80, 75, 60, 10]),
+        disorder_ms: 0,
+    };
     let found = play.run(PLAIN);
     assert_eq!((count_of(&found.lines, "R"), count_of(&found.lines, "Stay"), found.rules), (0, 5, 1));
     let change = r_of(&found.replaced[1]);
     assert_eq!((change.change, change.dropped_open), (Change::Removed, 3));
+}
+
+/// Who of the two came first, by the times of a pair.
+fn first_ms(line: &str) -> i64 {
+    let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+    let time = |name: &str| {
+        let time = alert["properties"]["measures"][name].as_str();
+        time.map(|time| time.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    };
+    time("left").into_iter().chain(time("right")).min().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(24)) })]
+
+    /// Of a pair the one that came first says under which version it is, and who met nobody is said to have by that under which it came.
+    #[test]
+    fn a_left_join_says_once_of_each_event_whom_it_met(
+        seed in any::<u64>(),
+        first in 1..100usize,
+        gap in prop::option::of(1..12usize),
+        (lower, upper) in (0..20u32, 0..20u32),
+        thresholds in [0..60u32, 0..60u32, 0..60u32],
+        how in how(),
+    ) {
+        let text = |version: usize| {
+            let (bounds, least) = (format!("-{lower} s .. {upper} s"), thresholds[version]);
+            let on = format!("a.id = b.id AND b.speed > a.speed + {least} km/h WITHIN {bounds}");
+            let measures = ["a.time AS left, b.time AS right", "b.time AS right, a.time AS left", "a.time AS left, b.time AS right, b.speed - a.speed AS more"];
+            rule_file(&[("alert", "R", &format!("FROM pings a LEFT JOIN pings b ON {on}\nMEASURES {}", measures[version]))])
+        };
+        let at: Vec<usize> = [first].into_iter().chain(gap.map(|gap| first + gap)).collect();
+        let records = pings(seed, 120, &[]);
+        let play = |rules: String, reloads| Play { rules, reloads, records: records.clone(), disorder_ms: 0 };
+        let ts = |at: usize| serde_json::from_str::<serde_json::Value>(&records[at]).unwrap()["ts"].as_i64().unwrap();
+        let mut expected = Vec::new();
+        for version in 0..=at.len() {
+            let from = version.checked_sub(1).map_or(i64::MIN, |edit| ts(at[edit]));
+            let to = at.get(version).map_or(i64::MAX, |at| ts(*at));
+            let plain = play(text(version), Vec::new()).run(PLAIN);
+            expected.extend(bare(&plain.lines, "R").into_iter().filter(|line| (from..to).contains(&first_ms(line))));
+        }
+        expected.sort();
+        let edited = play(text(0), at.iter().enumerate().map(|(edit, at)| (*at, text(edit + 1))).collect());
+        let found = edited.run(how);
+        prop_assert_eq!(bare(&found.lines, "R"), expected);
+        prop_assert!(found.replaced.iter().all(|replaced| r_of(replaced).dropped_open == 0));
+        prop_assert_eq!(found.lines, edited.run(PLAIN).lines);
+    }
 }
 
 static JOIN: LazyLock<fn(u32) -> String> = LazyLock::new(|| {
@@ -417,11 +301,11 @@ static JOIN: LazyLock<fn(u32) -> String> = LazyLock::new(|| {
 fn a_join_pairs_what_waits_with_what_comes() {
     let text = JOIN(50);
     let records = speeds(&[60, 80, 60, 75, 10, 10]);
-    let plain = Play { rules: text.clone(), reloads: Vec::new(), records: records.clone() }.run(PLAIN);
+    let plain = Play { rules: text.clone(), reloads: Vec::new(), records: records.clone(), disorder_ms: 0 }.run(PLAIN);
     if plain.lines.is_empty() {
         panic!("no pairs");
     }
-    let edited = Play { rules: text, reloads: vec![(2, JOIN(70))], records };
+    let edited = Play { rules: text, reloads: vec![(2, JOIN(70))], records, disorder_ms: 0 };
     let found = edited.run(PLAIN);
     // Of 60 and 80, which waited, both are fast enough for the old version; of 60 and 75 one for the new.
     assert_eq!((count_of(&plain.lines, "R"), count_of(&found.lines, "R")), (8, 6), "{}", found.lines);
@@ -438,7 +322,7 @@ fn fences_stay_around_what_drains() {
     };
     let at = |n: i64, lon: f64| ping(n * 1_000, "a", lon, 50.0, 1.0);
     let records = vec![at(0, 9.5), at(1, 10.5), at(2, 10.6), at(3, 10.7), at(4, 9.5), at(5, 10.5), at(6, 9.5)];
-    let play = Play { rules: rules("1 min"), reloads: vec![(3, rules("2 min"))], records };
+    let play = Play { rules: rules("1 min"), reloads: vec![(3, rules("2 min"))], records, disorder_ms: 0 };
     let found = play.run(PLAIN);
     assert!(count_of(&found.lines, "R") >= 2, "{}", found.lines);
     assert_eq!(found.lines, play.run(How { shards: 3, step: 2, restarts: true, ends: false }).lines);

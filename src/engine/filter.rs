@@ -147,7 +147,7 @@ impl Kernel for Filter {
         Some(Vec::new())
     }
 
-    fn migrate(&self, _: &[bool], (): &mut ()) {}
+    fn migrate(&self, _: &Self, _: &[bool], (): &mut ()) {}
 
     fn open(&self, (): &()) -> usize {
         0

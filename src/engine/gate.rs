@@ -7,6 +7,7 @@ use super::{kernel::Kernel, partition::State};
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    op::window::Owned,
     plan::Once,
 };
 use std::sync::Arc;
@@ -147,6 +148,34 @@ impl<K: Kernel> Kernel for Gate<K> {
 
     fn retire(&self, state: &mut Self::State, now_ms: TimeMs) {
         self.inner.retire(&mut state.inner, now_ms);
+    }
+
+    fn migration(&self, old: &Self) -> Option<Vec<bool>> {
+        self.inner.migration(&old.inner)
+    }
+
+    fn migrate(&self, old: &Self, migration: &[bool], state: &mut Self::State) {
+        self.inner.migrate(&old.inner, migration, &mut state.inner);
+    }
+
+    fn leave(&self, migration: &[bool], state: &mut Self::State) {
+        self.inner.leave(migration, &mut state.inner);
+    }
+
+    fn own(&self, scratch: &mut Self::Scratch, owned: Owned) {
+        self.inner.own(scratch, owned);
+    }
+
+    fn opens_until(&self, owned: Owned) -> Option<TimeMs> {
+        self.inner.opens_until(owned)
+    }
+
+    fn owes(&self, state: &Self::State, owned: Owned) -> bool {
+        !self.is_shut(state) && self.inner.owes(&state.inner, owned)
+    }
+
+    fn follow(&self, old: &Self, state: &Self::State) -> Self::State {
+        GateState { inner: self.inner.follow(&old.inner, &state.inner), passed_ms: None }
     }
 
     fn deadline(&self, state: &Self::State) -> Option<TimeMs> {

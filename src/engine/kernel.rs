@@ -4,7 +4,10 @@ use super::partition::{Aside, State};
 use crate::{
     expr::{Env, Past},
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
-    op::{cluster, join, latest, near, pattern, window},
+    op::{
+        cluster, join, latest, near, pattern,
+        window::{self, Owned},
+    },
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -91,10 +94,24 @@ pub(super) trait Kernel: Send + Sync {
         None
     }
     /// Makes a state of the other kernel one of this one: what doesn't go on is dropped.
-    fn migrate(&self, _: &[bool], _: &mut Self::State) {}
+    fn migrate(&self, _old: &Self, _: &[bool], _: &mut Self::State) {}
     /// Makes a state what `migrate` of the other kernel would drop of it.
     fn leave(&self, _: &[bool], state: &mut Self::State) {
         *state = self.blank();
+    }
+    /// Only results of these windows are put out from now on; the others are another version's. Nothing where there are no windows.
+    fn own(&self, _: &mut Self::Scratch, _: Owned) {}
+    /// Until when keys that are new may have one of these windows; none where nothing begins in an old version.
+    fn opens_until(&self, _: Owned) -> Option<TimeMs> {
+        None
+    }
+    /// Whether something of a state in an old version is still to come to its end.
+    fn owes(&self, state: &Self::State, _: Owned) -> bool {
+        self.open(state) > 0
+    }
+    /// A state that knows of what an old version has begun and ends, so that what comes next follows from it.
+    fn follow(&self, _old: &Self, _: &Self::State) -> Self::State {
+        self.blank()
     }
     /// The number of the key's next event, in an order that is the same for all keys that take over from one another.
     fn number(&self, _: &mut Self::State, _: u64) {}
@@ -190,9 +207,9 @@ macro_rules! kernel {
                 let migration: fn(&Self, &Self) -> Option<Vec<bool>> = $migration;
                 migration(self, old)
             }
-            fn migrate(&self, migration: &[bool], state: &mut Self::State) {
-                let migrate: fn(&Self, &[bool], &mut Self::State) = $migrate;
-                migrate(self, migration, state);
+            fn migrate(&self, old: &Self, migration: &[bool], state: &mut Self::State) {
+                let migrate: fn(&Self, &Self, &[bool], &mut Self::State) = $migrate;
+                migrate(self, old, migration, state);
             }
             fn open(&self, state: &Self::State) -> usize {
                 state.$open()
@@ -240,6 +257,13 @@ impl Kernel for cluster::Program {
     fn open(&self, state: &Self::State) -> usize {
         state.regions()
     }
+    // What its cells and regions are is the same where the plan says that a state may go on.
+    fn migration(&self, _: &Self) -> Option<Vec<bool>> {
+        Some(Vec::new())
+    }
+    fn migrate(&self, old: &Self, _: &[bool], state: &mut Self::State) {
+        self.adapt(old, state);
+    }
 }
 
 kernel!(
@@ -248,7 +272,7 @@ kernel!(
     |_, state| state.deadline(),
     |scratch| std::mem::take(&mut scratch.counts.shed),
     pattern::Program::migration,
-    |program, migration, state| state.migrate(program, migration),
+    |program, _, migration, state| state.migrate(program, migration),
     fn leave(&self, migration: &[bool], state: &mut pattern::KeyState) {
         state.leave(self, migration);
     },
@@ -282,7 +306,7 @@ kernel!(
     window::Program::deadline,
     |_| 0,
     |_, _| Some(Vec::new()),
-    |_, _, _| {},
+    |_, _, _, _| {},
     fn fades(&self, state: &window::KeyState, to_ms: TimeMs) -> bool {
         window::Program::fades(self, state, to_ms)
     },
@@ -307,7 +331,36 @@ kernel!(
         out: &mut Vec<Emission>,
     ) {
         window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
+    },
+    fn own(&self, scratch: &mut window::Scratch, owned: Owned) {
+        scratch.own(owned);
+    },
+    fn opens_until(&self, owned: Owned) -> Option<TimeMs> {
+        self.over_ms(owned)
+    },
+    fn owes(&self, state: &window::KeyState, owned: Owned) -> bool {
+        window::Program::owes(self, state, owned)
+    },
+    fn follow(&self, _: &Self, old: &window::KeyState) -> window::KeyState {
+        window::Program::follow(self, old)
     }
 );
-kernel!(latest, kept, latest::Program::deadline, |_| 0, |_, _| None, |_, _, _| {});
-kernel!(join, events, join::Program::deadline, |scratch| std::mem::take(&mut scratch.shed), |_, _| None, |_, _, _| {});
+kernel!(
+    latest,
+    kept,
+    latest::Program::deadline,
+    |_| 0,
+    |program, old| program.knows_all_of(old).then(Vec::new),
+    |program, old, _, state| program.adapt(old, state)
+);
+kernel!(
+    join,
+    events,
+    join::Program::deadline,
+    |scratch| std::mem::take(&mut scratch.shed),
+    |_, _| None,
+    |_, _, _, _| {},
+    fn follow(&self, old: &Self, state: &join::KeyState) -> join::KeyState {
+        join::Program::follow(self, old, state)
+    }
+);

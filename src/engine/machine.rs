@@ -21,7 +21,7 @@ use super::{
 use crate::{
     expr::World,
     model::{Clock, StreamId, TimeMs},
-    op::window::Assigners,
+    op::window::{Assigners, Owned},
     plan::{ClockPolicy, Mode, Plan, Rule, StreamOrigin},
     time::{PartitionIx, Released},
 };
@@ -124,6 +124,8 @@ pub struct Engine {
     /// For each rule that is an old version when what is open is dropped; and how long those go on that nothing else ends.
     pub(super) drain_until: Vec<TimeMs>,
     pub(super) drain_ms: TimeMs,
+    /// For each rule the windows that it puts out: not all, where versions follow one another.
+    pub(super) owned: Vec<Owned>,
     /// Where keys go that memory is too small for; else all stay.
     pub(super) spilling: Option<Spilling>,
 }
@@ -252,6 +254,7 @@ impl Engine {
             barrier: 0,
             drain_until: vec![TimeMs::MAX; plan.rules.len()],
             drain_ms: DRAIN_MS,
+            owned: vec![Owned::ALL; plan.rules.len()],
             spilling: None,
             compiled,
             options,

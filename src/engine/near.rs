@@ -51,6 +51,14 @@ impl Kernel for Program {
         0
     }
 
+    fn migration(&self, old: &Self) -> Option<Vec<bool>> {
+        self.knows_all_of(old).then(Vec::new)
+    }
+
+    fn migrate(&self, old: &Self, _: &[bool], state: &mut KeyState) {
+        self.adapt(old, state);
+    }
+
     fn open(&self, state: &KeyState) -> usize {
         state.open_pairs()
     }

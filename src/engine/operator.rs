@@ -28,7 +28,7 @@ use super::{
 use crate::{
     expr::{Env, Nothing, Past, Previous, World},
     model::{Clock, DecodeError, Emission, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Value, Writer},
-    op::through,
+    op::{through, window::Owned},
     plan::{self, ClockPolicy},
 };
 use std::{any::Any, cell::OnceCell, sync::Arc};
@@ -68,6 +68,9 @@ pub(super) struct KeyedOperator<K: Kernel> {
     room: Option<Box<Room>>,
     /// Where it only ends what it has begun, when that is dropped.
     drains: Option<TimeMs>,
+    /// Windows that are its own, where others are those of other versions; and until when keys that are new may have one, where it drains.
+    owned: Owned,
+    opens_until: Option<TimeMs>,
     /// Partial matches that were dropped at that time, and outputs that were not fed back, because a bound was reached, since that was last asked.
     unfed: u64,
 }
@@ -124,6 +127,8 @@ impl<K: Kernel> KeyedOperator<K> {
             room: None,
             unfed: 0,
             drains: None,
+            owned: Owned::ALL,
+            opens_until: None,
             rule,
         }
     }
@@ -144,7 +149,8 @@ impl<K: Kernel> KeyedOperator<K> {
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let codec = PartitionCodec { kernel: &*self.kernel, rule: &self.rule };
         let place = spilled::find((&mut self.partitions, &mut self.spill), &codec, group, key);
-        if place.is_none() && self.drains.is_some() {
+        let begins_nothing = self.drains.is_some() && self.opens_until.is_none();
+        if place.is_none() && begins_nothing {
             return;
         }
         if place.is_none() && self.blanks.is_empty() {
@@ -163,7 +169,7 @@ impl<K: Kernel> KeyedOperator<K> {
             },
         };
         let was_open = self.kernel.open(&partition.kernel);
-        if self.drains.is_some() && was_open == 0 {
+        if was_open == 0 && begins_nothing {
             return;
         }
         let previous = partition.previous.take();
@@ -222,7 +228,8 @@ impl<K: Kernel> KeyedOperator<K> {
         }
 
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
-        let idle = draining::is_over(&*self.kernel, partition, self.drains);
+        let rest = self.drains.map(|_| (self.owned, self.opens_until));
+        let idle = draining::is_over(&*self.kernel, partition, rest);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         let cleared = idle && keeps_blanks && self.kernel.clear(&mut partition.kernel);
         self.open = (self.open + is_open).saturating_sub(was_open);
@@ -230,6 +237,8 @@ impl<K: Kernel> KeyedOperator<K> {
         match place {
             Some(place) if idle => self.forget(place, cleared),
             Some(place) => self.partitions.schedule(place, deadline_ms),
+            // Of an old version it may not be blank.
+            None if idle && rest.is_some() => drop(self.blanks.pop()),
             None if idle => {}
             None => {
                 if let Some(partition) = self.blanks.pop()
@@ -239,18 +248,6 @@ impl<K: Kernel> KeyedOperator<K> {
                     spilled::mark(&mut self.spill, place);
                 }
             }
-        }
-    }
-
-    /// Takes an event that nothing of its instant comes before any more.
-    fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if let Some(feedback) = self.rule.feedback {
-            self.step_feeding((feedback, input), event, key, out);
-        } else if self.passing.is_some() {
-            self.step_through(input, event, key, out);
-        } else {
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
         }
     }
 }
@@ -385,8 +382,19 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         self.drains = Some(until_ms);
     }
 
-    fn is_drained(&self) -> bool {
-        self.open == 0 && self.waiting.is_empty() && self.instant.is_empty()
+    fn own(&mut self, owned: Owned) {
+        self.own_windows(owned);
+    }
+
+    fn follow(&mut self, old: &mut dyn Operator) {
+        if let Some(old) = old.as_any().downcast_mut::<Self>() {
+            self.follow_windows(old);
+        }
+    }
+
+    fn is_drained(&self, now_ms: TimeMs) -> bool {
+        let is_over = self.opens_until.map_or(self.open == 0, |until_ms| until_ms <= now_ms);
+        is_over && self.waiting.is_empty() && self.instant.is_empty()
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    model::{FenceMap, Header, Key, KeyGroup, Reader, Value, Writer},
+    model::{FenceMap, Header, Key, KeyGroup, Reader, TimeMs, Value, Writer},
     plan::{Plan, Rule, RuleKind, StreamOrigin, StreamPlan},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -78,7 +78,18 @@ pub struct RuleChange {
     pub dropped_keys: usize,
     /// Partial matches or open windows that are dropped; of patterns kept as sets, some that were over already among them.
     pub dropped_open: usize,
+    /// Why what is dropped of an edited rule can't go on under its old version either.
+    pub why: Option<&'static str>,
+    /// Of windows: those that begin from this instant on are the edited rule's, and earlier ones its old version's.
+    pub from_ms: Option<TimeMs>,
 }
+
+/// Why an old version isn't there.
+const GONE: &str = "its old version means nothing beside the other rules: something that it reads is gone";
+/// Why nothing goes on of what could.
+const FENCES: &str = "fences were edited with it, and what it knows may name them by other numbers";
+/// Why something of what an old version has isn't there any more.
+const OTHERWISE: &str = "it was over, or belongs to an old version that is gone";
 
 /// What a change of the plan did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,14 +130,15 @@ impl Engine {
         let mut kept = next.plan.kept(&self.plan);
         // Where fences have new numbers as well, edited rules start empty.
         let edited = if fences.is_none() { next.plan.adapted(&self.plan, &kept) } else { Vec::new() };
-        let drained = next.plan.drained(&self.plan, &kept);
+        let mut drained = next.plan.drained(&self.plan, &kept);
+        let followed = self.divide_windows(&mut next, (&kept, &edited), &mut drained, fences.is_some());
         self.time_drains(&mut next, &kept);
         let loads: Vec<RuleStats> = (0..self.plan.rules.len()).map(|rule| self.rule_stats(rule as u32)).collect();
         for (new, old) in next.shards.iter_mut().zip(&mut self.shards) {
-            new.take_over(old, &mut kept, (&edited, &drained), fences.as_ref());
+            new.take_over(old, &mut kept, [&edited, &drained, &followed], fences.as_ref());
         }
         let now: Vec<RuleStats> = (0..next.plan.rules.len()).map(|rule| next.rule_stats(rule as u32)).collect();
-        let rules = changes(&self.plan, &next.plan, (&kept, &drained), &loads, &now);
+        let rules = changes((&self.plan, &next), [&kept, &edited, &drained], &loads, &now);
         let mut replaced = Replaced { rules, last: Vec::new() };
         // What an edited rule has decided is its old version's.
         let went: Vec<Option<u32>> = kept.iter().zip(&drained).map(|(kept, drained)| kept.or(*drained)).collect();
@@ -225,12 +237,12 @@ impl Engine {
 
 /// What became of every rule.
 fn changes(
-    old: &Plan,
-    new: &Plan,
-    (kept, drained): (&[Option<u32>], &[Option<u32>]),
+    (old, next): (&Plan, &Engine),
+    [kept, edited, drained]: [&[Option<u32>]; 3],
     loads: &[RuleStats],
     now: &[RuleStats],
 ) -> Vec<RuleChange> {
+    let new: &Plan = &next.plan;
     let of = |all: &[RuleStats], at: usize| all.get(at).copied().unwrap_or_default();
     // Old versions that go with their rule, or that mean nothing beside the others any more.
     let lost = |name: &str| {
@@ -242,18 +254,33 @@ fn changes(
     let change = |rule: &Rule, change: Change, was: Option<usize>, goes_on: RuleStats| {
         let load = was.map_or_else(RuleStats::default, |was| of(loads, was));
         let rest = was.and_then(|was| drained.iter().position(|drained| *drained == Some(was as u32)));
-        let rest = rest.map_or_else(RuleStats::default, |rest| of(now, rest));
+        let rest_load = rest.map_or_else(RuleStats::default, |rest| of(now, rest));
+        // Of windows all that have begun go on; those that only wait are the new version's.
+        let divided = rest.is_some_and(|rest| next.owners().any(|(rule, _)| rule as usize == rest));
+        let load = if divided { rest_load } else { load };
         let (lost_keys, lost_open) = lost(&rule.name);
+        let dropped_keys = load.keys.saturating_sub(goes_on.keys + rest_load.keys) + lost_keys;
+        let dropped_open = load.open.saturating_sub(goes_on.open + rest_load.open) + lost_open;
+        let (is_edited, drops) = (change == Change::Edited, dropped_keys + dropped_open > 0);
+        let why = was.filter(|_| is_edited && drops).map(|was| {
+            let renumbered = edited.is_empty() && new.adapted(old, kept).contains(&Some(was as u32));
+            let why = Some(FENCES).filter(|_| renumbered && rest.is_none());
+            let why = why.or_else(|| new.keeps_from_draining(old, was as u32));
+            why.unwrap_or(if rest.is_some() { OTHERWISE } else { GONE })
+        });
+        let now = new.find(&rule.name).filter(|_| is_edited);
         RuleChange {
             name: rule.name.clone(),
             version: rule.version.clone(),
             change,
             keys: goes_on.keys,
             open: goes_on.open,
-            drained_keys: rest.keys,
-            drained_open: rest.open,
-            dropped_keys: load.keys.saturating_sub(goes_on.keys + rest.keys) + lost_keys,
-            dropped_open: load.open.saturating_sub(goes_on.open + rest.open) + lost_open,
+            drained_keys: rest_load.keys,
+            drained_open: rest_load.open,
+            dropped_keys,
+            dropped_open,
+            why,
+            from_ms: now.and_then(|now| next.windows_from_ms(now as u32)),
         }
     };
     let mut rules = Vec::with_capacity(new.rules.len());
@@ -264,7 +291,9 @@ fn changes(
             (None, Some(_)) => Change::Edited,
             (None, None) => Change::Started,
         };
-        rules.push(change(rule, what, was, of(now, at)));
+        // What it knows of windows that its old version ends is nothing of its own.
+        let goes_on = kept.is_some() || edited.get(at).is_some_and(Option::is_some);
+        rules.push(change(rule, what, was, if goes_on { of(now, at) } else { RuleStats::default() }));
     }
     let gone = |(at, rule): &(usize, &Rule)| old.drain(*at as u32).is_none() && new.find(&rule.name).is_none();
     let gone = old.rules.iter().enumerate().filter(gone);
@@ -298,13 +327,14 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         let mut spill = old.spill.take();
         let cold = spill.as_ref().map(|spill| spill.look());
         let keys = old.partitions.len();
+        let kernel = Arc::clone(&old.kernel);
         let mut part = |group: KeyGroup, key: Key, partition: Partition<K::State>, own: &mut Self| {
             if let Some(rest) = &mut rest {
                 let mut left = partition.clone();
                 rest.kernel.leave(&migration, &mut left.kernel);
                 rest.take_in(group, key.clone(), left);
             }
-            own.migrate_key(&migration, group, key, partition);
+            own.migrate_key((&*kernel, &migration), group, key, partition);
         };
         for (group, key, partition) in old.partitions.into_entries() {
             part(group, key, partition, self);
@@ -371,8 +401,14 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         self.waiting.iter_mut().for_each(|output| renumber(output, rule, rank, None));
     }
 
-    fn migrate_key(&mut self, migration: &[bool], group: KeyGroup, key: Key, mut partition: Partition<K::State>) {
-        self.kernel.migrate(migration, &mut partition.kernel);
+    fn migrate_key(
+        &mut self,
+        (old, migration): (&K, &[bool]),
+        group: KeyGroup,
+        key: Key,
+        mut partition: Partition<K::State>,
+    ) {
+        self.kernel.migrate(old, migration, &mut partition.kernel);
         self.take_in(group, key, partition);
     }
 

@@ -128,6 +128,10 @@ impl Engine {
             };
             fates.push((rule.name.clone(), fate));
         }
+        for owner in &saved.owners {
+            let rule = now.rule(&owner.name).filter(|&rule| kept.get(rule).is_some_and(Option::is_some));
+            rule.into_iter().for_each(|rule| self.own(rule as u32, owner.owned));
+        }
         let (id, payload) = block(BlockKind::Core)?;
         self.resume_core(&payload, (merges, numbers), &kept).map_err(failed(id))?;
         for (rule, old) in (0..).zip(&kept) {

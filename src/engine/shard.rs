@@ -14,6 +14,7 @@ use super::{
 use crate::{
     expr::World,
     model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+    op::window::Owned,
 };
 use smallvec::SmallVec;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
@@ -272,9 +273,16 @@ impl Shard {
         self.schedule(rule);
     }
 
-    /// Whether a rule has nothing that it could still put out.
-    pub(super) fn is_drained(&self, rule: u32) -> bool {
-        self.operators.get(rule as usize).is_none_or(|operator| operator.is_drained())
+    /// A rule puts out these windows only.
+    pub(super) fn own(&mut self, rule: u32, owned: Owned) {
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.own(owned);
+        }
+    }
+
+    /// Whether a rule has nothing that it could still put out, when time has come so far.
+    pub(super) fn is_drained(&self, rule: u32, now_ms: TimeMs) -> bool {
+        self.operators.get(rule as usize).is_none_or(|operator| operator.is_drained(now_ms))
     }
 
     /// What a rule has left out for want of room since it was last asked.
@@ -300,12 +308,13 @@ impl Shard {
 
     /// Goes on with the states of another plan's operators: `kept` says for each rule here which rule it was there, and is
     /// cleared where its state turns out not to fit.
-    /// `edited` are rules whose states may go on in part, and `drained` those in which the rest does.
+    /// `edited` are rules whose states may go on in part, and `drained` those in which the rest does; `followed` say which rule's windows
+    /// an old version ends before their own.
     pub(super) fn take_over(
         &mut self,
         old: &mut Shard,
         kept: &mut [Option<u32>],
-        (edited, drained): (&[Option<u32>], &[Option<u32>]),
+        [edited, drained, followed]: [&[Option<u32>]; 3],
         fences: Option<&FenceMap>,
     ) {
         self.floor_ms = old.floor_ms;
@@ -324,7 +333,11 @@ impl Shard {
             rest.into_iter().for_each(|rest| self.schedule(rest as u32));
         }
         for (at, rule) in drained.iter().enumerate() {
-            let Some(was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            let Some(mut was) = rule.and_then(|rule| olds.get_mut(rule as usize)?.take()) else { continue };
+            for next in followed.iter().enumerate().filter(|(_, followed)| *followed == rule).map(|(next, _)| next) {
+                self.operators.get_mut(next).into_iter().for_each(|operator| operator.follow(&mut *was));
+                self.schedule(next as u32);
+            }
             if self.operators.get_mut(at).is_some_and(|operator| operator.take_over(was, fences)) {
                 self.schedule(at as u32);
             }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! magic, key groups, seed, number of rules, each rule's name and version
-//! the wall clock, of each old version when it ends, of each partition its timeline
+//! the wall clock, of each old version when it ends, whose windows are whose, of each partition its timeline
 //! per timeline: watermark, the same by events alone, last event's time, merge (partitions, watermarks, events that wait)
 //! per rule: outputs, events without a key, late events that it took, states of its keys
 //! per level: events in its inbox, outputs held for order
@@ -18,6 +18,7 @@ use crate::{
     model::{
         Clock, DecodeError, Emission, EmissionKind, Header, Key, KeyGroup, Reader, Row, Taken, TimeMs, Value, Writer,
     },
+    op::window::Owned,
     time::PartitionIx,
 };
 use std::sync::Arc;
@@ -32,6 +33,12 @@ impl Engine {
         self.save_identity(&mut writer);
         writer.i64(self.wall_ms);
         self.plan.drains.iter().for_each(|drain| writer.time(self.until_ms(drain.rule)));
+        writer.len(self.owners().count());
+        for (rule, owned) in self.owners() {
+            writer.u64(u64::from(rule));
+            writer.i64(owned.from_ms);
+            writer.i64(owned.to_ms);
+        }
         writer.len(self.partitions.len());
         for (timeline, own) in &self.partitions {
             writer.u64(*timeline as u64);
@@ -81,6 +88,10 @@ impl Engine {
         for rule in self.plan.drains.iter().map(|drain| drain.rule).collect::<Vec<_>>() {
             let until_ms = reader.time()?;
             self.set_drain(rule, until_ms.unwrap_or(TimeMs::MAX));
+        }
+        for _ in 0..reader.len()? {
+            let rule = reader.u32()?;
+            self.own(rule, Owned { from_ms: reader.i64()?, to_ms: reader.i64()? });
         }
         let partition = |reader: &mut Reader<'_>| Ok((reader.u32()? as usize, PartitionIx(reader.u32()?)));
         let partitions = (0..reader.len()?).map(|_| partition(reader));

@@ -129,6 +129,35 @@ impl Program {
         (kept.next_ms.saturating_sub(kept.time_ms) <= max_age_ms).then(|| Box::new(kept))
     }
 
+    /// For each input and output the place of what another program puts out in the same words.
+    fn places_in(&self, old: &Self) -> Option<Vec<usize>> {
+        let words = |reads: &Reads| reads.outputs.iter().map(|expr| format!("{expr:?}")).collect::<Vec<_>>();
+        let place = |(own, was): (&Reads, &Reads)| {
+            let was = words(was);
+            words(own).iter().map(|own| was.iter().position(|was| was == own)).collect::<Option<Vec<usize>>>()
+        };
+        let mut all = self.inputs.iter().zip(&old.inputs).map(place);
+        let first = all.next()??;
+        all.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// Whether the rows of another program have all that this one puts out.
+    pub fn knows_all_of(&self, old: &Self) -> bool {
+        self.inputs.len() == old.inputs.len() && self.places_in(old).is_some()
+    }
+
+    /// Makes a state of the other program one of this one: a row is what it was, and in the next snapshot on this grid that is no earlier than
+    /// its next one was. Whether HAVING lets it pass was said when its event came.
+    pub fn adapt(&self, old: &Self, state: &mut KeyState) {
+        let Some((kept, places)) = state.kept.take().zip(self.places_in(old)) else { return };
+        let every_ms = self.latest.every_ms;
+        let past_ms = kept.next_ms.rem_euclid(every_ms);
+        let next_ms = if past_ms == 0 { Some(kept.next_ms) } else { kept.next_ms.checked_add(every_ms - past_ms) };
+        let Some(next_ms) = next_ms else { return };
+        let values = places.iter().map(|&at| kept.values.get(at).cloned().unwrap_or(Value::Null)).collect();
+        state.kept = self.if_in_time(Kept { next_ms, values, ..*kept });
+    }
+
     /// The program in words.
     pub fn explain(&self) -> String {
         let plan::Latest { every_ms, max_age_ms, .. } = &self.latest;
@@ -174,7 +203,8 @@ impl KeyState {
             return Ok(Self::default());
         }
         let (time_ms, next_ms, passes) = (reader.i64()?, reader.i64()?, reader.bool()?);
-        let max_age_ms = program.latest.max_age_ms.unwrap_or(program.latest.every_ms);
+        // Without a bound a row of another grid may have waited longer than this one's step.
+        let max_age_ms = program.latest.max_age_ms.unwrap_or(TimeMs::MAX);
         if !(1..=max_age_ms).contains(&next_ms.saturating_sub(time_ms)) {
             return Err(DecodeError::Unexpected { found: next_ms as u64, expected: "the time of a snapshot" });
         }

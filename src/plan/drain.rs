@@ -1,6 +1,6 @@
 //! Old versions of edited rules, which go on beside the new ones until what they had begun has come to its end.
 
-use super::{Body, Mode, Plan, Rule, StreamOrigin, StreamPlan};
+use super::{Body, Mode, Plan, Rule, StreamOrigin, StreamPlan, Window, WindowKind};
 use crate::model::{Schema, StreamId};
 
 /// A rule of a plan that only ends what it has begun: an old version of the rule that has its name.
@@ -46,22 +46,76 @@ impl Plan {
     pub fn to_drain(&self, running: &Plan) -> Vec<u32> {
         let kept = self.kept(running);
         let stays = |at: u32| kept.contains(&Some(at));
-        let round = |plan: &Plan| plan.circles().concat();
-        let (rounds, rounds_now) = (round(running), round(self));
-        // What goes round in a circle would go round in two.
-        let in_circle = |(at, rule): (u32, &Rule)| {
-            let now = self.find(&rule.name);
-            rounds.contains(&(at as usize)) || now.is_some_and(|now| rounds_now.contains(&now))
-        };
-        let goes_on = |rule: &Rule| {
-            let now = self.find(&rule.name).and_then(|at| self.rules.get(at));
-            rule.mode != Mode::Off && now.is_some_and(|now| now.mode != Mode::Off)
-        };
-        let rules = (0..)
-            .zip(&running.rules)
-            .filter(|(at, rule)| running.drain(*at).is_none() && !stays(*at) && goes_on(rule) && is_drainable(rule));
-        let rules = rules.filter(|&(at, rule)| !in_circle((at, rule)));
+        let rules = (0..).zip(&running.rules).filter(|(at, rule)| {
+            let edited = running.drain(*at).is_none() && !stays(*at) && self.find(&rule.name).is_some();
+            edited && self.keeps_from_draining(running, *at).is_none()
+        });
         rules.map(|(at, _)| at).collect()
+    }
+
+    /// Why an edited rule of the running plan can't end what it has begun under its old version, where that is so.
+    pub fn keeps_from_draining(&self, running: &Plan, was: u32) -> Option<&'static str> {
+        let rule = running.rules.get(was as usize)?;
+        let now = self.find(&rule.name);
+        let is_off = |rule: &Rule| rule.mode == Mode::Off;
+        let in_circle = |plan: &Plan, at: usize| plan.circles().concat().contains(&at);
+        if is_off(rule) || now.and_then(|now| self.rules.get(now)).is_some_and(is_off) {
+            return Some("it is switched off");
+        }
+        // What goes round in a circle would go round in two.
+        if rule.feedback.is_some() || in_circle(running, was as usize) || now.is_some_and(|now| in_circle(self, now)) {
+            return Some("what it feeds back would come from two versions");
+        }
+        match &rule.body {
+            // Its outputs of the instant at hand may still be on their way.
+            Body::Filter | Body::Pattern(_) | Body::Join(_) => None,
+            Body::Window(window) => match window.kind {
+                WindowKind::Running { .. } => Some("WINDOW RUNNING has no end"),
+                WindowKind::Custom { .. } => Some("when windows of a program's own are over isn't known"),
+                _ => None,
+            },
+            // All of what they are asked for is now.
+            Body::Cluster(_) => Some(
+                "its cells, their neighbours or their measures are others, and regions have no end by which both versions could part",
+            ),
+            Body::Near(_) => Some(
+                "who is near whom was known by other keys or other fields, and pairs would be put out by both versions",
+            ),
+            Body::Latest(_) => {
+                Some("the rows that are known lack what is put out now, which comes with each key's next event")
+            }
+        }
+    }
+
+    /// Whether a rule has to know what one of `running` with this index has begun, of which it is an edited form: windows, where they are the
+    /// same windows of the same keys, whatever is made of them; and the right events of a LEFT JOIN of the same keys.
+    pub fn follows(&self, rule: &Rule, running: &Plan, was: u32) -> bool {
+        let Some(old) = running.rules.get(was as usize) else { return false };
+        let form = |rule: &Rule| {
+            let inputs = rule.inputs.iter().map(|input| {
+                let own = format!("{:?} {:?} {:?} {:?}", input.stream, input.id_slot, input.key, input.prev);
+                // What is shared is known by its number.
+                let shared = own.contains("Computed").then_some(&input.computed);
+                format!("{own} {shared:?}")
+            });
+            let inputs: Vec<String> = inputs.collect();
+            let body = match &rule.body {
+                Body::Window(window) => {
+                    let Window { kind, jitter, late_ms, .. } = &**window;
+                    format!("{kind:?} {jitter:?} {}", late_ms.is_some())
+                }
+                Body::Join(_) => "join".to_owned(),
+                _ => String::new(),
+            };
+            let of_rule = (&rule.key, &rule.through, &rule.order, &rule.baselines, rule.clock);
+            format!("{inputs:?} {of_rule:?} {body}")
+        };
+        let knows = match &rule.body {
+            Body::Window(_) => true,
+            Body::Join(join) => join.outer,
+            _ => false,
+        };
+        knows && form(rule) == form(old)
     }
 
     /// For each rule that begins to drain the one of `running` that it is: `kept` is what goes on whole.
@@ -123,20 +177,6 @@ impl Plan {
         });
         Some((StreamId(at as u32), slots.collect()))
     }
-}
-
-/// Whether a rule can end what it has begun without beginning anything more.
-fn is_drainable(rule: &Rule) -> bool {
-    // What is fed back to a rule would come from two versions.
-    rule.feedback.is_none()
-        && match &rule.body {
-            // Its outputs of the instant at hand may still be on their way.
-            Body::Filter | Body::Pattern(_) => true,
-            // Who met nobody would be said to by both versions.
-            Body::Join(join) => !join.outer,
-            // Both versions would have results of one window, or all of what they are asked for is now.
-            Body::Window(_) | Body::Cluster(_) | Body::Near(_) | Body::Latest(_) => false,
-        }
 }
 
 /// A stream that nobody reads or makes any more: it only holds its number's place.

@@ -1,6 +1,10 @@
 //! Plans that take the place of a running one: streams keep their numbers, and rules that mean the same are found again.
 
-use super::{Body, ClockPolicy, Mode, Plan, Rule, StreamOrigin, StreamPlan, drain::vacant};
+use super::{
+    Body, ClockPolicy, Cluster, ClusterInput, Latest, Mode, Near, Plan, Rule, StreamOrigin, StreamPlan,
+    drain::vacant,
+    regions::{Config, Confirm, Limits, Overlap},
+};
 use crate::model::{Schema, StreamId};
 
 impl Plan {
@@ -161,8 +165,30 @@ fn layout(rule: &Rule) -> String {
 /// What an edit must leave alone so that states go on in part, as text: which partitions there are, and what is kept in each
 /// beside partial matches, which are compared one by one.
 fn frame(rule: &Rule) -> String {
+    let mut inputs = rule.inputs.clone();
+    // What is asked of events is asked of those to come; who is known already stays so.
+    let mut forget_where = || {
+        inputs.iter_mut().for_each(|input| (input.before, input.after) = (None, None));
+    };
     let body = match &rule.body {
         Body::Pattern(_) => Body::Filter,
+        Body::Latest(latest) => {
+            forget_where();
+            Body::Latest(Box::new(Latest { every_ms: 0, max_age_ms: None, having: vec![None; latest.having.len()] }))
+        }
+        Body::Near(near) => {
+            forget_where();
+            let (names, retained) = ([String::new(), String::new()], Vec::new());
+            let bounds =
+                Near { within_m: 0.0, leave_m: 0.0, valid_ms: 0, apart_ms: 0, align_ms: None, ..*near.clone() };
+            // Whether pairs are looked at now and then or at each position is what timers depend on.
+            let every_ms = near.every_ms.map(|_| 0);
+            Body::Near(Box::new(Near { names, retained, every_ms, all: false, on: None, ..bounds }))
+        }
+        Body::Cluster(cluster) => {
+            forget_where();
+            Body::Cluster(Box::new(cells_of(cluster)))
+        }
         other => other.clone(),
     };
     let form = format!("{:?}", std::mem::discriminant(&rule.body));
@@ -172,8 +198,33 @@ fn frame(rule: &Rule) -> String {
         at_end: None,
         having: None,
         outputs: Vec::new(),
+        inputs,
         body,
         ..rule.clone()
     };
     format!("{form} {}", layout(&bare))
+}
+
+/// Of a cluster clause what its cells and their measures are, and which of them are neighbours.
+fn cells_of(cluster: &Cluster) -> Cluster {
+    let input = |input: &ClusterInput| ClusterInput {
+        cell: input.cell.clone(),
+        hot: input.cell.clone(),
+        cold: None,
+        weight: None,
+        members: None,
+    };
+    let Config { overlap, .. } = cluster.config;
+    let overlap = if overlap == Overlap::Members { Overlap::Members } else { Overlap::Cells };
+    let limits = Limits { survive: 0.0, split: 0.0, grow: 0.0, shift: 0.0, dense: 0.0 };
+    Cluster {
+        inputs: cluster.inputs.iter().map(input).collect(),
+        config: Config { min_cells: 0, overlap, limits, ..cluster.config },
+        expire_ms: None,
+        every_ms: None,
+        confirm: Confirm::default(),
+        emit_all: false,
+        aggregates: cluster.aggregates.clone(),
+        unread: Vec::new(),
+    }
 }

@@ -12,4 +12,4 @@ pub use error::CheckpointError;
 pub use format::{
     Block, BlockId, BlockKind, FORMAT_VERSION, HEADER_LEN, Manifest, Stored, block_frame, footer, header,
 };
-pub use names::{NamedDrain, NamedRule, NamedStream, Names};
+pub use names::{NamedDrain, NamedOwner, NamedRule, NamedStream, Names};

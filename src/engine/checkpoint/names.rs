@@ -4,6 +4,7 @@ use crate::{
     engine::machine::Engine,
     expr::World,
     model::{DecodeError, FenceMap, Reader, RenumberedStream, Renumbering, SetNumbers, StreamId, TimeMs, Writer},
+    op::window::Owned,
     plan::{Drain, Plan, Rule, StreamOrigin},
 };
 use std::collections::BTreeMap;
@@ -44,6 +45,15 @@ pub struct NamedDrain {
     pub until_ms: Option<TimeMs>,
 }
 
+/// A rule that puts out some windows only, as others are those of another version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedOwner {
+    /// What it is known by: of an old version with its number.
+    pub name: String,
+    /// Which windows.
+    pub owned: Owned,
+}
+
 /// What the numbers in a state stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -55,6 +65,8 @@ pub struct Names {
     pub rules: Vec<NamedRule>,
     /// Those of the rules that are old versions.
     pub drains: Vec<NamedDrain>,
+    /// Those that put out some windows only.
+    pub owners: Vec<NamedOwner>,
 }
 
 impl Names {
@@ -78,10 +90,11 @@ impl Names {
                 .collect(),
             rules: rules.collect(),
             drains: Vec::new(),
+            owners: Vec::new(),
         }
     }
 
-    /// With the old versions that a core has, and when they end.
+    /// With the old versions that a core has, when they end, and whose windows are whose.
     #[must_use]
     pub fn with_drains(self, engine: &Engine) -> Self {
         let plan = engine.plan();
@@ -90,7 +103,8 @@ impl Names {
             let until_ms = engine.until_ms(drain.rule);
             Some(NamedDrain { name: rule.name.clone(), number: drain.number, text: drain.text.clone(), until_ms })
         };
-        Self { drains: plan.drains.iter().filter_map(named).collect(), ..self }
+        let owners = engine.owners().map(|(rule, owned)| NamedOwner { name: plan.known_as(rule), owned });
+        Self { drains: plan.drains.iter().filter_map(named).collect(), owners: owners.collect(), ..self }
     }
 
     /// A plan that has nothing but the old versions, for a check that is to take them up.
@@ -159,7 +173,7 @@ impl Names {
             writer.i64(*layout as i64);
         }
         // Behind everything, where there is any: readers of before don't look there.
-        if !self.drains.is_empty() {
+        if !self.drains.is_empty() || !self.owners.is_empty() {
             writer.len(self.drains.len());
         }
         for NamedDrain { name, number, text, until_ms } in &self.drains {
@@ -167,6 +181,14 @@ impl Names {
             writer.u64(u64::from(*number));
             writer.bytes(text.as_bytes());
             writer.time(*until_ms);
+        }
+        if !self.owners.is_empty() {
+            writer.len(self.owners.len());
+        }
+        for NamedOwner { name, owned } in &self.owners {
+            writer.bytes(name.as_bytes());
+            writer.i64(owned.from_ms);
+            writer.i64(owned.to_ms);
         }
         writer.into_bytes()
     }
@@ -200,6 +222,11 @@ impl Names {
         for _ in 0..drains {
             let (name, number) = (text(reader)?, reader.u32()?);
             names.drains.push(NamedDrain { name, number, text: text(reader)?, until_ms: reader.time()? });
+        }
+        let owners = if reader.is_done() { 0 } else { reader.len()? };
+        for _ in 0..owners {
+            let (name, owned) = (text(reader)?, Owned { from_ms: reader.i64()?, to_ms: reader.i64()? });
+            names.owners.push(NamedOwner { name, owned });
         }
         Ok(names)
     }

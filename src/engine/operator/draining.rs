@@ -1,16 +1,33 @@
 //! An old version of an edited rule: it ends what it has begun and begins nothing.
 
-use super::{KeyedOperator, Passing, Spills};
+use super::{KeyedOperator, PartitionCodec, Passing, Spills};
 use crate::{
-    engine::{kernel::Kernel, keyed::Keyed, partition::Partition, state::BackendError},
-    model::{FenceMap, KeyGroup, Reader, TimeMs},
-    op::through,
+    engine::{
+        kernel::Kernel,
+        keyed::Keyed,
+        partition::{Before, Partition},
+        spill::Codec,
+        state::BackendError,
+    },
+    model::{FenceMap, Key, KeyGroup, Reader, TimeMs},
+    op::{through, window::Owned},
 };
 
-/// Whether a key is of no use any more: where nothing begins, with the last partial match.
+/// Whether a key is of no use any more: in an old version, of which the `rest` says what is its own and until when keys have something to
+/// begin, with the last that it has to end.
 #[inline]
-pub(super) fn is_over<K: Kernel>(kernel: &K, partition: &Partition<K::State>, drains: Option<TimeMs>) -> bool {
-    partition.is_idle(kernel) || drains.is_some() && kernel.open(&partition.kernel) == 0
+pub(super) fn is_over<K: Kernel>(
+    kernel: &K,
+    partition: &Partition<K::State>,
+    rest: Option<(Owned, Option<TimeMs>)>,
+) -> bool {
+    if partition.is_idle(kernel) {
+        return true;
+    }
+    let Some((owned, opens_until)) = rest else { return false };
+    // What comes may still look back, where something may begin.
+    let looks_back = || partition.previous.get().is_some() || !partition.histories.is_empty();
+    !kernel.owes(&partition.kernel, owned) && (opens_until.is_none() || !looks_back())
 }
 
 impl Passing {
@@ -43,7 +60,49 @@ impl Passing {
 impl<K: Kernel + 'static> KeyedOperator<K> {
     /// Whether a key is of no use.
     pub(in crate::engine) fn is_done(&self, partition: &Partition<K::State>) -> bool {
-        is_over(&*self.kernel, partition, self.drains)
+        is_over(&*self.kernel, partition, self.drains.map(|_| (self.owned, self.opens_until)))
+    }
+
+    pub(super) fn own_windows(&mut self, owned: Owned) {
+        self.owned = owned;
+        self.opens_until = self.drains.and_then(|_| self.kernel.opens_until(owned));
+        self.kernel.own(&mut self.scratch, owned);
+    }
+
+    /// Goes on beside an old version, which has taken nothing of `old` yet.
+    pub(super) fn follow_windows(&mut self, old: &mut Self) {
+        let keys = old.resident();
+        let follow = |group: KeyGroup, key: Key, was: &Partition<K::State>, own: &mut Self| {
+            let kernel = own.kernel.follow(&old.kernel, &was.kernel);
+            let (previous, older, histories) = (was.previous.clone(), was.older.clone(), was.histories.clone());
+            own.take_in(group, key, Partition { previous, older, histories, kernel });
+        };
+        for group in 0..self.groups {
+            for entry in old.partitions.entries(group) {
+                follow(KeyGroup(group), entry.key.clone(), &entry.state, self);
+            }
+        }
+        let cold = old.spill.as_ref().map(|spill| spill.look());
+        let codec = PartitionCodec { kernel: &*old.kernel, rule: &old.rule };
+        for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
+            let mut entries = Vec::new();
+            let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
+            self.note_fault(read);
+            for (key, loaded) in entries {
+                match loaded {
+                    Ok((was, _)) => follow(KeyGroup(group), key, &was, self),
+                    Err(error) => {
+                        self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
+                    }
+                }
+            }
+            self.keep_here(keys);
+        }
+        if let (Some(passing), Some(own)) = (&mut old.passing, &mut self.passing) {
+            let copied = passing.copy_to(own, self.groups);
+            self.note_fault(copied);
+        }
+        (self.instant, self.wall_ms) = (old.instant.clone(), old.wall_ms);
     }
 
     /// Its time is over: what is open is dropped, and counted.

@@ -8,6 +8,7 @@ use crate::{
     },
     expr::World,
     model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+    op::window::Owned,
 };
 use std::{any::Any, sync::Arc};
 
@@ -49,8 +50,12 @@ pub(in crate::engine) trait Operator: Spills + Send {
     fn migrate(&mut self, old: Box<dyn Operator>, rest: Option<&mut dyn Operator>) -> bool;
     /// It begins nothing any more; what is open when time comes to `until_ms` is dropped.
     fn drain_until(&mut self, until_ms: TimeMs);
-    /// Whether nothing is left that it could put out.
-    fn is_drained(&self) -> bool;
+    /// It puts out these windows only: the others are another version's.
+    fn own(&mut self, owned: Owned);
+    /// An old version of the rule ends the windows that `old` has open: those that come after them follow.
+    fn follow(&mut self, old: &mut dyn Operator);
+    /// Whether nothing is left that it could put out, when time has come so far.
+    fn is_drained(&self, now_ms: TimeMs) -> bool;
     /// What it really is.
     fn as_any(&mut self) -> &mut dyn Any;
     /// Writes the states of all keys.

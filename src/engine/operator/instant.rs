@@ -1,6 +1,6 @@
 //! ORDER BY: events of one instant wait for one another.
 
-use super::KeyedOperator;
+use super::{KeyedOperator, When};
 use crate::{
     engine::{inbox::OwnedEvent, kernel::Kernel, output::Output},
     expr::{Env, Nothing},
@@ -18,6 +18,18 @@ pub(in crate::engine) struct Unordered {
 }
 
 impl<K: Kernel> KeyedOperator<K> {
+    /// Takes an event that nothing of its instant comes before any more.
+    pub(super) fn take(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
+        if let Some(feedback) = self.rule.feedback {
+            self.step_feeding((feedback, input), event, key, out);
+        } else if self.passing.is_some() {
+            self.step_through(input, event, key, out);
+        } else {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, (event, When::OnTime), &[], key.group(self.groups), key, out);
+        }
+    }
+
     /// Keeps an event until its instant is complete.
     pub(super) fn keep(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         if self.instant.first().is_some_and(|first| first.event.header.time_ms != event.time_ms()) {

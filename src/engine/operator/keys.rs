@@ -59,7 +59,8 @@ impl<K: Kernel> KeyedOperator<K> {
         self.kernel.advance(&mut partition.kernel, &mut self.scratch, to_ms, clock, &env, &mut self.emissions);
         partition.histories.forget(&self.rule.baselines, to_ms);
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
-        let idle = draining::is_over(&*self.kernel, partition, self.drains);
+        let rest = self.drains.map(|_| (self.owned, self.opens_until));
+        let idle = draining::is_over(&*self.kernel, partition, rest);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
         self.open = (self.open + is_open).saturating_sub(was_open);
         if let Some(room) = &mut self.room {

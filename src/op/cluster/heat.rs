@@ -117,6 +117,23 @@ impl Heat {
         ended
     }
 
+    /// Takes over the cells of one with another EXPIRE; what it doesn't say counts from `now` on.
+    pub(super) fn take_over(&mut self, old: Self, expire: Option<TimeMs>, now: Option<TimeMs>) {
+        self.cells = old.cells;
+        for (cell, state) in &mut self.cells {
+            state.until = match (expire, self.expire) {
+                (_, None) => TimeMs::MAX,
+                (Some(was), Some(is)) => state.until.saturating_sub(was).saturating_add(is),
+                (None, Some(is)) => now.map_or(TimeMs::MAX, |now| now.saturating_add(is)),
+            };
+            state.listed = state.until;
+            if self.expire.is_some() {
+                self.deadlines.entry(state.until).or_default().push(*cell);
+            }
+        }
+        self.deadlines.values_mut().for_each(|cells| cells.sort_unstable());
+    }
+
     /// Whether no cell is known.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()

@@ -163,6 +163,13 @@ impl Program {
         });
     }
 
+    /// Makes a state of another program, with the same cells and aggregates, one of this one: cells are as hot as they were until their next
+    /// result, and regions keep who they are. How many cells a region has to have is asked at the next tick.
+    pub fn adapt(&self, old: &Self, state: &mut KeyState) {
+        let was = std::mem::replace(state, self.blank());
+        state.tracker.take_over(was.tracker, old.timing);
+    }
+
     /// When [`advance`](Self::advance) would next do something: right after the instant that has to be closed.
     pub fn deadline(&self, state: &KeyState) -> Option<TimeMs> {
         state.tracker.next().map(|at_ms| at_ms.saturating_add(1))

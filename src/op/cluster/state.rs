@@ -62,22 +62,55 @@ impl Regions {
         for _ in 0..input.len()? {
             hot.insert(read_cell(input)?, Some(read_load(input)?));
         }
-        self.components.apply(hot);
-        let min_cells = self.components.config.min_cells;
-        for cluster in self.components.clusters.iter_mut().filter(|cluster| cluster.cells.len() >= min_cells) {
-            let id = cluster.cells.first_key_value().and_then(|(lowest, _)| ids.remove(lowest));
-            cluster.id = Some(id.ok_or(DecodeError::Unexpected { found: 0, expected: "the id of a region" })?);
+        if self.go_on(hot, ids) > 0 {
+            return Err(DecodeError::Unexpected { found: 0, expected: "an id for each region" });
         }
-        if !ids.is_empty() {
-            return Err(DecodeError::Unexpected { found: ids.len() as u64, expected: "an id for each region" });
-        }
-        self.components.settle();
         for _ in 0..input.len()? {
             let cell = read_cell(input)?;
             let load = if input.bool()? { Some(read_load(input)?) } else { None };
             self.pending.insert(cell, load);
         }
         Ok(())
+    }
+}
+
+impl Regions {
+    /// Begins with these hot cells, and regions with these ids by their lowest cells; how many ids are no region's.
+    ///
+    /// Where MIN CELLS was edited since the last tick a region may be too small, or a cluster large enough that is none yet: the next tick
+    /// says so.
+    fn go_on(&mut self, hot: BTreeMap<Cell, Option<Load>>, mut ids: BTreeMap<Cell, RegionId>) -> usize {
+        self.components.apply(hot);
+        for cluster in &mut self.components.clusters {
+            cluster.id = cluster.cells.first_key_value().and_then(|(lowest, _)| ids.remove(lowest));
+        }
+        self.components.settle();
+        self.restless();
+        ids.len()
+    }
+
+    /// Has the next tick look at clusters that are a region and too small, or none and large enough; whether there are any.
+    fn restless(&mut self) -> bool {
+        let min_cells = self.components.config.min_cells;
+        let clusters = (0..).zip(&self.components.clusters);
+        let changed = clusters.filter(|(_, cluster)| {
+            !cluster.cells.is_empty() && cluster.id.is_some() != (cluster.cells.len() >= min_cells)
+        });
+        let changed: Vec<u32> = changed.map(|(at, _)| at).collect();
+        changed.iter().for_each(|at| self.components.dirty(*at));
+        !changed.is_empty()
+    }
+
+    /// Goes on, with nothing yet, with what regions of the same cells under another clause are; whether a tick has to look at them.
+    pub(super) fn take_over(&mut self, old: Self) -> bool {
+        self.last_tick = old.last_tick;
+        let ids = old.all().into_iter().filter_map(|(id, view)| Some((view.lowest()?, id))).collect();
+        let grid = &old.components.grid;
+        let hot = grid.spots.iter().zip(&grid.facts).filter(|(spot, _)| spot.is_hot);
+        let hot = hot.map(|(spot, facts)| (spot.cell, Some(facts.load.clone()))).collect();
+        self.go_on(hot, ids);
+        self.pending = old.pending;
+        self.restless()
     }
 }
 

@@ -109,6 +109,19 @@ impl Tracker {
         }
     }
 
+    /// Goes on, as an empty one of its clause, with what one with other timing knows.
+    pub(super) fn take_over(&mut self, old: Self, timing: Timing) {
+        let now = old.due.or(old.regions.last_tick());
+        self.heat.take_over(old.heat, timing.expire, now);
+        let restless = self.regions.take_over(old.regions);
+        let next = now.map(|at| at.saturating_add(self.every.unwrap_or(1)));
+        let due = old.due.or(next.filter(|_| restless));
+        self.due = due.map(|at| match self.every.map(|every| (every, at.rem_euclid(every))) {
+            Some((every, past)) if past > 0 => at.saturating_add(every - past),
+            _ => at,
+        });
+    }
+
     /// The regions of the last tick.
     pub fn regions(&self) -> &Regions {
         &self.regions

@@ -1,11 +1,12 @@
 //! What a join does, the same for all keys.
 
+use super::{KeyState, state::Row};
 use crate::{
     expr::Expr,
-    model::{TimeMs, format_duration},
+    model::{TimeMs, Value, format_duration},
     plan,
 };
-use std::fmt::Write;
+use std::{collections::VecDeque, fmt::Write};
 
 /// Without a limit of its own a key keeps so many events, of both sides together.
 pub const EVENTS_MAX: usize = 100_000;
@@ -105,6 +106,26 @@ impl Program {
     #[must_use]
     pub fn closed(self) -> Self {
         Self { closed: true, ..self }
+    }
+
+    /// A state that knows the right events that wait in an old version, so that a left event that meets one isn't taken for one that met
+    /// nobody. What the old version kept of them is what ON can look at.
+    pub fn follow(&self, old: &Self, state: &KeyState) -> KeyState {
+        let [_, right] = &self.sides;
+        let [_, was] = &old.sides;
+        let words = |expr: &Expr| format!("{expr:?}");
+        let was: Vec<String> = was.kept.iter().map(words).collect();
+        let slots: Vec<Option<usize>> =
+            right.kept.iter().map(|expr| was.iter().position(|was| *was == words(expr))).collect();
+        if !self.outer {
+            return KeyState::default();
+        }
+        let row = |row: &Row| {
+            let value = |slot: &Option<usize>| slot.and_then(|slot| row.values.get(slot)).cloned();
+            Row { values: slots.iter().map(|slot| value(slot).unwrap_or(Value::Null)).collect(), ..row.clone() }
+        };
+        let right: VecDeque<Row> = state.right.iter().map(row).collect();
+        KeyState { shared: right.len(), right, ..KeyState::default() }
     }
 
     /// What it does, in lines for people.

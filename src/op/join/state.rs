@@ -28,7 +28,12 @@ pub struct KeyState {
     pub(super) open: usize,
     /// What the bound dropped since the key's last output.
     pub(super) dropped: u64,
+    /// So many right events, the first, wait in an old version as well, which puts out the pairs with them.
+    pub(super) shared: usize,
 }
+
+/// Marks a count of what was dropped behind which it is written how many events are shared: few states have any.
+const HAS_SHARED: u64 = 1 << 63;
 
 /// What a shard lends to every step; holds nothing between steps but the count.
 #[derive(Debug, Default)]
@@ -64,9 +69,21 @@ impl KeyState {
         row
     }
 
+    pub(super) fn forget_right(&mut self) -> Option<Row> {
+        self.shared = self.shared.saturating_sub(1);
+        self.right.pop_front()
+    }
+
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
-        writer.u64(self.dropped);
+        let dropped = self.dropped & !HAS_SHARED;
+        match self.shared {
+            0 => writer.u64(dropped),
+            shared => {
+                writer.u64(dropped | HAS_SHARED);
+                writer.len(shared);
+            }
+        }
         for side in [&self.left, &self.right] {
             writer.len(side.len());
             for row in side {
@@ -83,7 +100,9 @@ impl KeyState {
     /// # Errors
     /// When the bytes are no state of this program's.
     pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut state = Self { dropped: reader.u64()?, ..Self::default() };
+        let dropped = reader.u64()?;
+        let shared = if dropped & HAS_SHARED == 0 { 0 } else { reader.len()? };
+        let mut state = Self { dropped: dropped & !HAS_SHARED, shared, ..Self::default() };
         for (rows, side) in [&mut state.left, &mut state.right].into_iter().zip(&program.sides) {
             for _ in 0..reader.len()? {
                 let (time_ms, id, met) = (reader.i64()?, reader.event_id()?, reader.bool()?);
@@ -93,6 +112,9 @@ impl KeyState {
                 let values = side.kept.iter().map(|_| reader.value()).collect::<Result<_, _>>()?;
                 rows.push_back(Row { time_ms, id, met, values });
             }
+        }
+        if state.shared > state.right.len() {
+            return Err(DecodeError::Unexpected { found: state.shared as u64, expected: "fewer shared events" });
         }
         state.settle();
         Ok(state)

@@ -43,7 +43,7 @@ impl Program {
         self.pair(state, scratch, &mut row, is_left, env, out);
         let ends_ms = if is_left { self.left_ends_ms(time_ms) } else { self.right_ends_ms(time_ms) };
         if ends_ms <= time_ms {
-            if is_left && self.outer && !row.met {
+            if is_left && self.outer && !row.met && !self.closed {
                 self.alone(&mut state.dropped, &row, time_ms, None, env, out);
             }
             return;
@@ -96,7 +96,7 @@ impl Program {
         while let Some(row) = state.right.front()
             && self.right_ends_ms(row.time_ms) <= now_ms
         {
-            state.right.pop_front();
+            state.forget_right();
         }
     }
 
@@ -128,7 +128,8 @@ impl Program {
             if !self.on.iter().all(|condition| condition.is_true(&env)) {
                 continue;
             }
-            if self.conditions.iter().all(|condition| condition.is_true(&env)) {
+            let is_shared = is_left && at < state.shared;
+            if !is_shared && self.conditions.iter().all(|condition| condition.is_true(&env)) {
                 found.push(at);
             }
             row.met = true;
@@ -213,7 +214,7 @@ impl Program {
         if older {
             state.forget_left();
         } else {
-            state.right.pop_front();
+            state.forget_right();
         }
         scratch.shed += 1;
         state.dropped = state.dropped.saturating_add(1);

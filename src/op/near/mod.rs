@@ -20,6 +20,7 @@
 //!
 //! Outputs of one instant are in the order of the pairs' ids, and the state's bytes depend on the input alone.
 
+mod adapt;
 mod entity;
 mod grid;
 mod motion;

@@ -99,13 +99,9 @@ impl KeyState {
                 state.schedule(slot, after(time_ms.saturating_add(near.valid_ms)));
             }
         }
-        if let Some(every_ms) = near.every_ms {
-            // An entity is seen by the tick after it, and no longer than it is valid.
-            let seen = |entity: &Entity, tick_ms: TimeMs| {
-                let longest_ms = near.valid_ms.saturating_add(every_ms);
-                (0..=longest_ms).contains(&tick_ms.saturating_sub(entity.time_ms))
-            };
-            let all = |tick_ms| state.entities.iter().flatten().all(|entity| seen(entity, tick_ms));
+        if near.every_ms.is_some() {
+            // An entity is seen by the tick after it.
+            let all = |tick_ms| state.entities.iter().flatten().all(|entity| entity.time_ms <= tick_ms);
             if !state.tick_ms.map_or(state.is_idle(), |tick_ms| !state.is_idle() && all(tick_ms)) {
                 return wrong(state.known() as u64, "entities and their tick");
             }

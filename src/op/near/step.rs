@@ -400,7 +400,7 @@ fn halfway(a: Position, b: Position) -> Position {
 }
 
 /// The first instant of the grid that is not before `ms`.
-fn grid_at_or_after(ms: TimeMs, every_ms: TimeMs) -> TimeMs {
+pub(super) fn grid_at_or_after(ms: TimeMs, every_ms: TimeMs) -> TimeMs {
     match ms.rem_euclid(every_ms) {
         0 => ms,
         past => ms.saturating_add(every_ms - past),

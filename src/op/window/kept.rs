@@ -69,6 +69,23 @@ impl Kept {
         self.next.is_some()
     }
 
+    /// When the windows begin that are open or may still change.
+    pub(super) fn starts(&self) -> impl Iterator<Item = TimeMs> {
+        self.over.iter().map(|over| over.span).chain(self.next).map(|span| span.start_ms)
+    }
+
+    /// The same panes with nothing in them, and windows of which nothing was put out.
+    pub(super) fn follow(&self, program: &Program) -> Self {
+        let blank = |pane: &Pane| Pane { accumulators: program.blank(), ..*pane };
+        let untold = |over: &Over| Over { results: 0, ..*over };
+        Self {
+            panes: self.panes.iter().map(blank).collect(),
+            over: self.over.iter().map(untold).collect(),
+            next: self.next,
+            early: self.early,
+        }
+    }
+
     /// The panes of a window.
     fn within(&self, window: Span) -> impl Iterator<Item = &Pane> {
         let first = self.panes.partition_point(|pane| pane.span.start_ms < window.start_ms);

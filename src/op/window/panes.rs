@@ -151,6 +151,24 @@ impl Panes {
         }
     }
 
+    /// When the first of its events was.
+    pub(super) fn first_ms(&self) -> Option<TimeMs> {
+        self.old.last().or(self.young.first()).map(|pane| pane.first_ms)
+    }
+
+    /// The same panes with nothing in them.
+    pub(super) fn follow(&self, program: &Program) -> Self {
+        let blank = |pane: &Pane| Pane { accumulators: program.blank(), ..*pane };
+        Self {
+            old: self.old.iter().map(blank).collect(),
+            young: self.young.iter().map(blank).collect(),
+            sum: self.sum.as_ref().map(blank),
+            running: Vec::new(),
+            summed: 0,
+            ..*self
+        }
+    }
+
     /// The start of the oldest pane.
     pub(super) fn oldest_ms(&self) -> Option<TimeMs> {
         self.old.last().or(self.young.first()).map(|pane| pane.span.start_ms)

@@ -81,6 +81,8 @@ pub struct Program {
     pub(super) early_ms: Option<TimeMs>,
     /// EXPIRE of windows that are counted, or go on: a key that is silent for so long begins anew.
     pub(super) expire_ms: Option<TimeMs>,
+    /// How long a window lasts at most, where that doesn't depend on its events; windows of one's own don't say.
+    pub(super) longest_ms: Option<TimeMs>,
     /// ALLOWED LATENESS.
     pub(super) late_ms: Option<TimeMs>,
     pub(super) outputs: Vec<Expr>,
@@ -154,6 +156,7 @@ impl Program {
             }
             program.expire_ms = Some(expire_ms);
         }
+        program.longest_ms = longest_ms(&window.kind);
         Ok(program)
     }
 
@@ -233,6 +236,7 @@ impl Program {
             shape,
             early_ms: window.early_ms,
             expire_ms: None,
+            longest_ms: None,
             late_ms: window.late_ms,
             assigner,
             offset,
@@ -337,6 +341,20 @@ fn assigner(kind: &WindowKind) -> Option<Arc<dyn WindowAssigner>> {
         WindowKind::Running { .. } => shared(Some(SoFar)),
         WindowKind::Calendar { size_ms, offset_ms, zone } => shared(Calendar::new(*size_ms, *offset_ms, zone.clone())),
         WindowKind::Custom { .. } => None,
+    }
+}
+
+fn longest_ms(kind: &WindowKind) -> Option<TimeMs> {
+    match kind {
+        WindowKind::Tumbling { size_ms }
+        | WindowKind::Sliding { size_ms, .. }
+        | WindowKind::Cumulative { size_ms, .. } => Some(*size_ms),
+        // Clocks are put back, and a day may be left out.
+        WindowKind::Calendar { size_ms, .. } => Some(size_ms.saturating_add(2 * 86_400_000)),
+        WindowKind::Session { .. }
+        | WindowKind::Count { .. }
+        | WindowKind::Running { .. }
+        | WindowKind::Custom { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is kept per key: its offset and its open windows, or the panes of windows that overlap. With one aggregate and one
 //! open window nothing is on the heap.
 
-use super::{Program, Span, few::Few, kept::Kept, panes::Panes};
+use super::{Owned, Program, Span, few::Few, kept::Kept, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
     op::aggregate::{Accumulator, Running},
@@ -47,10 +47,12 @@ const _: () = assert!(size_of::<KeyState>() <= 80);
 /// Stands for an offset that is not known yet; no assigner is asked with it.
 const UNKNOWN: TimeMs = TimeMs::MIN;
 
-/// What a shard lends to every step; holds nothing between steps.
+/// What a shard lends to every step; holds nothing of keys between steps.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) spans: Vec<Span>,
+    /// Whose results are put out; as long as the rule runs.
+    pub(super) owned: Owned,
     /// Of windows that lie apart the one that was opened last, with its offset: most often other keys open theirs with it.
     pub(super) last: Option<(TimeMs, Span)>,
 }

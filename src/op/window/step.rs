@@ -75,8 +75,9 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let time_ms = env.event.header.time_ms;
+        let (time_ms, from) = (env.event.header.time_ms, out.len());
         self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+        scratch.keep_own(from, out);
     }
 
     /// The same as if the event were of this time, in windows over the time of arrival; what expressions see of it stays as it is.
@@ -89,7 +90,9 @@ impl Program {
         time_ms: TimeMs,
         out: &mut Vec<Emission>,
     ) {
+        let from = out.len();
         self.step_at(state, scratch, Coming { input, time_ms, env }, out);
+        scratch.keep_own(from, out);
     }
 
     #[inline]
@@ -142,8 +145,9 @@ impl Program {
             self.advance(state, scratch, found_ms, Clock::Event, env, out);
         }
         if self.late_ms.is_some() {
-            let time_ms = env.event.header.time_ms;
+            let (time_ms, from) = (env.event.header.time_ms, out.len());
             self.step_kept(state, found_ms, Coming { input, time_ms, env }, out);
+            scratch.keep_own(from, out);
         }
     }
 
@@ -170,7 +174,7 @@ impl Program {
     pub fn advance(
         &self,
         state: &mut KeyState,
-        _scratch: &mut Scratch,
+        scratch: &mut Scratch,
         to_ms: TimeMs,
         clock: Clock,
         env: &Env<'_>,
@@ -182,6 +186,7 @@ impl Program {
             *state = KeyState::default();
             return;
         }
+        let from = out.len();
         match state.shared.as_deref_mut() {
             Some(Shared::Kept(kept)) => self.close_kept((kept, state.offset_ms), to_ms, clock, env, out),
             Some(Shared::Panes(panes)) if self.shape == Shape::Panes => {
@@ -190,6 +195,7 @@ impl Program {
             Some(Shared::Panes(_)) => {}
             None => self.close_open(state, to_ms, clock, env, out),
         }
+        scratch.keep_own(from, out);
         if self.draws_anew() && state.is_idle() {
             *state = KeyState::default();
         }

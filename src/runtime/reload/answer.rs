@@ -1,6 +1,9 @@
 //! What came of a reload, for the log and for whoever asked.
 
-use crate::engine::{Change, Replaced, RuleChange};
+use crate::{
+    engine::{Change, Replaced, RuleChange},
+    model::format_time,
+};
 use serde::Serialize;
 
 /// A rule that changed.
@@ -22,6 +25,12 @@ pub struct RuleAnswer {
     pub dropped_keys: usize,
     /// Partial matches or windows that were open and are dropped.
     pub dropped_open: usize,
+    /// Why that can't go on under the old version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+    /// Of windows: those that begin from then on are the edited rule's, and those before its old version's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows_from: Option<String>,
 }
 
 /// What a reload did.
@@ -75,7 +84,19 @@ impl Answer {
         for (what, rules) in [("started", &self.started), ("edited", &self.edited), ("removed", &self.removed)] {
             for rule in rules {
                 let RuleAnswer { name, version, keys, open, drained_open, dropped_keys, dropped_open, .. } = rule;
-                tracing::info!(rule = name, version, keys, open, drained_open, dropped_keys, dropped_open, "{what}");
+                let (why, from) = (rule.why, rule.windows_from.as_deref());
+                tracing::info!(
+                    rule = name,
+                    version,
+                    keys,
+                    open,
+                    drained_open,
+                    dropped_keys,
+                    dropped_open,
+                    why,
+                    windows_from = from,
+                    "{what}"
+                );
             }
         }
         for warning in &self.warnings {
@@ -87,7 +108,8 @@ impl Answer {
 impl From<&RuleChange> for RuleAnswer {
     fn from(rule: &RuleChange) -> Self {
         let RuleChange { name, version, change: _, keys, open, .. } = rule.clone();
-        let RuleChange { drained_keys, drained_open, dropped_keys, dropped_open, .. } = *rule;
-        Self { name, version, keys, open, drained_keys, drained_open, dropped_keys, dropped_open }
+        let RuleChange { drained_keys, drained_open, dropped_keys, dropped_open, why, from_ms, .. } = *rule;
+        let windows_from = from_ms.map(format_time);
+        Self { name, version, keys, open, drained_keys, drained_open, dropped_keys, dropped_open, why, windows_from }
     }
 }
