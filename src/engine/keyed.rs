@@ -11,11 +11,12 @@
 //! an access costs a branch, and an atomic look whether the page is shared.
 
 mod ahead;
+mod hand;
 mod room;
 mod spilled;
 mod timers;
 
-pub(super) use self::ahead::AHEAD;
+pub(super) use self::ahead::{AHEAD, Seen};
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
 use std::sync::Arc;
@@ -229,6 +230,7 @@ impl<S: Clone> Keyed<S> {
     }
 
     /// Where the key's state is, if it has one.
+    #[inline]
     pub(super) fn find(&self, group: KeyGroup, key: &Key) -> Option<Place> {
         let table = self.groups.get(group.0 as usize)?.get()?;
         let slot = table.slots.find(table_hash(key), |&slot| table.get(slot).is_some_and(|entry| entry.key == *key))?;

@@ -126,7 +126,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let Self { rule, passing, world, .. } = self;
         if let Some(passing) = passing {
             let slot = |input: usize| rule.inputs.get(input)?.position_slot;
-            let positions = ahead.filter_map(|(input, event, _)| position(event?, slot(input)?));
+            let positions = ahead.filter_map(|(input, event, _)| position(event.get()?, slot(input)?));
             passing.foreseen.look_up(world, passing.program.set(), positions);
         }
     }
