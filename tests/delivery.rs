@@ -508,9 +508,10 @@ fn watch(address: &str, path: &str, last: Option<&str>, count: usize) -> Vec<(St
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let last = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{last}\r\n").unwrap();
-    let mut text = String::new();
+    let (mut text, began) = (String::new(), Instant::now());
     let mut buffer = [0; 4_096];
     loop {
+        assert!(began.elapsed() < PATIENCE, "of {count} alerts there came: {text}");
         let events: Vec<&str> = text.split("\n\n").filter(|event| event.contains("id: ")).collect();
         let found = events.iter().filter_map(|event| {
             let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
@@ -540,7 +541,8 @@ fn alerts_can_be_watched_and_who_comes_back_goes_on_where_it_was() {
     assert_eq!(numbers(&all), (0..10).collect::<Vec<_>>());
     let (last, _) = &all[3];
     assert_eq!(numbers(&watch(&address, "/api/v1/alerts/stream", Some(last), 6)), [4, 5, 6, 7, 8, 9]);
-    // Who comes anew gets what comes from now on.
+    // Who comes anew gets what comes from now on. The readers before are let go first, or the figure would be theirs.
+    place.until("they are gone", || run.get("/metrics").contains("geocep_stream_readers 0\n"));
     let watching = {
         let address = address.clone();
         thread::spawn(move || watch(&address, "/api/v1/alerts/stream?rule=Seen", None, 5))

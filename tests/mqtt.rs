@@ -10,6 +10,7 @@
 #[path = "common/run.rs"]
 mod run;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rumqttc::{Client, Connection, Event, MqttOptions, Outgoing, Packet, QoS};
 use run::{SCHEMA, SEEN, Scene, TOKEN, get, ping};
 use std::{
@@ -17,7 +18,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -28,18 +29,26 @@ struct Broker {
     program: PathBuf,
     dir: tempfile::TempDir,
     port: u16,
+    tls_port: u16,
     child: Option<Child>,
     publishers: Cell<u32>,
 }
 
 impl Broker {
     fn start() -> Option<Self> {
+        Self::listening(|_, _| String::new())
+    }
+
+    /// With more listeners, whose configuration is made in its directory.
+    fn listening(more: impl FnOnce(&Path, u16) -> String) -> Option<Self> {
         let found = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
         let Some(program) = found.iter().map(PathBuf::from).find(|path| path.is_file()) else {
             eprintln!("mosquitto isn't installed: nothing is tested with MQTT");
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Held at the same time they differ.
+        let free = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, tls_port] = free.map(|free| free.local_addr().unwrap().port());
         let dir = tempfile::tempdir().unwrap();
         // As root it would become another user, who can't write here.
         let config = format!(
@@ -47,8 +56,9 @@ impl Broker {
             dir.path().display(),
             std::env::var("USER").unwrap_or_else(|_| "root".to_owned()),
         );
+        let config = config + &more(dir.path(), tls_port);
         fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
-        let mut broker = Self { program, dir, port, child: None, publishers: Cell::new(0) };
+        let mut broker = Self { program, dir, port, tls_port, child: None, publishers: Cell::new(0) };
         broker.go();
         Some(broker)
     }
@@ -242,4 +252,75 @@ fn alerts_reach_a_topic_of_their_rule_when_the_broker_was_away_too() {
         }
     }
     assert_eq!(found, (0..250).collect());
+}
+
+/// Writes an authority, and certificates that it signed for the broker and for us, into a directory.
+fn certify(dir: &Path) {
+    let write = |name: &str, text: String| fs::write(dir.join(name), text).unwrap();
+    let authority = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    write("ca.pem", params.self_signed(&authority).unwrap().pem());
+    let issuer = Issuer::new(params, authority);
+    for (name, host) in [("broker", "127.0.0.1"), ("me", "me")] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        write(&format!("{name}.pem"), params.signed_by(&key, &issuer).unwrap().pem());
+        write(&format!("{name}.key"), key.serialize_pem());
+    }
+}
+
+#[test]
+fn an_encrypted_connection_is_made_to_a_broker_that_is_trusted_and_knows_us() {
+    let broker = Broker::listening(|dir, port| {
+        certify(dir);
+        let file = |name| dir.join(name).display().to_string();
+        let (ca, certificate, key) = (file("ca.pem"), file("broker.pem"), file("broker.key"));
+        format!(
+            "listener {port} 127.0.0.1\ncafile {ca}\ncertfile {certificate}\nkeyfile {key}\nrequire_certificate true\n"
+        )
+    });
+    let Some(broker) = broker else { return };
+    let dir = broker.dir.path().display();
+    let at = |tls: &str| format!("broker: '127.0.0.1:{}', tls: {tls}", broker.tls_port);
+    let known = at(&format!("{{ ca: {dir}/ca.pem, certificate: {dir}/me.pem, key: {dir}/me.key }}"));
+    let with = |connection: &str| {
+        let sink = format!("[{{ mqtt: {{ {known}, topic: alerts }} }}, {{ file: out.ndjson }}]");
+        config(0, &sink).replacen("broker: '127.0.0.1:0'", connection, 1)
+    };
+    let scene = Scene::new(&with(&known), SEEN);
+    let daemon = scene.start(&[]);
+    let api = daemon.api();
+    scene.until("the connection", || (get(&api, "/readyz").0 == 200).then_some(()));
+    broker.publish("fleet/a/pings", &pings(0..20));
+    scene.until("acknowledgements", || {
+        get(&api, "/metrics").1.contains("geocep_sink_written_total{sink=\"alerts\"} 20\n").then_some(())
+    });
+    daemon.terminate();
+
+    // A broker whose authority isn't trusted, and one that isn't told who we are.
+    for (tls, why) in [("true".to_owned(), "UnknownIssuer"), (format!("{{ ca: {dir}/ca.pem }}"), "")] {
+        let scene = Scene::new(&with(&at(&tls)), SEEN);
+        let daemon = scene.start(&[]);
+        let api = daemon.api();
+        scene.until("that it says so", || {
+            let (status, text) = get(&api, "/readyz");
+            (status == 503 && text.contains("can't be reached") && text.contains(why)).then_some(())
+        });
+        daemon.terminate();
+    }
+    // What is no certificate is told at the start.
+    fs::write(broker.dir.path().join("empty.pem"), "nothing").unwrap();
+    for (tls, why) in [
+        (format!("{{ ca: {dir}/empty.pem }}"), "empty.pem` has no certificate"),
+        (format!("{{ ca: {dir}/gone.pem }}"), "gone.pem` has no certificate"),
+        (format!("{{ certificate: {dir}/me.pem, key: {dir}/me.pem }}"), "me.pem` has no private key"),
+    ] {
+        let scene = Scene::new(&with(&at(&tls)), SEEN);
+        let daemon = scene.start(&[]);
+        scene.until("that it says so", || scene.log().contains(why).then_some(()));
+        drop(daemon);
+    }
 }

@@ -2,15 +2,15 @@
 
 use super::{
     config::{
-        AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, QueueConfig, SourceConfig,
-        TailStart,
+        AlertSinkConfig, Delivery, FileSinkConfig, Input, KafkaStart, MqttBroker, MqttInput, MqttTlsConfig,
+        QueueConfig, SourceConfig, TailStart,
     },
     http_sink::{HttpSink, open_http_sink},
 };
 use crate::{
     engine::checkpoint::{Place, Position},
     io::{
-        mqtt::MqttConnection,
+        mqtt::{MqttConnection, MqttTls, MqttTlsError},
         sink::{
             FileSink, KafkaSink, KafkaTransactionOptions, KafkaTransactions, MqttSink, Rotation, Sink, SinkError,
             StdoutSink, TransactionError,
@@ -23,6 +23,7 @@ use crate::{
     },
 };
 use std::{
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -177,16 +178,19 @@ pub fn open_intake(
 /// Opens a source of an MQTT broker, and what holds its records. It connects when it runs.
 ///
 /// # Errors
-/// The log can't be opened.
+/// The log can't be opened, or a file of certificates isn't one.
 pub fn open_mqtt(
     name: &str,
     config: &SourceConfig,
     mqtt: &MqttInput,
     resume: &Resumption,
 ) -> Result<(Intake, MqttSource), SourceError> {
+    let failed =
+        |error: MqttTlsError| SourceError::Log { name: name.to_owned(), error: error.to_string(), is_final: true };
+    let connection = mqtt_connection(name, &mqtt.broker).map_err(failed)?;
     let (intake, source) = open_intake(name, config, &mqtt.queue, resume)?;
     let options = MqttSourceOptions {
-        connection: mqtt_connection(name, &mqtt.broker),
+        connection,
         topics: mqtt.topics.clone(),
         qos: mqtt.qos,
         topic_field: mqtt.topic_field.clone(),
@@ -194,15 +198,20 @@ pub fn open_mqtt(
     Ok((intake.clone(), MqttSource::new(options, intake, source)))
 }
 
-fn mqtt_connection(name: &str, broker: &MqttBroker) -> MqttConnection {
-    MqttConnection {
+fn mqtt_connection(name: &str, broker: &MqttBroker) -> Result<MqttConnection, MqttTlsError> {
+    let tls = |tls: &MqttTlsConfig| {
+        let identity = tls.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+        MqttTls::new(tls.ca.as_deref(), identity)
+    };
+    Ok(MqttConnection {
         host: broker.host.clone(),
         port: broker.port,
+        tls: broker.tls.as_ref().map(tls).transpose()?,
         client: broker.client.clone().unwrap_or_else(|| format!("geocep-{name}")),
         login: broker.login.as_ref().map(|(user, password)| (user.clone(), password.reveal().to_owned())),
         keep_alive: Duration::from_millis(broker.keep_alive_ms),
         packet_bytes_max: usize::try_from(broker.packet_bytes_max).unwrap_or(usize::MAX),
-    }
+    })
 }
 
 fn next_offset(place: &Place) -> Option<(u32, u64)> {
@@ -229,7 +238,9 @@ pub fn open_alert_sink(config: &AlertSinkConfig, outboxes: Option<&Path>) -> Res
         AlertSinkConfig::Stdout => Box::new(StdoutSink::new()),
         AlertSinkConfig::File(file) => Box::new(open_file_sink(file)?),
         AlertSinkConfig::Mqtt(mqtt) => {
-            Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker))?)
+            let failed =
+                |error: MqttTlsError| SinkError::Write { name: mqtt.topic.clone(), error: io::Error::other(error) };
+            Box::new(MqttSink::new(&mqtt.topic, mqtt_connection(&mqtt.topic, &mqtt.broker).map_err(failed)?)?)
         }
         AlertSinkConfig::Kafka(kafka) => {
             Box::new(KafkaSink::connect(&kafka.brokers, &kafka.topic, &kafka.options)?.keyed(kafka.key))

@@ -1,8 +1,13 @@
 //! The short way of an event: where the rule asks for nothing but its kernel and the previous event, as most rules do.
 
-use super::KeyedOperator;
+use super::{BLANKS_MAX, KeyedOperator};
 use crate::{
-    engine::{kernel::Kernel, keyed::Place, output::Output, partition::Partition},
+    engine::{
+        kernel::Kernel,
+        keyed::Place,
+        output::Output,
+        partition::{Before, Partition},
+    },
     expr::{Env, Nothing, Past, Previous, World},
     model::{Emission, EventRef, Key, TimeMs, Value},
     plan::{ClockPolicy, Input, Rule},
@@ -65,7 +70,7 @@ impl At<'_> {
         if keeps {
             let mut values = SmallVec::new();
             plan.prev.iter().for_each(|expr| values.push(expr.value(&env)));
-            partition.previous = Some(Past { time_ms: event.time_ms(), values });
+            partition.previous = Some(Past { time_ms: event.time_ms(), values }).into();
         }
     }
 }
@@ -97,8 +102,9 @@ impl<K: Kernel> KeyedOperator<K> {
             let was_open = kernel.open(&partition.kernel);
             at.step(kernel, partition, &mut self.scratch, &mut self.emissions);
             if partition.is_idle(kernel) {
+                let cleared = self.blanks.len() < BLANKS_MAX && kernel.clear(&mut partition.kernel);
                 self.open = self.open.saturating_sub(was_open);
-                self.forget(place);
+                self.forget(place, cleared);
             } else {
                 self.open = (self.open + kernel.open(&partition.kernel)).saturating_sub(was_open);
                 let deadline_ms = kernel.deadline(&partition.kernel);
@@ -116,9 +122,7 @@ impl<K: Kernel> KeyedOperator<K> {
             {
                 self.open += kernel.open(&state.kernel);
                 let deadline_ms = kernel.deadline(&state.kernel);
-                if let Some(place) = self.partitions.insert(group, key.clone(), state) {
-                    self.partitions.schedule(place, deadline_ms);
-                }
+                self.partitions.insert_due(group, key.clone(), state, deadline_ms);
             }
         }
         if !self.emissions.is_empty() {
@@ -137,6 +141,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let deadline_ms = self.kernel.deadline(&hand.entry.state.kernel);
         let is_early = deadline_ms.is_some_and(|deadline_ms| deadline_ms > to_ms);
         if is_early {
+            hand.entry.has_rung();
             hand.schedule(deadline_ms);
         }
         is_early

@@ -315,13 +315,11 @@ fn what_is_pushed_and_what_may_be_held_is_told_with_its_path_where_it_is_wrong()
         ),
         (
             "sources: { a: { mqtt: { broker: 'mqtts://b', topics: t } } }",
-            "`sources.a.mqtt.broker` is `mqtts://b`, expected no TLS: MQTT is spoken without encryption, so put a broker beside geocep or a tunnel \
-             between where the network isn't yours",
+            "`sources.a.mqtt.broker` is `mqtts://b`, expected a host and port without a scheme, as in `broker:8883`, and beside it `tls: true`",
         ),
         (
-            "sinks: { alerts: { mqtt: { broker: b, topic: t, tls: true } } }",
-            "`sinks.alerts.mqtt.tls` is `true`, expected no TLS: MQTT is spoken without encryption, so put a broker beside geocep or a tunnel \
-             between where the network isn't yours",
+            "sinks: { alerts: { mqtt: { broker: b, topic: t, tls: { certificate: me.pem } } } }",
+            "`sinks.alerts.mqtt.tls` is a mapping, expected `certificate` and `key`, or neither",
         ),
         (
             "sources: { a: { mqtt: { broker: b, topics: 'a/#/b' } } }",

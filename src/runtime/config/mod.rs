@@ -27,7 +27,7 @@ pub use engine::{ApiConfig, EngineConfig, ReloadConfig, Secret};
 pub use error::ConfigError;
 pub use http_sinks::{HeaderSource, HttpSinkConfig, HttpSinkKind, OutboxConfig, RetryConfig, WhenFull};
 pub use load::{Config, GeofenceConfig};
-pub use push::{HttpInput, MqttBroker, MqttInput, MqttSinkConfig, QueueConfig};
+pub use push::{HttpInput, MqttBroker, MqttInput, MqttSinkConfig, MqttTlsConfig, QueueConfig};
 pub use rules::rule_files;
 pub use schema::StreamSchema;
 pub use sinks::{AlertSinkConfig, Delivery, FileSinkConfig, KafkaSinkConfig, SinksConfig};

@@ -1,6 +1,7 @@
 //! Sources that are pushed to us: HTTP and MQTT.
 
 use super::{ConfigError, Secret, node::Node};
+use std::path::{Path, PathBuf};
 
 /// How what is pushed is held until the engine and a checkpoint have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +55,10 @@ pub struct MqttInput {
 pub struct MqttBroker {
     /// The host.
     pub host: String,
-    /// The port; default 1883.
+    /// The port; default 1883, with TLS 8883.
     pub port: u16,
+    /// Whether and how the connection is encrypted.
+    pub tls: Option<MqttTlsConfig>,
     /// The client id: the broker keeps a session under it, so it has to be this daemon's alone. Default: `geocep-` and the source's or sink's name.
     pub client: Option<String>,
     /// User and password.
@@ -64,6 +67,15 @@ pub struct MqttBroker {
     pub keep_alive_ms: u64,
     /// The longest packet, bytes; default 1 MiB.
     pub packet_bytes_max: u64,
+}
+
+/// How a connection to an MQTT broker is encrypted. All files are PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MqttTlsConfig {
+    /// The authorities that are trusted; `None`: the well-known ones.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its key, for brokers that ask who we are.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 fn read_queue(fields: &mut super::node::Fields<'_>) -> Result<QueueConfig, ConfigError> {
@@ -106,9 +118,9 @@ pub struct MqttSinkConfig {
     pub topic: String,
 }
 
-pub(super) fn read_mqtt_sink(node: &Node<'_>) -> Result<MqttSinkConfig, ConfigError> {
+pub(super) fn read_mqtt_sink(node: &Node<'_>, base: &Path) -> Result<MqttSinkConfig, ConfigError> {
     let mut fields = node.fields()?;
-    let broker = read_broker(&mut fields)?;
+    let broker = read_broker(&mut fields, base)?;
     let topic = fields.need("topic")?;
     let text = topic.name()?.to_owned();
     if text.contains(['+', '#', '\0']) || text.len() > 65_000 {
@@ -118,9 +130,9 @@ pub(super) fn read_mqtt_sink(node: &Node<'_>) -> Result<MqttSinkConfig, ConfigEr
     Ok(MqttSinkConfig { broker, topic: text })
 }
 
-pub(super) fn read_mqtt(node: &Node<'_>) -> Result<MqttInput, ConfigError> {
+pub(super) fn read_mqtt(node: &Node<'_>, base: &Path) -> Result<MqttInput, ConfigError> {
     let mut fields = node.fields()?;
-    let broker = read_broker(&mut fields)?;
+    let broker = read_broker(&mut fields, base)?;
     let mut topics = Vec::new();
     for topic in fields.need("topics")?.items() {
         let text = topic.name()?;
@@ -139,27 +151,23 @@ pub(super) fn read_mqtt(node: &Node<'_>) -> Result<MqttInput, ConfigError> {
     Ok(MqttInput { broker, topics, qos, topic_field, queue })
 }
 
-/// What is said to whoever asks for it.
-const NO_TLS: &str = "no TLS: MQTT is spoken without encryption, so put a broker beside geocep or a tunnel between where the network isn't yours";
-
-/// The keys that source and sink have in common.
-pub(super) fn read_broker(fields: &mut super::node::Fields<'_>) -> Result<MqttBroker, ConfigError> {
+/// The keys that source and sink have in common; paths of files are relative to `base`.
+pub(super) fn read_broker(fields: &mut super::node::Fields<'_>, base: &Path) -> Result<MqttBroker, ConfigError> {
     let node = fields.need("broker")?;
     let text = node.name()?;
-    if let Some(tls) = fields.get("tls").filter(|tls| tls.flag().ok() != Some(false)) {
-        return Err(tls.wrong(NO_TLS));
-    }
+    let tls = fields.get("tls").map(|tls| read_tls(&tls, base)).transpose()?.flatten();
     if let Some((scheme, _)) = text.split_once("://") {
-        let encrypted = ["mqtts", "ssl", "tls", "wss"].contains(&scheme);
-        return Err(node.wrong(if encrypted {
-            NO_TLS
-        } else {
-            "a host and port without a scheme, as in `broker:1883`"
+        return Err(node.wrong(match scheme {
+            "mqtts" | "ssl" | "tls" => {
+                "a host and port without a scheme, as in `broker:8883`, and beside it `tls: true`"
+            }
+            _ => "a host and port without a scheme, as in `broker:1883`",
         }));
     }
+    let default_port = if tls.is_some() { 8_883 } else { 1_883 };
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().ok().filter(|port| *port > 0)),
-        None => (text, Some(1_883)),
+        None => (text, Some(default_port)),
     };
     let Some(port) = port.filter(|_| !host.is_empty()) else {
         return Err(node.wrong("a host, or a host and port as in `broker:1883`"));
@@ -192,7 +200,23 @@ pub(super) fn read_broker(fields: &mut super::node::Fields<'_>) -> Result<MqttBr
             _ => return Err(node.wrong("a size from 64 bytes to 256 MiB")),
         },
     };
-    Ok(MqttBroker { host, port, client, login, keep_alive_ms, packet_bytes_max })
+    Ok(MqttBroker { host, port, tls, client, login, keep_alive_ms, packet_bytes_max })
+}
+
+fn read_tls(node: &Node<'_>, base: &Path) -> Result<Option<MqttTlsConfig>, ConfigError> {
+    if let Ok(flag) = node.flag() {
+        return Ok(flag.then(MqttTlsConfig::default));
+    }
+    let mut fields = node.fields()?;
+    let mut file = |key| fields.get(key).map(|file| Ok(base.join(file.name()?))).transpose();
+    let (ca, certificate, key) = (file("ca")?, file("certificate")?, file("key")?);
+    fields.done()?;
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(node.wrong("`certificate` and `key`, or neither")),
+    };
+    Ok(Some(MqttTlsConfig { ca, identity }))
 }
 
 /// Whether a text is a topic to subscribe to.

@@ -176,7 +176,7 @@ fn read_alert_sink(node: &Node<'_>, base: &Path) -> Result<AlertSinkConfig, Conf
     let mut fields = node.fields()?;
     if let Some(mqtt) = fields.given("mqtt") {
         fields.done()?;
-        return read_mqtt_sink(&mqtt).map(AlertSinkConfig::Mqtt);
+        return read_mqtt_sink(&mqtt, base).map(AlertSinkConfig::Mqtt);
     }
     let sinks = [fields.given("stdout"), fields.given("file"), fields.given("kafka")];
     fields.done()?;

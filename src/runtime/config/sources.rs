@@ -131,7 +131,7 @@ pub(super) fn read(
         (Some(("stdin", stdin)), None) => Input::Stdin { format: read_stdin(&stdin)? },
         (Some(("kafka", kafka)), None) => Input::Kafka(read_kafka(&kafka, base)?),
         (Some(("http", http)), None) => Input::Http(read_http(&http)?),
-        (Some(("mqtt", mqtt)), None) => Input::Mqtt(read_mqtt(&mqtt)?),
+        (Some(("mqtt", mqtt)), None) => Input::Mqtt(read_mqtt(&mqtt, base)?),
         _ => return Err(node.wrong("a source with one of `file`, `stdin`, `kafka`, `http`, `mqtt`")),
     };
     let disorder_ms = fields.get("disorder").map_or(Ok(0), |span| span.span_ms())?;
