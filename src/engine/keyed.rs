@@ -12,11 +12,12 @@
 
 mod ahead;
 mod due;
+mod hand;
 mod room;
 mod spilled;
 mod timers;
 
-pub(super) use self::ahead::AHEAD;
+pub(super) use self::ahead::{AHEAD, Seen};
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
 use hashbrown::HashTable;
 use std::sync::Arc;
@@ -232,6 +233,7 @@ impl<S: Clone> Keyed<S> {
     }
 
     /// Where the key's state is, if it has one.
+    #[inline]
     pub(super) fn find(&self, group: KeyGroup, key: &Key) -> Option<Place> {
         let table = self.groups.get(group.0 as usize)?.get()?;
         let slot = table.slots.find(table_hash(key), |&slot| table.get(slot).is_some_and(|entry| entry.key == *key))?;

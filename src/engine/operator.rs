@@ -7,19 +7,20 @@ mod following;
 mod instant;
 mod keys;
 mod passing;
+mod plain;
 mod room;
 mod spilled;
 
 use self::{duties::Ahead, instant::Unordered, passing::Passing, room::timer_ms};
 pub(super) use self::{
-    duties::Operator,
+    duties::{Coming, Operator},
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
 use super::{
     ended::Ending,
     kernel::Kernel,
-    keyed::Keyed,
+    keyed::{Keyed, Seen},
     output::{Moment, Output, keep_back},
     partition::{Before, Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
@@ -45,6 +46,10 @@ pub(super) struct KeyedOperator<K: Kernel> {
     /// How the last event of a partition is known.
     ending: Option<Ending>,
     pub(super) partitions: Keyed<Partition<K::State>>,
+    /// Where the keys of the events that come next seemed to be.
+    seen: Seen,
+    /// Whether the rule as such asks for nothing but its kernel and the previous event.
+    plain: bool,
     pub(super) passing: Option<Passing>,
     /// Keys that are in the store, where there is one.
     pub(super) spill: Option<Box<Spill>>,
@@ -111,6 +116,8 @@ impl<K: Kernel> KeyedOperator<K> {
             world,
             groups,
             partitions: Keyed::new(groups),
+            seen: Seen::default(),
+            plain: plain::is_plain(&rule),
             passing,
             spill: None,
             brought_back: 0,
@@ -254,6 +261,9 @@ impl<K: Kernel> KeyedOperator<K> {
 
 impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
+        if self.is_plain() {
+            return self.step_plain(input, event, key, out);
+        }
         let over = self.stopped || self.drains.is_some_and(|until_ms| event.time_ms() >= until_ms);
         match (over, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
@@ -270,7 +280,8 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             let touch = |partition: &Partition<K::State>, further| {
                 u64::from(partition.previous.get().is_some()) ^ self.kernel.touch(&partition.kernel, further)
             };
-            self.partitions.look_ahead(ahead.map(|(_, _, key)| (key.group(self.groups), key)), touch);
+            let keys = ahead.map(|(_, _, key)| (key.group(self.groups), key));
+            self.partitions.look_ahead(keys, touch, &mut self.seen);
         }
     }
 

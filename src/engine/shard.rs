@@ -4,7 +4,7 @@ use super::{
     exchange::Exchange,
     keyed::AHEAD,
     limits::{Bounds, Shed},
-    operator::{Operator, Room},
+    operator::{Coming, Operator, Room},
     output::{Moment, Output},
     partition::Frozen,
     relief::Relief,
@@ -182,11 +182,12 @@ impl Shard {
         for rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
                 let own = routed.iter().filter(|routed| routed.to.rule == rule);
-                let on_time = |routed: &Routed| event(routed.event).filter(|(_, late_ms)| late_ms.is_none());
-                operator.look_ahead(&mut own.map(|routed| {
-                    let event = on_time(routed).map(|(event, _)| event);
-                    (routed.to.input as usize, event, &routed.key)
-                }));
+                let on_time = |at| event(at).filter(|(_, late_ms)| late_ms.is_none()).map(|(event, _)| event);
+                operator.look_ahead(
+                    &mut own.map(|routed| {
+                        (routed.to.input as usize, Coming { at: routed.event, of: &on_time }, &routed.key)
+                    }),
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Evaluation. Three typed ways through a program (truth, number, integer) that build no values, and a general one.
 
-use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn, like::like};
+use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn, Var, like::like};
 use crate::{
     geo::Way,
     model::{Fences, Key, TimeMs, Value},
@@ -10,8 +10,24 @@ use std::cmp::Ordering;
 
 impl Expr {
     /// The value.
+    #[inline]
     pub fn value(&self, env: &Env<'_>) -> Value {
-        self.eval(self.root, env)
+        match self.node(self.root) {
+            // What most values are.
+            Some(Node::Field(slot)) => env.event.values.get(usize::from(*slot)).cloned().unwrap_or_default(),
+            _ => self.eval(self.root, env),
+        }
+    }
+
+    /// Whether it is a condition on the event, the event before or the match that a few comparisons answer.
+    pub fn is_quick(&self) -> bool {
+        self.quick.is_some()
+    }
+
+    /// Where it compares a field of the event as a number with what is kept of an event of the match: the field, how they compare, the
+    /// event, and what of it.
+    pub fn beside(&self) -> Option<(u16, Compare, Var, u16)> {
+        self.quick.as_ref()?.beside()
     }
 
     /// The value where it stands in the event already, so that it needn't be copied to be looked at.

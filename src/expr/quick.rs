@@ -9,6 +9,8 @@ use std::cmp::Ordering;
 pub(super) enum Quick {
     /// The field is this text.
     Is(u16, Text),
+    /// It is one of these.
+    OneOf(u16, Box<[Text]>),
     /// It is another text.
     IsNot(u16, Text),
     /// Its number compares with this one.
@@ -61,7 +63,7 @@ impl Quick {
         let parts = |ids: &[NodeId]| ids.iter().map(|&id| Self::part(expr, id)).collect::<Option<Box<[Self]>>>();
         match expr.at(id)? {
             Node::And(all) => parts(all).map(Self::All),
-            Node::Or(any) => parts(any).map(Self::Any),
+            Node::Or(any) => parts(any).map(Self::any),
             Node::CompareValue(op, a, b) => match (sides(expr, *op, *a, *b)?, op) {
                 ((slot, _, Value::Text(text)), Compare::Eq) => Some(Self::Is(slot, text.clone())),
                 ((slot, _, Value::Text(text)), Compare::Ne) => Some(Self::IsNot(slot, text.clone())),
@@ -85,12 +87,45 @@ impl Quick {
         }
     }
 
+    /// Of parts that all ask which text a field is, one.
+    fn any(parts: Box<[Self]>) -> Self {
+        let text = |part: &Self| match part {
+            Self::Is(slot, text) => Some((*slot, text.clone())),
+            _ => None,
+        };
+        let Some((slot, _)) = parts.first().and_then(text) else { return Self::Any(parts) };
+        let texts = parts.iter().map(|part| text(part).filter(|(own, _)| *own == slot).map(|(_, text)| text));
+        match texts.collect::<Option<Box<[Text]>>>() {
+            Some(texts) => Self::OneOf(slot, texts),
+            None => Self::Any(parts),
+        }
+    }
+
+    /// Of a comparison of a field with one that is kept of the match: the field, how they compare, the event, and what is kept of it.
+    pub(super) fn beside(&self) -> Option<(u16, Compare, Var, u16)> {
+        match self {
+            Self::Beside(slot, op, Kept::Var(var, kept)) => Some((*slot, *op, *var, *kept)),
+            _ => None,
+        }
+    }
+
     /// Whether it is true of the event.
     #[inline]
     pub(super) fn is_true(&self, env: &Env<'_>) -> bool {
+        match self {
+            Self::All(all) => all.iter().all(|part| part.holds(env)),
+            Self::Any(any) => any.iter().any(|part| part.holds(env)),
+            part => part.holds(env),
+        }
+    }
+
+    fn holds(&self, env: &Env<'_>) -> bool {
         let field = |slot: u16| env.event.values.get(usize::from(slot));
         match self {
             Self::Is(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value == text),
+            Self::OneOf(slot, texts) => {
+                matches!(field(*slot), Some(Value::Text(value)) if texts.iter().any(|text| value == text))
+            }
             Self::IsNot(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value != text),
             Self::Number(slot, op, with) => {
                 let order = field(*slot).and_then(Value::number).and_then(|value| value.partial_cmp(with));
@@ -161,11 +196,12 @@ mod tests {
         prop::sample::select(vec![Compare::Eq, Compare::Ne, Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge])
     }
 
-    /// What two comparisons are joined to.
-    fn joined(kind: u8, turned: bool, both: bool, constants: &[Value], ops: &[Compare]) -> Expr {
+    /// What two comparisons are joined to, of one field or of two.
+    fn joined(kind: u8, [turned, both, same]: [bool; 3], constants: &[Value], ops: &[Compare]) -> Expr {
         let mut builder = Builder::new();
         let mut parts = Vec::new();
         for (slot, (constant, op)) in (0..).zip(constants.iter().zip(ops)) {
+            let slot = if same { 0 } else { slot };
             let (field, constant) = (builder.push(Node::Field(slot)), builder.push(Node::Const(constant.clone())));
             let (a, b) = if turned { (constant, field) } else { (field, constant) };
             parts.push(builder.push(match kind {
@@ -181,11 +217,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_quick_answer_is_that_of_the_walk(
-            kind in 0u8..3, turned: bool, both: bool,
+            kind in 0u8..3, how: [bool; 3],
             constants in prop::collection::vec(value(), 2), ops in prop::collection::vec(op(), 2),
             row in prop::collection::vec(value(), 2),
         ) {
-            let expr = joined(kind, turned, both, &constants, &ops);
+            let expr = joined(kind, how, &constants, &ops);
             let (key, world) = (Key::default(), World::default());
             let env = Env {
                 event: EventRef {

@@ -3,7 +3,7 @@
 use super::{Fences, Text, Value};
 use crate::geo::{Cell, Position};
 use smallvec::SmallVec;
-use std::{cmp::Ordering, hash};
+use std::{cmp::Ordering, hash, sync::Arc};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How keys are written and hashed: xxh3-64 of the canonical bytes. States that were written under another version don't fit.
@@ -19,11 +19,25 @@ pub struct KeyGroup(pub u32);
 /// sign bit flipped; float eight bytes in IEEE total order (−0 as 0); text its bytes with 0x00 written as 0x00 0xFF, and
 /// 0x00 0x00 at its end. So the order of the bytes is the order of the values, and no key is a prefix of another of the
 /// same shape. This layout is frozen: jitter, key groups and checkpoints depend on it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Key {
-    bytes: SmallVec<[u8; IN_PLACE]>,
+    bytes: Bytes,
     hash: u64,
 }
+
+/// Canonical bytes. Keys are compared and copied once per event at least, so short ones are words of one size and not a list.
+#[derive(Clone, Debug)]
+enum Bytes {
+    /// Those past `len` are zero.
+    Short {
+        len: u8,
+        bytes: [u8; IN_PLACE],
+    },
+    Long(Arc<[u8]>),
+}
+
+/// The bytes of a key while it is written.
+type Written = SmallVec<[u8; IN_PLACE]>;
 
 mod tag {
     pub(super) const NULL: u8 = 0;
@@ -39,45 +53,83 @@ mod tag {
 }
 
 /// So many bytes are kept without an allocation.
-const IN_PLACE: usize = 24;
+const IN_PLACE: usize = 30;
 
 const SIGN: u64 = 1 << 63;
 
 impl Key {
     /// The key of these values.
+    #[inline]
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
-        let mut bytes = SmallVec::new();
-        for value in values {
-            match value {
-                Value::Text(text) => write_text(&mut bytes, text.as_bytes()),
-                other => write_value(&mut bytes, other),
-            }
+        let mut values = values.into_iter();
+        let (first, second) = (values.next(), values.next());
+        // Ids of entities are what most keys are made of.
+        if let (Some(Value::Text(text)), None) = (first, second)
+            && let Some(key) = Self::of_short_text(text)
+        {
+            return key;
         }
-        Self::from_bytes(bytes)
+        Self::of_values(first.into_iter().chain(second).chain(values))
+    }
+
+    fn of_values<'a>(values: impl Iterator<Item = &'a Value>) -> Self {
+        let mut bytes = Written::new();
+        values.for_each(|value| write_value(&mut bytes, value));
+        Self::from_bytes(&bytes)
+    }
+
+    /// The key of a text that fits with its tag and its end in 16 bytes: written and copied as one word.
+    #[inline]
+    fn of_short_text(text: &Text) -> Option<Self> {
+        const ONES: u128 = u128::MAX / 255;
+        let (word, len) = text.word().filter(|(_, len)| *len <= 13)?;
+        // A zero among the bytes needs an escape. What is behind them is no byte of the text.
+        let filled = word | u128::MAX << (8 * len);
+        if filled.wrapping_sub(ONES) & !filled & ONES << 7 != 0 {
+            return None;
+        }
+        let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
+        let mut bytes = [0; IN_PLACE];
+        bytes[..16].copy_from_slice(&word);
+        let len = len + 3;
+        let hash = xxh3_64(word.get(..len)?);
+        Some(Self { bytes: Bytes::Short { len: len as u8, bytes }, hash })
     }
 
     /// The key of this one's values and of these after them.
     pub fn with(&self, values: impl IntoIterator<Item = Value>) -> Self {
-        let mut bytes = self.bytes.clone();
+        let mut bytes = Written::from_slice(self.as_bytes());
         for value in values {
             write_value(&mut bytes, &value);
         }
-        Self::from_bytes(bytes)
+        Self::from_bytes(&bytes)
     }
 
-    fn from_bytes(bytes: SmallVec<[u8; 24]>) -> Self {
-        let hash = xxh3_64(&bytes);
+    fn from_bytes(written: &[u8]) -> Self {
+        let mut bytes = [0; IN_PLACE];
+        let hash = xxh3_64(written);
+        let bytes = match bytes.get_mut(..written.len()) {
+            Some(place) => {
+                place.copy_from_slice(written);
+                Bytes::Short { len: written.len() as u8, bytes }
+            }
+            None => Bytes::Long(written.into()),
+        };
         Self { bytes, hash }
     }
 
     /// The key with these canonical bytes, as a checkpoint holds them.
     pub fn from_canonical(bytes: &[u8]) -> Self {
-        Self::from_bytes(bytes.into())
+        Self::from_bytes(bytes)
     }
 
     /// The canonical bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Bytes::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Bytes::Long(bytes) => bytes,
+        }
     }
 
     /// xxh3-64 of the canonical bytes, seed 0.
@@ -92,7 +144,7 @@ impl Key {
 
     /// One of the values back; null if there are not so many.
     pub fn part(&self, ix: usize) -> Value {
-        let mut rest = &self.bytes[..];
+        let mut rest = self.as_bytes();
         for _ in 0..ix {
             let Some((_, left)) = read_value(rest) else { return Value::Null };
             rest = left;
@@ -103,7 +155,7 @@ impl Key {
     /// The values back, fences as their ids; empty if the bytes are no canonical key.
     pub fn values(&self) -> Vec<Value> {
         let mut values = Vec::new();
-        let mut rest = &self.bytes[..];
+        let mut rest = self.as_bytes();
         while !rest.is_empty() {
             match read_value(rest) {
                 Some((value, left)) => {
@@ -117,7 +169,7 @@ impl Key {
     }
 }
 
-fn write_value(bytes: &mut SmallVec<[u8; 24]>, value: &Value) {
+fn write_value(bytes: &mut Written, value: &Value) {
     let mut put = |tag: u8, number: u64| {
         bytes.push(tag);
         bytes.extend_from_slice(&number.to_be_bytes());
@@ -152,7 +204,7 @@ fn fence_list(fences: &Fences) -> Vec<Value> {
     fences.as_slice().iter().map(|&ix| Value::Int(i64::from(ix))).collect()
 }
 
-fn write_list(bytes: &mut SmallVec<[u8; 24]>, list: &[Value]) {
+fn write_list(bytes: &mut Written, list: &[Value]) {
     bytes.push(tag::LIST);
     bytes.extend_from_slice(&(list.len() as u32).to_be_bytes());
     for value in list {
@@ -160,15 +212,7 @@ fn write_list(bytes: &mut SmallVec<[u8; 24]>, list: &[Value]) {
     }
 }
 
-fn write_text(bytes: &mut SmallVec<[u8; 24]>, text: &[u8]) {
-    // What fits in place is written at once: ids of entities are what keys are made of.
-    if bytes.is_empty() && text.len() <= IN_PLACE - 3 && !text.iter().fold(false, |zero, byte| zero | (*byte == 0)) {
-        let mut place = [0; IN_PLACE];
-        place[0] = tag::TEXT;
-        place[1..=text.len()].copy_from_slice(text);
-        *bytes = SmallVec::from_buf_and_len(place, text.len() + 3);
-        return;
-    }
+fn write_text(bytes: &mut Written, text: &[u8]) {
     bytes.push(tag::TEXT);
     if text.contains(&0) {
         for &byte in text {
@@ -248,15 +292,27 @@ fn read_text(bytes: &[u8]) -> Option<(Value, &[u8])> {
     Some((Value::Text(Text::from(String::from_utf8(text).ok()?)), bytes.get(at + 2..)?))
 }
 
-impl Clone for Key {
+impl Default for Key {
+    /// No key: what stands where none is asked for.
     #[inline]
-    fn clone(&self) -> Self {
-        // As one copy: element by element it would take longer than all else that is done with a key.
-        Self { bytes: SmallVec::from_slice(&self.bytes), hash: self.hash }
+    fn default() -> Self {
+        Self { bytes: Bytes::Short { len: 0, bytes: [0; IN_PLACE] }, hash: 0 }
+    }
+}
+
+impl PartialEq for Bytes {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Short { len: a, bytes: x }, Self::Short { len: b, bytes: y }) => a == b && x == y,
+            (Self::Long(x), Self::Long(y)) => x == y,
+            _ => false,
+        }
     }
 }
 
 impl PartialEq for Key {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash && self.bytes == other.bytes
     }
@@ -272,7 +328,7 @@ impl PartialOrd for Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.bytes.cmp(&other.bytes)
+        self.as_bytes().cmp(other.as_bytes())
     }
 }
 

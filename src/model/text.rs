@@ -32,6 +32,15 @@ impl Text {
         }
     }
 
+    /// The first 16 bytes of a text that is kept in place, little-endian and zero behind its end, and its length.
+    #[inline]
+    pub(super) fn word(&self) -> Option<(u128, usize)> {
+        match &self.0 {
+            Repr::Inline { len, bytes } => Some((u128::from_le_bytes(*bytes.first_chunk()?), usize::from(*len))),
+            Repr::Shared(_) => None,
+        }
+    }
+
     /// The text of the first `len` bytes of two little-endian words, if they are ASCII: at most 16, without a look at each.
     #[inline]
     pub fn of_ascii([low, high]: [u64; 2], len: usize) -> Option<Self> {

@@ -15,41 +15,66 @@ pub(in crate::engine) const AHEAD: usize = 32;
 /// The states of so many keys are in caches anyway.
 const FEW: usize = 1_024;
 
+/// Where keys that come next seemed to have their states, in the order in which they come. It may not be so: a key has to be asked.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Seen {
+    places: Vec<Option<Place>>,
+    next: usize,
+}
+
+impl Seen {
+    /// Nothing is known of what comes next.
+    pub(in crate::engine) fn forget(&mut self) {
+        self.places.clear();
+        self.next = 0;
+    }
+
+    /// What was seen of the next key.
+    #[inline]
+    pub(in crate::engine) fn next(&mut self) -> Option<Place> {
+        let place = self.places.get(self.next).copied().flatten();
+        self.next += 1;
+        place
+    }
+}
+
 impl<S: Clone> Keyed<S> {
     /// Whether its keys are so few that nothing is gained by looking ahead.
     pub(in crate::engine) fn is_small(&self) -> bool {
         self.len < FEW
     }
 
-    /// Fetches what these keys have; `touch` looks at a state, and then at what it leads to.
+    /// Fetches what these keys have, and says where that seems to be; `touch` looks at a state, and then at what it leads to.
     pub(in crate::engine) fn look_ahead<'k>(
         &self,
         keys: impl Iterator<Item = (KeyGroup, &'k Key)>,
         touch: impl Fn(&S, bool) -> u64,
+        seen: &mut Seen,
     ) {
         let mut sum = 0;
+        seen.forget();
+        let places = &mut seen.places;
         let hashes: SmallVec<[(u32, u64); AHEAD]> = keys.map(|(group, key)| (group.0, table_hash(key))).collect();
         let table = |group: u32| self.groups.get(group as usize).and_then(Slot::get);
         for &(group, _) in &hashes {
             sum ^= table(group).map_or(0, |table| u64::from(table.given));
         }
-        let mut places: SmallVec<[Place; AHEAD]> = SmallVec::new();
         for &(group, hash) in &hashes {
-            let Some(table) = table(group) else { continue };
             // A key that isn't there comes to lie in the place that is given out next.
-            let slot = table.slots.iter_hash(hash).next().copied().unwrap_or_else(|| table.next_given());
-            places.push(Place { group, slot });
+            let slot =
+                |table: &Group<S>| table.slots.iter_hash(hash).next().copied().unwrap_or_else(|| table.next_given());
+            places.push(table(group).map(|table| Place { group, slot: slot(table) }));
         }
-        for &Place { group, slot } in &places {
+        for &Place { group, slot } in places.iter().flatten() {
             // Who changes an entry looks whether a checkpoint has its page.
             let page = table(group).and_then(|table| table.pages.get(slot as usize / PAGE));
             sum ^= page.map_or(0, |page| Arc::strong_count(page) as u64);
         }
-        for &place in &places {
+        for place in places.iter().flatten().copied() {
             sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
         }
         for further in [false, true] {
-            for &place in &places {
+            for place in places.iter().flatten().copied() {
                 sum ^= self.peek(place).map_or(0, |entry| entry.key.hash64() ^ touch(&entry.state, further));
             }
         }

@@ -39,7 +39,7 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Lets time pass for a key: what is due comes out, and it goes if nothing is left.
     pub(super) fn advance_place(&mut self, place: Place, to_ms: TimeMs, clock: Clock, out: &mut Vec<Output>) {
-        if self.let_fade(place, to_ms) {
+        if self.let_fade(place, to_ms) || self.is_early(place, to_ms) {
             return;
         }
         let Some(entry) = self.partitions.entry(place) else { return };

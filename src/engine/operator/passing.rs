@@ -4,7 +4,7 @@ use super::{KeyedOperator, When, duties::Ahead, spilled};
 use crate::{
     engine::{
         kernel::Kernel,
-        keyed::{AHEAD, Keyed},
+        keyed::{AHEAD, Keyed, Seen},
         output::Output,
         spill::Spill,
     },
@@ -134,7 +134,7 @@ impl<K: Kernel> KeyedOperator<K> {
             let mut keys: SmallVec<[(KeyGroup, &Key); AHEAD]> = SmallVec::new();
             let positions = ahead.filter_map(|(input, event, key)| {
                 keys.push((key.group(*groups), key));
-                position(event?, slot(input)?)
+                position(event.get()?, slot(input)?)
             });
             passing.foreseen.look_up(world, passing.program.set(), positions);
             if !passing.entities.is_small() {
@@ -145,7 +145,8 @@ impl<K: Kernel> KeyedOperator<K> {
                     ids.fold(false, |any, is_null| any | is_null)
                 };
                 let touch = |state: &through::KeyState, further: bool| further && ids(state);
-                passing.entities.look_ahead(keys.into_iter(), |state, further| u64::from(touch(state, further)));
+                let touch = |state: &through::KeyState, further| u64::from(touch(state, further));
+                passing.entities.look_ahead(keys.into_iter(), touch, &mut Seen::default());
             }
         }
     }

@@ -6,7 +6,10 @@ use super::{
     memo::Ask,
     pool::Pool,
 };
-use crate::expr::Expr;
+use crate::{
+    expr::Expr,
+    model::{Text, Value},
+};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +26,39 @@ pub(super) struct Index {
 #[derive(Clone, Debug)]
 struct ByValue {
     item: u32,
-    places: HashMap<Atom, u32, FxBuildHasher>,
+    places: Places,
     buckets: Vec<Vec<Block>>,
+}
+
+/// Where values lead to.
+#[derive(Clone, Debug)]
+enum Places {
+    /// Few texts are compared sooner than hashed.
+    Few(Vec<(Text, u32)>),
+    Many(HashMap<Atom, u32, FxBuildHasher>),
+}
+
+/// So many texts are few.
+const FEW: usize = 8;
+
+impl Places {
+    fn new(places: Vec<(Atom, u32)>) -> Self {
+        let text = |(atom, place): &(Atom, u32)| match atom {
+            Atom::Text(text) => Some((text.clone(), *place)),
+            _ => None,
+        };
+        let texts = if places.len() <= FEW { places.iter().map(text).collect() } else { None };
+        texts.map_or_else(|| Self::Many(places.into_iter().collect()), Self::Few)
+    }
+
+    #[inline]
+    fn get(&self, value: &Value) -> Option<u32> {
+        match (self, value) {
+            (Self::Few(texts), Value::Text(text)) => texts.iter().find(|(own, _)| own == text).map(|(_, place)| *place),
+            (Self::Few(_), _) => None,
+            (Self::Many(places), value) => places.get(&Atom::of(value)?).copied(),
+        }
+    }
 }
 
 /// An index while it is made.
@@ -118,12 +152,12 @@ impl Demands {
             }
         }
         let by_value = by_value.into_iter().map(|(item, of_atoms)| {
-            let (mut places, mut buckets) = (HashMap::default(), Vec::new());
+            let (mut places, mut buckets) = (Vec::new(), Vec::new());
             for (atom, demands) in of_atoms {
-                places.insert(atom, buckets.len() as u32);
+                places.push((atom, buckets.len() as u32));
                 buckets.push(blocks(demands));
             }
-            ByValue { item, places, buckets }
+            ByValue { item, places: Places::new(places), buckets }
         });
         Index { by_value: by_value.collect(), others: blocks(others) }
     }
@@ -163,8 +197,8 @@ impl Index {
             }
         };
         for by_value in &self.by_value {
-            let place = ask.atom(by_value.item).and_then(|atom| by_value.places.get(&atom));
-            if let Some(blocks) = place.and_then(|&place| by_value.buckets.get(place as usize)) {
+            let place = ask.item(by_value.item).and_then(|value| by_value.places.get(value));
+            if let Some(blocks) = place.and_then(|place| by_value.buckets.get(place as usize)) {
                 collect(blocks, ask);
             }
         }

@@ -79,7 +79,9 @@ impl Ask<'_, '_> {
         self.item(item).and_then(Atom::of)
     }
 
-    fn item(&mut self, item: u32) -> Option<&Value> {
+    /// An item.
+    #[inline]
+    pub(super) fn item(&mut self, item: u32) -> Option<&Value> {
         let expr = self.stream.items.get(item as usize)?;
         if let Some(slot) = as_slot(expr) {
             return self.env.event.values.get(usize::from(slot));

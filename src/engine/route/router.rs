@@ -3,7 +3,7 @@
 use super::{
     memo::{Ask, Memo},
     sights::Sights,
-    stream::{How, Stream, Sub},
+    stream::{How, Only, Stream, Sub},
 };
 use crate::{
     engine::operator::Operator,
@@ -108,6 +108,10 @@ impl Router {
             memo.asked += stream.subs.len() as u64;
             return stream.subs.iter().for_each(|sub| self.route_alone(sub.to, event, &mut to));
         }
+        if let Some(only) = stream.only() {
+            memo.asked += 1;
+            return self.route_only(only, event, how, to);
+        }
         memo.begin();
         let Memo { cells, known, found, asked } = memo;
         let none = Key::default();
@@ -142,6 +146,42 @@ impl Router {
                         None => to(sub.to, Route::NoKey),
                         Some(key) => to(sub.to, Route::To(key)),
                     }
+                }
+            }
+        }
+    }
+
+    /// Where a stream has one reader nothing is shared, and nothing need be remembered.
+    #[inline]
+    fn route_only(&self, only: Only<'_>, event: EventRef<'_>, how: Find, mut to: impl FnMut(Subscription, Route<'_>)) {
+        let none = Key::default();
+        let env = Env {
+            event,
+            extra: &[],
+            previous: None,
+            computed: (&[], &[]),
+            key: &none,
+            bound: &Nothing,
+            world: &self.world,
+        };
+        if only.rest.is_some_and(|rest| !rest.is_true(&env)) {
+            return;
+        }
+        // What is passed over needs no key, but whether it has one is counted.
+        let passes = how != Find::Passing && only.wanted.is_some_and(|wanted| !wanted.is_true(&env));
+        match only.key {
+            // Most keys are a field, which needn't be copied to be written.
+            [key] if let Some(value) = key.in_place(&env) => match (value.is_null(), passes) {
+                (true, _) => to(only.to, Route::NoKey),
+                (false, true) => {}
+                (false, false) => to(only.to, Route::To(&Key::new(std::iter::once(value)))),
+            },
+            exprs => {
+                let parts: SmallVec<[Value; 2]> = exprs.iter().map(|expr| expr.value(&env)).collect();
+                match (parts.iter().any(Value::is_null), passes) {
+                    (true, _) => to(only.to, Route::NoKey),
+                    (false, true) => {}
+                    (false, false) => to(only.to, Route::To(&Key::new(&parts))),
                 }
             }
         }

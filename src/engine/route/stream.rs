@@ -61,6 +61,16 @@ pub(super) enum How {
     },
 }
 
+/// The only reader of a stream.
+#[derive(Clone, Copy)]
+pub(super) struct Only<'a> {
+    pub(super) to: Subscription,
+    pub(super) rest: Option<&'a Expr>,
+    /// What it asks for beside WHERE.
+    pub(super) wanted: Option<&'a Expr>,
+    pub(super) key: &'a [Expr],
+}
+
 /// What is taken from a rule before it is known what others share with it.
 struct Draft {
     /// The conditions that make up WHERE, by number.
@@ -155,6 +165,20 @@ impl Stream {
         let rests = rests.flatten();
         let conditions = self.conditions.iter_mut().chain(&mut self.items);
         conditions.chain(self.keys.iter_mut().flatten()).chain(rests).for_each(each);
+    }
+
+    /// The only reader, where there is one and none of its conditions is shared.
+    #[inline]
+    pub(super) fn only(&self) -> Option<Only<'_>> {
+        match self.subs.as_slice() {
+            [Sub { to, how: How::Shared { conditions, rest, wanted, key }, .. }]
+                if conditions.is_empty() && self.computed.is_empty() =>
+            {
+                let (rest, wanted) = (rest.as_ref(), wanted.as_ref());
+                Some(Only { to: *to, rest, wanted, key: self.keys.get(*key as usize)? })
+            }
+            _ => None,
+        }
     }
 
     /// Space for the work on its events.

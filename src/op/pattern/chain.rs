@@ -1,6 +1,11 @@
 //! An event is appended to a partial match: with the shortcuts and the aggregates of the node that stands for it.
 
-use super::{buffer::Buffer, program::Program, state::NONE, view::last_of};
+use super::{
+    buffer::Buffer,
+    program::{Program, looks_at},
+    state::NONE,
+    view::last_of,
+};
 use crate::{expr::Var, model::Value};
 
 impl Program {
@@ -32,7 +37,7 @@ impl Program {
 
     /// Whether an aggregate over `of` looks at the events of `var`.
     pub(super) fn counts_for(&self, of: u16, var: u16) -> bool {
-        of == var || of == Var::ANY
+        looks_at(of, var)
     }
 
     fn fold(&self, buffer: &mut Buffer, node: u32, before: Option<u32>, var: u16, summand: impl Fn(usize) -> Value) {

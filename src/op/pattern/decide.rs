@@ -4,6 +4,7 @@
 use super::{
     flatten::{FlatEdge, FlatState, What},
     graph::{Guard, Pred, PredIx},
+    state::is_end,
 };
 
 /// At most so many questions for one state; where there are more, each edge is asked by itself.
@@ -19,6 +20,8 @@ pub(super) struct Decisions {
     start: Option<u32>,
     ways: Vec<Way>,
     edges: Vec<u16>,
+    /// By state whether the pattern ends there.
+    ends: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,11 +48,13 @@ pub(super) struct Way {
     pub(super) timed: bool,
     /// The partial match waits on as it is.
     pub(super) stays: bool,
+    /// An edge leads to the end of the pattern.
+    pub(super) ends: bool,
 }
 
 impl Decisions {
     pub(super) fn new(states: &[FlatState], preds: &[Pred]) -> Self {
-        let mut all = Self::default();
+        let mut all = Self { ends: states.iter().map(is_end).collect(), ..Self::default() };
         for (at, state) in states.iter().enumerate() {
             let edges: Vec<(u16, &FlatEdge)> = (0..).zip(&state.edges).collect();
             let root = all.grow(at, &edges, preds);
@@ -76,7 +81,7 @@ impl Decisions {
     pub(super) fn close(&mut self) {
         let nowhere = self.edges.len() as u32;
         let way = self.ways.len() as u32;
-        self.ways.push(Way { from: nowhere, to: nowhere, stops: false, timed: false, stays: false });
+        self.ways.push(Way { from: nowhere, to: nowhere, stops: false, timed: false, stays: false, ends: false });
         self.start = Some(self.nodes.len() as u32);
         self.nodes.push(Node::Found { way });
     }
@@ -177,7 +182,11 @@ impl Decisions {
             [(_, edge)] => !timed && edge.what == What::Ignore { target: state as u16 },
             _ => false,
         };
-        self.ways.push(Way { from, to: self.edges.len() as u32, stops, timed, stays });
+        let ends = met.iter().any(|(_, edge)| match edge.what {
+            What::Take { target, .. } | What::Ignore { target } => self.ends.get(usize::from(target)) == Some(&true),
+            What::Stop => false,
+        });
+        self.ways.push(Way { from, to: self.edges.len() as u32, stops, timed, stays, ends });
     }
 }
 

@@ -7,7 +7,9 @@ use super::{
     decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
-    item, line,
+    item,
+    kinds::Kinds,
+    line,
     turn::Turns,
 };
 use crate::{
@@ -35,6 +37,8 @@ pub struct Program {
     pub(super) preds: Vec<Pred>,
     /// How the edges that an event goes on are found.
     pub(super) decisions: Decisions,
+    /// The same by the kind of an event, where that can be: no condition looks at a partial match.
+    pub(super) kinds: Option<Kinds>,
     /// Whether a predicate looks at the partial match.
     pub(super) dynamic: Vec<bool>,
     pub(super) names: Vec<String>,
@@ -136,12 +140,17 @@ impl Program {
         let decisions = Decisions::new(&states, &graph.preds);
         let compact =
             dynamic.iter().all(plain) && states.iter().all(FlatState::is_timeless) && !pattern.on_timeout && !numbers;
+        let kinds = dynamic
+            .iter()
+            .all(plain)
+            .then(|| Kinds::new(&decisions, states.len(), &graph.preds, (&conditions, &untils)));
         let turns = if compact && pattern.skip == Skip::ToNextRow { Turns::new(&states, &decisions) } else { None };
         let compact = compact && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip) || turns.is_some());
         let in_line = !compact && !pattern.on_timeout && !numbers && pattern.aggregates.is_empty();
         let line = if in_line { line::Plan::new(&states, &graph.preds, &conditions, pattern.skip) } else { None };
         Ok(Self {
             decisions,
+            kinds: kinds.flatten(),
             turns,
             line,
             nothing: Buffer::default(),
@@ -186,7 +195,7 @@ impl Program {
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.decisions.close();
-        self
+        Self { kinds: None, ..self }
     }
 
     /// The same with partial matches kept one by one, whatever the conditions.
@@ -242,6 +251,11 @@ fn picks(
         }
     }
     picks
+}
+
+/// Whether what is asked of a variable, or of any, is asked of this one.
+pub(super) fn looks_at(of: u16, var: u16) -> bool {
+    of == var || of == Var::ANY
 }
 
 /// Whether conditions look at more than the event under test.

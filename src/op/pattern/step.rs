@@ -38,11 +38,7 @@ impl Program {
 
     /// Whether an event may begin a match.
     fn may_begin(&self, scratch: &mut Scratch, input: usize, env: &Env<'_>) -> bool {
-        if scratch.cache.len() != self.preds.len() {
-            scratch.cache.resize(self.preds.len(), (0, false));
-        }
-        scratch.stamp += 1;
-        let step = Step { program: self, env, input, now: env.event.time_ms(), stamp: scratch.stamp, event: NONE };
+        let step = Step::new(self, env, input, scratch);
         step.way(&self.nothing, scratch, &START).is_none_or(|way| !step.leads_nowhere(way))
     }
 
@@ -58,12 +54,7 @@ impl Program {
         if state.deadline <= now {
             self.advance_runs(state, scratch, now, Clock::Event, env, out);
         }
-        if scratch.cache.len() != self.preds.len() {
-            scratch.cache.resize(self.preds.len(), (0, false));
-        }
-        scratch.stamp += 1;
-        let stamp = scratch.stamp;
-        let mut step = Step { program: self, env, input, now, stamp, event: NONE };
+        let mut step = Step::new(self, env, input, scratch);
         if state.runs.is_empty() {
             let way = step.way(&state.buffer, scratch, &START);
             if way.is_some_and(|way| step.leads_nowhere(way)) && state.finished.is_empty() {
@@ -158,14 +149,28 @@ pub(super) struct Step<'a, 'e> {
     pub(super) input: usize,
     pub(super) now: TimeMs,
     pub(super) stamp: u64,
+    /// What kind of event it is, where that says which ways there are.
+    kind: Option<u32>,
     /// Where the event is kept, once something took it.
     pub(super) event: u32,
 }
 
-impl Step<'_, '_> {
+impl<'a, 'e> Step<'a, 'e> {
+    pub(super) fn new(program: &'a Program, env: &'a Env<'e>, input: usize, scratch: &mut Scratch) -> Self {
+        if scratch.cache.len() != program.preds.len() {
+            scratch.cache.resize(program.preds.len(), (0, false));
+        }
+        scratch.stamp += 1;
+        let kind = program.kinds.as_ref().map(|kinds| kinds.of(input, env));
+        Self { program, env, input, now: env.event.time_ms(), stamp: scratch.stamp, kind, event: NONE }
+    }
+
     /// The way that a partial match goes, where there is a tree for it.
     #[inline]
     pub(super) fn way(&self, buffer: &Buffer, scratch: &mut Scratch, run: &Run) -> Option<u32> {
+        if let (Some(kinds), Some(kind)) = (&self.program.kinds, self.kind) {
+            return if run.node == NONE { kinds.start(kind) } else { kinds.way(run.state, kind) };
+        }
         let decisions = &self.program.decisions;
         let root = if run.node == NONE { decisions.start() } else { decisions.root(run.state) }?;
         scratch.stamp += 1;

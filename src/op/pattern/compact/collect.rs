@@ -5,12 +5,30 @@ use super::{
     state::{Compact, Set},
 };
 use crate::model::TimeMs;
-use std::collections::VecDeque;
+use smallvec::{SmallVec, smallvec};
+
+/// The nodes of most partitions are no more.
+pub(super) const FEW: usize = 64;
+
+/// What is known of an event while garbage is collected.
+#[derive(Clone, Copy)]
+struct Mark {
+    used: bool,
+    begins: bool,
+    counted: bool,
+    place: u32,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { used: false, begins: false, counted: false, place: NOTHING }
+    }
+}
 
 impl Compact {
     /// The nodes that count and can be reached.
-    pub(super) fn reached(&self, roots: impl Iterator<Item = u32>) -> Vec<bool> {
-        let mut reached = vec![false; self.nodes.len()];
+    pub(super) fn reached(&self, roots: impl Iterator<Item = u32>) -> SmallVec<[bool; FEW]> {
+        let mut reached: SmallVec<[bool; FEW]> = smallvec![false; self.nodes.len()];
         let mut last = 0;
         for root in roots {
             if let Some(place) = reached.get_mut(root as usize) {
@@ -66,83 +84,87 @@ impl Compact {
 
     /// Keeps the nodes and events that the sets lead to; unions of which one side is over are no more.
     pub(super) fn collect(&mut self) {
-        let counted = std::mem::take(&mut self.starts);
-        self.keep_reached(|begins, _| begins, &counted);
+        self.keep_reached(|begins, _| begins);
     }
 
     /// As [`Self::collect`], but what counts as begun goes on to: how much is open bounds what is taken in, and that must not depend on when
     /// a state was saved.
     pub(super) fn collect_for_save(&mut self) {
-        let counted = std::mem::take(&mut self.starts);
-        self.keep_reached(|_, counted| counted, &counted);
+        self.keep_reached(|_, counted| counted);
     }
 
-    /// Keeps what the sets lead to, and as starts the events that `is_start` picks, by whether they begin an open match and whether they
-    /// were counted so far.
-    fn keep_reached(&mut self, is_start: impl Fn(bool, bool) -> bool, counted: &VecDeque<u32>) {
+    /// Keeps what the sets lead to, where it lies, and as starts the events that `is_start` picks, by whether they begin an open match and
+    /// whether they were counted so far.
+    fn keep_reached(&mut self, is_start: impl Fn(bool, bool) -> bool) {
         let reached = self.reached(self.sets.iter().map(|set| set.part.node));
-        let mut used = vec![NOTHING; self.events.len()];
-        let mut begins = vec![false; self.events.len()];
+        let mut marks: SmallVec<[Mark; FEW]> = smallvec![Mark::default(); self.events.len()];
         for (node, _) in self.nodes.iter().zip(&reached).filter(|(_, reached)| **reached) {
             if let Node::Take { event, before, .. } = *node {
-                used[event as usize] = 0;
-                begins[event as usize] |= before == NOTHING;
+                marks[event as usize].used = true;
+                marks[event as usize].begins |= before == NOTHING;
             }
         }
-        let mut starts = vec![false; self.events.len()];
-        counted.iter().for_each(|&start| starts[start as usize] = true);
-        for ((start, used), begins) in starts.iter_mut().zip(&mut used).zip(begins) {
-            *start = is_start(begins, *start);
-            if *start {
-                *used = 0;
-            }
-        }
-        let (mut events, mut values) = (Vec::new(), Vec::new());
-        let mut old = std::mem::take(&mut self.values).into_iter();
-        let mut floor = NOTHING;
-        for (at, event) in std::mem::take(&mut self.events).into_iter().enumerate() {
-            let row = old.by_ref().take(self.width);
-            if used[at] == NOTHING {
-                row.for_each(drop);
+        self.starts.drain(..).for_each(|start| marks[start as usize].counted = true);
+        let (mut kept, mut floor) = (0, None);
+        for (at, mark) in marks.iter_mut().enumerate() {
+            let starts = is_start(mark.begins, mark.counted);
+            if !mark.used && !starts {
                 continue;
+            }
+            mark.place = kept as u32;
+            self.events.swap(kept, at);
+            for value in 0..self.width {
+                self.values.swap(kept * self.width + value, at * self.width + value);
+            }
+            if starts {
+                self.starts.push_back(mark.place);
             }
             if at >= self.floor as usize {
-                floor = floor.min(events.len() as u32);
+                floor = floor.or(Some(mark.place));
             }
-            used[at] = events.len() as u32;
-            values.extend(row);
-            events.push(event);
+            kept += 1;
         }
-        self.floor = floor.min(events.len() as u32);
-        self.starts = starts.iter().zip(&used).filter(|(start, _)| **start).map(|(_, at)| *at).collect();
-        let mut nodes = Vec::new();
-        let mut places = vec![NOTHING; reached.len()];
+        self.events.truncate(kept);
+        self.values.truncate(kept * self.width);
+        self.floor = floor.unwrap_or(kept as u32);
+        let mut places: SmallVec<[u32; FEW]> = smallvec![NOTHING; reached.len()];
         let place = |places: &[u32], at: u32| places.get(at as usize).copied().unwrap_or(NOTHING);
-        for (at, node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
-            if !reached.get(at).copied().unwrap_or_default() {
+        let mut kept = 0;
+        for at in 0..reached.len() {
+            if !reached[at] {
                 continue;
             }
-            let node = match node {
+            let node = match self.nodes[at] {
                 Node::Take { event, before, var } => {
-                    Node::Take { event: used[event as usize], before: place(&places, before), var }
+                    Node::Take { event: marks[event as usize].place, before: place(&places, before), var }
                 }
                 Node::Either { left, right, newest } => match place(&places, right) {
                     NOTHING => {
                         places[at] = place(&places, left);
                         continue;
                     }
-                    right => Node::Either { left: place(&places, left), right, newest: used[newest as usize] },
+                    right => {
+                        let newest = marks[newest as usize].place;
+                        Node::Either { left: place(&places, left), right, newest }
+                    }
                 },
             };
-            places[at] = nodes.len() as u32;
-            nodes.push(node);
+            places[at] = kept as u32;
+            self.nodes[kept] = node;
+            kept += 1;
         }
+        self.nodes.truncate(kept);
         for set in &mut self.sets {
             let Part { node, newest } = set.part;
-            set.part = Part { node: place(&places, node), newest: used[newest as usize] };
+            set.part = Part { node: place(&places, node), newest: marks[newest as usize].place };
         }
-        (self.events, self.values, self.nodes) = (events, values, nodes);
         (self.kept, self.spared) = (self.nodes.len(), 0);
+        // What was much once need not stay so.
+        if self.nodes.capacity() > FEW.max(4 * kept) {
+            self.nodes.shrink_to(2 * kept);
+            self.events.shrink_to(2 * self.events.len());
+            self.values.shrink_to(2 * self.values.len());
+        }
     }
 
     /// Ends all partial matches, and all of `done`, that hold one of these events.

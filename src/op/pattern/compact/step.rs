@@ -9,6 +9,7 @@ use crate::{
     model::{Emission, EmissionKind, TimeMs, Value},
     op::pattern::{
         flatten::What,
+        path::{self, Path},
         program::{EVENTS_PER_MATCH, Program},
         state::{Form, KeyState, NONE, Run, START, Scratch, Single, is_end},
         step::Step,
@@ -43,11 +44,7 @@ impl Program {
         {
             held.pass(self.within_ms, now);
         }
-        if scratch.cache.len() != self.preds.len() {
-            scratch.cache.resize(self.preds.len(), (0, false));
-        }
-        scratch.stamp += 1;
-        let step = Step { program: self, env, input, now, stamp: scratch.stamp, event: NONE };
+        let step = Step::new(self, env, input, scratch);
         step.collect(&self.nothing, scratch, &START);
         if scratch.passed.is_empty() {
             let mut stays = |set: &Set| {
@@ -156,8 +153,21 @@ impl Program {
         (now, env): (TimeMs, &Env<'_>),
         out: &mut Vec<Emission>,
     ) {
-        lent.buffer.clear(self.layout);
         let kept = self.layout.values;
+        if !self.all_rows {
+            let mut path = Path::new();
+            let mut at = first;
+            while let Some(&(take, after)) = ways.get(at as usize) {
+                at = after;
+                let Some(&Node::Take { event, var, .. }) = held.nodes.get(take as usize) else { continue };
+                let Some(Held { time_ms, id }) = held.events.get(event as usize) else { continue };
+                let values = held.values_of(event);
+                let (values, summands) = values.split_at(kept.min(values.len()));
+                path.push(path::Step { var, time_ms: *time_ms, id, values, summands });
+            }
+            return self.emit_path(&path, &mut lent.dropped, env, out);
+        }
+        lent.buffer.clear(self.layout);
         let (mut node, mut at, mut span) = (NONE, first, None);
         while let Some(&(take, after)) = ways.get(at as usize) {
             at = after;
@@ -258,14 +268,8 @@ impl Moves<'_, '_, '_> {
         let mut ended = 0;
         for set in &self.held.sets {
             let run = Run { state: set.state, node: 0, ..START };
-            let Some(way) = self.step.way(&program.nothing, self.scratch, &run) else { continue };
-            let edges = &program.states[usize::from(set.state)].edges;
-            let ends = program.decisions.edges(program.decisions.way(way)).iter().any(|at| {
-                match edges[usize::from(*at)].what {
-                    What::Take { target, .. } | What::Ignore { target } => is_end(&program.states[usize::from(target)]),
-                    What::Stop => false,
-                }
-            });
+            let way = self.step.way(&program.nothing, self.scratch, &run);
+            let ends = way.is_some_and(|way| program.decisions.way(way).ends);
             ended |= if ends { turns.group(set.state) } else { 0 };
         }
         ended

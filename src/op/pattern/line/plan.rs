@@ -1,7 +1,7 @@
 //! Which patterns are lines, and what they ask.
 
 use crate::{
-    expr::{Expr, Node, Pick, Var},
+    expr::{Compare, Expr, Node, Pick, Var},
     model::Value,
     op::pattern::{
         flatten::{FlatState, What},
@@ -20,6 +20,18 @@ pub(in crate::op::pattern) struct Plan {
     /// Of the place of a variable the same, to look up.
     pub(super) place_of: Vec<Option<u16>>,
     pub(super) skip: Skip,
+    /// By place and input what is compared, where a condition is but a comparison with an event before.
+    pub(super) beside: Vec<Vec<Option<Beside>>>,
+}
+
+/// A comparison of a field, as a number, with what is kept of an event before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beside {
+    pub(super) slot: u16,
+    pub(super) op: Compare,
+    /// How many events before.
+    pub(super) back: usize,
+    pub(super) kept: u16,
 }
 
 /// What an event must be to come at a place in the match.
@@ -88,7 +100,24 @@ impl Plan {
                 step.question = question;
             }
         }
-        Some(Self { steps, place_of, skip })
+        let beside = |(at, step): (usize, &Step)| {
+            let beside = |expr: &Option<Expr>| {
+                let (slot, op, var, kept) = expr.as_ref()?.beside()?;
+                let is_only = matches!(var.pick, Pick::First(0) | Pick::Last(0));
+                let place = place_of.get(usize::from(var.var)).copied().flatten().filter(|_| is_only)?;
+                let back = at.checked_sub(usize::from(place)).filter(|back| *back > 0)?;
+                Some(Beside { slot, op, back, kept })
+            };
+            conditions.get(usize::from(step.var)).into_iter().flatten().map(beside).collect()
+        };
+        let beside = steps.iter().enumerate().map(beside).collect();
+        Some(Self { steps, place_of, skip, beside })
+    }
+
+    /// What the condition of a place compares of an input's events, where that is all.
+    #[inline]
+    pub(super) fn beside(&self, place: usize, input: usize) -> Option<&Beside> {
+        self.beside.get(place)?.get(input)?.as_ref()
     }
 
     /// How many events a match has.

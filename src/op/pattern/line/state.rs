@@ -110,7 +110,7 @@ impl Line {
 
     /// A value kept of the event so many before the next.
     #[inline]
-    fn value(&self, back: usize, slot: u16) -> Option<&Value> {
+    pub(super) fn value(&self, back: usize, slot: u16) -> Option<&Value> {
         self.values_of(back).get(usize::from(slot))
     }
 

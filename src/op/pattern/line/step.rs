@@ -1,17 +1,19 @@
 //! What an event does.
 
-use super::{Line, Plan, state::View};
+use super::{Line, Plan, plan::Beside, state::View};
 use crate::{
-    expr::{Env, Expr},
+    expr::Env,
     model::{Emission, EmissionKind, Value},
     op::pattern::{
         flatten::What,
         heap,
+        path::{self, Path},
         program::Program,
         state::{Form, KeyState, NONE, Run, START, Scratch, Single},
     },
     plan::Skip,
 };
+use smallvec::SmallVec;
 
 impl Program {
     /// Runs an event against a partition whose partial matches are a line.
@@ -64,7 +66,7 @@ impl Program {
         }
         let retained = self.retained.get(input).map(Vec::as_slice).unwrap_or_default();
         let id = env.event.id(self.id_slots.get(input).copied().flatten());
-        line.push(now, id, retained.iter().map(|expr| kept(expr, env)));
+        line.push(now, id, retained.iter().map(|expr| expr.value(env)));
         line.settle(self.within_ms);
     }
 
@@ -104,8 +106,23 @@ impl Program {
         let now = env.event.time_ms();
         let retained = self.retained.get(input).map(Vec::as_slice).unwrap_or_default();
         let id = env.event.id(self.id_slots.get(input).copied().flatten());
+        if !self.all_rows {
+            let mut own: SmallVec<[Value; 4]> = retained.iter().map(|expr| expr.value(env)).collect();
+            own.resize(self.layout.values, Value::Null);
+            let back = (1..plan.len()).rev().filter_map(|back| {
+                let (time_ms, id) = line.head(back)?;
+                Some((*time_ms, id, line.values_of(back)))
+            });
+            let all = plan.steps.iter().zip(back.chain([(now, &id, own.as_slice())]));
+            let path: Path<'_> = all
+                .map(|(step, (time_ms, id, values))| path::Step { var: step.var, time_ms, id, values, summands: &[] })
+                .collect();
+            self.emit_path(&path, &mut lent.dropped, env, out);
+            scratch.lent = lent;
+            return;
+        }
         let mut node = self.chain(plan, line, plan.kept(), &mut lent);
-        let values = retained.iter().map(|expr| kept(expr, env));
+        let values = retained.iter().map(|expr| expr.value(env));
         let event = lent.buffer.add_event(plan.kept() as u64, now, id, values);
         let var = plan.steps.last().map_or(0, |step| step.var);
         node = self.append(&mut lent.buffer, node, event, var, |_| Value::Null);
@@ -154,9 +171,14 @@ impl Asked {
         }
         let bit = 1 << step.question;
         if self.known & bit == 0 {
-            let exprs = program.conditions.get(usize::from(step.var));
-            let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
-            let met = expr.is_some_and(|expr| expr.is_true(&env.with_bound(&View { plan, line, taken })));
+            let met = match plan.beside(taken, input) {
+                Some(beside) => beside.is_true(line, env),
+                None => {
+                    let exprs = program.conditions.get(usize::from(step.var));
+                    let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
+                    expr.is_some_and(|expr| expr.is_true(&env.with_bound(&View { plan, line, taken })))
+                }
+            };
             self.known |= bit;
             self.met |= if met { bit } else { 0 };
         }
@@ -164,9 +186,14 @@ impl Asked {
     }
 }
 
-/// What is kept of an event: most often a field.
-fn kept(expr: &Expr, env: &Env<'_>) -> Value {
-    expr.in_place(env).cloned().unwrap_or_else(|| expr.value(env))
+impl Beside {
+    /// Whether it is true of the event; what is unknown is not.
+    #[inline]
+    fn is_true(&self, line: &Line, env: &Env<'_>) -> bool {
+        let number = env.event.values.get(usize::from(self.slot)).and_then(Value::number);
+        let kept = line.value(self.back, self.kept).and_then(Value::number);
+        number.zip(kept).and_then(|(number, kept)| number.partial_cmp(&kept)).is_some_and(|order| self.op.holds(order))
+    }
 }
 
 impl Program {
