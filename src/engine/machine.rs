@@ -373,6 +373,9 @@ impl Engine {
         }
         let Self { router, memos, shards, stats, late_readers, .. } = self;
         for at in 0..count {
+            if at % AHEAD == 0 {
+                router.look_ahead(level, (at..count.min(at + AHEAD)).filter_map(|at| Some(event(at)?.0)));
+            }
             let Some(arrived) = event(at) else { continue };
             let deliver = |to: Subscription, route: Route<'_>| match route {
                 Route::NoKey => {

@@ -323,7 +323,7 @@ impl Expr {
                 _ => Value::Null,
             },
             Node::FenceId(fence) => match self.eval(*fence, env) {
-                Value::Fence(fence) => env.world.fence_id(fence).map_or(Value::Null, Value::text),
+                Value::Fence(fence) => env.world.fence_text(fence).clone(),
                 Value::Fences(fences) => fence_ids(&fences, env),
                 other => other,
             },
@@ -393,7 +393,7 @@ fn fence_ids(fences: &Fences, env: &Env<'_>) -> Value {
     let set = fences.set();
     let ids = fences.as_slice().iter().map(|&ix| {
         let fence = crate::model::FenceRef { set, fence: crate::geo::FenceIx(ix) };
-        env.world.fence_id(fence).map_or(Value::Null, Value::text)
+        env.world.fence_text(fence).clone()
     });
     Value::List(ids.collect::<Vec<_>>().into())
 }

@@ -11,13 +11,16 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct World {
     sets: Vec<(String, Arc<FenceSet>)>,
+    /// The ids of each set's fences by number, side by side: keys and measures are made of them all the time, and fences lie far apart.
+    ids: Vec<Arc<[Value]>>,
     tables: Vec<(String, Arc<Table>)>,
 }
 
 impl World {
     /// A world of these named fence sets; the index of a set is its place here.
     pub fn new(sets: Vec<(String, Arc<FenceSet>)>) -> Self {
-        Self { sets, tables: Vec::new() }
+        let ids = sets.iter().map(|(_, fences)| fences.iter().map(|(_, fence)| Value::text(&fence.id)).collect());
+        Self { ids: ids.collect(), sets, tables: Vec::new() }
     }
 
     /// The same with these named reference tables; the index of a table is its place here.
@@ -118,6 +121,13 @@ impl World {
         let shape = self.set(fence.set).and_then(|set| set.get(fence.fence)).map(|fence| &fence.shape);
         let cells = shape.zip(Resolution::new(resolution).ok()).and_then(|(shape, resolution)| shape.cells(resolution));
         cells.map_or(Value::Null, |cells| Value::List(Arc::new(cells.into_iter().map(Value::Cell).collect())))
+    }
+
+    /// A fence's id as a text; null where there is no such fence.
+    #[inline]
+    pub fn fence_text(&self, fence: FenceRef) -> &Value {
+        let id = self.ids.get(usize::from(fence.set)).and_then(|ids| ids.get(fence.fence.0 as usize));
+        id.unwrap_or(&Value::Null)
     }
 
     /// A fence's property; `id` is its id. Null where it has none of that name.

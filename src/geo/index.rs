@@ -85,12 +85,16 @@ pub(super) struct Index {
     pub(super) units_per_lat: f64,
     /// log₂ of the cells of the grid per side.
     pub(super) top_bits: u32,
-    /// The grid's cells, by row and column.
+    /// A cell for what is outside, then the grid's cells, by row and column.
     pub(super) top: Vec<u32>,
     pub(super) nodes: Vec<Node>,
     pub(super) lists: Vec<u32>,
     /// Whether a fence may be listed twice for one place: one of several polygons, or across the antimeridian.
     pub(super) repeats: bool,
+    /// How many words its lists may have when it is made.
+    pub(super) room_words: usize,
+    /// How many words it had when it was made; what is edited since then adds some.
+    pub(super) built_words: usize,
 }
 
 /// Words of a line of the processor's cache.
@@ -134,19 +138,7 @@ impl Index {
     ) {
         let mut ways = [Way { column: 0, row: 0, shift: UNIT_BITS, cell: 0 }; ABREAST];
         for (chunk, positions) in positions.chunks(ABREAST).enumerate() {
-            let ways = &mut ways[..positions.len()];
-            for (way, &position) in ways.iter_mut().zip(positions) {
-                *way = self.start(position);
-            }
-            while ways.iter().any(|way| way.cell & NODE != 0) {
-                for way in ways.iter_mut().filter(|way| way.cell & NODE != 0) {
-                    self.descend(way);
-                }
-            }
-            // Has the lists under way before the first is needed; most end in the cache's line after the first.
-            let last = self.lists.len() - 1;
-            let lists = ways.iter().filter(|way| way.cell & ONE == 0).map(|way| way.cell as usize);
-            std::hint::black_box(lists.fold(0, |sum, at| sum ^ self.lists[at] ^ self.lists[last.min(at + LINE)]));
+            self.go_abreast(positions, &mut ways);
             for (i, (way, &position)) in ways.iter().zip(positions).enumerate() {
                 self.collect(fences, way, position, found);
                 each(chunk * ABREAST + i, found);
@@ -154,15 +146,51 @@ impl Index {
         }
     }
 
+    /// Fetches what locating these positions one by one will look at.
+    pub(super) fn fetch(&self, positions: &[Position]) {
+        let mut ways = [Way { column: 0, row: 0, shift: UNIT_BITS, cell: 0 }; ABREAST];
+        positions.chunks(ABREAST).for_each(|positions| self.go_abreast(positions, &mut ways));
+    }
+
+    /// The ways of at most [`ABREAST`] positions, with their lists fetched.
+    #[inline]
+    fn go_abreast(&self, positions: &[Position], ways: &mut [Way; ABREAST]) {
+        let ways = &mut ways[..positions.len()];
+        for (way, &position) in ways.iter_mut().zip(positions) {
+            *way = self.place(position);
+        }
+        // A loop so short that the processor has many of its loads under way at once.
+        for way in ways.iter_mut() {
+            way.cell = self.top[way.cell as usize];
+        }
+        while ways.iter().any(|way| way.cell & NODE != 0) {
+            for way in ways.iter_mut().filter(|way| way.cell & NODE != 0) {
+                self.descend(way);
+            }
+        }
+        // Has the lists under way before the first is needed; most end in the cache's line after the first.
+        let last = self.lists.len() - 1;
+        let lists = ways.iter().filter(|way| way.cell & ONE == 0).map(|way| way.cell as usize);
+        std::hint::black_box(lists.fold(0, |sum, at| sum ^ self.lists[at] ^ self.lists[last.min(at + LINE)]));
+    }
+
     #[inline]
     fn start(&self, position: Position) -> Way {
+        let mut way = self.place(position);
+        way.cell = self.top[way.cell as usize];
+        way
+    }
+
+    /// The way before its first step: `cell` is the place of the grid's cell.
+    #[inline]
+    fn place(&self, position: Position) -> Way {
         let (x, y) = test_point(position);
         let within = x >= self.west && x <= self.east && y >= self.south && y <= self.north;
         let last = (1u64 << UNIT_BITS) - 1;
         let column = (((x - self.west) * self.units_per_lon) as u64).min(last);
         let row = (((y - self.south) * self.units_per_lat) as u64).min(last);
         let shift = UNIT_BITS - self.top_bits;
-        let cell = self.top[((row >> shift << self.top_bits) | column >> shift) as usize];
+        let cell = ((row >> shift << self.top_bits) | column >> shift) as u32 + 1;
         Way { column, row, shift, cell: if within { cell } else { 0 } }
     }
 
@@ -226,6 +254,11 @@ impl Index {
             found.truncate(found.len() - usize::from(!inside));
         }
         up
+    }
+
+    /// Words of its lists and nodes.
+    pub(super) fn words(&self) -> usize {
+        self.lists.len() + CELLS * self.nodes.len()
     }
 
     pub(super) fn bytes(&self) -> usize {

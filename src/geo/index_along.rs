@@ -96,7 +96,7 @@ impl Index {
     fn cell(&self, column: u64, row: u64, shift: u32) -> Cell {
         let grid = UNIT_BITS - self.top_bits;
         let at = (row >> grid << self.top_bits) | column >> grid;
-        let word = (shift == grid).then(|| self.top.get(at as usize).copied().unwrap_or(0));
+        let word = (shift == grid).then(|| self.top.get(1 + at as usize).copied().unwrap_or(0));
         Cell { word, column, row, shift }
     }
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::edge::Edge;
 use super::fence::Fence;
@@ -14,6 +15,7 @@ use super::index::{
     BASE, CELLS, Index, LEVEL_SHIFT, LIST_COUNT, NODE, Node, ONE, SIDE_BITS, STEP_BITS, TEST, UNIT_BITS, UP,
     VERTICES_MANY, VERTICES_SHIFT,
 };
+use super::index_place::{Area, Content, Item, Live, Pending, Place, Slot, frames};
 use super::leaf_grid::{LeafGrid, Rect, Segment, chain};
 
 const SIDE: usize = 1 << SIDE_BITS;
@@ -35,62 +37,12 @@ const WORDS_AT_LEAST: usize = 1 << 16;
 /// Vertices and heads included, lists then stay below what a cell can say.
 const WORDS_AT_MOST: usize = 1 << 28;
 
-/// One polygon in one frame of longitudes.
-struct Item {
-    fence: u32,
-    shifted: bool,
-    first_edge: u32,
-    end_edge: u32,
-}
-
-/// What is left to test of an item within a cell. Ends of its edges and toggles in the cell's vectors.
-struct Live {
-    item: u32,
-    base: bool,
-    edges_end: usize,
-    toggles_end: usize,
-}
-
-/// What passes through a cell.
-#[derive(Default)]
-struct Content {
-    live: Vec<Live>,
-    edges: Vec<u32>,
-    toggles: Vec<f64>,
-    /// Fences that contain the whole cell.
-    inside: Vec<u32>,
-}
-
-/// Where a cell is kept.
-#[derive(Clone, Copy)]
-enum Slot {
-    /// In the grid; in all cells of the grid that it covers, if it is larger.
-    Top,
-    /// In a node.
-    Node(usize, usize),
-}
-
-/// A place in the tree; the root has level 0.
-#[derive(Clone, Copy)]
-struct Place {
-    slot: Slot,
-    level: u32,
-    column: u32,
-    row: u32,
-}
-
-/// A cell that has too much to test.
-struct Pending {
-    place: Place,
-    content: Content,
-    /// The list of fences that contain it and are not among its content, or 0.
-    up: u32,
-}
-
-struct Builder {
+pub(super) struct Builder {
     items: Vec<Item>,
     edges: Vec<Edge>,
-    index: Index,
+    pub(super) index: Index,
+    /// What is built: cells of the grid.
+    area: Area,
     levels: u32,
     /// Words of the contents of pending nodes: they will be lists too.
     pending_words: usize,
@@ -110,64 +62,28 @@ struct East {
 
 pub(super) fn build(fences: &[Fence]) -> Index {
     let mut builder = Builder::new(fences);
-    let mut queue = VecDeque::new();
-    if !builder.items.is_empty() {
-        let content = builder.everything();
-        builder.pending_words = content.words();
-        let place = Place { slot: Slot::Top, level: 0, column: 0, row: 0 };
-        queue.push_back(Pending { place, content, up: 0 });
-    }
-    while let Some(pending) = queue.pop_front() {
-        builder.pending_words -= pending.content.words();
-        builder.split(&pending, &mut queue);
-    }
-    builder.index.nodes.shrink_to_fit();
-    builder.index.lists.shrink_to_fit();
-    builder.index
-}
-
-impl Content {
-    fn words(&self) -> usize {
-        self.live.len() + self.toggles.len() + self.edges.len()
-    }
+    builder.run();
+    let mut index = builder.index;
+    index.nodes.shrink_to_fit();
+    index.lists.shrink_to_fit();
+    index.built_words = index.words();
+    index
 }
 
 impl Builder {
     fn new(fences: &[Fence]) -> Self {
-        let (mut items, mut edges) = (Vec::new(), Vec::new());
+        let (mut items, mut repeats) = (0, false);
         let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-        let mut repeats = false;
-        for (fence, place) in (0u32..).zip(fences) {
-            let parts = place.shape.parts();
-            repeats |= parts.len() > 1;
-            for part in parts {
-                let first_edge = edges.len() as u32;
-                // The ray never meets horizontal edges.
-                edges.extend(part.edges().filter(|edge| edge.y_lo < edge.y_hi));
-                let end_edge = edges.len() as u32;
-                let mut add = |shifted: bool, west: f64, east: f64| {
-                    items.push(Item { fence, shifted, first_edge, end_edge });
-                    bounds = [
-                        bounds[0].min(west),
-                        bounds[1].min(part.south),
-                        bounds[2].max(east),
-                        bounds[3].max(part.north),
-                    ];
-                };
-                add(false, part.west, part.east.min(180.0));
-                if part.east > 180.0 {
-                    add(true, -180.0, part.east - 360.0);
-                    repeats = true;
-                }
+        for fence in fences {
+            let frames: SmallVec<[_; 2]> = fence.shape.parts().iter().flat_map(frames).collect();
+            items += frames.len();
+            repeats |= frames.len() > 1;
+            for (_, [west, south, east, north]) in frames {
+                bounds = [bounds[0].min(west), bounds[1].min(south), bounds[2].max(east), bounds[3].max(north)];
             }
         }
         let [west, south, east, north] = bounds;
-        let smallest = (east - west).min(north - south).max(SMALLEST_CELL_DEG);
-        let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
-        let levels = levels.clamp(1, MOST_LEVELS);
         let units = (1u64 << UNIT_BITS) as f64;
-        let top_levels = (CELLS_PER_EDGE * edges.len().max(1)).ilog2() / (2 * SIDE_BITS);
-        let top_bits = SIDE_BITS * top_levels.min(levels).min(TOP_LEVELS_MOST);
         let index = Index {
             west,
             south,
@@ -175,24 +91,76 @@ impl Builder {
             north,
             units_per_lon: units / (east - west),
             units_per_lat: units / (north - south),
-            top_bits,
-            top: vec![0; 1 << (2 * top_bits)],
+            top_bits: 0,
+            top: Vec::new(),
             nodes: Vec::new(),
             // A list is never at 0, which stands for none.
             lists: vec![0],
             repeats,
+            room_words: 0,
+            built_words: 0,
         };
-        let most_words = (WORDS_AT_LEAST + WORDS_PER_EDGE * edges.len()).min(WORDS_AT_MOST);
+        let mut builder = Self::of(index, Area { columns: 0..0, rows: 0..0 });
+        builder.items.reserve(items);
+        (0..).zip(fences).for_each(|(number, fence)| builder.add(number, fence, |_| true));
+        let edges = builder.edges.len();
+        let top_levels = (CELLS_PER_EDGE * edges.max(1)).ilog2() / (2 * SIDE_BITS);
+        let top_bits = SIDE_BITS * top_levels.min(builder.levels).min(TOP_LEVELS_MOST);
+        builder.area = Area { columns: 0..1 << top_bits, rows: 0..1 << top_bits };
+        builder.index.top_bits = top_bits;
+        // The first cell stands for what is outside of the grid.
+        builder.index.top = vec![0; 1 + (1 << (2 * top_bits))];
+        builder.index.room_words = (WORDS_AT_LEAST + WORDS_PER_EDGE * edges).min(WORDS_AT_MOST);
+        builder.most_words = builder.index.room_words;
+        builder
+    }
+
+    /// For some of the cells of an index, whose lists then may have as many words again as a new one's.
+    pub(super) fn of(index: Index, area: Area) -> Self {
+        let smallest = (index.east - index.west).min(index.north - index.south).max(SMALLEST_CELL_DEG);
+        let levels = ((smallest / SMALLEST_CELL_DEG).log2() / f64::from(SIDE_BITS)) as u32;
         Self {
-            items,
-            edges,
-            index,
-            levels,
+            items: Vec::new(),
+            edges: Vec::new(),
+            area,
+            levels: levels.clamp(1, MOST_LEVELS),
             pending_words: 0,
-            most_words,
+            most_words: (index.lists.len() + index.room_words).min(WORDS_AT_MOST),
+            index,
             known: HashMap::default(),
             segments: Vec::new(),
             vertices: Vec::new(),
+        }
+    }
+
+    /// Adds a fence's polygons where their box is wanted; fences come in the order of their numbers.
+    pub(super) fn add(&mut self, fence: u32, of: &Fence, wanted: impl Fn([f64; 4]) -> bool) {
+        for part in of.shape.parts() {
+            let first_edge = self.edges.len() as u32;
+            let wanted: SmallVec<[bool; 2]> =
+                frames(part).filter(|(_, bounds)| wanted(*bounds)).map(|(shifted, _)| shifted).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            // The ray never meets horizontal edges.
+            self.edges.extend(part.edges().filter(|edge| edge.y_lo < edge.y_hi));
+            let end_edge = self.edges.len() as u32;
+            self.items.extend(wanted.into_iter().map(|shifted| Item { fence, shifted, first_edge, end_edge }));
+        }
+    }
+
+    /// Fills the cells of the area, which are empty, with what was added.
+    pub(super) fn run(&mut self) {
+        let mut queue = VecDeque::new();
+        if !self.items.is_empty() {
+            let content = self.everything();
+            self.pending_words = content.words();
+            let place = Place { slot: Slot::Top, level: 0, column: 0, row: 0 };
+            queue.push_back(Pending { place, content, up: 0 });
+        }
+        while let Some(pending) = queue.pop_front() {
+            self.pending_words -= pending.content.words();
+            self.split(&pending, &mut queue);
         }
     }
 
@@ -237,6 +205,9 @@ impl Builder {
             let column = place.column * SIDE as u32 + (cell % SIDE) as u32;
             let row = place.row * SIDE as u32 + (cell / SIDE) as u32;
             let place = Place { slot, level, column, row };
+            if node.is_none() && self.cells(&place).and(&self.area).is_empty() {
+                continue;
+            }
             let words = content.words();
             if words <= LEAF_WORDS || level >= self.levels {
                 self.finish(place, &content, up);
@@ -264,13 +235,20 @@ impl Builder {
         match place.slot {
             Slot::Node(node, at) => self.index.nodes[node].0[at] = cell,
             Slot::Top => {
-                let bits = self.index.top_bits - SIDE_BITS * place.level;
-                let (column, row) = ((place.column << bits) as usize, (place.row << bits) as usize);
-                for row in row..row + (1 << bits) {
-                    self.index.top[(row << self.index.top_bits) + column..][..1 << bits].fill(cell);
+                let Area { columns, rows } = self.cells(&place).and(&self.area);
+                for row in rows {
+                    let start = 1 + ((row << self.index.top_bits) | columns.start) as usize;
+                    self.index.top[start..][..columns.len()].fill(cell);
                 }
             }
         }
+    }
+
+    /// The grid's cells at a place that is not within one.
+    fn cells(&self, place: &Place) -> Area {
+        let bits = self.index.top_bits - SIDE_BITS * place.level;
+        let range = |at: u32| at << bits..(at + 1) << bits;
+        Area { columns: range(place.column), rows: range(place.row) }
     }
 
     /// The place of a cell of a level: that of the root's children is 1.

@@ -118,6 +118,67 @@ proptest! {
     }
 }
 
+/// What is done to a set: a fence of it is replaced, or goes, or another comes; and the new one's polygons.
+fn edits() -> impl Strategy<Value = Vec<(u8, usize, Vec<Vec<Ring>>)>> {
+    let lon = prop_oneof![Just(3.0), Just(180.0)];
+    prop::collection::vec(lon.prop_flat_map(|lon| (0u8..4, any::<usize>(), polygons(lon))), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_edited_set_finds_what_testing_every_fence_finds(
+        (lon, shapes) in case(), edits in edits(), places in prop::collection::vec((-7.0..7.0f64, -7.0..7.0f64), 40),
+    ) {
+        let mut set = set_of(&shapes);
+        let mut fences: Vec<Fence> = set.iter().map(|(_, fence)| fence.clone()).collect();
+        let mut found = Vec::new();
+        let mut rings: Vec<Ring> = shapes.into_iter().flatten().flatten().collect();
+        for (number, (kind, at, polygons)) in edits.into_iter().enumerate() {
+            let shape = Shape::multi_polygon(&polygons).unwrap();
+            match (kind, fences.len()) {
+                (0, _) | (_, 0) => {
+                    let id = format!("{:05}-{number}", at % 70);
+                    fences.push(Fence { id, properties: vec![], shape, valid: Validity::ALWAYS });
+                }
+                (1, count) => _ = fences.swap_remove(at % count),
+                (_, count) => fences[at % count].shape = shape,
+            }
+            rings.extend(polygons.into_iter().flatten());
+            set = set.edited(fences.clone()).unwrap();
+            for &(x, y) in &places {
+                check(&set, wrap(lon + x), y, &mut found);
+            }
+            for [x, y] in rings.iter().flatten() {
+                check(&set, *x, *y, &mut found);
+                check(&set, x.next_down().max(-180.0), y.next_up(), &mut found);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_edit_does_not_touch_is_taken_over_until_too_much_is_unused() {
+    let shape = |i: i32| vec![vec![star([f64::from(i % 50) * 0.2, f64::from(i / 50) * 0.2], 0.15, &[1.0; 40])]];
+    let mut set = set_of(&(0..900).map(shape).collect::<Vec<_>>());
+    let (built, mut anew) = (set.index().built_words, 0);
+    let mut fences: Vec<Fence> = set.iter().map(|(_, fence)| fence.clone()).collect();
+    let mut found = Vec::new();
+    for i in 0..120 {
+        fences[i as usize * 7].shape = Shape::multi_polygon(&shape(899 - i)).unwrap();
+        set = set.edited(fences.clone()).unwrap();
+        let (now, index) = (set.index().words(), set.index());
+        anew += u32::from(now == index.built_words);
+        assert!(now < 3 * built, "{now} words");
+        check(&set, f64::from(i % 50) * 0.2, f64::from(i / 50) * 0.2 + 0.15, &mut found);
+    }
+    assert!(anew < 5, "made anew {anew} times");
+    for i in 0..500 {
+        check(&set, f64::from(i) * 0.02, f64::from(i) * 0.016, &mut found);
+    }
+}
+
 #[test]
 fn fences_of_all_sizes_the_world_included_are_found() {
     let mut shapes = vec![vec![vec![rectangle(-180.0, -90.0, 180.0, 90.0)]]; 3];

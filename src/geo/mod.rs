@@ -16,6 +16,8 @@ mod icosahedron;
 mod index;
 mod index_along;
 mod index_build;
+mod index_edit;
+mod index_place;
 mod leaf_grid;
 mod line;
 mod measure;

@@ -33,7 +33,7 @@ pub struct Shape {
 }
 
 /// One polygon.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Part {
     pub(super) west: f64,
     pub(super) south: f64,

@@ -23,11 +23,12 @@ pub struct LoadedFences {
     pub hash: u64,
 }
 
-/// Reads a set from its file, or from all `.geojson` and `.json` files of its directory in order of name.
+/// Reads a set from its file, or from all `.geojson` and `.json` files of its directory in order of name; what is the same as in
+/// the set `before` needn't be made anew.
 ///
 /// # Errors
 /// Everything that is wrong with the files, a line each.
-pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, String> {
+pub fn load_fences(name: &str, config: &GeofenceConfig, before: Option<&FenceSet>) -> Result<LoadedFences, String> {
     let options = FenceOptions { id_property: config.id.clone(), lenient: config.lenient, merge: config.merge };
     let (mut fences, mut skipped, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut hash = Xxh3::new();
@@ -48,7 +49,7 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
         return Err(format!("geofences `{name}`:\n  {}{advice}", wrong.join("\n  ")));
     }
     let fences = if config.merge { merged(fences) } else { fences };
-    Ok(LoadedFences { hash: hash.digest(), ..fences_of(name, fences, skipped)? })
+    Ok(LoadedFences { hash: hash.digest(), ..set_of(name, fences, skipped, before)? })
 }
 
 /// A set of fences that are at hand, and why others were left out.
@@ -56,8 +57,21 @@ pub fn load_fences(name: &str, config: &GeofenceConfig) -> Result<LoadedFences, 
 /// # Errors
 /// What keeps them from being a set, in words.
 pub fn fences_of(name: &str, fences: Vec<Fence>, skipped: Vec<String>) -> Result<LoadedFences, String> {
+    set_of(name, fences, skipped, None)
+}
+
+fn set_of(
+    name: &str,
+    fences: Vec<Fence>,
+    skipped: Vec<String>,
+    before: Option<&FenceSet>,
+) -> Result<LoadedFences, String> {
     let info = FenceSetInfo { name: name.to_owned(), properties: properties(&fences), open: false };
-    let set = FenceSet::new(fences).map_err(|error| format!("geofences `{name}`: {error}"))?;
+    let set = match before {
+        Some(before) => before.edited(fences),
+        None => FenceSet::new(fences),
+    };
+    let set = set.map_err(|error| format!("geofences `{name}`: {error}"))?;
     Ok(LoadedFences { set, info, skipped, hash: 0 })
 }
 

@@ -126,11 +126,11 @@ impl Loaded {
             Some(path) => Config::load(path, &request.overrides)?,
             None => Config::parse("{}", Path::new(""), &request.overrides, &|name| std::env::var(name).ok())?,
         };
-        Self::with_config(config, path.is_some(), &request.rules, request.coloured)
+        Self::with_config(config, path.is_some(), &request.rules, request.coloured, None)
     }
 
     /// Reads rule files (those of the configuration where none are named) and fences for a configuration that is at hand;
-    /// `configured` says whether anybody wrote it.
+    /// `configured` says whether anybody wrote it. Of fences that are in `before`, too, not everything is made anew.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -139,6 +139,7 @@ impl Loaded {
         configured: bool,
         rules: &[PathBuf],
         coloured: bool,
+        before: Option<&World>,
     ) -> Result<Self, ProjectError> {
         let named: &[PathBuf] = if rules.is_empty() { &config.rules } else { rules };
         if named.is_empty() {
@@ -150,7 +151,8 @@ impl Loaded {
             loaded.read_rules(&path)?;
         }
         for (name, geofences) in &config.geofences {
-            let fences = load_fences(name, geofences).map_err(ProjectError::Fences)?;
+            let before = before.and_then(|before| before.set(before.set_named(name)?));
+            let fences = load_fences(name, geofences, before).map_err(ProjectError::Fences)?;
             loaded.fences.insert(name.clone(), fences);
         }
         for (name, table) in &config.tables {

@@ -28,7 +28,7 @@ pub(super) struct Timers {
     span: i64,
     now: BinaryHeap<Run>,
     soon: BinaryHeap<Reverse<Timer>>,
-    /// One later span, that of the last timer: most often the next one's, too.
+    /// One later span, the one that was the last to get its first timer: most often the next one's, too.
     pile: Pile,
     later: BTreeMap<i64, Pile>,
     len: usize,
@@ -171,8 +171,11 @@ impl Timers {
     }
 
     fn push_later(&mut self, span: i64, timer: Timer) {
-        let next = self.later.remove(&span).unwrap_or_else(|| Pile::of(span));
-        let pile = std::mem::replace(&mut self.pile, next);
+        // With jitter each timer is of another span than the one before.
+        if let Some(pile) = self.later.get_mut(&span) {
+            return pile.push(timer);
+        }
+        let pile = std::mem::replace(&mut self.pile, Pile::of(span));
         if !pile.is_empty() {
             self.later.insert(pile.span, pile);
         }

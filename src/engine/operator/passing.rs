@@ -2,10 +2,15 @@
 
 use super::{KeyedOperator, When, duties::Ahead, spilled};
 use crate::{
-    engine::{kernel::Kernel, keyed::Keyed, output::Output, spill::Spill},
+    engine::{
+        kernel::Kernel,
+        keyed::{AHEAD, Keyed},
+        output::Output,
+        spill::Spill,
+    },
     expr::{Env, Expr, Node, Nothing, World},
     geo::Position,
-    model::{EventId, EventRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
+    model::{EventId, EventRef, FenceRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
     op::{foreseen::Foreseen, through},
     plan,
 };
@@ -121,13 +126,27 @@ fn is_of_kind(node: &Node) -> bool {
 type Entity<'a> = (usize, &'a Key, KeyGroup);
 
 impl<K: Kernel> KeyedOperator<K> {
-    /// Finds the fences of the positions that come next.
+    /// Finds the fences of the positions that come next, and fetches what is known of their entities.
     pub(super) fn foresee(&mut self, ahead: &mut Ahead<'_, '_>) {
-        let Self { rule, passing, world, .. } = self;
+        let Self { rule, passing, world, groups, .. } = self;
         if let Some(passing) = passing {
             let slot = |input: usize| rule.inputs.get(input)?.position_slot;
-            let positions = ahead.filter_map(|(input, event, _)| position(event?, slot(input)?));
+            let mut keys: SmallVec<[(KeyGroup, &Key); AHEAD]> = SmallVec::new();
+            let positions = ahead.filter_map(|(input, event, key)| {
+                keys.push((key.group(*groups), key));
+                position(event?, slot(input)?)
+            });
             passing.foreseen.look_up(world, passing.program.set(), positions);
+            if !passing.entities.is_small() {
+                // Who leaves a fence will ask for its id.
+                let set = passing.program.set();
+                let ids = |state: &through::KeyState| {
+                    let ids = state.inside().map(|(fence, _)| world.fence_text(FenceRef { set, fence }).is_null());
+                    ids.fold(false, |any, is_null| any | is_null)
+                };
+                let touch = |state: &through::KeyState, further: bool| further && ids(state);
+                passing.entities.look_ahead(keys.into_iter(), |state, further| u64::from(touch(state, further)));
+            }
         }
     }
 

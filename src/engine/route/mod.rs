@@ -10,6 +10,7 @@ mod index;
 mod memo;
 mod pool;
 mod router;
+mod sights;
 mod stream;
 
 pub(super) use memo::Memo;

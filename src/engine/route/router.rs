@@ -2,6 +2,7 @@
 
 use super::{
     memo::{Ask, Memo},
+    sights::Sights,
     stream::{How, Stream, Sub},
 };
 use crate::{
@@ -50,6 +51,8 @@ pub(in crate::engine) struct Router {
     world: Arc<World>,
     /// By level and stream.
     streams: Vec<Vec<Stream>>,
+    /// By level.
+    sights: Vec<Sights>,
     groups: u32,
     shards: u32,
 }
@@ -64,7 +67,8 @@ impl Router {
         shards: u32,
     ) -> Self {
         let of_level = |level: &Vec<Vec<Subscription>>| level.iter().map(|to| Stream::new(&plan, to)).collect();
-        Self { streams: readers.iter().map(of_level).collect(), plan, world, groups, shards }
+        let sights = readers.iter().map(|level| Sights::of(&plan, level)).collect();
+        Self { streams: readers.iter().map(of_level).collect(), sights, plan, world, groups, shards }
     }
 
     /// What is asked from now on sees this reference data.
@@ -75,6 +79,14 @@ impl Router {
     /// Memos for one thread, by level and stream.
     pub(in crate::engine) fn memos(&self) -> Vec<Vec<Memo>> {
         self.streams.iter().map(|level| level.iter().map(Stream::memo).collect()).collect()
+    }
+
+    /// These events of a level are routed next: fetches what conditions will look up for them.
+    #[inline]
+    pub(in crate::engine) fn look_ahead<'a>(&self, level: usize, events: impl Iterator<Item = EventRef<'a>> + Clone) {
+        if let Some(sights) = self.sights.get(level).filter(|sights| !sights.is_empty()) {
+            sights.fetch(&self.world, events);
+        }
     }
 
     /// Tells which of a level's rules get the event, in the order of subscriptions, and where it goes for each.

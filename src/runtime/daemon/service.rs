@@ -91,7 +91,7 @@ impl Daemon {
         let engine = project.config.engine;
         let shards = engine.shards.unwrap_or(1).max(1);
         let options = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
-        let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+        let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
         let mut session = Session::new(&project, options.clone(), executor)?;
         let is_source = |stream: &&crate::plan::StreamPlan| stream.origin == StreamOrigin::Source;
         let read: Vec<&str> =
@@ -204,6 +204,7 @@ impl Daemon {
             guessed: self.schemas.clone(),
             config: self.project.config.clone(),
             plan: Arc::clone(&self.project.plan),
+            world: Arc::clone(&self.project.world),
             hash,
             telemetry: Arc::clone(&self.telemetry),
             swaps: sender,

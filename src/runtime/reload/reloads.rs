@@ -6,6 +6,7 @@ use super::{
     watch::{Stamps, Watch},
 };
 use crate::{
+    expr::World,
     plan::{Plan, StreamOrigin},
     runtime::{
         config::{Config, StreamSchema},
@@ -71,6 +72,8 @@ pub struct Setup {
     pub config: Config,
     /// The rules that run.
     pub plan: Arc<Plan>,
+    /// The fences that are there: what a reload leaves as it is needn't be made anew.
+    pub world: Arc<World>,
     /// The fingerprint of what runs.
     pub hash: String,
     /// Where reloads are counted.
@@ -172,16 +175,17 @@ impl Worker {
         let refused = |error: ProjectError| ReloadError::Refused(error.to_string());
         let mut warnings = Vec::new();
         let config = self.config(&mut warnings).map_err(refused)?;
-        let loaded = Loaded::with_config(config, true, &self.setup.request.rules, false).map_err(refused)?;
+        let (rules, world) = (&self.setup.request.rules, &self.setup.world);
+        let loaded = Loaded::with_config(config, true, rules, false, Some(world)).map_err(refused)?;
         let hash = loaded.hash();
         let mut project = loaded.check_after(&self.setup.guessed, false, &self.setup.plan).map_err(refused)?;
         self.refuse_new_sources(&project.plan)?;
         warnings.append(&mut project.warnings);
-        let (plan, config) = (Arc::clone(&project.plan), project.config.clone());
+        let (plan, world, config) = (Arc::clone(&project.plan), Arc::clone(&project.world), project.config.clone());
         let (answer, answered) = mpsc::channel();
         self.setup.swaps.blocking_send(Swap { project, answer }).map_err(|_| ReloadError::Stopping)?;
         let replaced = answered.recv().map_err(|_| ReloadError::Stopping)?.map_err(ReloadError::Refused)?;
-        (self.setup.plan, self.setup.config) = (plan, config);
+        (self.setup.plan, self.setup.world, self.setup.config) = (plan, world, config);
         self.setup.hash.clone_from(&hash);
         Ok(Answer::new(hash, &replaced, warnings))
     }

@@ -66,7 +66,7 @@ pub fn run_file(path: &Path, only: &str, coloured: bool) -> Result<FileOutcome, 
         Some(config) => Config::load(config, &[]).map_err(|error| failed(error.into()))?,
         None => Config::embedded(),
     };
-    let loaded = Loaded::with_config(config, file.config.is_some(), &file.rules, coloured).map_err(failed)?;
+    let loaded = Loaded::with_config(config, file.config.is_some(), &file.rules, coloured, None).map_err(failed)?;
     let (files, guessed) = match inputs(&loaded, &file) {
         Ok(inputs) => inputs,
         // What a broken rule reads isn't known, so that its mistake comes first.
