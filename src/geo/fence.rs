@@ -126,7 +126,7 @@ impl FenceSet {
     /// # Errors
     /// An id that occurs twice; more than [`MAX_SET_FENCES`] fences or [`MAX_SET_VERTICES`] vertices in all.
     pub fn new(fences: Vec<Fence>) -> Result<Self, FenceError> {
-        Self::of(fences, |fences| Index::new(fences))
+        Self::of(fences, Index::new)
     }
 
     /// The same where most of the fences are this set's: what isn't near a fence that is new, gone or changed is taken over, so that one
