@@ -3,7 +3,8 @@
 //! are logarithms: ten signs are ten times as many events.
 //!
 //! Beside what the clock says there is what it would say if the thread never had to wait for a processor: the scheduler tells how long it had
-//! to, and a queue of one server is played with what is left. On a machine that does other things only that says something.
+//! to, and a queue of one server is played with what is left. On a machine that does other things only that says something. And there is a
+//! run in which events do nothing: what the machine alone makes of such a schedule. Of the slowest steps it is told where their time went.
 //!
 //! `cargo bench --bench checkpoint -- [keys] [events per second] [seconds]`
 
@@ -65,20 +66,52 @@ fn project() -> Project {
     loaded.check(&BTreeMap::new(), false).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// How long this thread has waited for a processor.
+/// How long this thread has had a processor, and has waited for one.
 struct Waited(Option<File>);
+
+#[derive(Clone, Copy, Default)]
+struct Had {
+    ran: Duration,
+    waited: Duration,
+}
 
 impl Waited {
     fn new() -> Self {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
-    fn so_far(&self) -> Duration {
+    fn so_far(&self) -> Had {
         let mut text = [0; 80];
         let read = self.0.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
-        let nanos = text[..read].split(|byte| *byte == b' ').nth(1).and_then(|word| std::str::from_utf8(word).ok());
-        Duration::from_nanos(nanos.and_then(|word| word.parse().ok()).unwrap_or(0))
+        let mut words =
+            text[..read].split(|byte| *byte == b' ').map(|word| std::str::from_utf8(word).ok()?.parse().ok());
+        let mut next = || Duration::from_nanos(words.next().flatten().unwrap_or(0));
+        Had { ran: next(), waited: next() }
     }
+}
+
+/// A step that took long.
+#[derive(Clone, Copy)]
+struct Slow {
+    at: Duration,
+    took: Duration,
+    had: Had,
+    /// Whether a checkpoint was being written, and was begun in this step.
+    busy: bool,
+    cut: bool,
+}
+
+/// So many of the slowest steps are told of.
+const SLOW: usize = 5;
+
+/// What a run says.
+struct Measured {
+    /// Latencies in microseconds, by the clock.
+    clock: Histogram<u64>,
+    /// Without waits for a processor.
+    alone: Histogram<u64>,
+    longest_cut: Duration,
+    slow: Vec<Slow>,
 }
 
 struct Run {
@@ -110,16 +143,20 @@ impl Run {
     }
 }
 
-/// Latencies of events on a schedule, in microseconds: by the clock, and without waits for a processor. And the longest cut.
-fn measure(
-    run: &mut Run,
-    project: &Project,
-    keys: u64,
-    rate: u64,
-    seconds: u64,
-    every: Option<Duration>,
-    is_held: bool,
-) -> (Histogram<u64>, Histogram<u64>, Duration) {
+/// Whether there are checkpoints, and what else a run does.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// No event is pushed.
+    Nothing,
+    Without,
+    With,
+    /// All of a cut is held to the end of its writing.
+    Held,
+}
+
+/// Latencies of events on a schedule.
+fn measure(run: &mut Run, project: &Project, keys: u64, rate: u64, seconds: u64, how: How) -> Measured {
+    let every = matches!(how, How::With | How::Held).then_some(Duration::from_secs(4));
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();
     let mut writer = CheckpointWriter::new(state.path(), 3).unwrap();
@@ -144,38 +181,53 @@ fn measure(
             );
         }
     });
-    let mut histogram = Histogram::<u64>::new(3).unwrap();
-    let (mut alone, waited, mut free) = (histogram.clone(), Waited::new(), Duration::ZERO);
-    let (began, mut longest, mut busy, mut last) = (Instant::now(), Duration::ZERO, false, Duration::ZERO);
+    let clock = Histogram::<u64>::new(3).unwrap();
+    let mut measured = Measured { alone: clock.clone(), clock, longest_cut: Duration::ZERO, slow: Vec::new() };
+    let (waited, mut free) = (Waited::new(), Duration::ZERO);
+    let (began, mut busy, mut last) = (Instant::now(), false, Duration::ZERO);
     let mut random = 7u64;
     for event in 0..rate * seconds {
         let due = Duration::from_nanos(event * 1_000_000_000 / rate);
+        // Who only spins is the first that a scheduler takes the processor from.
+        let ahead = due.saturating_sub(began.elapsed() + Duration::from_micros(80));
+        if ahead > Duration::from_micros(20) {
+            thread::sleep(ahead);
+        }
         while began.elapsed() < due {
             std::hint::spin_loop();
         }
         let before = (Instant::now(), waited.so_far());
         busy &= told.try_recv().is_err();
-        if let Some(every) = every
-            && !busy
-            && due.saturating_sub(last) >= every
-        {
+        let cuts = every.is_some_and(|every| !busy && due.saturating_sub(last) >= every);
+        if cuts {
             let at = Instant::now();
             // Another cut holds all of it to the end of the writing.
-            let held = is_held.then(|| run.engine.cut());
+            let held = (how == How::Held).then(|| run.engine.cut());
             sender.send((run.engine.cut(), held)).unwrap();
-            longest = longest.max(at.elapsed().saturating_sub(waited.so_far().saturating_sub(before.1)));
+            let out = waited.so_far().waited.saturating_sub(before.1.waited);
+            measured.longest_cut = measured.longest_cut.max(at.elapsed().saturating_sub(out));
             (busy, last) = (true, due);
         }
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        run.push((random >> 33) % keys, 5.0);
-        histogram.record(began.elapsed().saturating_sub(due).as_micros() as u64).unwrap();
-        let own = before.0.elapsed().saturating_sub(waited.so_far().saturating_sub(before.1));
-        free = free.max(due) + own;
-        alone.record(free.saturating_sub(due).as_micros() as u64).unwrap();
+        if how != How::Nothing {
+            run.push((random >> 33) % keys, 5.0);
+        }
+        measured.clock.record(began.elapsed().saturating_sub(due).as_micros() as u64).unwrap();
+        let (took, after) = (before.0.elapsed(), waited.so_far());
+        let had =
+            Had { ran: after.ran.saturating_sub(before.1.ran), waited: after.waited.saturating_sub(before.1.waited) };
+        free = free.max(due) + took.saturating_sub(had.waited);
+        measured.alone.record(free.saturating_sub(due).as_micros() as u64).unwrap();
+        let slow = &mut measured.slow;
+        if slow.len() < SLOW || slow.last().is_some_and(|last| last.took < took) {
+            slow.push(Slow { at: due, took, had, busy, cut: cuts });
+            slow.sort_by_key(|slow| std::cmp::Reverse(slow.took));
+            slow.truncate(SLOW);
+        }
     }
     drop(sender);
     writing.join().unwrap();
-    (histogram, alone, longest)
+    measured
 }
 
 fn main() {
@@ -188,38 +240,47 @@ fn main() {
     for key in 0..keys {
         run.push(key, 1.0);
     }
-    let bytes = run.engine.cut().payloads().unwrap().values().map(Vec::len).sum::<usize>();
+    // One at a time, as a checkpoint is written: a hundred megabytes that are freed at once are felt later.
+    let cut = run.engine.cut();
+    let bytes = cut.blocks().iter().map(|block| cut.payload(block.id).unwrap().len()).sum::<usize>();
+    drop(cut);
     println!(
         "{keys} keys in {:?}, {} bytes a key; {rate} events/s for {seconds} s",
         began.elapsed(),
         bytes as u64 / keys.max(1)
     );
-    let every = Some(Duration::from_secs(4));
-    for (name, every, is_held) in [
-        ("without checkpoints", None, false),
-        ("every 4 s", every, false),
-        ("every 4 s, memory given back at once", every, true),
-        ("without checkpoints, again", None, false),
+    for (name, how) in [
+        ("events that do nothing", How::Nothing),
+        ("without checkpoints", How::Without),
+        ("every 4 s", How::With),
+        ("every 4 s, memory given back at once", How::Held),
+        ("without checkpoints, again", How::Without),
+        ("events that do nothing, again", How::Nothing),
     ] {
-        let (clock, histogram, longest) = measure(&mut run, &project, keys, rate, seconds, every, is_held);
-        println!(
-            "{name}: by the clock p99 {:.3} ms, max {:.3}",
-            clock.value_at_quantile(0.99) as f64 / 1e3,
-            clock.max() as f64 / 1e3
-        );
-        let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        println!(
-            "    without waits for a processor p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}, p99.99 {:.3}, max {:.3}; longest cut {longest:?}",
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(0.9999),
-            histogram.max() as f64 / 1e3,
-        );
+        let Measured { clock, alone, longest_cut, slow } = measure(&mut run, &project, keys, rate, seconds, how);
+        for (by, histogram) in [("by the clock", &clock), ("without waits for a processor", &alone)] {
+            let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+            println!(
+                "{name}: {by} p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}, p99.99 {:.3}, max {:.3}; longest cut {longest_cut:?}",
+                at(0.5),
+                at(0.99),
+                at(0.999),
+                at(0.9999),
+                histogram.max() as f64 / 1e3,
+            );
+        }
+        for Slow { at, took, had, busy, cut } in slow {
+            let when = match (cut, busy) {
+                (true, _) => ", with a cut",
+                (false, true) => ", while a checkpoint was written",
+                (false, false) => "",
+            };
+            println!("    slow at {at:.2?}: {took:.1?}, ran {:.1?}, waited {:.1?}{when}", had.ran, had.waited);
+        }
         let mut low = 0;
         for high in [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 1_000_000_000] {
-            let count = histogram.count_between(low, high - 1);
-            let share = count as f64 / histogram.len().max(1) as f64;
+            let count = alone.count_between(low, high - 1);
+            let share = count as f64 / alone.len().max(1) as f64;
             let bar = "#".repeat((60.0 + 10.0 * share.log10()).max(0.0) as usize);
             if count > 0 {
                 println!("    from {low:>6} us {count:>8} {bar}");

@@ -1,23 +1,35 @@
-//! What reading a file of events, matching them and writing the alerts takes beside decoding alone: the workload W1 end to end, and
-//! the same lines and fields by serde_json into a typed struct whose ranges are checked. Both in turn, processor time of this
-//! process, the fastest of some rounds each.
+//! What reading a file of events, matching them and writing the alerts takes beside what nobody can do without: the workload W1 end to end;
+//! reading the file alone; finding its lines; decoding the same fields by serde_json into a typed struct whose ranges are checked; and
+//! finding a key in a table. All in turn, processor time of this thread, the fastest of some rounds each.
 //!
 //!     cargo bench --bench decode                         lines made here, half a million
 //!     cargo bench --bench decode -- DIR                  DIR/w1.ndjson
 //!
-//! The aim is a ratio of 1.5 at most.
+//! The aim is a ratio of 1.5 at most to the decoding of five fields.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its results and may stop at a mistake")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench needs a clock and files")]
 
 use geocep::runtime::bench::{Mode, Workload, run_workload};
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 use serde::Deserialize;
-use std::{fmt::Write, fs, hint::black_box, path::Path};
+use std::{
+    fmt::Write,
+    fs::{self, File},
+    hint::black_box,
+    io::Read,
+    path::Path,
+};
 
 /// Rounds of each; the first warms up caches, too.
 const ROUNDS: usize = 5;
 const EVENTS: u64 = 500_000;
 const VEHICLES: u64 = 10_000;
+/// Keys of the larger table.
+const KEYS: u64 = 1_000_000;
+/// The file is read in blocks of so many bytes.
+const BLOCK_BYTES: usize = 64 << 10;
 
 /// The fields that the workload's rule reads: the time, the position, the key and the type.
 #[derive(Deserialize)]
@@ -78,6 +90,32 @@ fn typed<'a, T: Valid + Deserialize<'a>>(lines: &'a [u8]) -> f64 {
     (cpu_s() - began) / f64::from(count) * 1e9
 }
 
+/// Reads a file in blocks and looks at nothing, or at where its lines end.
+fn read(path: &Path, look: bool) -> f64 {
+    let (mut file, mut block, mut lines) = (File::open(path).unwrap(), vec![0; BLOCK_BYTES], 0);
+    loop {
+        let count = file.read(&mut block).unwrap();
+        if count == 0 {
+            return f64::from(lines);
+        }
+        if look {
+            lines += memchr::memchr_iter(b'\n', black_box(&block[..count])).count() as u32;
+        }
+    }
+}
+
+/// Looks each key of `asked` up in a table.
+fn look_up<K: std::hash::Hash + Eq>(table: &HashMap<K, u64, FxBuildHasher>, asked: &[K]) -> u64 {
+    asked.iter().filter_map(|key| table.get(black_box(key))).fold(0, |sum, value| sum ^ value)
+}
+
+/// Nanoseconds of the processor for each of `count`.
+fn each<T>(count: usize, work: impl FnOnce() -> T) -> f64 {
+    let began = cpu_s();
+    black_box(work());
+    (cpu_s() - began) / count as f64 * 1e9
+}
+
 /// Seconds of the processor that this thread has used.
 fn cpu_s() -> f64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
@@ -120,18 +158,40 @@ fn main() {
     }
     let lines = fs::read(&path).unwrap();
     let workload = Workload::named("w1").unwrap();
-    let mut best = [f64::INFINITY; 3];
+    let ids: Vec<String> = memchr::memchr_iter(b'\n', &lines)
+        .scan(0, |from, newline| Some(&lines[std::mem::replace(from, newline + 1)..newline]))
+        .map(|line| serde_json::from_slice::<Ping<'_>>(line).unwrap().id.to_owned())
+        .collect();
+    let known: HashMap<String, u64, FxBuildHasher> = ids.iter().cloned().zip(0..).collect();
+    let mut state = 7;
+    let many: HashMap<u64, u64, FxBuildHasher> = (0..KEYS).map(|key| (key, key)).collect();
+    let asked: Vec<u64> = ids.iter().map(|_| random(&mut state) % KEYS).collect();
+    let mut best = [f64::INFINITY; 7];
     for _ in 0..ROUNDS {
         let (project, inputs) = workload.load(&dir).unwrap();
-        let before = cpu_s();
-        let outcome = run_workload(workload, &project, &inputs, Mode::EndToEnd, 1).unwrap();
-        let whole = (cpu_s() - before) / outcome.events as f64 * 1e9;
-        for (best, found) in best.iter_mut().zip([whole, typed::<Ping<'_>>(&lines), typed::<Whole<'_>>(&lines)]) {
-            *best = best.min(found);
-        }
+        let found = [
+            each(ids.len(), || {
+                assert!(
+                    run_workload(workload, &project, &inputs, Mode::EndToEnd, 1).unwrap().events == ids.len() as u64
+                );
+            }),
+            typed::<Ping<'_>>(&lines),
+            typed::<Whole<'_>>(&lines),
+            each(ids.len(), || read(&path, false)),
+            each(ids.len(), || read(&path, true)),
+            each(ids.len(), || look_up(&known, &ids)),
+            each(ids.len(), || look_up(&many, &asked)),
+        ];
+        best.iter_mut().zip(found).for_each(|(best, found)| *best = best.min(found));
     }
-    let [whole, five, seven] = best;
+    let [whole, five, seven, read, split, few, many] = best;
     println!("w1 end to end                                {whole:6.0} ns an event");
     println!("serde_json, the five fields that it reads    {five:6.0} ns, ratio {:.2}", whole / five);
     println!("serde_json, all seven fields                 {seven:6.0} ns, ratio {:.2}", whole / seven);
+    println!("reading the file                             {read:6.0} ns");
+    println!("reading it and finding its lines             {split:6.0} ns");
+    println!("a look-up among its {:7} keys             {few:6.0} ns", known.len());
+    println!("a look-up among {KEYS:7} keys                 {many:6.0} ns");
+    let limit = split + five + few;
+    println!("lines, five fields and a look-up             {limit:6.0} ns, ratio {:.2}", whole / limit);
 }

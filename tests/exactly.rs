@@ -10,11 +10,13 @@
     reason = "a test talks to people, to a real process and a real clock, and fails by panicking"
 )]
 
+#[path = "crash/edit.rs"]
+mod edit;
 #[path = "exactly/scene.rs"]
 mod scene;
 
 use scene::{RULES, Scene};
-use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, thread, time::Duration};
 
 #[test]
 fn killed_at_random_moments_under_load_each_alert_is_committed_once() {
@@ -173,4 +175,52 @@ fn stopped_for_longer_than_a_transaction_may_take_it_goes_on_and_doubles_nothing
     scene.send(usize::MAX / 2);
     scene.finish("exact", child);
     scene.assert_exact("6 pauses");
+}
+
+#[test]
+fn killed_while_an_old_version_of_a_rule_ends_what_it_has_begun_each_alert_of_both_is_committed_once() {
+    let Some(mut scene) = Scene::new("edited") else { return };
+    let kills = std::env::var("GEOCEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(4);
+    scene.pings = edit::pings();
+    let write = |scene: &Scene, is_new: bool| fs::write(scene.path("rules.yaml"), edit::rules(is_new)).unwrap();
+    write(&scene, false);
+    scene.exact("exact");
+    let mut child = scene.start("exact", &["--set", "reload.watch=never"]);
+    // With some behind it, so that it has left the reorder buffer.
+    scene.send(edit::GAP + 100);
+    scene.until("the mark", || scene.lines("default").iter().any(|line| line.contains("\"Mark\"")));
+    write(&scene, true);
+    assert!(Command::new("sh").args(["-c", &format!("kill -HUP {}", child.id())]).status().unwrap().success());
+    for _ in 0..10 {
+        // It goes on coming while the rules are read.
+        scene.send(10);
+    }
+    scene.until("the reload", || scene.log().contains("rules reloaded"));
+    // The second that is begun from here on has both versions.
+    let before = newest(&scene, "exact").map_or(0, |(_, number)| number);
+    scene.until("two checkpoints", || newest(&scene, "exact").is_some_and(|(_, number)| number > before + 1));
+    let share = (edit::COUNT - edit::GAP - 200) / (kills + 1);
+    for round in 0..kills {
+        scene.kill(&mut child);
+        let shards = format!("engine.shards={}", [2, 1, 4, 3][round % 4]);
+        child = scene.start("exact", &["--set", &shards]);
+        let pieces = 1 + scene.random(24) as usize;
+        for _ in 0..pieces {
+            scene.send((share / pieces).max(1));
+            let nap = scene.random(60);
+            thread::sleep(Duration::from_millis(nap));
+        }
+    }
+    scene.kill(&mut child);
+    scene.send(usize::MAX / 2);
+    let child = scene.start("exact", &[]);
+    scene.finish("exact", child);
+    for (run, is_new) in [("before", false), ("after", true)] {
+        write(&scene, is_new);
+        scene.by_plain(run);
+        let child = scene.start(run, &[]);
+        scene.finish(run, child);
+    }
+    let expected: BTreeSet<String> = scene.alerts("plain").into_keys().collect();
+    scene.assert_these(&expected, &format!("{kills} kills after an edit"), "");
 }

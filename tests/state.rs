@@ -188,3 +188,39 @@ fn what_a_restart_makes_of_other_rules_is_told_rule_by_rule() {
     assert_eq!(other, [kept, Fate::Edited(0), Fate::Edited(4), Fate::Off(4)]);
     assert_eq!(counts, [4, 0, 0]);
 }
+
+#[test]
+fn what_a_rule_has_counted_goes_on() {
+    let rules = rule_file(&[
+        ("alert", "Plain", "FROM pings\nPARTITION BY id"),
+        (
+            "alert",
+            "Skips",
+            "FROM pings\nPARTITION BY id\nPATTERN a -> b? -> c\nWITHIN 1 min\nDEFINE b AS speed > 90 km/h, c AS speed > 30 km/h\nAFTER MATCH SKIP TO FIRST b OR FAIL",
+        ),
+    ]);
+    let scene = Scene::pings(
+        &rules,
+        vec![(0..60).map(|n| ping(n * 1_000, &format!("v{}", n % 20), 1.0, 2.0, n as f64)).collect()],
+    );
+    let (session, lanes) = scene.session(&Mode::default(), 1);
+    let mut play = Play { session, lanes, lines: Lines::default() };
+    play.push(&scene, 0..60);
+    let counts = |session: &Session| {
+        [0, 1].map(|rule| {
+            let stats = session.engine().rule_stats(rule);
+            (stats.outputs, stats.skip_misses)
+        })
+    };
+    let before = counts(&play.session);
+    assert!(before[0] == (60, 0) && before[1].1 > 5, "{before:?}");
+    // Under other numbers, too.
+    let other =
+        rule_file(&[("alert", "Before", "FROM pings\nPARTITION BY id")]) + rules.strip_prefix(&rule_file(&[])).unwrap();
+    let scene = Scene::pings(&other, vec![Vec::new()]);
+    let mut session = scene.blank(&Mode::default(), 3);
+    let (cut, names) = (play.session.cut(), play.session.names());
+    session.resume(&cut.payloads().unwrap(), &[("pings".to_owned(), 0)], &names).unwrap();
+    let stats = session.engine().rule_stats(2);
+    assert_eq!((stats.outputs, stats.skip_misses), before[1]);
+}

@@ -73,6 +73,10 @@ impl Engine {
         }
         save_outputs(&self.ready, &mut writer);
         save_outputs(&self.ordered, &mut writer);
+        // Behind everything, where there is any: what was written before has none.
+        if self.stats.iter().any(|stats| stats.skip_misses > 0) {
+            self.stats.iter().for_each(|stats| writer.u64(stats.skip_misses));
+        }
         let barrier = self.barrier;
         let rules = (0..self.stats.len() as u32)
             .map(|rule| self.shards.iter_mut().filter_map(|shard| shard.freeze(rule, barrier)).collect());

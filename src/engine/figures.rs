@@ -14,8 +14,7 @@ pub struct RuleStats {
     pub late: u64,
     /// Partial matches dropped because a key had too many, and matches because one event ended too many.
     pub shed: u64,
-    /// Matches of AFTER MATCH SKIP … OR FAIL without the variable that it names, or that begin with it; since this process began, as
-    /// checkpoints don't have it.
+    /// Matches of AFTER MATCH SKIP … OR FAIL without the variable that it names, or that begin with it.
     pub skip_misses: u64,
     /// Keys with state.
     pub keys: usize,

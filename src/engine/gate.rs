@@ -3,7 +3,7 @@
 //! What counts is decided by the outputs' own times, so that it doesn't matter when somebody looks. A key that has put out and
 //! never may again keeps a time and nothing of its kernel; with EVERY it is forgotten when that is over.
 
-use super::kernel::Kernel;
+use super::{kernel::Kernel, partition::State};
 use crate::{
     expr::Env,
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
@@ -23,6 +23,10 @@ pub(super) struct Gate<K> {
 pub(super) struct GateState<S> {
     inner: S,
     passed_ms: Option<TimeMs>,
+}
+
+impl<S: State> State for GateState<S> {
+    type Before = S::Before;
 }
 
 impl<K: Kernel> Gate<K> {

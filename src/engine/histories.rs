@@ -9,8 +9,10 @@ use crate::{
 use smallvec::SmallVec;
 
 /// A key's histories; nothing for rules without baselines, and where all are empty.
+// A pointer where most rules have none: there is one per key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Histories(Option<Box<[History]>>);
+#[allow(clippy::box_collection, reason = "a vector in place would be three words")]
+pub(super) struct Histories(Option<Box<Vec<History>>>);
 
 /// What expressions see beside an event: what THROUGH adds, and both medians of each baseline.
 pub(super) type Extra = SmallVec<[Value; 10]>;
@@ -26,7 +28,7 @@ impl Histories {
         extra.extend(env.extra.iter().cloned());
         extra.resize(usize::from(Baseline::FIRST_EXTRA), Value::Null);
         let time_ms = env.event.time_ms();
-        let histories = self.0.get_or_insert_with(|| baselines.iter().map(|_| History::default()).collect());
+        let histories = self.0.get_or_insert_with(|| Box::new(baselines.iter().map(|_| History::default()).collect()));
         for (history, baseline) in histories.iter_mut().zip(baselines) {
             extra.extend(history.usual(time_ms, baseline.over_hours));
             if let Some(arg) = baseline.args.get(input) {
@@ -50,7 +52,7 @@ impl Histories {
 
     /// When the last of them no longer counts.
     pub(super) fn over_ms(&self, baselines: &[Baseline]) -> Option<TimeMs> {
-        let all = self.0.iter().flatten().zip(baselines);
+        let all = self.0.iter().flat_map(|all| all.iter()).zip(baselines);
         all.filter_map(|(history, baseline)| history.over_ms(baseline.over_hours)).max()
     }
 
@@ -65,7 +67,7 @@ impl Histories {
             return;
         }
         writer.bool(self.0.is_some());
-        self.0.iter().flatten().for_each(|history| history.save(writer));
+        self.0.iter().flat_map(|all| all.iter()).for_each(|history| history.save(writer));
     }
 
     /// Reads what [`save`](Self::save) wrote for a rule with these baselines.
@@ -73,6 +75,7 @@ impl Histories {
         if baselines.is_empty() || !reader.bool()? {
             return Ok(Self::default());
         }
-        Ok(Self(Some(baselines.iter().map(|_| History::load(reader)).collect::<Result<_, _>>()?)))
+        let all = baselines.iter().map(|_| History::load(reader)).collect::<Result<_, _>>()?;
+        Ok(Self(Some(Box::new(all))))
     }
 }

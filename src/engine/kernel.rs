@@ -1,9 +1,10 @@
 //! What the machine asks of a kernel, whatever it computes.
 
+use super::partition::{Aside, State};
 use crate::{
-    expr::Env,
+    expr::{Env, Past},
     model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
-    op::{cluster, join, latest, pattern, window},
+    op::{cluster, join, latest, near, pattern, window},
 };
 
 /// A kernel: an immutable program that steps the state of one key at a time.
@@ -11,8 +12,8 @@ use crate::{
 /// Contract: `step` first fires what is due at or before the event's time, in order of time, and then takes the event;
 /// `advance` fires what is due at or before the time given. Both see one key's events and times in order.
 pub(super) trait Kernel: Send + Sync {
-    /// The state of a key: small, serialisable.
-    type State: Clone + Send + Sync;
+    /// The state of a key.
+    type State: State;
     /// Reused space of a shard, never saved.
     type Scratch: Send + Default;
 
@@ -67,6 +68,10 @@ pub(super) trait Kernel: Send + Sync {
     }
     /// Whether the state is as good as blank.
     fn is_idle(&self, state: &Self::State) -> bool;
+    /// Whether all that `advance` to this time would do is to make the state as good as blank, with nothing put out. False may be wrong.
+    fn fades(&self, _: &Self::State, _to_ms: TimeMs) -> bool {
+        false
+    }
     /// Makes a state that is as good as blank blank again, keeping memory for the next key; false: there is none worth keeping.
     fn clear(&self, _: &mut Self::State) -> bool {
         false
@@ -113,6 +118,25 @@ pub(super) trait Kernel: Send + Sync {
         partition.clone()
     }
 }
+
+macro_rules! state {
+    ($($state:ty: $before:ty),*) => {
+        $(impl State for $state {
+            type Before = $before;
+        })*
+    };
+}
+
+// Patterns and filters are what looks back.
+state!(
+    (): Option<Past>,
+    pattern::KeyState: Option<Past>,
+    window::KeyState: Aside,
+    join::KeyState: Aside,
+    latest::KeyState: Aside,
+    near::KeyState: Aside,
+    cluster::KeyState: Aside
+);
 
 macro_rules! kernel {
     ($room:ident, $open:ident, $deadline:expr, $shed:expr, $migration:expr, $migrate:expr $(, $more:item)*) => {
@@ -259,6 +283,9 @@ kernel!(
     |_| 0,
     |_, _| Some(Vec::new()),
     |_, _, _| {},
+    fn fades(&self, state: &window::KeyState, to_ms: TimeMs) -> bool {
+        window::Program::fades(self, state, to_ms)
+    },
     fn step_late(
         &self,
         state: &mut window::KeyState,

@@ -11,6 +11,7 @@
 //! an access costs a branch, and an atomic look whether the page is shared.
 
 mod ahead;
+mod due;
 mod room;
 mod spilled;
 mod timers;
@@ -214,13 +215,15 @@ pub(super) struct Keyed<S> {
     groups: Vec<Slot<S>>,
     group_count: u32,
     timers: Timers,
+    /// Some that are due next, taken from the queue and looked at together; the first at the end.
+    ready: Vec<(TimeMs, Place)>,
     len: usize,
 }
 
 impl<S: Clone> Keyed<S> {
     /// No key, in this many groups.
     pub(super) fn new(groups: u32) -> Self {
-        Self { groups: Vec::new(), group_count: groups, timers: Timers::default(), len: 0 }
+        Self { groups: Vec::new(), group_count: groups, timers: Timers::default(), ready: Vec::new(), len: 0 }
     }
 
     /// How many keys have state.
@@ -263,6 +266,17 @@ impl<S: Clone> Keyed<S> {
 
     /// Gives a key a state; it has none yet.
     pub(super) fn insert(&mut self, group: KeyGroup, key: Key, state: S) -> Option<Place> {
+        self.insert_due(group, key, state, None)
+    }
+
+    /// The same of a state with a deadline: one way to where it lies.
+    pub(super) fn insert_due(
+        &mut self,
+        group: KeyGroup,
+        key: Key,
+        state: S,
+        deadline_ms: Option<TimeMs>,
+    ) -> Option<Place> {
         if self.groups.is_empty() {
             self.groups.resize_with(self.group_count as usize, || Slot::Empty);
         }
@@ -272,14 +286,18 @@ impl<S: Clone> Keyed<S> {
         }
         let table = own.get_mut()?;
         let hash = table_hash(&key);
-        let entry = Some(Entry { key, state, timer_ms: NO_TIMER });
+        let deadline_ms = deadline_ms.filter(|deadline_ms| *deadline_ms < NO_TIMER);
         let slot = table.give();
-        *table.get_mut(slot)? = entry;
+        let place = Place { group: group.0, slot };
+        *table.get_mut(slot)? = Some(Entry { key, state, timer_ms: deadline_ms.unwrap_or(NO_TIMER) });
         let Group { slots, pages, .. } = table;
         let key_of = |slot: u32| pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref();
         slots.insert_unique(hash, slot, |&slot| key_of(slot).map_or(0, |entry| table_hash(&entry.key)));
         self.len += 1;
-        Some(Place { group: group.0, slot })
+        if let Some(deadline_ms) = deadline_ms {
+            self.timers.push(deadline_ms, place);
+        }
+        Some(place)
     }
 
     /// Forgets a key, and what was kept of it where it lies.
@@ -307,36 +325,6 @@ impl<S: Clone> Keyed<S> {
         Some(entry)
     }
 
-    /// Sees to it that the key is looked at when its state is next due.
-    pub(super) fn schedule(&mut self, place: Place, deadline_ms: Option<TimeMs>) {
-        let Some(deadline_ms) = deadline_ms else { return };
-        // A look first: most often the timer that there is comes sooner.
-        if self.peek(place).is_some_and(|entry| deadline_ms < entry.timer_ms)
-            && let Some(entry) = self.entry(place)
-        {
-            entry.timer_ms = deadline_ms;
-            self.timers.push(deadline_ms, place);
-        }
-    }
-
-    /// The earliest time at which a key may be due.
-    pub(super) fn next_timer(&self) -> Option<TimeMs> {
-        self.timers.first_ms()
-    }
-
-    /// A key that may be due at or before `to_ms`, each at most once for one time. The caller lets its time pass, then schedules it again.
-    pub(super) fn due(&mut self, to_ms: TimeMs) -> Option<Place> {
-        while let Some((at_ms, place)) = self.timers.pop(to_ms) {
-            // A look first: a stale entry is no reason to copy a group.
-            let is_live = self.peek(place).is_some_and(|entry| entry.timer_ms == at_ms);
-            if is_live && let Some(entry) = self.entry(place) {
-                entry.timer_ms = NO_TIMER;
-                return Some(place);
-            }
-        }
-        None
-    }
-
     /// Writes all keys, by group and within a group by key, so that equal states make equal bytes.
     pub(super) fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
         writer.len(self.len);
@@ -361,9 +349,7 @@ impl<S: Clone> Keyed<S> {
                 return Err(DecodeError::Unexpected { found: key.hash64(), expected: "a key that isn't there yet" });
             }
             taken(&state);
-            if let Some(place) = self.insert(group, key, state) {
-                self.schedule(place, deadline_ms);
-            }
+            self.insert_due(group, key, state, deadline_ms);
         }
         Ok(())
     }
@@ -405,6 +391,7 @@ mod tests {
         assert_eq!(keyed.find(group(&key(6)), &key(6)), Some(places[6]));
         let mut due = Vec::new();
         while let Some(place) = keyed.due(109) {
+            keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }
         assert_eq!(due, [0, 1, 2, 3, 4, 6, 7, 8, 9]);

@@ -21,7 +21,7 @@ use super::{
     kernel::Kernel,
     keyed::Keyed,
     output::{Moment, Output, keep_back},
-    partition::{Frozen, FrozenOperator, Partition},
+    partition::{Before, Frozen, FrozenOperator, Partition},
     snapshot::{load_outputs, save_outputs},
     spill::Spill,
 };
@@ -150,6 +150,7 @@ impl<K: Kernel> KeyedOperator<K> {
         if place.is_none() && self.blanks.is_empty() {
             self.blanks.push(Partition::new(self.kernel.blank()));
         }
+        let keeps_blanks = place.is_some() && self.blanks.len() < BLANKS_MAX;
         let partition = match place {
             Some(place) => match self.partitions.entry(place) {
                 Some(entry) => &mut entry.state,
@@ -203,7 +204,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let is_last = self.ending.is_some_and(|ending| ending.is_last(event.values));
         if self.depth > 0 && !is_last {
             let values = plan.prev.iter().map(|expr| expr.value(&env)).collect();
-            partition.previous = Some(Past { time_ms: event.time_ms(), values });
+            partition.previous = Some(Past { time_ms: event.time_ms(), values }).into();
         }
         if let (2.., Some(previous), false) = (self.depth, previous, is_last) {
             let older = &mut partition.older.get_or_insert_default().0;
@@ -223,18 +224,18 @@ impl<K: Kernel> KeyedOperator<K> {
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), partition);
         let idle = draining::is_over(&*self.kernel, partition, self.drains);
         let is_open = if idle { 0 } else { self.kernel.open(&partition.kernel) };
+        let cleared = idle && keeps_blanks && self.kernel.clear(&mut partition.kernel);
         self.open = (self.open + is_open).saturating_sub(was_open);
         self.note(group.0, was_open, is_open);
         match place {
-            Some(place) if idle => self.forget(place),
+            Some(place) if idle => self.forget(place, cleared),
             Some(place) => self.partitions.schedule(place, deadline_ms),
             None if idle => {}
             None => {
                 if let Some(partition) = self.blanks.pop()
                     && (self.room.is_none() || self.has_room(group, (event.time_ms(), when), is_open, out))
-                    && let Some(place) = self.partitions.insert(group, key.clone(), partition)
+                    && let Some(place) = self.partitions.insert_due(group, key.clone(), partition, deadline_ms)
                 {
-                    self.partitions.schedule(place, deadline_ms);
                     spilled::mark(&mut self.spill, place);
                 }
             }
@@ -270,7 +271,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             self.foresee(ahead);
         } else if !self.partitions.is_small() {
             let touch = |partition: &Partition<K::State>, further| {
-                u64::from(partition.previous.is_some()) ^ self.kernel.touch(&partition.kernel, further)
+                u64::from(partition.previous.get().is_some()) ^ self.kernel.touch(&partition.kernel, further)
             };
             self.partitions.look_ahead(ahead.map(|(_, _, key)| (key.group(self.groups), key)), touch);
         }

@@ -18,10 +18,54 @@ use crate::{
 };
 use std::{collections::VecDeque, sync::Arc};
 
+/// The state of a key under some kernel: small, serialisable.
+pub(super) trait State: Clone + Send + Sync {
+    /// How the event before is kept beside it.
+    type Before: Before;
+}
+
+/// A place for the event before.
+pub(super) trait Before: Clone + Default + Send + Sync + From<Option<Past>> {
+    /// What is there.
+    fn get(&self) -> Option<&Past>;
+    /// Takes what is there.
+    fn take(&mut self) -> Option<Past>;
+}
+
+impl Before for Option<Past> {
+    fn get(&self) -> Option<&Past> {
+        self.as_ref()
+    }
+
+    fn take(&mut self) -> Option<Past> {
+        self.take()
+    }
+}
+
+/// Elsewhere: for kernels with many keys whose rules seldom ask for it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aside(Option<Box<Past>>);
+
+impl Before for Aside {
+    fn get(&self) -> Option<&Past> {
+        self.0.as_deref()
+    }
+
+    fn take(&mut self) -> Option<Past> {
+        self.0.take().map(|past| *past)
+    }
+}
+
+impl From<Option<Past>> for Aside {
+    fn from(past: Option<Past>) -> Self {
+        Self(past.map(Box::new))
+    }
+}
+
 /// What is kept of a partition beside the kernel's state.
 #[derive(Clone, Debug)]
-pub(super) struct Partition<S> {
-    pub(super) previous: Option<Past>,
+pub(super) struct Partition<S: State> {
+    pub(super) previous: S::Before,
     /// Those before it, the latest first; only for rules that look back so far.
     pub(super) older: Option<Box<Older>>,
     /// What values were, for rules that compare with what is usual.
@@ -33,26 +77,29 @@ pub(super) struct Partition<S> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Older(pub(super) VecDeque<Past>);
 
-impl<S> Partition<S> {
+impl<S: State> Partition<S> {
     /// One that nothing has come to yet, with what the kernel has of such.
     pub(super) fn new(kernel: S) -> Self {
-        Self { previous: None, older: None, histories: Histories::default(), kernel }
+        Self { previous: S::Before::default(), older: None, histories: Histories::default(), kernel }
     }
 
     /// When time next does something to it.
     pub(super) fn deadline<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule) -> Option<TimeMs> {
+        if self.histories.is_empty() {
+            return kernel.deadline(&self.kernel);
+        }
         let over_ms = self.histories.over_ms(&rule.baselines);
         kernel.deadline(&self.kernel).into_iter().chain(over_ms).min()
     }
 
     /// Whether it is as good as blank.
     pub(super) fn is_idle<K: Kernel<State = S>>(&self, kernel: &K) -> bool {
-        self.previous.is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
+        self.previous.get().is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
     }
 
     pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule, writer: &mut Writer) {
         let older = self.older.iter().flat_map(|older| &older.0);
-        let past: Vec<&Past> = self.previous.iter().chain(older).collect();
+        let past: Vec<&Past> = self.previous.get().into_iter().chain(older).collect();
         writer.len(past.len());
         for Past { time_ms, values } in past {
             writer.i64(*time_ms);
@@ -75,7 +122,7 @@ impl<S> Partition<S> {
             Ok::<_, DecodeError>(Past { time_ms, values })
         };
         let mut past = (0..reader.len()?).map(|_| past(reader)).collect::<Result<VecDeque<Past>, _>>()?;
-        let previous = past.pop_front();
+        let previous = past.pop_front().into();
         let older = (!past.is_empty()).then(|| Box::new(Older(past)));
         let histories = Histories::load(&rule.baselines, reader)?;
         let partition = Self { previous, older, histories, kernel: kernel.load(reader)? };

@@ -260,6 +260,12 @@ impl Engine {
         }
         self.ready = load_outputs(reader)?.into_iter().filter_map(mine).collect();
         self.ordered = load_outputs(reader)?.into_iter().filter_map(mine).collect();
+        if !reader.is_done() {
+            let missed = (0..counts.len()).map(|_| reader.u64()).collect::<Result<Vec<_>, DecodeError>>()?;
+            for (stats, old) in self.stats.iter_mut().zip(kept) {
+                stats.skip_misses = old.and_then(|old| missed.get(old as usize).copied()).unwrap_or(0);
+            }
+        }
         match reader.is_done() {
             true => Ok(()),
             false => Err(DecodeError::Unexpected { found: reader.u8()?.into(), expected: "the end of the block" }),

@@ -195,8 +195,7 @@ impl Spill {
                     what: format!("which state of a key of group {group} is its latest"),
                 });
             }
-            if let Some(place) = keyed.insert(KeyGroup(group), key.clone(), state) {
-                keyed.schedule(place, deadline_ms);
+            if let Some(place) = keyed.insert_due(KeyGroup(group), key.clone(), state, deadline_ms) {
                 self.mark(place);
             }
         }

@@ -27,25 +27,30 @@ pub enum PositionError {
     LatOutOfRange(f64),
 }
 
+impl PositionError {
+    /// What is wrong with two numbers that are no position.
+    #[cold]
+    fn of(lon: f64, lat: f64) -> Self {
+        match (lon.is_finite(), lat.is_finite()) {
+            (false, _) => Self::LonNotFinite(lon),
+            (_, false) => Self::LatNotFinite(lat),
+            _ if !(-180.0..=180.0).contains(&lon) => Self::LonOutOfRange(lon),
+            _ => Self::LatOutOfRange(lat),
+        }
+    }
+}
+
 impl Position {
     /// A position from degrees: longitude in [−180, 180], latitude in [−90, 90].
     ///
     /// # Errors
     /// The first coordinate that is not finite or out of range, with its value.
+    #[inline]
     pub fn new(lon: f64, lat: f64) -> Result<Self, PositionError> {
-        if !lon.is_finite() {
-            return Err(PositionError::LonNotFinite(lon));
+        if (-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat) {
+            return Ok(Self { lon, lat });
         }
-        if !lat.is_finite() {
-            return Err(PositionError::LatNotFinite(lat));
-        }
-        if !(-180.0..=180.0).contains(&lon) {
-            return Err(PositionError::LonOutOfRange(lon));
-        }
-        if !(-90.0..=90.0).contains(&lat) {
-            return Err(PositionError::LatOutOfRange(lat));
-        }
-        Ok(Self { lon, lat })
+        Err(PositionError::of(lon, lat))
     }
 
     /// A position from computed degrees: the longitude is wrapped and the latitude clamped into range. For results of

@@ -14,3 +14,4 @@ pub mod source;
 pub mod state;
 
 pub use kafka_options::KafkaOptions;
+use kafka_options::kafka_client;

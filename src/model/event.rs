@@ -119,7 +119,7 @@ impl Batch {
     /// Removes all events and keeps the memory.
     pub fn clear(&mut self) {
         self.headers.clear();
-        self.values.clear();
+        self.values.drain(..).for_each(Value::discard);
     }
 }
 

@@ -32,15 +32,15 @@ impl Text {
         }
     }
 
-    /// The text of the first `len` bytes of a little-endian word, if they are ASCII: at most 16, without a look at each.
+    /// The text of the first `len` bytes of two little-endian words, if they are ASCII: at most 16, without a look at each.
     #[inline]
-    pub fn of_ascii(word: u128, len: usize) -> Option<Self> {
+    pub fn of_ascii([low, high]: [u64; 2], len: usize) -> Option<Self> {
         const HIGH: u64 = (u64::MAX / 255) << 7;
         let kept = |word: u64, len: usize| if len < 8 { word & !(u64::MAX << (8 * len)) } else { word };
         // Most are of eight bytes at most.
         let [low, high] = match len {
-            0..=8 => [kept(word as u64, len), 0],
-            9..=16 => [word as u64, kept((word >> 64) as u64, len - 8)],
+            0..=8 => [kept(low, len), 0],
+            9..=16 => [low, kept(high, len - 8)],
             _ => return None,
         };
         if (low | high) & HIGH != 0 {
@@ -51,6 +51,12 @@ impl Text {
             *place = word.to_le_bytes();
         }
         Some(Text(Repr::Inline { len: len as u8, bytes }))
+    }
+
+    /// Whether it is held in place.
+    #[inline]
+    pub(super) fn is_inline(&self) -> bool {
+        matches!(self.0, Repr::Inline { .. })
     }
 
     /// Bytes on the heap that this text holds on to.
@@ -144,7 +150,9 @@ mod tests {
             let mut word = [b'x'; 16];
             let short = left.len() <= 16 && left.is_ascii();
             word.iter_mut().zip(left.bytes()).for_each(|(place, byte)| *place = byte);
-            assert_eq!(Text::of_ascii(u128::from_le_bytes(word), left.len()), short.then(|| Text::from(left)));
+            let halves = word.as_chunks::<8>().0;
+            let halves = [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])];
+            assert_eq!(Text::of_ascii(halves, left.len()), short.then(|| Text::from(left)));
             for right in words {
                 assert_eq!(Text::from(left) == Text::from(right.to_owned()), left == right);
                 assert_eq!(Text::from(left).cmp(&Text::from(right)), left.cmp(right));

@@ -118,6 +118,25 @@ pub enum Value {
 const _: () = assert!(size_of::<Value>() == 24);
 
 impl Value {
+    /// Whether it has nothing to give back when it goes.
+    #[inline]
+    fn is_flat(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_inline(),
+            Self::Fences(fences) => matches!(fences, Fences::Few { .. }),
+            Self::List(_) | Self::Geometry(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Drops it. Most values have nothing to give back; here that is seen without a call, which counts where rows are many.
+    #[inline]
+    pub(crate) fn discard(self) {
+        if self.is_flat() {
+            std::mem::forget(self);
+        }
+    }
+
     /// Text from a string slice.
     pub fn text(text: &str) -> Self {
         Self::Text(text.into())

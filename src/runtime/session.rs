@@ -14,7 +14,7 @@ use crate::{
         checkpoint::{CheckpointError, Names},
     },
     expr::World,
-    model::{Batch, EmissionKind, RejectReason, StreamId, TimeMs},
+    model::{Batch, EmissionKind, Reject, RejectReason, StreamId, TimeMs},
     plan::{Plan, StreamOrigin},
     time::{Late, PartitionIx},
     wire::{Chunk, Decoder, Format, LateEvent, RecordSchema, late_event},
@@ -251,15 +251,9 @@ impl Session {
         let Some(lane) = self.lanes.get_mut(lane.0) else { return };
         let Some(counts) = self.sources.get_mut(lane.source) else { return };
         let mut batch = self.engine.spare(lane.width).unwrap_or_else(|| Batch::new(lane.width));
-        for record in chunk.records() {
-            match lane.decoder.decode(&record, &mut batch) {
-                Ok(event) => counts.events += u64::from(event),
-                Err(reject) => refuse(counts, &reject, (record.partition, record.offset, record.bytes), letters),
-            }
-            for lost in lane.decoder.take_lost() {
-                refuse(counts, &lost.reject, (record.partition, lost.offset, &lost.record), letters);
-            }
-        }
+        let refused = |reject: &Reject, record: (u32, u64, &[u8])| refuse(counts, reject, record, letters);
+        let events = lane.decoder.decode_all(chunk, &mut batch, refused);
+        counts.events += events;
         counts.late_taken += self.engine.push(lane.partition, batch, &mut self.late);
         for late in self.late.drain(..) {
             let header = late.header;
@@ -298,13 +292,13 @@ impl Session {
     pub fn decode(&mut self, lane: LaneIx, chunk: &Chunk) -> Batch {
         let Some(lane) = self.lanes.get_mut(lane.0) else { return Batch::new(0) };
         let mut batch = Batch::new(lane.width);
-        for record in chunk.records() {
-            if let Err(reject) = lane.decoder.decode(&record, &mut batch)
-                && let Some(counts) = self.sources.get_mut(lane.source)
-            {
-                *counts.rejected.entry(reject.reason).or_default() += 1;
+        let counts = self.sources.get_mut(lane.source);
+        let mut rejected = counts.map(|counts| &mut counts.rejected);
+        lane.decoder.decode_all(chunk, &mut batch, |reject, _| {
+            if let Some(rejected) = &mut rejected {
+                *rejected.entry(reject.reason).or_default() += 1;
             }
-        }
+        });
         batch
     }
 

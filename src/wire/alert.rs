@@ -2,7 +2,8 @@
 //! them and two runs compare byte by byte.
 
 use super::{
-    alert_id::{AlertId, alert_id, region_id, row_id, write_event_id},
+    alert_event::Origins,
+    alert_id::{AlertId, alert_id, alert_id_start, region_id, row_id},
     annotation::{Piece, humane},
     geometry::{write_cell, write_point, write_polygons, write_track},
     json_out::{Comma, key as member, natural, text, time, value as write_value},
@@ -57,13 +58,6 @@ pub struct AlertShape {
     pub variables: Vec<String>,
 }
 
-impl AlertShape {
-    /// The field that is the geometry: it isn't written among the measures.
-    fn geometry(&self) -> Option<&str> {
-        self.fields.iter().find(|field| field.ty == Type::Geometry).map(|field| field.name.as_str())
-    }
-}
-
 /// One output.
 #[derive(Clone, Copy, Debug)]
 pub struct Output<'a> {
@@ -89,6 +83,26 @@ pub struct Output<'a> {
     pub dropped: u64,
 }
 
+/// A field that is written.
+#[derive(Debug)]
+struct Written {
+    slot: usize,
+    /// Its name with its colon, behind a comma if it isn't the first.
+    name: Vec<u8>,
+}
+
+/// The fields of a role, without the one in this slot.
+fn written(fields: &[AlertField], role: FieldRole, but: Option<usize>) -> Vec<Written> {
+    let of_role = fields.iter().enumerate().filter(|(slot, field)| field.role == role && but != Some(*slot));
+    let with_name = |(at, (slot, field)): (usize, (usize, &AlertField))| {
+        let mut name = if at > 0 { b",".to_vec() } else { Vec::new() };
+        text(&mut name, &field.name);
+        name.push(b':');
+        Written { slot, name }
+    };
+    of_role.enumerate().map(with_name).collect()
+}
+
 /// Writes the alerts of one rule. What doesn't change from one to the next is made ready once, escapes and all.
 #[derive(Debug)]
 pub struct AlertEncoder {
@@ -97,10 +111,14 @@ pub struct AlertEncoder {
     rule: Vec<u8>,
     /// Those between `status` and the value of `key`.
     labels: Vec<u8>,
-    /// The key of each field, with its colon; none for the geometry, which is no measure.
-    keys: Vec<Option<Vec<u8>>>,
-    /// What stands before the id of an event of each variable.
-    variables: Vec<Vec<u8>>,
+    /// The fields of the key, and the measures: without the geometry.
+    key: Vec<Written>,
+    measures: Vec<Written>,
+    /// The slot of the geometry.
+    geometry: Option<usize>,
+    /// What is hashed of all alerts.
+    hashed: Vec<u8>,
+    origins: Origins,
     scratch: Vec<u8>,
     words: String,
     /// The id of the match whose rows are being written.
@@ -129,23 +147,20 @@ impl AlertEncoder {
         }
         labels.push(b'}');
         member(&mut labels, "key");
-        let colon = |name: &str| {
-            let mut key = Vec::new();
-            text(&mut key, name);
-            key.push(b':');
-            key
-        };
-        let is_measure = |field: &&AlertField| shape.geometry() != Some(field.name.as_str());
-        let keys = shape.fields.iter().map(|field| Some(field).filter(is_measure).map(|field| colon(&field.name)));
-        let keys = keys.collect();
-        let variable = |name: &String| {
-            let mut before = br#"{"variable":"#.to_vec();
-            text(&mut before, name);
-            before.extend_from_slice(br#","id":"#);
-            before
-        };
-        let variables = shape.variables.iter().map(variable).collect();
-        Self { shape, rule, labels, keys, variables, scratch: Vec::new(), words: String::new(), rows_of: None }
+        let geometry = shape.fields.iter().position(|field| field.ty == Type::Geometry);
+        Self {
+            rule,
+            labels,
+            key: written(&shape.fields, FieldRole::Key, geometry),
+            measures: written(&shape.fields, FieldRole::Measure, geometry),
+            geometry,
+            hashed: alert_id_start(&shape.rule, &shape.version),
+            origins: Origins::new(shape.variables.clone()),
+            scratch: Vec::new(),
+            words: String::new(),
+            rows_of: None,
+            shape,
+        }
     }
 
     /// What all alerts share.
@@ -161,7 +176,6 @@ impl AlertEncoder {
 
     /// The id of the match, which is that of its only output or what its rows have in common.
     fn match_id(&mut self, output: &Output<'_>, names: &dyn Names) -> AlertId {
-        let AlertShape { rule, version, variables, .. } = &self.shape;
         if let (Some(row), Some((of, id))) = (output.row, &self.rows_of)
             && Arc::ptr_eq(&row.of, of)
         {
@@ -172,12 +186,13 @@ impl AlertEncoder {
                 Some(Value::Text(text)) => text.as_bytes(),
                 _ => &[],
             };
+            let AlertShape { rule, version, .. } = &self.shape;
             let of_rule = [rule.as_bytes(), version.as_bytes(), output.key.as_bytes()];
             let [rule, version, key] = of_rule;
             return region_id([rule, version, key, field("region"), field("transition")], output.end_ms);
         }
         let whole = Output { taken: output.row.map_or(output.taken, |row| &row.of), ..*output };
-        let id = alert_id((rule, version, variables), &whole, names, &mut self.scratch);
+        let id = alert_id(&self.hashed, &whole, (&mut self.origins, names), &mut self.scratch);
         self.rows_of = output.row.map(|row| (Arc::clone(&row.of), id));
         id
     }
@@ -201,7 +216,7 @@ impl AlertEncoder {
         let timed_out = output.kind == EmissionKind::TimedOut;
         out.extend_from_slice(if timed_out { br#""timed_out""# } else { br#""firing""# });
         out.extend_from_slice(&self.labels);
-        self.fields(FieldRole::Key, output, names, out);
+        fields(&self.key, output, names, out);
         out.extend_from_slice(br#","start":"#);
         time(out, output.start_ms);
         out.extend_from_slice(br#","end":"#);
@@ -223,7 +238,7 @@ impl AlertEncoder {
             natural(out, u64::from(row.number));
         }
         out.extend_from_slice(br#","measures":"#);
-        self.fields(FieldRole::Measure, output, names, out);
+        fields(&self.measures, output, names, out);
         out.extend_from_slice(br#","annotations":"#);
         self.annotations(output, names, out);
         if output.dropped > 0 {
@@ -236,20 +251,6 @@ impl AlertEncoder {
         self.events(output, names, out);
         out.extend_from_slice(b"}}\n");
         id
-    }
-
-    fn fields(&self, role: FieldRole, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
-        out.push(b'{');
-        let mut comma = Comma(false);
-        let values = output.values.iter().chain(std::iter::repeat(&Value::Null));
-        for ((field, key), value) in self.shape.fields.iter().zip(&self.keys).zip(values) {
-            if let Some(key) = key.as_ref().filter(|_| field.role == role) {
-                comma.write(out);
-                out.extend_from_slice(key);
-                write_value(out, value, names);
-            }
-        }
-        out.push(b'}');
     }
 
     fn with_role<'a>(
@@ -299,17 +300,12 @@ impl AlertEncoder {
         }
     }
 
-    fn events(&self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
+    fn events(&mut self, output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
         out.push(b'[');
         let mut comma = Comma(false);
         for taken in output.taken {
             comma.write(out);
-            match self.variables.get(usize::from(taken.var)) {
-                Some(before) => out.extend_from_slice(before),
-                None => out.extend_from_slice(br#"{"id":"#),
-            }
-            write_event_id(out, &taken.id, names);
-            out.push(b'}');
+            self.origins.write(taken, names, out);
         }
         out.push(b']');
     }
@@ -319,11 +315,11 @@ impl AlertEncoder {
     }
 
     fn geometry(&self, output: &Output<'_>, out: &mut Vec<u8>) {
-        if let Some(Value::Geometry(polygons)) = self.shape.geometry().and_then(|name| self.field(name, output)) {
+        if let Some(Value::Geometry(polygons)) = self.geometry.and_then(|slot| output.values.get(slot)) {
             return write_polygons(out, polygons);
         }
-        let cell = self.with_role(FieldRole::Key, output).find_map(|(_, value)| match value {
-            Value::Cell(cell) => Some(*cell),
+        let cell = self.key.iter().find_map(|field| match output.values.get(field.slot) {
+            Some(Value::Cell(cell)) => Some(*cell),
             _ => None,
         });
         if cell.is_some_and(|cell| write_cell(out, cell))
@@ -337,6 +333,16 @@ impl AlertEncoder {
             _ => out.extend_from_slice(b"null"),
         }
     }
+}
+
+/// The values of some fields as an object.
+fn fields(fields: &[Written], output: &Output<'_>, names: &dyn Names, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for field in fields {
+        out.extend_from_slice(&field.name);
+        write_value(out, output.values.get(field.slot).unwrap_or(&Value::Null), names);
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::{
     alert::{Names, Output},
-    json_out::{Backwards, hexadecimal, text},
+    alert_event::Origins,
+    json_out::hexadecimal,
 };
-use crate::model::{EventId, StreamId, TimeMs};
+use crate::model::TimeMs;
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -55,39 +56,28 @@ pub fn alert_id_of(line: &[u8]) -> AlertId {
     AlertId(parsed.unwrap_or_else(|| xxh3_128(line)))
 }
 
-/// The id of an output; `scratch` keeps its memory between calls.
+/// What is hashed of all outputs of a rule: it comes first.
+pub(super) fn alert_id_start(rule: &str, version: &str) -> Vec<u8> {
+    let mut bytes = b"geocep-alert-1".to_vec();
+    sized(&mut bytes, rule.as_bytes());
+    sized(&mut bytes, version.as_bytes());
+    bytes
+}
+
+/// The id of an output of the rule with this start; `scratch` keeps its memory between calls.
 pub(super) fn alert_id(
-    (rule, version, variables): (&str, &str, &[String]),
+    start: &[u8],
     output: &Output<'_>,
-    names: &dyn Names,
+    (origins, names): (&mut Origins, &dyn Names),
     scratch: &mut Vec<u8>,
 ) -> AlertId {
     scratch.clear();
-    scratch.extend_from_slice(b"geocep-alert-1");
-    for part in [rule.as_bytes(), version.as_bytes(), output.key.as_bytes()] {
-        sized(scratch, part);
-    }
+    scratch.extend_from_slice(start);
+    sized(scratch, output.key.as_bytes());
     scratch.extend_from_slice(&output.start_ms.to_le_bytes());
     scratch.extend_from_slice(&output.end_ms.to_le_bytes());
     scratch.extend_from_slice(&(output.taken.len() as u32).to_le_bytes());
-    for taken in output.taken {
-        sized(scratch, variables.get(usize::from(taken.var)).map_or(&[][..], String::as_bytes));
-        match &taken.id {
-            EventId::Field(text) => {
-                scratch.push(0);
-                sized(scratch, text.as_bytes());
-            }
-            EventId::Offset { stream, partition, offset } => {
-                scratch.push(1);
-                sized(scratch, stream_name(names, *stream).as_bytes());
-                let mut place = [0; 12];
-                let (of_partition, of_offset) = place.split_at_mut(4);
-                of_partition.copy_from_slice(&partition.to_le_bytes());
-                of_offset.copy_from_slice(&offset.to_le_bytes());
-                scratch.extend_from_slice(&place);
-            }
-        }
-    }
+    output.taken.iter().for_each(|taken| origins.hash(taken, names, scratch));
     scratch.extend_from_slice(&output.revision.to_le_bytes());
     AlertId(xxh3_128(scratch))
 }
@@ -108,37 +98,8 @@ pub(super) fn region_id(parts: [&[u8]; 5], tick_ms: TimeMs) -> AlertId {
     AlertId(xxh3_128(&bytes))
 }
 
-fn sized(bytes: &mut Vec<u8>, part: &[u8]) {
+/// Appends a part with its length before it.
+pub(super) fn sized(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
     bytes.extend_from_slice(part);
-}
-
-/// A stream's name. Never its number, which another rule in the same file would change.
-fn stream_name(names: &dyn Names, stream: StreamId) -> &str {
-    names.stream_name(stream).unwrap_or_default()
-}
-
-/// Writes an event's id as JSON text: its own, or `stream:partition:offset`; a derived event's is `stream:` and 16 hex digits.
-pub(super) fn write_event_id(out: &mut Vec<u8>, id: &EventId, names: &dyn Names) {
-    match id {
-        EventId::Field(own) => text(out, own),
-        EventId::Offset { stream, partition, offset } => {
-            text(out, stream_name(names, *stream));
-            // What follows stands within the quotes, and needs no escape.
-            out.pop();
-            if *partition == u32::MAX {
-                out.push(b':');
-                out.extend_from_slice(&hexadecimal::<16>(u128::from(*offset)));
-                out.push(b'"');
-                return;
-            }
-            let mut place = Backwards::new();
-            place.push(b'"');
-            place.push_number(*offset);
-            place.push(b':');
-            place.push_number(u64::from(*partition));
-            place.push(b':');
-            out.extend_from_slice(place.as_bytes());
-        }
-    }
 }

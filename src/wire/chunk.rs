@@ -191,6 +191,15 @@ impl Chunk {
         part
     }
 
+    /// Of the record at `index`, if it is ASCII for sure and nothing is special about it, its partition and offset, and the bytes from
+    /// its first one on with how many of them are its own.
+    #[inline]
+    pub(super) fn ascii_line(&self, index: usize) -> Option<((u32, u64), (&[u8], usize))> {
+        let Entry { partition, offset, start, end, special } = *self.entries.get(index).filter(|_| !self.foreign)?;
+        (special == 0).then_some(())?;
+        Some(((partition, offset), (self.bytes.get(start..)?, end - start)))
+    }
+
     /// How many records it holds.
     pub fn len(&self) -> usize {
         self.entries.len()

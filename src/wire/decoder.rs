@@ -1,7 +1,7 @@
 //! Records to events, whatever their format.
 
 use super::{
-    AisDecoder, AisMessages, CsvDecoder, Document, JsonDecoder, Record, RecordSchema,
+    AisDecoder, AisMessages, Chunk, CsvDecoder, Document, JsonDecoder, Record, RecordSchema,
     ais::Lost,
     record::{FieldSource, SlotSource},
 };
@@ -159,6 +159,36 @@ impl Decoder {
             Self::Csv(csv) => csv.decode(record.bytes, record.partition, record.offset, batch)?,
         }
         Ok(true)
+    }
+
+    /// Decodes all records of a chunk, and adds the events to `batch`; how many there are. `refuse` is told why a record is none, its
+    /// partition and offset, and its bytes.
+    pub fn decode_all(
+        &mut self,
+        chunk: &Chunk,
+        batch: &mut Batch,
+        mut refuse: impl FnMut(&Reject, (u32, u64, &[u8])),
+    ) -> u64 {
+        let mut events = 0;
+        for index in 0..chunk.len() {
+            // Nearly all go this way, where nobody asks what else they could be.
+            if let Self::Json(json) = self
+                && let Some((place, line)) = chunk.ascii_line(index)
+                && json.read_line(line, place, batch).is_some()
+            {
+                events += 1;
+                continue;
+            }
+            let Some(record) = chunk.record(index) else { continue };
+            match self.decode(&record, batch) {
+                Ok(event) => events += u64::from(event),
+                Err(reject) => refuse(&reject, (record.partition, record.offset, record.bytes)),
+            }
+            for lost in self.take_lost() {
+                refuse(&lost.reject, (record.partition, lost.offset, &lost.record));
+            }
+        }
+        events
     }
 
     /// Records that turned out to be no events after they had been decoded: parts of messages whose rest never came.

@@ -6,7 +6,7 @@ use super::{
     json::Target,
     json_value::text_value,
     layout::{Raw, Want},
-    swar::{SHIFTS, after_digits, digits, leading_digits, plain},
+    swar::{SHIFTS, after_digits, digits, leading_count, leading_digits, plain},
 };
 use std::ops::Range;
 
@@ -51,40 +51,85 @@ pub(super) fn scalar(text: &[u8]) -> Option<(Scalar<'_>, &[u8])> {
 /// A whole number of one to 18 digits without a sign, as times are; none, if it is another value.
 #[inline]
 pub(super) fn whole(text: &[u8]) -> Option<(i64, &[u8])> {
+    // Milliseconds since 1970 have 13 digits.
+    if let Some((head, after)) = text.split_first_chunk::<8>()
+        && let Some(tail) = after.first_chunk::<8>()
+        && let (high, 8) = leading_digits(u64::from_le_bytes(*head))
+        && let (low, count @ 0..8) = leading_digits(u64::from_le_bytes(*tail))
+        && !matches!(tail[count], b'.' | b'e' | b'E')
+        && head[0] != b'0'
+    {
+        return Some(((high * SHIFTS[count] + low) as i64, after.get(count..)?));
+    }
     let (number, rest) = digits(0, text);
     let count = text.len() - rest.len();
     let is_whole = count.wrapping_sub(1) < DIGITS_MAX && !matches!(rest.first(), Some(b'.' | b'e' | b'E'));
     (is_whole && (count == 1 || text.first() != Some(&b'0'))).then_some((number as i64, rest))
 }
 
+/// A text without the sign that it may begin with, and whether it does.
+#[inline]
+fn unsigned(text: &[u8]) -> (&[u8], bool) {
+    text.strip_prefix(b"-").map_or((text, false), |unsigned| (unsigned, true))
+}
+
 /// A decimal fraction below a thousand with one to eight places, as degrees are; none, if it is another value.
 #[inline]
 pub(super) fn decimal(text: &[u8]) -> Option<(f64, &[u8])> {
-    let digit = |byte: u8| u64::from(byte - b'0');
-    let (negative, unsigned) = text.strip_prefix(b"-").map_or((false, text), |unsigned| (true, unsigned));
-    let (whole, decimals) = match *unsigned {
-        [a @ b'0'..=b'9', b'.', ref rest @ ..] => (digit(a), rest),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'.', ref rest @ ..] => (10 * digit(a) + digit(b), rest),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'.', ref rest @ ..] => {
-            (100 * digit(a) + 10 * digit(b) + digit(c), rest)
-        }
+    let (unsigned, negative) = unsigned(text);
+    let (head, tail) = unsigned.first_chunk::<16>()?.split_first_chunk::<4>()?;
+    let [a, b, c, _] = head.map(|byte| u64::from(byte.wrapping_sub(b'0')));
+    let tail = u64::from_le_bytes(*tail.first_chunk()?);
+    // Eight bytes from behind the point on.
+    let from = |at: u32| u64::from(u32::from_le_bytes(*head)) >> (8 * at) | tail << (32 - 8 * at);
+    let (whole, starts, point, decimals) = match *head {
+        [_, _, b'.', _] => (10 * a + b, a.wrapping_sub(1) < 9 && b < 10, 2, from(3)),
+        [_, b'.', ..] => (a, a < 10, 1, from(2)),
+        [_, _, _, b'.'] => (100 * a + 10 * b + c, a.wrapping_sub(1) < 9 && b < 10 && c < 10, 3, tail),
         _ => return None,
     };
-    let (fraction, places) = leading_digits(*decimals.first_chunk()?);
-    let rest = decimals.get(places..)?;
-    if places == 0 || matches!(rest.first(), Some(b'0'..=b'9' | b'e' | b'E')) {
+    let (fraction, places) = leading_digits(decimals);
+    let rest = unsigned.get(point + 1 + places..)?;
+    if !starts || places == 0 || matches!(rest.first(), Some(b'0'..=b'9' | b'e' | b'E')) {
         return None;
     }
-    let all = whole * SHIFTS.get(places)? + fraction;
-    let size = all as i64 as f64 / TENS.get(places)?;
+    let size = (whole * SHIFTS[places] + fraction) as i64 as f64 / TENS[places];
     Some((if negative { -size } else { size }, rest))
 }
 
 /// Goes past a value that nobody needs.
 #[inline]
 pub(super) fn skip(text: &[u8]) -> Option<&[u8]> {
+    if let [b'"', text @ ..] = text {
+        return text.get(plain(text)..)?.strip_prefix(b"\"");
+    }
+    skip_short(text).or_else(|| skip_any(text))
+}
+
+/// Goes past a number of at most seven bytes without its sign; none, if it is another value.
+#[inline]
+fn skip_short(text: &[u8]) -> Option<&[u8]> {
+    let (unsigned, _) = unsigned(text);
+    let word = u64::from_le_bytes(*unsigned.first_chunk()?);
+    let byte = |at: usize| (word >> (8 * at)) as u8;
+    let mut end = leading_count(word);
+    if !matches!(end, 1..=6) || end > 1 && byte(0) == b'0' {
+        return None;
+    }
+    if byte(end) == b'.' {
+        // Behind the word are no digits, it seems: but then no byte is left to follow them.
+        let places = leading_count(word >> (8 * (end + 1)));
+        end += 1 + places;
+        if places == 0 || end > 7 {
+            return None;
+        }
+    }
+    if matches!(byte(end), b'e' | b'E') { None } else { unsigned.get(end..) }
+}
+
+/// Goes past any value.
+fn skip_any(text: &[u8]) -> Option<&[u8]> {
     let unsigned = match text {
-        [b'"', text @ ..] => return text.get(plain(text)..)?.strip_prefix(b"\""),
         [b'-', unsigned @ ..] => unsigned,
         _ => text,
     };

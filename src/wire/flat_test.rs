@@ -96,6 +96,30 @@ proptest! {
     }
 
     #[test]
+    fn the_short_ways_read_what_the_long_ways_read(number in "-?[0-9]{0,20}(\\.{1,2}[0-9]{0,10})?[eE]?", tail in "[,}.:/0-9]{0,3}", room in 0usize..24) {
+        let text = format!("{number}{tail}{}", &" ,\"next\":0123456789abcdef"[..room]);
+        let text = text.as_bytes();
+        if let Some((number, rest)) = decimal(text) {
+            prop_assert_eq!(format!("{:?}", scalar(text)), format!("{:?}", Some((Scalar::Float(number), rest))));
+        }
+        if let Some((number, rest)) = whole(text) {
+            prop_assert_eq!(scalar(text), Some((Scalar::Int(number), rest)));
+        }
+        if let Some(rest) = skip_short(text) {
+            prop_assert_eq!(skip_any(text), Some(rest));
+        }
+    }
+
+    #[test]
+    fn usual_numbers_are_read_the_short_way(degrees in 0u32..180_000_000, places in 1usize..9, ts in 10_000_000u64..1 << 49, whole in 0u32..1_000) {
+        let text = format!("-{:.places$}, and what comes next", f64::from(degrees) / 1e6);
+        prop_assert!(decimal(text.as_bytes()).is_some(), "{}", text);
+        let (text, short) = (format!("{ts},\"and what comes next"), format!("{whole}.5,     "));
+        prop_assert_eq!(super::whole(text.as_bytes()).map(|(number, _)| number as u64), Some(ts));
+        prop_assert_eq!(skip_short(short.as_bytes()), Some(&b",     "[..]));
+    }
+
+    #[test]
     fn decimals_are_the_nearest_floats(whole in 0u64..1 << 40, fraction in "[0-9]{1,9}", negative: bool) {
         let text = format!("{}{whole}.{fraction}", if negative { "-" } else { "" });
         let mut decoder = decoder();

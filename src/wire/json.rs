@@ -71,6 +71,12 @@ impl JsonDecoder {
         Ok(())
     }
 
+    /// Adds the event of a line of ASCII of a known shape, as [`Shapes::read`].
+    #[inline]
+    pub(super) fn read_line(&self, line: (&[u8], usize), place: (u32, u64), batch: &mut Batch) -> Option<()> {
+        self.shapes.read(line, &self.layout, place, batch)
+    }
+
     /// The general way, which takes every record.
     fn decode_any(&mut self, record: &[u8], (partition, offset): (u32, u64), batch: &mut Batch) -> Result<(), Reject> {
         let text = std::str::from_utf8(record).map_err(|error| {

@@ -2,6 +2,7 @@
 
 use super::{alert::Names, swar::plain};
 use crate::model::{TimeMs, Value, write_time};
+use std::ops::Range;
 
 /// A text with its quotes and escapes.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
@@ -17,6 +18,22 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// What is at most so long is copied without a call.
+const SHORT: usize = 32;
+
+/// Appends some of these bytes; where they are few, others come along and are cut off again, which is less than a call for them.
+#[inline]
+fn write_short(out: &mut Vec<u8>, bytes: &[u8], range: Range<usize>) {
+    match bytes.get(range.start..).and_then(<[u8]>::first_chunk::<SHORT>) {
+        Some(chunk) if range.len() <= SHORT => {
+            let end = out.len() + range.len();
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(bytes.get(range).unwrap_or_default()),
+    }
+}
+
 /// The numbers below a hundred with two digits each.
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[0; 2]; 100];
@@ -30,7 +47,7 @@ const PAIRS: [[u8; 2]; 100] = {
 
 /// Text that is written from its end to its beginning, as digits come out of a number. It has room for two numbers.
 pub(super) struct Backwards {
-    bytes: [u8; Self::ROOM],
+    bytes: [u8; Self::ROOM + SHORT],
     start: usize,
 }
 
@@ -38,7 +55,7 @@ impl Backwards {
     const ROOM: usize = 48;
 
     pub(super) fn new() -> Self {
-        Self { bytes: [0; Self::ROOM], start: Self::ROOM }
+        Self { bytes: [0; Self::ROOM + SHORT], start: Self::ROOM }
     }
 
     #[inline]
@@ -64,8 +81,10 @@ impl Backwards {
         self.push(b'0' + number as u8);
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+    /// Appends it.
+    #[inline]
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        write_short(out, &self.bytes, self.start..Self::ROOM);
     }
 }
 
@@ -80,12 +99,12 @@ pub(super) fn float(out: &mut Vec<u8>, number: f64) {
         return;
     }
     let (mut whole, decimals) = (scaled as u64 / 1_000_000, scaled as u64 % 1_000_000);
-    // A sign, at most six digits right-aligned, the point, six digits.
-    let mut text = [b'.'; 14];
+    // A sign, at most six digits right-aligned, the point, six digits; what is behind doesn't count.
+    let mut text = [b'.'; 14 + SHORT];
     for (at, pair) in [(8, decimals / 10_000), (10, decimals / 100 % 100), (12, decimals % 100)] {
         [text[at], text[at + 1]] = PAIRS[pair as usize];
     }
-    let zeros = text[9..].iter().rev().take_while(|&&digit| digit == b'0').count();
+    let zeros = text[9..14].iter().rev().take_while(|&&digit| digit == b'0').count();
     let mut start = 7;
     loop {
         start -= 1;
@@ -99,7 +118,7 @@ pub(super) fn float(out: &mut Vec<u8>, number: f64) {
         start -= 1;
         text[start] = b'-';
     }
-    out.extend_from_slice(text.get(start..text.len() - zeros).unwrap_or(&text));
+    write_short(out, &text, start..14 - zeros);
 }
 
 /// A whole number.
@@ -109,7 +128,7 @@ pub(super) fn int(out: &mut Vec<u8>, number: i64) {
     if number < 0 {
         text.push(b'-');
     }
-    out.extend_from_slice(text.as_bytes());
+    text.write(out);
 }
 
 /// A whole number without a sign.
@@ -119,7 +138,7 @@ pub(super) fn natural(out: &mut Vec<u8>, number: u64) {
     }
     let mut text = Backwards::new();
     text.push_number(number);
-    out.extend_from_slice(text.as_bytes());
+    text.write(out);
 }
 
 /// The last digits of a number in hexadecimal, as many as the array has.

@@ -11,6 +11,7 @@ pub mod table;
 pub mod yaml;
 
 mod alert;
+mod alert_event;
 mod alert_id;
 mod annotation;
 mod chunk;

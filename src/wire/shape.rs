@@ -15,7 +15,7 @@ use super::{
     json::Target,
     layout::{Layout, Want},
     record::{FieldKind, TimeUnit},
-    swar::plain,
+    swar::{plain, plain_short},
 };
 use crate::{
     geo::Position,
@@ -167,8 +167,14 @@ impl Shapes {
                     },
                     Act::Text(slot, required) => match after.strip_prefix(b"\"") {
                         Some(text) => {
-                            let length = plain(text);
-                            *row.get_mut(usize::from(slot))? = Value::Text(text_of(text, length)?);
+                            let (length, value) = match short_text(text) {
+                                Some(short) => short,
+                                None => {
+                                    let length = plain(text);
+                                    (length, text_of(text, length)?)
+                                }
+                            };
+                            put(row, usize::from(slot), Value::Text(value))?;
                             text.get(length..)?.strip_prefix(b"\"")?
                         }
                         None => {
@@ -298,7 +304,7 @@ impl Use {
             (Self::Slot { required, .. } | Self::Check { required, .. }, Scalar::Null) => {
                 return (!required).then_some(());
             }
-            (Self::Slot { slot, kind, .. }, _) => *row.get_mut(usize::from(slot))? = typed(value, kind, layout)?,
+            (Self::Slot { slot, kind, .. }, _) => put(row, usize::from(slot), typed(value, kind, layout)?)?,
             (Self::Check { kind, .. }, _) => drop(typed(value, kind, layout)?),
         }
         Some(())
@@ -316,10 +322,17 @@ impl Found {
         }
         let position = Position::new(self.lon.value, self.lat.value).ok()?;
         for &slot in &layout.position_slots {
-            *row.get_mut(slot)? = Value::Point(position);
+            put(row, slot, Value::Point(position))?;
         }
         Some(())
     }
+}
+
+/// Puts a value into a row, where so far there is mostly nothing.
+#[inline]
+fn put(row: &mut [Value], slot: usize, value: Value) -> Option<()> {
+    std::mem::replace(row.get_mut(slot)?, value).discard();
+    Some(())
 }
 
 fn instant(value: Scalar<'_>, unit: TimeUnit) -> Option<TimeMs> {
@@ -349,14 +362,18 @@ fn typed(value: Scalar<'_>, kind: FieldKind, layout: &Layout) -> Option<Value> {
     })
 }
 
+/// A text of at most 15 bytes of ASCII that ends with what can't stand in one, and its length; none, if it is another.
+#[inline]
+fn short_text(bytes: &[u8]) -> Option<(usize, Text)> {
+    let (words, _) = bytes.first_chunk::<16>()?.as_chunks::<8>();
+    let words = [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])];
+    let length = plain_short(words)?;
+    Some((length, Text::of_ascii(words, length)?))
+}
+
 /// The text of so many bytes.
 #[inline]
 fn text_of(bytes: &[u8], length: usize) -> Option<Text> {
-    if let Some(word) = bytes.first_chunk::<16>()
-        && let Some(short) = Text::of_ascii(u128::from_le_bytes(*word), length)
-    {
-        return Some(short);
-    }
     Some(Text::from(from_utf8(bytes.get(..length)?).ok()?))
 }
 

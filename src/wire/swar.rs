@@ -14,6 +14,17 @@ fn stops(word: u64) -> u64 {
     (zeros(quotes) | zeros(escapes) | (word.wrapping_sub(ONES * 0x20) & !word)) & MARKS
 }
 
+/// How many of 16 bytes a JSON string could hold as they stand; none if all.
+#[inline]
+pub(super) fn plain_short([low, high]: [u64; 2]) -> Option<usize> {
+    let end = |marks: u64| (marks.trailing_zeros() / 8) as usize;
+    match [stops(low), stops(high)] {
+        [0, 0] => None,
+        [0, high] => Some(8 + end(high)),
+        [low, _] => Some(end(low)),
+    }
+}
+
 /// How many bytes a JSON string could hold as they stand: up to a quote, an escape or a control character, or all.
 #[inline]
 pub(super) fn plain(bytes: &[u8]) -> usize {
@@ -48,10 +59,15 @@ fn together(digits: u64) -> u64 {
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
+/// How many digits eight bytes begin with.
+#[inline]
+pub(super) fn leading_count(word: u64) -> usize {
+    (others(word).trailing_zeros() / 8) as usize
+}
+
 /// The number that the digits at the beginning of eight bytes are, and how many they are.
 #[inline]
-pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, usize) {
-    let word = u64::from_le_bytes(chunk);
+pub(super) fn leading_digits(word: u64) -> (u64, usize) {
     let others = others(word);
     let digits = word & (ONES * 0x0f);
     if others == 0 {
@@ -67,7 +83,7 @@ pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, usize) {
 pub(super) fn digits(mut number: u64, text: &[u8]) -> (u64, &[u8]) {
     let mut rest = text;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let (value, count) = leading_digits(*chunk);
+        let (value, count) = leading_digits(u64::from_le_bytes(*chunk));
         number = number.wrapping_mul(SHIFTS.get(count).copied().unwrap_or(1)).wrapping_add(value);
         if count < 8 {
             return (number, rest.get(count..).unwrap_or_default());

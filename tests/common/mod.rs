@@ -234,7 +234,7 @@ impl Scene {
     }
 
     pub(crate) fn blank(&self, mode: &Mode, shards: u32) -> Session {
-        let executor: Box<dyn Executor> = if mode.threads { Box::new(Threads) } else { Box::new(Inline) };
+        let executor: Box<dyn Executor> = if mode.threads { Box::<Threads>::default() } else { Box::new(Inline) };
         let options = Options { shards, key_groups: 64, seed: mode.seed, eager: mode.eager };
         let mut session = Session::new(&self.project, options, executor).unwrap();
         let plain = shards == 1 && mode.steps.is_empty();

@@ -202,6 +202,12 @@ api: {{ enabled: false }}
         );
     }
 
+    /// At least once, to where it is kept what an uninterrupted run finds.
+    pub(crate) fn by_plain(&self, run: &str) {
+        let Self { door, name, .. } = self;
+        self.configure(run, &format!("{{ kafka: {{ brokers: '{door}', topic: '{name}-plain' }} }}"));
+    }
+
     /// Other moments.
     pub(crate) fn seed(&mut self, seed: u64) {
         self.random = seed;
@@ -306,6 +312,15 @@ api: {{ enabled: false }}
         self.terminate(&mut child);
     }
 
+    /// The alerts that are committed, as lines.
+    pub(crate) fn lines(&self, kind: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        read(&self.brokers, &format!("{}-{kind}", self.name), 2, true, |message| {
+            lines.push(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
+        });
+        lines
+    }
+
     /// How often each alert is among what is committed.
     pub(crate) fn alerts(&self, kind: &str) -> BTreeMap<String, u32> {
         let mut found: BTreeMap<String, u32> = BTreeMap::new();
@@ -357,8 +372,7 @@ api: {{ enabled: false }}
 
     /// What an uninterrupted run over all that was sent finds.
     pub(crate) fn expected(&self) -> BTreeSet<String> {
-        let Self { door, name, .. } = self;
-        self.configure("plain", &format!("{{ kafka: {{ brokers: '{door}', topic: '{name}-plain' }} }}"));
+        self.by_plain("plain");
         let child = self.start("plain", &[]);
         self.finish("plain", child);
         let found = self.alerts("plain");
@@ -392,7 +406,12 @@ api: {{ enabled: false }}
     /// The same; `more` is told where it isn't so.
     #[track_caller]
     pub(crate) fn assert_exact_or(&self, what: &str, more: &str) {
-        let expected = self.expected();
+        self.assert_these(&self.expected(), what, more);
+    }
+
+    /// The same where it is known what an uninterrupted run finds.
+    #[track_caller]
+    pub(crate) fn assert_these(&self, expected: &BTreeSet<String>, what: &str, more: &str) {
         assert!(expected.len() > 300, "{}", expected.len());
         let (exact, default) = (self.alerts("exact"), self.alerts("default"));
         let lost = |found: &BTreeMap<String, u32>| expected.iter().filter(|id| !found.contains_key(*id)).count();

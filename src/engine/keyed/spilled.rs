@@ -1,6 +1,6 @@
 //! What a table lets others do that keep some of its keys elsewhere: walk over the keys that are here, take one out, see what a group has.
 
-use super::{Entry, Frozen, Keyed, NO_TIMER, PAGE, Place, Slot};
+use super::{Entry, Frozen, Keyed, PAGE, Place, Slot};
 use crate::model::KeyGroup;
 use std::sync::Arc;
 
@@ -47,9 +47,7 @@ impl<S: Clone> Keyed<S> {
         self.len -= here;
         for mut page in old.pages {
             for entry in Arc::make_mut(&mut page).iter_mut().filter_map(Option::take) {
-                if let Some(place) = self.insert(KeyGroup(group), entry.key, entry.state) {
-                    self.schedule(place, (entry.timer_ms != NO_TIMER).then_some(entry.timer_ms));
-                }
+                self.insert_due(KeyGroup(group), entry.key, entry.state, Some(entry.timer_ms));
             }
         }
     }
@@ -107,6 +105,7 @@ mod tests {
         assert!(keyed.groups[0].get().unwrap().pages.len() == 1 && keyed.timers.len() <= 20);
         let mut due = Vec::new();
         while let Some(place) = keyed.due(i64::MAX - 1) {
+            keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }
         assert_eq!(due, [7, 1_007, 2_007, 3_007, 4_007, 5_007, 6_007, 7_007, 8_007, 9_007]);

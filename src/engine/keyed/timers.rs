@@ -1,31 +1,34 @@
 //! When which places are due, in order of time, then place.
 //!
-//! Time is cut into spans of about a second. What is due in a later span lies there as it came; when the span is reached it is sorted at once. So a
-//! timer costs no walk through a heap of a million, and windows of many keys that end together close in the order in which keys lie in memory.
+//! Time is cut into spans of about a second. What is due in a later span lies there in runs as it came; a run that is full is sorted at once, the
+//! last one when its span is reached. From then on the runs are merged. So a timer costs no walk through a heap of a million, a million that are due
+//! in the same second never have to be sorted in one go, and windows of many keys that end together close in the order in which keys lie in memory.
 //!
 //! ```text
-//!  now: sorted, the next at its end │ soon: a heap, of what came since │ pile, later: as it came, by span
+//!  now: runs, a heap by their first │ soon: a heap, of what came since │ pile, later: runs, by span
 //! ```
 
 use super::Place;
 use crate::model::TimeMs;
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BinaryHeap, binary_heap::PeekMut},
 };
 
 /// log₂ of a span's milliseconds.
 const SPAN_BITS: u32 = 10;
+
+/// A full run has so many: sorting it takes a small part of a millisecond.
+const RUN: usize = if cfg!(test) { 8 } else { 8_192 };
 
 /// A queue of places by time.
 #[derive(Debug)]
 pub(super) struct Timers {
     /// The span that `now` is of; what is due in it or before goes to `soon`.
     span: i64,
-    /// Descending.
-    now: Vec<Timer>,
+    now: BinaryHeap<Run>,
     soon: BinaryHeap<Reverse<Timer>>,
-    /// One later span, that of the last timer: most often the next one's, too.
+    /// One later span, the one that was the last to get its first timer: most often the next one's, too.
     pile: Pile,
     later: BTreeMap<i64, Pile>,
     len: usize,
@@ -35,12 +38,22 @@ pub(super) struct Timers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Timer(u128);
 
+/// Some timers. The greatest run is the one whose first is due first.
+#[derive(Debug)]
+struct Run {
+    first: Timer,
+    /// Descending.
+    rest: Vec<Timer>,
+}
+
 /// What is due in a span.
 #[derive(Debug, Default)]
 struct Pile {
     span: i64,
     /// The earliest of its times.
     least_ms: TimeMs,
+    full: Vec<Run>,
+    /// As they came.
     timers: Vec<Timer>,
 }
 
@@ -63,19 +76,56 @@ impl Timer {
     }
 }
 
+impl Run {
+    /// None: no timers.
+    fn of(mut timers: Vec<Timer>) -> Option<Self> {
+        timers.sort_unstable_by(|a, b| b.cmp(a));
+        timers.pop().map(|first| Self { first, rest: timers })
+    }
+}
+
+impl PartialEq for Run {
+    fn eq(&self, other: &Self) -> bool {
+        self.first == other.first
+    }
+}
+
+impl Eq for Run {}
+
+impl PartialOrd for Run {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Run {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.first.cmp(&self.first)
+    }
+}
+
 impl Pile {
     fn of(span: i64) -> Self {
-        Self { span, least_ms: TimeMs::MAX, timers: Vec::new() }
+        Self { span, least_ms: TimeMs::MAX, full: Vec::new(), timers: Vec::new() }
     }
 
     #[inline]
     fn push(&mut self, timer: Timer) {
         self.least_ms = self.least_ms.min(timer.at_ms());
+        if self.timers.len() == RUN {
+            self.full.extend(Run::of(std::mem::take(&mut self.timers)));
+        }
         self.timers.push(timer);
     }
 
     fn is_empty(&self) -> bool {
         self.timers.is_empty()
+    }
+
+    fn into_runs(mut self) -> Vec<Run> {
+        self.full.extend(Run::of(self.timers));
+        self.full
     }
 }
 
@@ -83,7 +133,7 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             span: i64::MIN,
-            now: Vec::new(),
+            now: BinaryHeap::new(),
             soon: BinaryHeap::new(),
             pile: Pile::of(i64::MIN),
             later: BTreeMap::new(),
@@ -102,7 +152,7 @@ impl Timers {
         let (timer, span) = (Timer::new(at_ms, place), at_ms >> SPAN_BITS);
         self.len += 1;
         if span <= self.span {
-            self.soon.push(Reverse(timer));
+            self.push_soon(timer);
         } else if span == self.pile.span {
             self.pile.push(timer);
         } else {
@@ -110,9 +160,22 @@ impl Timers {
         }
     }
 
+    #[inline]
+    fn push_soon(&mut self, timer: Timer) {
+        // A heap that grows is copied: it stays small.
+        if self.soon.len() == RUN {
+            let timers = std::mem::take(&mut self.soon).into_iter().map(|Reverse(timer)| timer);
+            self.now.extend(Run::of(timers.collect()));
+        }
+        self.soon.push(Reverse(timer));
+    }
+
     fn push_later(&mut self, span: i64, timer: Timer) {
-        let next = self.later.remove(&span).unwrap_or_else(|| Pile::of(span));
-        let pile = std::mem::replace(&mut self.pile, next);
+        // With jitter each timer is of another span than the one before.
+        if let Some(pile) = self.later.get_mut(&span) {
+            return pile.push(timer);
+        }
+        let pile = std::mem::replace(&mut self.pile, Pile::of(span));
         if !pile.is_empty() {
             self.later.insert(pile.span, pile);
         }
@@ -122,7 +185,7 @@ impl Timers {
     /// The earliest time, and its place if that is known yet.
     #[inline]
     pub(super) fn first_ms(&self) -> Option<TimeMs> {
-        let now = self.now.last().copied();
+        let now = self.now.peek().map(|run| run.first);
         let soon = self.soon.peek().map(|Reverse(timer)| *timer);
         match now.into_iter().chain(soon).min() {
             Some(timer) => Some(timer.at_ms()),
@@ -142,11 +205,11 @@ impl Timers {
         if self.now.is_empty() && self.soon.is_empty() && !self.go_on(to_ms) {
             return None;
         }
-        let now = self.now.last().copied();
+        let now = self.now.peek().map(|run| run.first);
         let soon = self.soon.peek().map(|Reverse(timer)| *timer);
         let first = now.into_iter().chain(soon).min().filter(|timer| timer.at_ms() <= to_ms)?;
         if now == Some(first) {
-            self.now.pop();
+            self.pop_now();
         } else {
             self.soon.pop();
         }
@@ -154,11 +217,21 @@ impl Timers {
         Some((first.at_ms(), first.place()))
     }
 
+    #[inline]
+    fn pop_now(&mut self) {
+        if let Some(mut run) = self.now.peek_mut() {
+            match run.rest.pop() {
+                Some(next) => run.first = next,
+                None => drop(PeekMut::pop(run)),
+            }
+        }
+    }
+
     /// Goes on to the next span with timers, if one of them is due by then.
     fn go_on(&mut self, to_ms: TimeMs) -> bool {
         let Some((span, least_ms)) = self.first_pile().map(|pile| (pile.span, pile.least_ms)) else {
             // A queue that is empty gives its memory back.
-            if self.now.capacity() > 0 {
+            if self.soon.capacity() > 0 {
                 *self = Self { span: self.span, ..Self::default() };
             }
             return false;
@@ -171,19 +244,20 @@ impl Timers {
         } else {
             self.later.remove(&span).unwrap_or_default()
         };
-        (self.span, self.now) = (span, next.timers);
-        self.now.sort_unstable_by(|a, b| b.cmp(a));
+        (self.span, self.now) = (span, next.into_runs().into());
         true
     }
 
     /// Lets go of all others.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(TimeMs, Place) -> bool) {
-        let timers = std::mem::take(&mut self.now).into_iter();
+        let now = std::mem::take(&mut self.now).into_iter();
         let soon = std::mem::take(&mut self.soon).into_iter().map(|Reverse(timer)| timer);
         let piles = std::mem::take(&mut self.later).into_values().chain([std::mem::take(&mut self.pile)]);
-        let all = timers.chain(soon).chain(piles.flat_map(|pile| pile.timers));
+        let runs = now.chain(piles.flat_map(Pile::into_runs));
         let mut kept = Self::default();
-        all.filter(|timer| keep(timer.at_ms(), timer.place()))
+        runs.flat_map(|run| run.rest.into_iter().chain([run.first]))
+            .chain(soon)
+            .filter(|timer| keep(timer.at_ms(), timer.place()))
             .for_each(|timer| kept.push(timer.at_ms(), timer.place()));
         *self = kept;
     }

@@ -6,7 +6,7 @@
 
 use super::{KeyedOperator, When, instant::Unordered, room::timer_ms, spilled};
 use crate::{
-    engine::{histories::Histories, kernel::Kernel, keyed::Place, output::Output, partition::Partition},
+    engine::{kernel::Kernel, keyed::Place, output::Output, partition::Partition},
     expr::{Env, Nothing},
     model::{Clock, Key, KeyGroup, TimeMs, Value},
     plan::{Follow, Rule},
@@ -146,10 +146,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let is_open = self.kernel.open(&state);
         self.open += is_open;
         self.note(heir.0.0, 0, is_open);
-        let partition = Partition { previous: None, older: None, histories: Histories::default(), kernel: state };
+        let partition = Partition::new(state);
         let deadline_ms = timer_ms(self.room.as_deref(), (&*self.kernel, &self.rule), &partition);
-        if let Some(place) = self.partitions.insert(heir.0, heir.1.clone(), partition) {
-            self.partitions.schedule(place, deadline_ms);
+        if let Some(place) = self.partitions.insert_due(heir.0, heir.1.clone(), partition, deadline_ms) {
             spilled::mark(&mut self.spill, place);
         }
     }

@@ -7,7 +7,7 @@ use crate::{
         keyed::Place,
         limits::{Bounds, KEY_BYTES, OPEN_BYTES, Policy, Shed},
         output::Output,
-        partition::Partition,
+        partition::{Before, Partition},
     },
     model::{Clock, Key, KeyGroup, TimeMs},
     plan::Rule,
@@ -190,7 +190,7 @@ impl<K: Kernel> KeyedOperator<K> {
         let rank = |(place, entry)| -> Rank<'_> {
             let entry: &crate::engine::keyed::Entry<crate::engine::partition::Partition<K::State>> = entry;
             let ends_ms = entry.state.deadline(&*self.kernel, &self.rule).unwrap_or(TimeMs::MAX);
-            let last_ms = entry.state.previous.as_ref().map_or(TimeMs::MIN, |past| past.time_ms);
+            let last_ms = entry.state.previous.get().map_or(TimeMs::MIN, |past| past.time_ms);
             (ends_ms, last_ms, &entry.key, place)
         };
         let mut ranks: Vec<Rank<'_>> = self.partitions.entries_of(group).map(rank).collect();

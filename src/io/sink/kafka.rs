@@ -4,8 +4,9 @@ use super::{
     Lines, Sink, SinkError,
     kafka_record::{Envelope, KafkaKey},
 };
+use crate::io::kafka_client;
 use rdkafka::{
-    ClientConfig, ClientContext, Message,
+    ClientContext, Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
@@ -81,13 +82,8 @@ impl KafkaSink {
     /// # Errors
     /// An option is unknown or has a wrong value.
     pub fn connect(brokers: &str, topic: &str, options: &BTreeMap<String, String>) -> Result<Self, SinkError> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", brokers)
-            .set("client.id", "geocep")
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("linger.ms", "5");
+        let mut config = kafka_client(brokers, options);
+        config.set("enable.idempotence", "true").set("acks", "all").set("linger.ms", "5");
         for (name, value) in options {
             config.set(name, value);
         }

@@ -1,7 +1,7 @@
 //! The clients behind transactions, and what can go wrong with them.
 
 use super::kafka_record::KafkaKey;
-use crate::io::KafkaOptions;
+use crate::io::{KafkaOptions, kafka_client};
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     consumer::BaseConsumer,
@@ -129,9 +129,7 @@ pub(super) fn is_forbidden(code: RDKafkaErrorCode) -> bool {
 }
 
 fn base(settings: &KafkaTransactionOptions) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &settings.brokers).set("client.id", "geocep");
-    config
+    kafka_client(&settings.brokers, &settings.options)
 }
 
 pub(super) fn producer(settings: &KafkaTransactionOptions) -> Result<ThreadedProducer<Reports>, KafkaError> {
@@ -154,7 +152,7 @@ pub(super) fn consumer(
     is_patient: bool,
 ) -> Result<BaseConsumer, KafkaError> {
     let mut config = base(settings);
-    let shared = ["security.", "sasl.", "ssl.", "socket.", "broker.address.", "client.", "enable.ssl"];
+    let shared = ["security.", "sasl.", "ssl.", "socket.", "broker.address.", "client.", "enable.ssl", "reconnect."];
     for (name, value) in settings.options.iter().filter(|(name, _)| shared.iter().any(|own| name.starts_with(own))) {
         config.set(name, value);
     }

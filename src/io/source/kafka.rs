@@ -6,12 +6,12 @@ use super::{
     kafka_message::KafkaLayout,
 };
 use crate::{
-    io::KafkaOptions,
+    io::{KafkaOptions, kafka_client},
     model::TimeMs,
     wire::{Chunk, Format},
 };
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
+    Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -100,11 +100,9 @@ impl std::fmt::Debug for KafkaSource {
 
 /// A new member of the group, which goes on at these places.
 fn member(options: &KafkaSourceOptions, from: &BTreeMap<u32, u64>) -> Result<BaseConsumer<Group>, SourceError> {
-    let mut config = ClientConfig::new();
+    let mut config = kafka_client(&options.brokers, &options.options);
     config
-        .set("bootstrap.servers", &options.brokers)
         .set("group.id", &options.group)
-        .set("client.id", "geocep")
         .set("auto.offset.reset", if options.latest { "latest" } else { "earliest" })
         .set("enable.auto.commit", "true")
         .set("enable.auto.offset.store", "false")

@@ -20,9 +20,10 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a source sleeps while there is no room; some chunks wait for whoever makes room, so that this costs no time.
 const NAP: Duration = Duration::from_millis(1);
-/// After so many of them it is told to hold (5 s or some more), and then each time after so many more (1 s).
-const NAPS_MAX: u32 = 5_000;
-const HOLD_NAPS: u32 = 1_000;
+/// After so many of them it is told to hold (2 s), and then each time after so many more (half a second). On a machine that is busy with other
+/// things a nap takes several times as long, and whoever it reads from may take it for dead after some seconds.
+const NAPS_MAX: u32 = 2_000;
+const HOLD_NAPS: u32 = 500;
 
 /// What comes from a source's thread.
 #[derive(Debug)]

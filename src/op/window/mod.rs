@@ -39,6 +39,7 @@ mod assigners;
 mod calendar;
 mod counted;
 mod cumulative;
+mod few;
 mod having;
 mod jitter;
 mod kept;

@@ -295,7 +295,7 @@ impl Program {
     #[inline]
     pub(super) fn blank(&self) -> Accumulators {
         match self.kinds.as_slice() {
-            [kind] => Accumulators::from_buf([Accumulator::new(*kind)]),
+            [kind] => Accumulators::One(Accumulator::new(*kind)),
             kinds => kinds.iter().map(|kind| Accumulator::new(*kind)).collect(),
         }
     }

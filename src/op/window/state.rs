@@ -1,12 +1,11 @@
 //! What is kept per key: its offset and its open windows, or the panes of windows that overlap. With one aggregate and one
 //! open window nothing is on the heap.
 
-use super::{Program, Span, kept::Kept, panes::Panes};
+use super::{Program, Span, few::Few, kept::Kept, panes::Panes};
 use crate::{
     model::{DecodeError, Reader, TimeMs, Value, Writer},
     op::aggregate::{Accumulator, Running},
 };
-use smallvec::SmallVec;
 
 /// The windows of one key.
 #[derive(Clone, Debug)]
@@ -14,7 +13,7 @@ pub struct KeyState {
     /// How the key's windows are shifted; known from its first event on.
     pub(super) offset_ms: TimeMs,
     /// Ascending by end, then start. Of windows that don't overlap there is at most one.
-    pub(super) open: SmallVec<[OpenWindow; 1]>,
+    pub(super) open: Few<OpenWindow>,
     /// Of windows that are made of panes: those, and nothing is in `open`.
     pub(super) shared: Option<Box<Shared>>,
 }
@@ -29,7 +28,7 @@ pub(super) enum Shared {
 }
 
 /// One per aggregate of the rule.
-pub(super) type Accumulators = SmallVec<[Accumulator; 1]>;
+pub(super) type Accumulators = Few<Accumulator>;
 
 /// A window that has not closed yet.
 #[derive(Clone, Debug)]
@@ -43,7 +42,7 @@ pub(super) struct OpenWindow {
 }
 
 // There is one per key, and there are millions of keys: growth is a decision.
-const _: () = assert!(size_of::<KeyState>() <= 96);
+const _: () = assert!(size_of::<KeyState>() <= 80);
 
 /// Stands for an offset that is not known yet; no assigner is asked with it.
 const UNKNOWN: TimeMs = TimeMs::MIN;
@@ -52,11 +51,13 @@ const UNKNOWN: TimeMs = TimeMs::MIN;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) spans: Vec<Span>,
+    /// Of windows that lie apart the one that was opened last, with its offset: most often other keys open theirs with it.
+    pub(super) last: Option<(TimeMs, Span)>,
 }
 
 impl Default for KeyState {
     fn default() -> Self {
-        Self { offset_ms: UNKNOWN, open: SmallVec::new(), shared: None }
+        Self { offset_ms: UNKNOWN, open: Few::None, shared: None }
     }
 }
 
@@ -86,23 +87,22 @@ impl KeyState {
         (self.offset_ms != UNKNOWN).then_some(self.offset_ms)
     }
 
-    /// Bytes on the heap that it holds on to, beside its own (at most 96).
+    /// Bytes on the heap that it holds on to, beside its own (at most 80).
     pub fn heap_bytes(&self) -> usize {
-        let spilled = if self.open.spilled() { self.open.capacity() * size_of::<OpenWindow>() } else { 0 };
         let windows = self.open.iter().map(|open| heap_bytes(&open.accumulators));
         let shared = match self.shared.as_deref() {
             None => 0,
             Some(Shared::Panes(panes)) => size_of::<Shared>() + panes.heap_bytes(),
             Some(Shared::Kept(kept)) => size_of::<Shared>() + kept.heap_bytes(),
         };
-        spilled + windows.sum::<usize>() + shared
+        self.open.heap_bytes() + windows.sum::<usize>() + shared
     }
 
     /// Writes the state. The aggregates' kinds are not in it: they are the program's.
     pub fn save(&self, writer: &mut Writer) {
         writer.time(self.offset_ms());
         writer.len(self.open.len());
-        for open in &self.open {
+        for open in self.open.iter() {
             writer.i64(open.span.start_ms);
             writer.i64(open.span.end_ms);
             writer.bool(open.empty);
@@ -128,7 +128,7 @@ impl KeyState {
     /// When the bytes are no state of this program's.
     pub fn load(program: &Program, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let offset_ms = reader.time()?.unwrap_or(UNKNOWN);
-        let mut open = SmallVec::new();
+        let mut open = Few::None;
         for _ in 0..reader.len()? {
             let span = Span { start_ms: reader.i64()?, end_ms: reader.i64()? };
             if span.start_ms >= span.end_ms {
@@ -205,8 +205,7 @@ impl KeyState {
 
 /// Bytes on the heap of a window's aggregates.
 pub(super) fn heap_bytes(accumulators: &Accumulators) -> usize {
-    let spilled = if accumulators.spilled() { accumulators.capacity() * size_of::<Accumulator>() } else { 0 };
-    spilled + accumulators.iter().map(Accumulator::heap_bytes).sum::<usize>()
+    accumulators.heap_bytes() + accumulators.iter().map(Accumulator::heap_bytes).sum::<usize>()
 }
 
 /// A window whose result is put out, as expressions see it.

@@ -155,6 +155,17 @@ impl Program {
         state.forget_idle();
     }
 
+    /// Whether all that `advance` to this time would do is to close a window of which nothing comes and for which nothing waits: so most
+    /// end where HAVING wants many events. It is a look at the state.
+    #[inline]
+    pub fn fades(&self, state: &KeyState, to_ms: TimeMs) -> bool {
+        let Some(having) = self.having.as_ref().filter(|_| self.silent && self.early_ms.is_none()) else {
+            return false;
+        };
+        state.shared.is_none()
+            && state.open.first().is_some_and(|open| open.span.end_ms <= to_ms && !having.may_hold(&open.accumulators))
+    }
+
     /// Gives the results that are due at `to_ms` or before. `env` needs no event: results look at the window and the key.
     pub fn advance(
         &self,
@@ -236,7 +247,7 @@ impl Program {
 
     fn close_first(&self, state: &mut KeyState, clock: Clock, env: &Env<'_>, out: &mut Vec<Emission>) {
         let Some(due_ms) = state.open.first().map(|open| self.due_ms(state, open)) else { return };
-        let mut closed = state.open.remove(0);
+        let Some(mut closed) = state.open.take_first() else { return };
         self.emit(closed.span, Decision::by(clock, due_ms), (&closed.accumulators, &[]), env, out);
         if closed.empty || !state.open.is_empty() {
             return;
@@ -259,9 +270,13 @@ impl Program {
         let time_ms = coming.time_ms;
         let offset_ms = state.offset_or(|| self.draw(coming));
         if self.shape == Shape::Apart && state.open.is_empty() {
-            let Some(span) = self.assigner.first(time_ms, offset_ms).filter(|span| span.contains(time_ms)) else {
-                return;
+            let last = scratch.last.filter(|(offset, span)| *offset == offset_ms && span.contains(time_ms));
+            let span = match last {
+                Some((_, span)) => Some(span),
+                None => self.assigner.first(time_ms, offset_ms).filter(|span| span.contains(time_ms)),
             };
+            let Some(span) = span else { return };
+            scratch.last = Some((offset_ms, span));
             let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
             self.add(&mut open.accumulators, coming);
             self.no_longer_empty(&mut open, time_ms);

@@ -46,7 +46,7 @@ pub fn measure(project: &Project, input: &BenchInput, options: &LatencyOptions) 
     let shards = options.shards.or(engine.shards).unwrap_or(1).max(1);
     // Alerts leave at once, as in the daemon.
     let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
-    let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+    let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
     let mut session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
     session.has_no_arrivals()?;
     let mut lanes: Vec<Option<LaneIx>> = Vec::new();

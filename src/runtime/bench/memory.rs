@@ -59,7 +59,7 @@ impl fmt::Display for MemoryOutcome {
 pub fn memory(project: &Project, inputs: &[BoundInput], shards: u32) -> Result<Vec<MemoryOutcome>, String> {
     let engine = project.config.engine;
     let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
-    let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+    let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
     let session = Session::new(project, core, executor).map_err(|error| error.to_string())?;
     let mut pass = Pass::new(session);
     pass.open(inputs)?;

@@ -106,6 +106,8 @@ pub(super) struct Keeper {
     /// Sinks that are written exactly once: all that they get waits for a checkpoint.
     epochs: Vec<Epochs>,
     names: Arc<[u8]>,
+    /// Whether other rules run than at the last cut: under these a restart would make nothing of what the old ones still have to end.
+    renamed: bool,
     held: VecDeque<Held>,
     jobs: Option<mpsc::SyncSender<Job>>,
     done: mpsc::Receiver<Done>,
@@ -160,6 +162,7 @@ impl Keeper {
             shadow,
             epochs,
             names: names.into(),
+            renamed: false,
             held: VecDeque::new(),
             jobs: Some(jobs),
             done,
@@ -184,7 +187,7 @@ impl Keeper {
         let since = self.clock.monotonic().saturating_sub(self.begun);
         let asked = self.held.iter().any(|held| held.until == Until::Cut);
         let early = || since >= EARLY && self.epochs.iter().any(|sink| sink.bytes().0 >= EPOCH_BYTES);
-        asked || since >= self.interval || early()
+        asked || self.renamed || since >= self.interval || early()
     }
 
     /// Whether a sink that is written exactly once holds as much as it may: nothing more is read until some of it has left.
@@ -223,9 +226,9 @@ impl Keeper {
         }
     }
 
-    /// Other rules run from now on, with these names behind their numbers, encoded.
+    /// Other rules run from now on, with these names behind their numbers, encoded: a checkpoint is due.
     pub(super) fn rename(&mut self, names: Vec<u8>) {
-        self.names = names.into();
+        (self.names, self.renamed) = (names.into(), true);
     }
 
     /// Lets go of what waits for nothing any more.
@@ -246,7 +249,7 @@ impl Keeper {
 
     /// Has a cut written; `pause` is how long the stream stood still for it.
     pub(super) fn keep(&mut self, cut: Cut, places: Vec<Place>, pause: Duration) {
-        self.begun = self.clock.monotonic();
+        (self.begun, self.renamed) = (self.clock.monotonic(), false);
         self.figures.paused(pause);
         let of_sink = |(name, outbox): &(String, Arc<Outbox>)| {
             let mut batches = outbox.unacknowledged_lines();

@@ -91,7 +91,7 @@ impl Daemon {
         let engine = project.config.engine;
         let shards = engine.shards.unwrap_or(1).max(1);
         let options = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: true };
-        let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+        let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
         let mut session = Session::new(&project, options.clone(), executor)?;
         let is_source = |stream: &&crate::plan::StreamPlan| stream.origin == StreamOrigin::Source;
         let read: Vec<&str> =
@@ -116,6 +116,12 @@ impl Daemon {
                 return Err(DaemonError::StdinTwice { first: first.clone(), second: name.clone() });
             }
             schemas.entry(name.clone()).or_insert_with(|| config.schema.clone());
+            if matches!(&config.input, Input::File(file) if file.follow && file.path.is_dir()) {
+                tracing::warn!(
+                    source = name,
+                    "of this directory the files that are there now are followed: one that comes later is read from the next start on"
+                );
+            }
             let mut resume = found.as_ref().map(|found| found.resumption(name)).unwrap_or_default();
             if matches!(config.input, Input::Kafka(_)) {
                 resume.lag = telemetry.lag_of(name);

@@ -50,7 +50,7 @@ impl Diff {
             let engine = project.config.engine;
             let shards = how.shards.or(engine.shards).unwrap_or(1).max(1);
             let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
-            let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+            let executor: Box<dyn Executor> = if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
             Session::new(project, core, executor).map_err(|error| error.to_string())
         };
         let mut sessions = [session(before)?, session(after)?];

@@ -76,7 +76,8 @@ impl Replay {
         let engine = project.config.engine;
         let shards = options.shards.or(engine.shards).unwrap_or(1).max(1);
         let core = Options { shards, key_groups: engine.key_groups, seed: engine.seed, eager: false };
-        let executor: Box<dyn crate::engine::Executor> = if shards == 1 { Box::new(Inline) } else { Box::new(Threads) };
+        let executor: Box<dyn crate::engine::Executor> =
+            if shards == 1 { Box::new(Inline) } else { Box::<Threads>::default() };
         let mut session = Session::new(&project, core, executor).map_err(|error| error.to_string())?;
         session.has_no_arrivals()?;
         if let Some(gallery) = &gallery {
