@@ -25,13 +25,16 @@ pub(super) struct Kinds {
     ways: Vec<u32>,
 }
 
+/// A condition as each input has it.
+type ByInput = Vec<Option<Expr>>;
+
 impl Kinds {
     /// The kinds of a program none of whose conditions looks at the match.
     pub(super) fn new(
         decisions: &Decisions,
         states: usize,
         preds: &[Pred],
-        (conditions, untils): (&[Vec<Option<Expr>>], &[Vec<Option<Expr>>]),
+        (conditions, untils): (&[ByInput], &[ByInput]),
     ) -> Option<Self> {
         let roots = (0..states as u16).map(|state| decisions.root(state)).collect::<Option<Vec<u32>>>()?;
         let start = decisions.start()?;
