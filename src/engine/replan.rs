@@ -14,8 +14,6 @@ use super::{
     operator::{KeyedOperator, Operator, PartitionCodec, Spills},
     output::{Output, sort},
     partition::Partition,
-    spill::Codec,
-    state::BackendError,
     timeline::move_on,
 };
 use crate::{
@@ -339,22 +337,8 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         for (group, key, partition) in old.partitions.into_entries() {
             part(group, key, partition, self);
         }
-        // Those in the store group by group.
         let codec = PartitionCodec { kernel: &*old.kernel, rule: &old.rule };
-        for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
-            let mut entries = Vec::new();
-            let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
-            self.note_fault(read);
-            for (key, loaded) in entries {
-                match loaded {
-                    Ok((partition, _)) => part(KeyGroup(group), key, partition, self),
-                    Err(error) => {
-                        self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
-                    }
-                }
-            }
-            self.keep_here(keys);
-        }
+        self.each_away(cold.as_ref(), &codec, keys, part);
         spill.iter_mut().for_each(|spill| spill.discard());
         if let Some(mut old) = old.passing {
             if let Some(other) = rest.as_mut().and_then(|rest| rest.passing.as_mut()) {

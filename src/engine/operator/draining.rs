@@ -6,7 +6,6 @@ use crate::{
         kernel::Kernel,
         keyed::Keyed,
         partition::{Before, Partition},
-        spill::Codec,
         state::BackendError,
     },
     model::{FenceMap, Key, KeyGroup, Reader, TimeMs},
@@ -84,20 +83,7 @@ impl<K: Kernel + 'static> KeyedOperator<K> {
         }
         let cold = old.spill.as_ref().map(|spill| spill.look());
         let codec = PartitionCodec { kernel: &*old.kernel, rule: &old.rule };
-        for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
-            let mut entries = Vec::new();
-            let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
-            self.note_fault(read);
-            for (key, loaded) in entries {
-                match loaded {
-                    Ok((was, _)) => follow(KeyGroup(group), key, &was, self),
-                    Err(error) => {
-                        self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
-                    }
-                }
-            }
-            self.keep_here(keys);
-        }
+        self.each_away(cold.as_ref(), &codec, keys, |group, key, was, own| follow(group, key, &was, own));
         if let (Some(passing), Some(own)) = (&mut old.passing, &mut self.passing) {
             let copied = passing.copy_to(own, self.groups);
             self.note_fault(copied);

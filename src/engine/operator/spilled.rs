@@ -8,7 +8,7 @@ use crate::{
         kernel::Kernel,
         keyed::{Keyed, Place},
         partition::Partition,
-        spill::{BATCH, Codec, Spill},
+        spill::{BATCH, Codec, FrozenSpill, Spill},
         state::{BackendError, Spilling},
     },
     model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer},
@@ -184,6 +184,30 @@ impl<K: Kernel> KeyedOperator<K> {
     pub(in crate::engine) fn keep_here(&mut self, keys: usize) {
         if self.spill.is_some() {
             self.put_away(self.resident().saturating_sub(keys));
+        }
+    }
+
+    /// Reads what another version has in the store, group by group, and hands it to `take`; no more than so many keys stay in memory here.
+    pub(in crate::engine) fn each_away(
+        &mut self,
+        cold: Option<&FrozenSpill>,
+        codec: &PartitionCodec<'_, K>,
+        keys: usize,
+        mut take: impl FnMut(KeyGroup, Key, Partition<K::State>, &mut Self),
+    ) {
+        for (cold, (group, _)) in cold.iter().flat_map(|cold| cold.groups().map(move |group| (cold, group))) {
+            let mut entries = Vec::new();
+            let read = cold.each(group, &mut |key, bytes| entries.push((key, codec.load(&mut Reader::new(bytes)))));
+            self.note_fault(read);
+            for (key, loaded) in entries {
+                match loaded {
+                    Ok((partition, _)) => take(KeyGroup(group), key, partition, self),
+                    Err(error) => {
+                        self.note_fault(Err(BackendError::Lost { what: format!("what was written of a key: {error}") }))
+                    }
+                }
+            }
+            self.keep_here(keys);
         }
     }
 
