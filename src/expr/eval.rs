@@ -92,17 +92,7 @@ impl Expr {
 
     fn truth(&self, id: NodeId, env: &Env<'_>) -> Option<bool> {
         match self.node(id)? {
-            Node::CompareFloat(op, a, b) => {
-                let (a, b) = (self.float(*a, env)?, self.float(*b, env)?);
-                Some(match op {
-                    Compare::Eq => a == b,
-                    Compare::Ne => a != b,
-                    Compare::Lt => a < b,
-                    Compare::Le => a <= b,
-                    Compare::Gt => a > b,
-                    Compare::Ge => a >= b,
-                })
-            }
+            Node::CompareFloat(op, a, b) => Some(op.holds_of(self.float(*a, env)?, self.float(*b, env)?)),
             Node::CompareInt(op, a, b) => Some(op.holds(self.int(*a, env)?.cmp(&self.int(*b, env)?))),
             Node::CompareValue(op, a, b) => {
                 let order = match (self.look(*a, env), self.look(*b, env)) {
@@ -392,7 +382,21 @@ impl Expr {
 }
 
 impl Compare {
+    /// Whether the comparison holds of two numbers.
+    #[inline]
+    pub fn holds_of(self, a: f64, b: f64) -> bool {
+        match self {
+            Self::Eq => a == b,
+            Self::Ne => a != b,
+            Self::Lt => a < b,
+            Self::Le => a <= b,
+            Self::Gt => a > b,
+            Self::Ge => a >= b,
+        }
+    }
+
     /// Whether the comparison holds for this order of its sides.
+    #[inline]
     pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Eq => order.is_eq(),

@@ -195,7 +195,7 @@ pub struct Expr {
     pub(super) root: NodeId,
     pub(super) ty: Type,
     /// The same as a condition, where that is simple.
-    pub(super) quick: Option<Box<Quick>>,
+    pub(super) quick: Option<Quick>,
 }
 
 impl Expr {

@@ -2,11 +2,30 @@
 
 use super::{Compare, Env, Expr, Node, NodeId, Var};
 use crate::model::{Text, Value};
-use std::cmp::Ordering;
 
-/// Such a condition. It is true or not; what is unknown is not.
+/// Such a condition as a list of tests: each says where to go on. It is true or not; what is unknown is not.
 #[derive(Clone, Debug)]
-pub(super) enum Quick {
+pub(super) struct Quick {
+    /// Those that are asked later come first.
+    steps: Box<[Step]>,
+    first: u16,
+}
+
+/// A test, and the place of what is asked next where it holds and where it doesn't; or how it ends.
+#[derive(Clone, Debug)]
+struct Step {
+    test: Test,
+    yes: u16,
+    no: u16,
+}
+
+/// Where a condition ends. No list is so long.
+const TRUE: u16 = u16::MAX;
+const FALSE: u16 = u16::MAX - 1;
+
+/// A question about one field of the event.
+#[derive(Clone, Debug)]
+enum Test {
     /// The field is this text.
     Is(u16, Text),
     /// It is one of these.
@@ -19,13 +38,18 @@ pub(super) enum Quick {
     Whole(u16, Compare, i64),
     /// Its number compares with that of a field kept of the match or of the event before.
     Beside(u16, Compare, Kept),
-    All(Box<[Quick]>),
-    Any(Box<[Quick]>),
+}
+
+/// What a condition is made of.
+enum Part {
+    One(Test),
+    All(Vec<Part>),
+    Any(Vec<Part>),
 }
 
 /// A value that is kept of another event.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kept {
+enum Kept {
     /// Of the match.
     Var(Var, u16),
     /// Of the partition's event before.
@@ -54,57 +78,82 @@ impl Kept {
     }
 }
 
-impl Quick {
-    pub(super) fn of(expr: &Expr) -> Option<Box<Self>> {
-        Self::part(expr, expr.root()).map(Box::new)
-    }
-
-    fn part(expr: &Expr, id: NodeId) -> Option<Self> {
-        let parts = |ids: &[NodeId]| ids.iter().map(|&id| Self::part(expr, id)).collect::<Option<Box<[Self]>>>();
-        match expr.at(id)? {
-            Node::And(all) => parts(all).map(Self::All),
-            Node::Or(any) => parts(any).map(Self::any),
+impl Part {
+    fn of(expr: &Expr, id: NodeId) -> Option<Self> {
+        let parts = |ids: &[NodeId]| ids.iter().map(|&id| Self::of(expr, id)).collect::<Option<Vec<Self>>>();
+        let test = match expr.at(id)? {
+            // Lists of alternatives have such.
+            Node::And(all) if let [only] = all.as_slice() => return Self::of(expr, *only),
+            Node::And(all) => return parts(all).map(Self::All),
+            Node::Or(any) => return parts(any).map(Self::any),
             Node::CompareValue(op, a, b) => match (sides(expr, *op, *a, *b)?, op) {
-                ((slot, _, Value::Text(text)), Compare::Eq) => Some(Self::Is(slot, text.clone())),
-                ((slot, _, Value::Text(text)), Compare::Ne) => Some(Self::IsNot(slot, text.clone())),
-                _ => None,
+                ((slot, _, Value::Text(text)), Compare::Eq) => Test::Is(slot, text.clone()),
+                ((slot, _, Value::Text(text)), Compare::Ne) => Test::IsNot(slot, text.clone()),
+                _ => return None,
             },
             Node::CompareFloat(op, a, b) if let (Some(slot), Some(kept)) = (field(expr, *a), Kept::of(expr, *b)) => {
-                Some(Self::Beside(slot, *op, kept))
+                Test::Beside(slot, *op, kept)
             }
             Node::CompareFloat(op, a, b) if let (Some(kept), Some(slot)) = (Kept::of(expr, *a), field(expr, *b)) => {
-                Some(Self::Beside(slot, op.flipped(), kept))
+                Test::Beside(slot, op.flipped(), kept)
             }
             Node::CompareFloat(op, a, b) => {
                 let (slot, op, value) = sides(expr, *op, *a, *b)?;
-                Some(Self::Number(slot, op, value.number()?))
+                Test::Number(slot, op, value.number()?)
             }
             Node::CompareInt(op, a, b) => {
                 let (slot, op, value) = sides(expr, *op, *a, *b)?;
-                Some(Self::Whole(slot, op, whole(value)?))
+                Test::Whole(slot, op, whole(value)?)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Self::One(test))
     }
 
-    /// Of parts that all ask which text a field is, one.
-    fn any(parts: Box<[Self]>) -> Self {
-        let text = |part: &Self| match part {
-            Self::Is(slot, text) => Some((*slot, text.clone())),
-            _ => None,
-        };
-        let Some((slot, _)) = parts.first().and_then(text) else { return Self::Any(parts) };
-        let texts = parts.iter().map(|part| text(part).filter(|(own, _)| *own == slot).map(|(_, text)| text));
-        match texts.collect::<Option<Box<[Text]>>>() {
-            Some(texts) => Self::OneOf(slot, texts),
+    /// Of parts that all ask which text a field is, one; it asks for each text once.
+    fn any(parts: Vec<Self>) -> Self {
+        let mut of_slot = None;
+        let mut texts: Vec<Text> = Vec::new();
+        for part in &parts {
+            let part: &[Text] = match part {
+                Self::One(Test::Is(slot, text)) if *of_slot.get_or_insert(*slot) == *slot => std::slice::from_ref(text),
+                Self::One(Test::OneOf(slot, texts)) if *of_slot.get_or_insert(*slot) == *slot => texts,
+                _ => return Self::Any(parts),
+            };
+            let new: Vec<Text> = part.iter().filter(|text| !texts.contains(text)).cloned().collect();
+            texts.extend(new);
+        }
+        match of_slot {
+            Some(slot) => Self::One(Test::OneOf(slot, texts.into())),
             None => Self::Any(parts),
         }
     }
 
+    /// Lays it out before what is asked after it; where it is entered.
+    fn lay(self, steps: &mut Vec<Step>, (yes, no): (u16, u16)) -> Option<u16> {
+        match self {
+            Self::One(test) => {
+                let at = u16::try_from(steps.len()).ok().filter(|at| *at < FALSE)?;
+                steps.push(Step { test, yes, no });
+                Some(at)
+            }
+            Self::All(parts) => parts.into_iter().rev().try_fold(yes, |next, part| part.lay(steps, (next, no))),
+            Self::Any(parts) => parts.into_iter().rev().try_fold(no, |next, part| part.lay(steps, (yes, next))),
+        }
+    }
+}
+
+impl Quick {
+    pub(super) fn of(expr: &Expr) -> Option<Self> {
+        let mut steps = Vec::new();
+        let first = Part::of(expr, expr.root())?.lay(&mut steps, (TRUE, FALSE))?;
+        Some(Self { steps: steps.into(), first })
+    }
+
     /// Of a comparison of a field with one that is kept of the match: the field, how they compare, the event, and what is kept of it.
     pub(super) fn beside(&self) -> Option<(u16, Compare, Var, u16)> {
-        match self {
-            Self::Beside(slot, op, Kept::Var(var, kept)) => Some((*slot, *op, *var, *kept)),
+        match *self.steps {
+            [Step { test: Test::Beside(slot, op, Kept::Var(var, kept)), .. }] => Some((slot, op, var, kept)),
             _ => None,
         }
     }
@@ -112,34 +161,51 @@ impl Quick {
     /// Whether it is true of the event.
     #[inline]
     pub(super) fn is_true(&self, env: &Env<'_>) -> bool {
-        match self {
-            Self::All(all) => all.iter().all(|part| part.holds(env)),
-            Self::Any(any) => any.iter().any(|part| part.holds(env)),
-            part => part.holds(env),
+        match &*self.steps {
+            // What most conditions are.
+            [Step { test: Test::Is(slot, text), .. }] => text_at(env, *slot).is_some_and(|value| value == text),
+            [Step { test: Test::OneOf(slot, texts), .. }] => {
+                text_at(env, *slot).is_some_and(|value| texts.contains(value))
+            }
+            _ => self.run(env),
         }
     }
 
+    fn run(&self, env: &Env<'_>) -> bool {
+        let mut at = self.first;
+        while let Some(Step { test, yes, no }) = self.steps.get(usize::from(at)) {
+            at = if test.holds(env) { *yes } else { *no };
+        }
+        at == TRUE
+    }
+}
+
+impl Test {
+    #[inline]
     fn holds(&self, env: &Env<'_>) -> bool {
         let field = |slot: u16| env.event.values.get(usize::from(slot));
         match self {
-            Self::Is(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value == text),
-            Self::OneOf(slot, texts) => {
-                matches!(field(*slot), Some(Value::Text(value)) if texts.iter().any(|text| value == text))
-            }
-            Self::IsNot(slot, text) => matches!(field(*slot), Some(Value::Text(value)) if value != text),
+            Self::Is(slot, text) => text_at(env, *slot).is_some_and(|value| value == text),
+            Self::OneOf(slot, texts) => text_at(env, *slot).is_some_and(|value| texts.contains(value)),
+            Self::IsNot(slot, text) => text_at(env, *slot).is_some_and(|value| value != text),
             Self::Number(slot, op, with) => {
-                let order = field(*slot).and_then(Value::number).and_then(|value| value.partial_cmp(with));
-                order.is_some_and(|order: Ordering| op.holds(order))
+                field(*slot).and_then(Value::number).is_some_and(|value| op.holds_of(value, *with))
             }
             Self::Beside(slot, op, with) => {
                 let number = field(*slot).and_then(Value::number);
-                let order = number.and_then(|value| value.partial_cmp(&with.number(env)?));
-                order.is_some_and(|order: Ordering| op.holds(order))
+                number.is_some_and(|value| with.number(env).is_some_and(|with| op.holds_of(value, with)))
             }
             Self::Whole(slot, op, with) => field(*slot).and_then(whole).is_some_and(|value| op.holds(value.cmp(with))),
-            Self::All(all) => all.iter().all(|part| part.is_true(env)),
-            Self::Any(any) => any.iter().any(|part| part.is_true(env)),
         }
+    }
+}
+
+/// The field, if it is a text.
+#[inline]
+fn text_at<'a>(env: &Env<'a>, slot: u16) -> Option<&'a Text> {
+    match env.event.values.get(usize::from(slot)) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
     }
 }
 
@@ -214,6 +280,50 @@ mod tests {
         builder.finish(root, Type::Bool)
     }
 
+    /// Comparisons of two fields, joined in turn by AND and OR.
+    #[derive(Clone, Debug)]
+    enum Tree {
+        Ask(u16, Compare, Value),
+        Join(Vec<Tree>),
+    }
+
+    fn tree() -> impl Strategy<Value = Tree> {
+        let ops = prop::sample::select(vec![Compare::Eq, Compare::Ne]);
+        let ask = (0u16..2, ops, "[ab]{1}").prop_map(|(slot, op, text)| Tree::Ask(slot, op, Value::text(&text)));
+        ask.prop_recursive(3, 16, 4, |inner| prop::collection::vec(inner, 0..4).prop_map(Tree::Join))
+    }
+
+    fn push(builder: &mut Builder, tree: &Tree, all: bool) -> NodeId {
+        match tree {
+            Tree::Ask(slot, op, value) => {
+                let (field, value) = (builder.push(Node::Field(*slot)), builder.push(Node::Const(value.clone())));
+                builder.push(Node::CompareValue(*op, field, value))
+            }
+            Tree::Join(parts) => {
+                let parts: Vec<NodeId> = parts.iter().map(|part| push(builder, part, !all)).collect();
+                builder.push(if all { Node::And(parts.into()) } else { Node::Or(parts.into()) })
+            }
+        }
+    }
+
+    fn agrees(expr: &Expr, row: &[Value]) -> Result<(), TestCaseError> {
+        let (key, world) = (Key::default(), World::default());
+        let header = Header { time_ms: 0, partition: 0, offset: 0 };
+        let env = Env {
+            event: EventRef { stream: StreamId(0), header, values: row },
+            extra: &[],
+            previous: None,
+            computed: (&[], &[]),
+            key: &key,
+            bound: &Nothing,
+            world: &world,
+        };
+        if let Some(quick) = Quick::of(expr) {
+            prop_assert_eq!(quick.is_true(&env), expr.walk(&env));
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn a_quick_answer_is_that_of_the_walk(
@@ -221,17 +331,19 @@ mod tests {
             constants in prop::collection::vec(value(), 2), ops in prop::collection::vec(op(), 2),
             row in prop::collection::vec(value(), 2),
         ) {
-            let expr = joined(kind, how, &constants, &ops);
-            let (key, world) = (Key::default(), World::default());
-            let env = Env {
-                event: EventRef {
-                    stream: StreamId(0), header: Header { time_ms: 0, partition: 0, offset: 0 }, values: &row,
-                },
-                extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world,
-            };
-            if let Some(quick) = Quick::of(&expr) {
-                prop_assert_eq!(quick.is_true(&env), expr.walk(&env));
-            }
+            agrees(&joined(kind, how, &constants, &ops), &row)?;
+        }
+
+        #[test]
+        fn it_is_that_of_the_walk_however_questions_are_joined(
+            tree in tree(), all: bool,
+            row in prop::collection::vec(prop_oneof![Just(Value::Null), "[abc]{1}".prop_map(|text| Value::text(&text))], 2),
+        ) {
+            let mut builder = Builder::new();
+            let root = push(&mut builder, &tree, all);
+            let expr = builder.finish(root, Type::Bool);
+            prop_assert!(Quick::of(&expr).is_some());
+            agrees(&expr, &row)?;
         }
     }
 }
