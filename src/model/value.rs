@@ -137,12 +137,25 @@ impl Value {
         }
     }
 
+    /// Becomes a copy of another value, in place.
+    #[inline]
+    pub(crate) fn become_copy(&mut self, of: &Self) {
+        let copy = match of {
+            // Numbers and positions are most of what is kept of events.
+            Self::Float(x) => Self::Float(*x),
+            Self::Point(position) => Self::Point(*position),
+            other => other.clone(),
+        };
+        std::mem::replace(self, copy).discard();
+    }
+
     /// Text from a string slice.
     pub fn text(text: &str) -> Self {
         Self::Text(text.into())
     }
 
     /// As a number: ints, floats, and the milliseconds of times and durations.
+    #[inline]
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Float(x) => Some(*x),

@@ -86,6 +86,7 @@ impl Default for Single {
 
 impl KeyState {
     /// When time alone next changes something here.
+    #[inline]
     pub fn deadline(&self) -> Option<TimeMs> {
         let deadline = match &self.form {
             Form::Blank => NEVER,
@@ -97,6 +98,7 @@ impl KeyState {
     }
 
     /// Whether it holds nothing: the state may be dropped.
+    #[inline]
     pub fn is_idle(&self) -> bool {
         match &self.form {
             Form::Blank => true,
@@ -153,6 +155,7 @@ impl KeyState {
     }
 
     /// How many partial matches it holds, finished ones that wait included; in compact form how many events have begun one.
+    #[inline]
     pub fn partial_matches(&self) -> usize {
         match &self.form {
             Form::Blank => 0,

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 pub(in crate::op::pattern) struct Plan {
     /// By place in the match.
     pub(super) steps: Vec<Step>,
+    /// The questions that are asked of an event: of each the places that ask it, by bits.
+    pub(super) questions: Vec<u64>,
     /// Of the place of a variable the same, to look up.
     pub(super) place_of: Vec<Option<u16>>,
     pub(super) skip: Skip,
@@ -40,8 +42,6 @@ pub(super) struct Step {
     pub(super) var: u16,
     /// Whether the variable's condition is asked at all.
     pub(super) asks: bool,
-    /// Places with the same number ask the same of an event and of those directly before it.
-    pub(super) question: u32,
 }
 
 /// The open matches of a partition fit in a word.
@@ -82,23 +82,17 @@ impl Plan {
             let asks = asks && !conditions.get(usize::from(var))?.iter().all(always);
             let place = place_of.get_mut(usize::from(var)).filter(|place| place.is_none())?;
             *place = Some(at as u16);
-            steps.push(Step { var, asks, question: 0 });
+            steps.push(Step { var, asks });
             at += 1;
         }
         let ends = states.get(at).is_some_and(is_end) && at + 1 == states.len();
         if !ends || steps.len() < 2 || steps.len() > LEN_MAX {
             return None;
         }
-        for at in 0..steps.len() {
-            let asked = steps.get(at).filter(|step| step.asks);
-            let own = || format!("place {at}");
-            let text = asked.and_then(|step| conditions.get(usize::from(step.var)));
-            let text = text.and_then(|exprs| seen_from(exprs, at, &place_of)).unwrap_or_else(own);
-            let next = questions.len() as u32;
-            let question = *questions.entry(text).or_insert(next);
-            if let Some(step) = steps.get_mut(at) {
-                step.question = question;
-            }
+        for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.asks) {
+            let text = conditions.get(usize::from(step.var)).and_then(|exprs| seen_from(exprs, at, &place_of));
+            // Places ask the same if they do of an event and of those directly before it.
+            *questions.entry(text.unwrap_or_else(|| format!("place {at}"))).or_insert(0) |= 1u64 << at;
         }
         let beside = |(at, step): (usize, &Step)| {
             let beside = |expr: &Option<Expr>| {
@@ -111,7 +105,7 @@ impl Plan {
             conditions.get(usize::from(step.var)).into_iter().flatten().map(beside).collect()
         };
         let beside = steps.iter().enumerate().map(beside).collect();
-        Some(Self { steps, place_of, skip, beside })
+        Some(Self { steps, questions: questions.into_values().collect(), place_of, skip, beside })
     }
 
     /// What the condition of a place compares of an input's events, where that is all.

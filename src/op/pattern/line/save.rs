@@ -1,6 +1,6 @@
 //! How a line is written and read: the events that open matches have taken, the oldest first, and the bits.
 
-use super::{Line, Plan};
+use super::{Line, Plan, state::fill};
 use crate::model::{DecodeError, Reader, Writer};
 
 impl Line {
@@ -31,7 +31,7 @@ impl Line {
         for _ in 0..longest {
             let (time_ms, id) = (reader.i64()?, reader.event_id()?);
             let row = (0..values).map(|_| reader.value()).collect::<Result<Vec<_>, _>>()?;
-            line.push(time_ms, id, row.into_iter());
+            line.push(time_ms, id, |places| fill(places, row.into_iter()));
         }
         line.open = open;
         line.settle(within_ms);

@@ -19,6 +19,10 @@ pub(in crate::op::pattern) struct Line {
     deadline: TimeMs,
     /// Where in the ring the next event goes.
     next: u32,
+    /// How many values are kept of an event.
+    width: u16,
+    /// How many matches are open, as of when that was last settled.
+    count: u8,
 }
 
 /// When a match that began at an instant is out of time.
@@ -36,17 +40,20 @@ impl Line {
             open: 0,
             deadline: NEVER,
             next: 0,
+            width: values as u16,
+            count: 0,
         }
     }
 
     /// Whether no match is open.
+    #[inline]
     pub(in crate::op::pattern) fn is_idle(&self) -> bool {
         self.open == 0
     }
 
     /// How many are open, some that are out of time among them.
     pub(in crate::op::pattern) fn partial_matches(&self) -> usize {
-        self.open.count_ones() as usize
+        usize::from(self.count)
     }
 
     /// When the last of them is over.
@@ -79,13 +86,6 @@ impl Line {
         (u64::BITS - self.open.leading_zeros()) as usize
     }
 
-    /// How many values are kept of an event.
-    #[inline]
-    fn width(&self) -> usize {
-        // Most often there is one, and no need to divide.
-        if self.values.len() == self.heads.len() { 1 } else { self.values.len() / self.heads.len().max(1) }
-    }
-
     /// The place in the ring of the event so many before the next; 1 is the last one.
     #[inline]
     fn at(&self, back: usize) -> Option<usize> {
@@ -97,13 +97,15 @@ impl Line {
     }
 
     /// Time and id of the event so many before the next.
+    #[inline]
     pub(super) fn head(&self, back: usize) -> Option<&(TimeMs, EventId)> {
         self.heads.get(self.at(back)?)
     }
 
     /// What was kept of the event so many before the next.
+    #[inline]
     pub(super) fn values_of(&self, back: usize) -> &[Value] {
-        let width = self.width();
+        let width = usize::from(self.width);
         let at = self.at(back).map(|at| at * width);
         at.and_then(|at| self.values.get(at..at + width)).unwrap_or_default()
     }
@@ -114,20 +116,17 @@ impl Line {
         self.values_of(back).get(usize::from(slot))
     }
 
-    /// Keeps an event.
-    pub(super) fn push(&mut self, time_ms: TimeMs, id: EventId, values: impl Iterator<Item = Value>) {
+    /// Keeps an event; `keep` writes what is kept of it into its places, which hold values of an older one.
+    #[inline]
+    pub(super) fn push(&mut self, time_ms: TimeMs, id: EventId, keep: impl FnOnce(&mut [Value])) {
         let at = self.next as usize;
         if let Some(head) = self.heads.get_mut(at) {
             *head = (time_ms, id);
         }
-        let width = self.width();
-        let places = self.values.get_mut(at * width..(at + 1) * width).unwrap_or_default();
-        let mut places = places.iter_mut();
-        for (value, place) in values.zip(places.by_ref()) {
-            *place = value;
+        let width = usize::from(self.width);
+        if let Some(places) = self.values.get_mut(at * width..(at + 1) * width) {
+            keep(places);
         }
-        // Of another stream's events more may be kept.
-        places.for_each(|place| *place = Value::Null);
         self.next = if at + 1 < self.heads.len() { at as u32 + 1 } else { 0 };
     }
 
@@ -145,6 +144,7 @@ impl Line {
 
     /// After the open matches have changed: when the last of them is over.
     pub(super) fn settle(&mut self, within_ms: Option<TimeMs>) {
+        self.count = self.open.count_ones() as u8;
         let shortest = self.open.trailing_zeros() as usize + 1;
         self.deadline = match within_ms {
             Some(within) if self.open != 0 => {
@@ -153,6 +153,13 @@ impl Line {
             _ => NEVER,
         };
     }
+}
+
+/// Writes values into places that hold older ones.
+pub(super) fn fill(places: &mut [Value], values: impl Iterator<Item = Value>) {
+    let mut values = values;
+    // Of another stream's events more may be kept.
+    places.iter_mut().for_each(|place| *place = values.next().unwrap_or_default());
 }
 
 /// A partial match as conditions see it.

@@ -2,7 +2,7 @@
 
 use super::{Line, Plan, plan::Beside, state::View};
 use crate::{
-    expr::Env,
+    expr::{Env, Expr},
     model::{Emission, EmissionKind, Value},
     op::pattern::{
         flatten::What,
@@ -38,22 +38,17 @@ impl Program {
         if line.open != 0 {
             line.pass(self.within_ms, now);
         }
-        let mut asked = Asked::default();
-        let mut open = u64::from(asked.meets(self, plan, line, (input, 0), env));
-        let mut done = false;
-        let mut left = line.open;
-        while left != 0 {
-            let taken = left.trailing_zeros() as usize + 1;
-            left &= left - 1;
-            if !asked.meets(self, plan, line, (input, taken), env) {
-                continue;
-            }
-            match taken == plan.kept() {
-                true => done = true,
-                false => open |= 1 << taken,
+        // The places at which matches may take the event: after what they have taken, and the first.
+        let mut open = line.open << 1 | 1;
+        for question in &plan.questions {
+            let asking = open & question;
+            if asking != 0 && !self.is_met(plan, line, (input, asking.trailing_zeros() as usize), env) {
+                open &= !question;
             }
         }
-        if done {
+        let last = 1 << plan.kept();
+        if open & last != 0 {
+            open &= !last;
             self.put_out_line(plan, line, scratch, input, env, out);
             open &= self.skips(plan, scratch);
         }
@@ -66,7 +61,7 @@ impl Program {
         }
         let retained = self.retained.get(input).map(Vec::as_slice).unwrap_or_default();
         let id = env.event.id(self.id_slots.get(input).copied().flatten());
-        line.push(now, id, retained.iter().map(|expr| expr.value(env)));
+        line.push(now, id, |places| keep(places, retained, env));
         line.settle(self.within_ms);
     }
 
@@ -76,6 +71,17 @@ impl Program {
         let exprs = self.conditions.get(usize::from(step.var));
         let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
         !step.asks || expr.is_some_and(|expr| expr.is_true(env))
+    }
+
+    /// Whether the event meets the condition of the place that a match comes to which has taken so many.
+    #[inline]
+    fn is_met(&self, plan: &Plan, line: &Line, (input, taken): (usize, usize), env: &Env<'_>) -> bool {
+        if let Some(beside) = plan.beside(taken, input) {
+            return beside.is_true(line, env);
+        }
+        let exprs = plan.steps.get(taken).and_then(|step| self.conditions.get(usize::from(step.var)));
+        let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
+        expr.is_some_and(|expr| expr.is_true(&env.with_bound(&View { plan, line, taken })))
     }
 
     /// After a match was put out: which of the partial matches as they are after the event go on, by bits.
@@ -147,42 +153,19 @@ impl Program {
     }
 }
 
-/// What was asked of the event, by question: each is asked once.
-#[derive(Default)]
-struct Asked {
-    known: u64,
-    met: u64,
-}
-
-impl Asked {
-    /// Whether the event meets the condition of the place that a match comes to which has taken so many.
-    #[inline]
-    fn meets(
-        &mut self,
-        program: &Program,
-        plan: &Plan,
-        line: &Line,
-        (input, taken): (usize, usize),
-        env: &Env<'_>,
-    ) -> bool {
-        let Some(step) = plan.steps.get(taken) else { return false };
-        if !step.asks {
-            return true;
+/// Writes what is kept of the event into places that hold what was kept of an older one.
+#[inline]
+fn keep(places: &mut [Value], retained: &[Expr], env: &Env<'_>) {
+    let mut retained = retained.iter();
+    for place in places {
+        match retained.next() {
+            Some(expr) => match expr.in_place(env) {
+                Some(value) => place.become_copy(value),
+                None => *place = expr.value(env),
+            },
+            // Of another stream's events more may be kept.
+            None => *place = Value::Null,
         }
-        let bit = 1 << step.question;
-        if self.known & bit == 0 {
-            let met = match plan.beside(taken, input) {
-                Some(beside) => beside.is_true(line, env),
-                None => {
-                    let exprs = program.conditions.get(usize::from(step.var));
-                    let expr = exprs.and_then(|exprs| exprs.get(input)).and_then(Option::as_ref);
-                    expr.is_some_and(|expr| expr.is_true(&env.with_bound(&View { plan, line, taken })))
-                }
-            };
-            self.known |= bit;
-            self.met |= if met { bit } else { 0 };
-        }
-        self.met & bit != 0
     }
 }
 
@@ -192,7 +175,7 @@ impl Beside {
     fn is_true(&self, line: &Line, env: &Env<'_>) -> bool {
         let number = env.event.values.get(usize::from(self.slot)).and_then(Value::number);
         let kept = line.value(self.back, self.kept).and_then(Value::number);
-        number.zip(kept).and_then(|(number, kept)| number.partial_cmp(&kept)).is_some_and(|order| self.op.holds(order))
+        number.zip(kept).is_some_and(|(number, kept)| self.op.holds_of(number, kept))
     }
 }
 
