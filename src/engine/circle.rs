@@ -5,6 +5,7 @@
 //! advances nothing is on its way, and no state knows of hops.
 
 use super::{
+    arrivals::Arrivals,
     inbox::OwnedEvent,
     machine::Engine,
     order::derived_event,
@@ -231,7 +232,7 @@ impl Engine {
     fn step_place(&mut self, level: usize, place: &Place, events: &[Coming], to: &Moment, floor_ms: TimeMs) {
         let after_ms = TimeMs::from(place.is_after);
         self.shards.iter_mut().for_each(|shard| shard.floor_ms = floor_ms.saturating_sub(after_ms));
-        self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.1.as_ref(), None)));
+        self.step_level(level, to.clock, Arrivals::Round(events));
         self.advance_level(level, to);
         self.gather(level, after_ms);
     }
@@ -273,11 +274,13 @@ impl Engine {
     fn count_unfed(&mut self, level: usize, event: &OwnedEvent) {
         let mut rules = BTreeSet::new();
         let Self { router, memos, stats, .. } = self;
-        router.route(level, event.as_ref(), Find::Concerned, memos, |to, route| {
-            if matches!(route, Route::To(_)) {
-                rules.insert(to.rule);
-            }
-        });
+        if let Some(mut readers) = router.readers(level, event.stream, Find::Concerned, memos) {
+            readers.route(event.as_ref(), |to, route| {
+                if matches!(route, Route::To(_)) {
+                    rules.insert(to.rule);
+                }
+            });
+        }
         for rule in rules {
             stats.get_mut(rule as usize).into_iter().for_each(|stats| stats.shed += 1);
         }

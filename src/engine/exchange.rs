@@ -3,11 +3,12 @@
 //! that of one thread.
 
 use super::{
+    arrivals::Arrivals,
     executor::{Executor, Inline},
     machine::Engine,
     output::Moment,
-    route::{Find, Memo, Route, Router},
-    shard::{Arrived, Routed, Shard},
+    route::{Find, Memo, Readers, Route, Router},
+    shard::{Routed, Shard},
 };
 use std::ops::Range;
 
@@ -34,18 +35,23 @@ impl Exchange {
     }
 
     /// Finds where the events of its part go.
-    fn find<'a>(&mut self, router: &Router, (level, how): (usize, Find), event: impl Fn(usize) -> Option<Arrived<'a>>) {
+    fn find(&mut self, router: &Router, (level, how): (usize, Find), events: Arrivals<'_>) {
         if self.memos.is_empty() {
             self.memos = router.memos();
         }
         let Self { memos, part, sent, keyless, .. } = self;
+        let mut readers = None;
         for at in part.clone() {
-            let Some((found, _)) = event(at) else { continue };
-            router.route(level, found, how, memos, |to, route| match route {
+            let Some(event) = events.event(at) else { continue };
+            if readers.as_ref().is_none_or(|readers: &Readers<'_>| readers.stream != event.stream) {
+                readers = router.readers(level, event.stream, how, memos);
+            }
+            let Some(readers) = &mut readers else { continue };
+            readers.route(event, |to, route| match route {
                 Route::NoKey => keyless.push(to.rule),
                 Route::To(key) => {
-                    if let Some(sent) = sent.get_mut(router.shard(key) as usize) {
-                        sent.push(Routed { to, event: at as u32, key: key.clone() });
+                    if let Some(sent) = sent.get_mut(router.shard(&key) as usize) {
+                        sent.push(Routed { to, event: at as u32, key });
                     }
                 }
             });
@@ -55,19 +61,15 @@ impl Exchange {
 
 impl Engine {
     /// Lets the shards route the events of a level, of which none is late, and take them.
-    pub(super) fn exchange<'a>(
-        &mut self,
-        (level, how): (usize, Find),
-        count: usize,
-        event: &(impl Fn(usize) -> Option<Arrived<'a>> + Sync),
-    ) {
+    pub(super) fn exchange(&mut self, (level, how): (usize, Find), events: Arrivals<'_>) {
+        let count = events.len();
         let Self { router, shards, executor, stats, .. } = self;
         let parts = shards.len().max(1);
         for (at, shard) in shards.iter_mut().enumerate() {
             shard.exchange.part = count * at / parts..count * (at + 1) / parts;
             shard.exchange.sent.resize_with(parts, Vec::new);
         }
-        executor.run(shards, &|shard| shard.exchange.find(router, (level, how), event));
+        executor.run(shards, &|shard| shard.exchange.find(router, (level, how), events));
         let mut sent: Vec<Vec<Vec<Routed>>> =
             shards.iter_mut().map(|shard| std::mem::take(&mut shard.exchange.sent)).collect();
         for (to, shard) in shards.iter_mut().enumerate() {
@@ -82,7 +84,7 @@ impl Engine {
             let mut came = std::mem::take(&mut shard.exchange.came);
             for came in &mut came {
                 std::mem::swap(&mut shard.inbox, came);
-                shard.step_routed(|at| event(at as usize));
+                shard.step_routed(events);
                 std::mem::swap(&mut shard.inbox, came);
             }
             // The memory is for what it sends next.

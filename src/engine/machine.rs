@@ -1,6 +1,7 @@
 //! The machine: the whole core behind a few calls.
 
 use super::{
+    arrivals::Arrivals,
     circle::{Circle, circles_of, give_levels},
     compile::{CompileError, Compiled, Setting, compile},
     drains::DRAIN_MS,
@@ -13,8 +14,8 @@ use super::{
     limits::Limits,
     output::{Moment, Output},
     relief::new_shards,
-    route::{Find, Memo, Route, Router, Subscription},
-    shard::{Arrived, Routed, Shard},
+    route::{Find, Memo, Readers, Route, Router, Subscription},
+    shard::{Routed, Shard},
     state::Spilling,
     timeline::{Timeline, first_readers, lay_out, timelines_of},
 };
@@ -322,14 +323,12 @@ impl Engine {
                 continue;
             }
             if level == levels.start {
-                self.step_level(level, to.clock, released.len(), |at| {
-                    Some((released.event(at)?, released.late_ms(at)))
-                });
+                self.step_level(level, to.clock, Arrivals::Released(released));
             } else {
                 self.keep_for(level, released);
                 let events =
                     self.inboxes.get_mut(level).map(|inbox| inbox.take_before(watermark_ms)).unwrap_or_default();
-                self.step_level(level, to.clock, events.len(), |at| Some((events.get(at)?.as_ref(), None)));
+                self.step_level(level, to.clock, Arrivals::Waited(&events));
             }
             self.advance_level(level, to);
             self.collect(level, watermark_ms);
@@ -356,13 +355,8 @@ impl Engine {
     }
 
     /// Routes the events of a level and lets the shards take them.
-    pub(super) fn step_level<'a>(
-        &mut self,
-        level: usize,
-        clock: Clock,
-        count: usize,
-        event: impl Fn(usize) -> Option<Arrived<'a>> + Sync,
-    ) {
+    pub(super) fn step_level(&mut self, level: usize, clock: Clock, events: Arrivals<'_>) {
+        let count = events.len();
         let single = self.shards.len() == 1;
         let how = match (self.indexed, clock) {
             (false, _) => Find::All,
@@ -371,53 +365,56 @@ impl Engine {
             (true, Clock::Wall) => Find::Passing,
         };
         let shares = !single && count >= SHARED_MIN;
-        if shares && (0..count).all(|at| event(at).is_none_or(|(_, late_ms)| late_ms.is_none())) {
-            return self.exchange((level, how), count, &event);
+        if shares && (0..count).all(|at| events.late_ms(at).is_none()) {
+            return self.exchange((level, how), events);
         }
         let Self { router, memos, shards, stats, late_readers, .. } = self;
+        let router = &*router;
+        let mut readers = None;
         for at in 0..count {
             if at % AHEAD == 0 {
-                router.look_ahead(level, (at..count.min(at + AHEAD)).filter_map(|at| Some(event(at)?.0)));
+                router.look_ahead(level, (at..count.min(at + AHEAD)).filter_map(|at| events.event(at)));
             }
-            let Some(arrived) = event(at) else { continue };
-            let deliver = |to: Subscription, route: Route<'_>| match route {
+            let Some((event, late_ms)) = events.get(at) else { continue };
+            let mut deliver = |to: Subscription, route: Route| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;
                     }
                 }
                 Route::To(key) => {
-                    let shard = if single { 0 } else { router.shard(key) as usize };
+                    let shard = if single { 0 } else { router.shard(&key) as usize };
                     if let Some(shard) = shards.get_mut(shard) {
-                        shard.inbox.push(Routed { to, event: at as u32, key: key.clone() });
+                        shard.inbox.push(Routed { to, event: at as u32, key });
                     }
                 }
             };
-            match arrived {
-                (found, None) => router.route(level, found, how, memos, deliver),
-                (found, Some(found_ms)) => {
-                    let mut deliver = deliver;
-                    let mut taken: SmallVec<[u32; 4]> = SmallVec::new();
-                    late_readers.route(router, found, found_ms, |to, key| {
-                        taken.push(to.rule);
-                        deliver(to, Route::To(key));
-                    });
-                    for rule in taken {
-                        if let Some(stats) = stats.get_mut(rule as usize) {
-                            stats.late += 1;
-                        }
+            if let Some(found_ms) = late_ms {
+                let mut taken: SmallVec<[u32; 4]> = SmallVec::new();
+                late_readers.route(router, event, found_ms, |to, key| {
+                    taken.push(to.rule);
+                    deliver(to, Route::To(key.clone()));
+                });
+                for rule in taken {
+                    if let Some(stats) = stats.get_mut(rule as usize) {
+                        stats.late += 1;
                     }
                 }
+            } else {
+                if readers.as_ref().is_none_or(|readers: &Readers<'_>| readers.stream != event.stream) {
+                    readers = router.readers(level, event.stream, how, memos);
+                }
+                readers.iter_mut().for_each(|readers| readers.route(event, &mut deliver));
             }
             // What was written just now is still at hand.
             if single
                 && let Some(shard) = shards.first_mut()
                 && shard.inbox.len() >= AHEAD
             {
-                shard.step_routed(|at| event(at as usize));
+                shard.step_routed(events);
             }
         }
         let executor: &mut dyn Executor = if shares { &mut *self.executor } else { &mut Inline };
-        executor.run(&mut self.shards, &|shard| shard.step_routed(|at| event(at as usize)));
+        executor.run(&mut self.shards, &|shard| shard.step_routed(events));
     }
 }

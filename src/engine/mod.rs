@@ -3,6 +3,7 @@
 //! [`Engine`] is the whole core behind a few calls. It is fed batches of decoded events per source partition, ticks and
 //! ends of input; it gives outputs in the one order that is in the data: (time, stream name, key bytes, sequence).
 
+mod arrivals;
 pub mod checkpoint;
 mod circle;
 mod compile;

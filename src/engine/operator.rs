@@ -19,11 +19,13 @@ pub(super) use self::{
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
 use super::{
+    arrivals::Arrivals,
     ended::Ending,
     kernel::Kernel,
     keyed::{Keyed, Seen},
     output::{Moment, Output},
     partition::{Before, Frozen, FrozenOperator, Partition},
+    shard::Routed,
     snapshot::{load_outputs, save_outputs},
     spill::Spill,
 };
@@ -131,16 +133,39 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 }
 
-impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
-    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        if self.is_plain() {
-            return self.step_plain(input, event, key, out);
-        }
+impl<K: Kernel> KeyedOperator<K> {
+    /// Takes an event of a rule that isn't plain.
+    fn step_fully(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         let over = self.stopped || self.drains.is_some_and(|until_ms| event.time_ms() >= until_ms);
         match (over, self.rule.order.is_empty() && self.rule.follow.is_none()) {
             (true, _) => {}
             (false, true) => self.take(input, event, key, out),
             (false, false) => self.keep(input, event, key, out),
+        }
+    }
+
+    /// Takes a late event as of the time at which it was found to be late.
+    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
+        // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
+        if !self.stopped && self.passing.is_none() && self.depth == 0 {
+            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
+            self.step_partition(input, (event, When::Late(found_ms)), &[], key.group(self.groups), key, out);
+        }
+    }
+}
+
+impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
+    fn step_each(&mut self, routed: &[Routed], events: Arrivals<'_>, out: &mut Vec<Output>) {
+        let plain = self.is_plain();
+        for Routed { to, event, key } in routed {
+            let input = to.input as usize;
+            match events.get(*event as usize) {
+                // What makes a rule plain doesn't change with an event.
+                Some((event, None)) if plain => self.step_plain(input, event, key, out),
+                Some((event, None)) => self.step_fully(input, event, key, out),
+                Some((event, Some(found_ms))) => self.step_late(input, event, key, found_ms, out),
+                None => {}
+            }
         }
     }
 
@@ -154,14 +179,6 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             };
             let keys = ahead.map(|(_, _, key)| (key.group(self.groups), key));
             self.partitions.look_ahead(keys, touch, &mut self.seen);
-        }
-    }
-
-    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>) {
-        // Rules with THROUGH or ORDER BY, and those that look back, take no late events.
-        if !self.stopped && self.passing.is_none() && self.depth == 0 {
-            self.computed.iter_mut().for_each(|cell| drop(cell.take()));
-            self.step_partition(input, (event, When::Late(found_ms)), &[], key.group(self.groups), key, out);
         }
     }
 

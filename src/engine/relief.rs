@@ -30,9 +30,9 @@ impl Relief {
         Self { max: use_of.resident_max(shards), resident: 0, of_rule: vec![0; rules], next: 0, events: 0 }
     }
 
-    /// An event was taken. Whether it is time to look.
-    pub(super) fn count(&mut self) -> bool {
-        self.events += 1;
+    /// Events were taken. Whether it is time to look.
+    pub(super) fn count(&mut self, events: usize) -> bool {
+        self.events += events as u32;
         self.events >= EVENTS
     }
 

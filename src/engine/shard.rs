@@ -1,6 +1,7 @@
 //! A shard: for each rule the keys that it owns. Single-threaded; shards know nothing of one another.
 
 use super::{
+    arrivals::Arrivals,
     exchange::Exchange,
     keyed::AHEAD,
     limits::{Bounds, Shed},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     expr::World,
-    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+    model::{DecodeError, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
     op::window::Owned,
 };
 use smallvec::SmallVec;
@@ -46,9 +47,6 @@ const NEVER: TimeMs = TimeMs::MAX;
 
 /// Where events are for more rules than that each of them has but a few.
 const RULES_AHEAD: usize = 4;
-
-/// An event, and if it came late when it was found to be.
-pub(super) type Arrived<'a> = (EventRef<'a>, Option<TimeMs>);
 
 /// An event on its way to a rule.
 pub(super) struct Routed {
@@ -95,17 +93,14 @@ impl Shard {
         }
     }
 
-    /// Takes one event for one rule; of a late one `found_ms` is when it was found to be late.
-    pub(super) fn step(&mut self, to: Subscription, (event, found_ms): Arrived<'_>, key: &Key) {
+    /// Takes some events that are all for one rule.
+    fn step(&mut self, rule: u32, routed: &[Routed], events: Arrivals<'_>) {
         let before = self.outbox.len();
-        if let Some(operator) = self.operators.get_mut(to.rule as usize) {
-            match found_ms {
-                None => operator.step(to.input as usize, event, key, &mut self.outbox),
-                Some(found_ms) => operator.step_late(to.input as usize, event, key, found_ms, &mut self.outbox),
-            }
-            self.touch(to.rule);
+        if let Some(operator) = self.operators.get_mut(rule as usize) {
+            operator.step_each(routed, events, &mut self.outbox);
+            self.touch(rule);
         }
-        if self.relief.as_mut().is_some_and(|relief| relief.count()) {
+        if self.relief.as_mut().is_some_and(|relief| relief.count(routed.len())) {
             self.relieve_touched();
         }
         self.hold_floor(before);
@@ -154,14 +149,12 @@ impl Shard {
     }
 
     /// Takes what was routed here.
-    pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
+    pub(super) fn step_routed(&mut self, events: Arrivals<'_>) {
         let mut inbox = std::mem::take(&mut self.inbox);
         for routed in inbox.chunks(AHEAD) {
-            self.look_ahead(routed, &event);
-            for routed in routed {
-                if let Some(event) = event(routed.event) {
-                    self.step(routed.to, event, &routed.key);
-                }
+            self.look_ahead(routed, events);
+            for routed in routed.chunk_by(|one, next| one.to.rule == next.to.rule) {
+                routed.first().into_iter().for_each(|first| self.step(first.to.rule, routed, events));
             }
         }
         inbox.clear();
@@ -169,7 +162,7 @@ impl Shard {
     }
 
     /// Lets rules fetch what these events need.
-    fn look_ahead<'a>(&mut self, routed: &[Routed], event: impl Fn(u32) -> Option<Arrived<'a>>) {
+    fn look_ahead(&mut self, routed: &[Routed], events: Arrivals<'_>) {
         let mut rules: SmallVec<[u32; RULES_AHEAD]> = SmallVec::new();
         for routed in routed {
             if !rules.contains(&routed.to.rule) {
@@ -182,12 +175,10 @@ impl Shard {
         for rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
                 let own = routed.iter().filter(|routed| routed.to.rule == rule);
-                let on_time = |at| event(at).filter(|(_, late_ms)| late_ms.is_none()).map(|(event, _)| event);
-                operator.look_ahead(
-                    &mut own.map(|routed| {
-                        (routed.to.input as usize, Coming { at: routed.event, of: &on_time }, &routed.key)
-                    }),
-                );
+                operator
+                    .look_ahead(&mut own.map(|routed| {
+                        (routed.to.input as usize, Coming { at: routed.event, of: events }, &routed.key)
+                    }));
             }
         }
     }

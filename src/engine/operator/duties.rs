@@ -3,8 +3,10 @@
 use super::{Room, Spills};
 use crate::{
     engine::{
+        arrivals::Arrivals,
         output::{Moment, Output},
         partition::Frozen,
+        shard::Routed,
     },
     expr::World,
     model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
@@ -13,30 +15,29 @@ use crate::{
 use std::{any::Any, sync::Arc};
 
 /// What comes next for a rule: of each event the input, the event itself, and the key.
-pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Coming<'i, 'e>, &'e Key)> + 'i;
+pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Coming<'e>, &'e Key)> + 'i;
 
 /// An event that comes next, for who wants to look at it.
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Coming<'i, 'e> {
+pub(in crate::engine) struct Coming<'e> {
     pub(in crate::engine) at: u32,
-    pub(in crate::engine) of: &'i dyn Fn(u32) -> Option<EventRef<'e>>,
+    pub(in crate::engine) of: Arrivals<'e>,
 }
 
-impl<'e> Coming<'_, 'e> {
+impl<'e> Coming<'e> {
     /// The event, unless it is late.
     pub(super) fn get(self) -> Option<EventRef<'e>> {
-        (self.of)(self.at)
+        let at = self.at as usize;
+        self.of.event(at).filter(|_| self.of.late_ms(at).is_none())
     }
 }
 
 /// One rule on one shard.
 pub(in crate::engine) trait Operator: Spills + Send {
-    /// Takes an event that was routed here by `key`.
-    fn step(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>);
+    /// Takes events that were routed here, in their order; late ones as of the times at which they were found to be late.
+    fn step_each(&mut self, routed: &[Routed], events: Arrivals<'_>, out: &mut Vec<Output>);
     /// These events are taken next: what that needs may be fetched for all of them together.
     fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
-    /// Takes a late event as of the time at which it was found to be late.
-    fn step_late(&mut self, input: usize, event: EventRef<'_>, key: &Key, found_ms: TimeMs, out: &mut Vec<Output>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and

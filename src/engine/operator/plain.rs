@@ -88,6 +88,7 @@ impl<K: Kernel> KeyedOperator<K> {
     }
 
     /// Takes an event on the short way.
+    #[inline]
     pub(super) fn step_plain(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
         let near = self.seen.next();
         self.computed.iter_mut().for_each(|cell| drop(cell.take()));

@@ -9,9 +9,11 @@ mod block;
 mod index;
 mod memo;
 mod pool;
+mod readers;
 mod router;
 mod sights;
 mod stream;
 
 pub(super) use memo::Memo;
+pub(super) use readers::Readers;
 pub(super) use router::{Find, Route, Router, Subscription, asked, shard_of};

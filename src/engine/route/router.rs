@@ -1,14 +1,10 @@
 //! Which key an event has for a rule, if it concerns it at all.
 
-use super::{
-    memo::{Ask, Memo},
-    sights::Sights,
-    stream::{How, Only, Stream, Sub},
-};
+use super::{memo::Memo, readers::Readers, sights::Sights, stream::Stream};
 use crate::{
     engine::operator::Operator,
     expr::{Env, Nothing, World},
-    model::{EventRef, Key, KeyGroup, Value},
+    model::{EventRef, Key, KeyGroup, StreamId, Value},
     plan::Plan,
 };
 use smallvec::SmallVec;
@@ -24,12 +20,12 @@ pub(in crate::engine) struct Subscription {
 }
 
 /// Where an event goes for a rule that it concerns.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) enum Route<'a> {
+#[derive(Debug)]
+pub(in crate::engine) enum Route {
     /// A component of its key is null: it is nobody's event.
     NoKey,
     /// To the partition with this routing key.
-    To(&'a Key),
+    To(Key),
 }
 
 /// Which rules get an event.
@@ -48,7 +44,7 @@ pub(in crate::engine) enum Find {
 #[derive(Debug)]
 pub(in crate::engine) struct Router {
     plan: Arc<Plan>,
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     /// By level and stream.
     streams: Vec<Vec<Stream>>,
     /// By level.
@@ -89,109 +85,30 @@ impl Router {
         }
     }
 
-    /// Tells which of a level's rules get the event, in the order of subscriptions, and where it goes for each.
-    pub(in crate::engine) fn route(
-        &self,
+    /// Who reads a stream at a level, if anybody does.
+    pub(in crate::engine) fn readers<'r>(
+        &'r self,
         level: usize,
-        event: EventRef<'_>,
+        stream: StreamId,
         how: Find,
-        memos: &mut [Vec<Memo>],
-        mut to: impl FnMut(Subscription, Route<'_>),
-    ) {
-        let at = event.stream.0 as usize;
-        let Some(stream) = self.streams.get(level).and_then(|level| level.get(at)) else { return };
-        if stream.subs.is_empty() {
-            return;
-        }
-        let Some(memo) = memos.get_mut(level).and_then(|level| level.get_mut(at)) else { return };
-        if how == Find::All {
-            memo.asked += stream.subs.len() as u64;
-            return stream.subs.iter().for_each(|sub| self.route_alone(sub.to, event, &mut to));
-        }
-        if let Some(only) = stream.only() {
-            memo.asked += 1;
-            return self.route_only(only, event, how, to);
-        }
-        memo.begin();
-        let Memo { cells, known, found, asked } = memo;
-        let none = Key::default();
-        let env = Env {
-            event,
-            extra: &[],
-            previous: None,
-            computed: (&stream.computed, cells),
-            key: &none,
-            bound: &Nothing,
-            world: &self.world,
-        };
-        let mut ask = Ask { stream, env: &env, known };
-        stream.find(how, &mut ask, found);
-        *asked += found.len() as u64;
-        for sub in found.iter().filter_map(|&ix| stream.subs.get(ix as usize)) {
-            match &sub.how {
-                How::Alone => self.route_alone(sub.to, event, &mut to),
-                How::Shared { conditions, rest, wanted, key } => {
-                    if !Sub::passes(&mut ask, &env, conditions, rest.as_ref()) {
-                        continue;
-                    }
-                    let wanted = how == Find::Passing || wanted.as_ref().is_none_or(|wanted| wanted.is_true(&env));
-                    if !wanted {
-                        // It needs no key, but whether it has one is counted.
-                        if ask.lacks_key(*key) {
-                            to(sub.to, Route::NoKey);
-                        }
-                        continue;
-                    }
-                    match ask.key(*key) {
-                        None => to(sub.to, Route::NoKey),
-                        Some(key) => to(sub.to, Route::To(key)),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Where a stream has one reader nothing is shared, and nothing need be remembered.
-    #[inline]
-    fn route_only(&self, only: Only<'_>, event: EventRef<'_>, how: Find, mut to: impl FnMut(Subscription, Route<'_>)) {
-        let none = Key::default();
-        let env = Env {
-            event,
-            extra: &[],
-            previous: None,
-            computed: (&[], &[]),
-            key: &none,
-            bound: &Nothing,
-            world: &self.world,
-        };
-        if only.rest.is_some_and(|rest| !rest.is_true(&env)) {
-            return;
-        }
-        // What is passed over needs no key, but whether it has one is counted.
-        let passes = how != Find::Passing && only.wanted.is_some_and(|wanted| !wanted.is_true(&env));
-        match only.key {
-            // Most keys are a field, which needn't be copied to be written.
-            [key] if let Some(value) = key.in_place(&env) => match (value.is_null(), passes) {
-                (true, _) => to(only.to, Route::NoKey),
-                (false, true) => {}
-                (false, false) => to(only.to, Route::To(&Key::new(std::iter::once(value)))),
-            },
-            exprs => {
-                let parts: SmallVec<[Value; 2]> = exprs.iter().map(|expr| expr.value(&env)).collect();
-                match (parts.iter().any(Value::is_null), passes) {
-                    (true, _) => to(only.to, Route::NoKey),
-                    (false, true) => {}
-                    (false, false) => to(only.to, Route::To(&Key::new(&parts))),
-                }
-            }
-        }
+        memos: &'r mut [Vec<Memo>],
+    ) -> Option<Readers<'r>> {
+        let at = stream.0 as usize;
+        let of = self.streams.get(level)?.get(at).filter(|of| !of.subs.is_empty())?;
+        let memo = memos.get_mut(level)?.get_mut(at)?;
+        Some(Readers { router: self, stream, of, only: of.only().filter(|_| how != Find::All), how, memo })
     }
 
     /// By the rule's own expressions.
-    fn route_alone(&self, to: Subscription, event: EventRef<'_>, found: &mut impl FnMut(Subscription, Route<'_>)) {
+    pub(super) fn route_alone(
+        &self,
+        to: Subscription,
+        event: EventRef<'_>,
+        found: &mut impl FnMut(Subscription, Route),
+    ) {
         self.evaluate(to, event, |_, key| match key {
             None => found(to, Route::NoKey),
-            Some(key) => found(to, Route::To(&key)),
+            Some(key) => found(to, Route::To(key)),
         });
     }
 
