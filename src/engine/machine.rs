@@ -376,7 +376,7 @@ impl Engine {
                 router.look_ahead(level, (at..count.min(at + AHEAD)).filter_map(|at| events.event(at)));
             }
             let Some((event, late_ms)) = events.get(at) else { continue };
-            let mut deliver = |to: Subscription, route: Route| match route {
+            let deliver = |to: Subscription, route: Route| match route {
                 Route::NoKey => {
                     if let Some(stats) = stats.get_mut(to.rule as usize) {
                         stats.missing_key += 1;
@@ -390,7 +390,7 @@ impl Engine {
                 }
             };
             if let Some(found_ms) = late_ms {
-                let mut taken: SmallVec<[u32; 4]> = SmallVec::new();
+                let (mut deliver, mut taken): (_, SmallVec<[u32; 4]>) = (deliver, SmallVec::new());
                 late_readers.route(router, event, found_ms, |to, key| {
                     taken.push(to.rule);
                     deliver(to, Route::To(key.clone()));
@@ -404,7 +404,9 @@ impl Engine {
                 if readers.as_ref().is_none_or(|readers: &Readers<'_>| readers.stream != event.stream) {
                     readers = router.readers(level, event.stream, how, memos);
                 }
-                readers.iter_mut().for_each(|readers| readers.route(event, &mut deliver));
+                if let Some(readers) = &mut readers {
+                    readers.route(event, deliver);
+                }
             }
             // What was written just now is still at hand.
             if single

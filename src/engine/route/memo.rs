@@ -127,7 +127,8 @@ impl Ask<'_, '_> {
     }
 }
 
-fn as_slot(expr: &Expr) -> Option<u16> {
+/// The field that an expression is, if it is but that.
+pub(super) fn as_slot(expr: &Expr) -> Option<u16> {
     match expr.at(expr.root()) {
         Some(Node::Field(slot)) => Some(*slot),
         _ => None,

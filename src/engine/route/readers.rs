@@ -84,6 +84,9 @@ impl Readers<'_> {
     /// Where a stream has one reader nothing is shared, and nothing need be remembered.
     #[inline]
     fn route_only(&self, only: Only<'_>, event: EventRef<'_>, mut to: impl FnMut(Subscription, Route)) {
+        if let Some(slot) = only.slot {
+            return send(only.to, event.values.get(usize::from(slot)), false, to);
+        }
         let none = Key::default();
         let env = Env {
             event,
@@ -101,11 +104,7 @@ impl Readers<'_> {
         let passes = self.how != Find::Passing && only.wanted.is_some_and(|wanted| !wanted.is_true(&env));
         match only.key {
             // Most keys are a field, which needn't be copied to be written.
-            [key] if let Some(value) = key.in_place(&env) => match (value.is_null(), passes) {
-                (true, _) => to(only.to, Route::NoKey),
-                (false, true) => {}
-                (false, false) => to(only.to, Route::To(Key::new(std::iter::once(value)))),
-            },
+            [key] if let Some(value) = key.in_place(&env) => send(only.to, Some(value), passes, to),
             exprs => {
                 let parts: SmallVec<[Value; 2]> = exprs.iter().map(|expr| expr.value(&env)).collect();
                 match (parts.iter().any(Value::is_null), passes) {
@@ -115,5 +114,15 @@ impl Readers<'_> {
                 }
             }
         }
+    }
+}
+
+/// Sends an event to where the value that is its key leads, unless it is passed over.
+#[inline]
+fn send(sub: Subscription, value: Option<&Value>, passes: bool, mut to: impl FnMut(Subscription, Route)) {
+    match value.filter(|value| !value.is_null()) {
+        None => to(sub, Route::NoKey),
+        Some(_) if passes => {}
+        Some(value) => to(sub, Route::To(Key::new(std::iter::once(value)))),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     index::{Demands, Index},
-    memo::{Ask, Memo},
+    memo::{Ask, Memo, as_slot},
     pool::Pool,
     router::{Find, Subscription},
 };
@@ -69,6 +69,8 @@ pub(super) struct Only<'a> {
     /// What it asks for beside WHERE.
     pub(super) wanted: Option<&'a Expr>,
     pub(super) key: &'a [Expr],
+    /// The field that is the key, where that is all that is looked at.
+    pub(super) slot: Option<u16>,
 }
 
 /// What is taken from a rule before it is known what others share with it.
@@ -175,7 +177,12 @@ impl Stream {
                 if conditions.is_empty() && self.computed.is_empty() =>
             {
                 let (rest, wanted) = (rest.as_ref(), wanted.as_ref());
-                Some(Only { to: *to, rest, wanted, key: self.keys.get(*key as usize)? })
+                let key = self.keys.get(*key as usize)?;
+                let slot = match key.as_slice() {
+                    [only] if rest.is_none() && wanted.is_none() => as_slot(only),
+                    _ => None,
+                };
+                Some(Only { to: *to, rest, wanted, key, slot })
             }
             _ => None,
         }
