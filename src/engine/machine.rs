@@ -298,6 +298,11 @@ impl Engine {
         out.append(&mut self.seen);
     }
 
+    /// How many shards it has.
+    pub fn shards(&self) -> u32 {
+        self.options.shards
+    }
+
     /// The plan that runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
