@@ -4,6 +4,7 @@ use super::{
     BuildError,
     buffer::{Buffer, Layout},
     builder,
+    compact::Courses,
     decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
@@ -39,6 +40,8 @@ pub struct Program {
     pub(super) decisions: Decisions,
     /// The same by the kind of an event, where that can be: no condition looks at a partial match.
     pub(super) kinds: Option<Kinds>,
+    /// What the events of each kind do to partial matches that are kept in compact form.
+    pub(super) courses: Option<Courses>,
     /// Whether a predicate looks at the partial match.
     pub(super) dynamic: Vec<bool>,
     pub(super) names: Vec<String>,
@@ -148,9 +151,13 @@ impl Program {
         let compact = compact && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip) || turns.is_some());
         let in_line = !compact && !pattern.on_timeout && !numbers && pattern.aggregates.is_empty();
         let line = if in_line { line::Plan::new(&states, &graph.preds, &conditions, pattern.skip) } else { None };
+        let kinds = kinds.flatten();
+        let courses = kinds.as_ref().filter(|_| compact);
+        let courses = courses.and_then(|kinds| Courses::new(kinds, &decisions, &states, &graph.preds));
         Ok(Self {
             decisions,
-            kinds: kinds.flatten(),
+            kinds,
+            courses,
             turns,
             line,
             nothing: Buffer::default(),
@@ -195,7 +202,7 @@ impl Program {
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.decisions.close();
-        Self { kinds: None, ..self }
+        Self { kinds: None, courses: None, ..self }
     }
 
     /// The same with partial matches kept one by one, whatever the conditions.

@@ -182,7 +182,17 @@ pub(super) struct Taking {
     pub(super) var: u16,
     pub(super) done: bool,
     pub(super) goes_on: bool,
+    /// Whether the state is the end of the pattern.
+    pub(super) ends: bool,
     pub(super) before: Part,
+}
+
+impl Taking {
+    /// Whether the event is taken alike, whatever it comes after.
+    #[inline]
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.target, self.var, self.goes_on) == (other.target, other.var, other.goes_on)
+    }
 }
 
 /// Part of a list that is still to be made: the ways down from a node, each followed by what was walked already.
@@ -201,8 +211,8 @@ pub(in crate::op::pattern) struct Work {
     pub(super) takes: Vec<Taking>,
     pub(super) next: Vec<Set>,
     pub(super) done: Vec<Part>,
-    /// For each state of the automaton the step in which it last got a set, and the set's place.
-    pub(super) places: Vec<(u64, u32)>,
+    /// For each state of the automaton the place of its set in `next`, if it has one there.
+    pub(super) places: Vec<u32>,
     pub(super) to_do: std::collections::BinaryHeap<ToDo>,
     /// Events taken, and which of these comes next in the match.
     pub(super) ways: Vec<(u32, u32)>,

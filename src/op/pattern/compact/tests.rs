@@ -116,6 +116,24 @@ proptest! {
     }
 
     #[test]
+    fn what_is_worked_out_beforehand_is_what_is_found_edge_by_edge(
+        pattern in patterns(),
+        events in events(30),
+        limit in 2..9usize,
+    ) {
+        let limited = || Some(program(&pattern, true)?.with_limits(limit, 6));
+        let Some(ready) = limited().filter(|program| program.courses.is_some()) else { return Ok(()) };
+        let asking = Program { kinds: None, courses: None, ..limited().unwrap() };
+        let (mut ready, mut asking) = (Partition::of(ready), Partition::of(asking));
+        for (now, &(name, _, value)) in events.iter().enumerate() {
+            ready.event(name, now as i64, Value::Int(value));
+            asking.event(name, now as i64, Value::Int(value));
+            prop_assert_eq!(&ready.out, &asking.out);
+            prop_assert_eq!(bytes(&ready), bytes(&asking));
+        }
+    }
+
+    #[test]
     fn what_a_limit_drops_does_not_depend_on_when_the_state_was_saved(
         pattern in patterns(),
         events in events(40),
@@ -162,17 +180,19 @@ fn the_patterns_tried_are_worth_it() {
         test_runner::TestRunner,
     };
     let mut runner = TestRunner::deterministic();
-    let mut tried = [0; 3];
+    let mut tried = [0; 4];
     for _ in 0..400 {
         let pattern = patterns().new_tree(&mut runner).unwrap().current();
         let events = events(24).new_tree(&mut runner).unwrap().current();
         let Some(program) = program(&pattern, true).filter(|program| program.compact) else { continue };
+        tried[3] += usize::from(program.courses.is_some());
         let found = run(program, &events, &[]).0.len();
         tried[0] += 1;
         tried[1] += usize::from(found > 0);
         tried[2] += usize::from(found > 5);
     }
     assert!(tried[0] > 100 && tried[1] > 60 && tried[2] > 15, "compact, found something, found much: {tried:?}");
+    assert!(tried[3] > 50, "worked out beforehand: {tried:?}");
 }
 
 fn bytes(partition: &Partition) -> Vec<u8> {
