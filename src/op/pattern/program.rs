@@ -53,6 +53,9 @@ pub struct Program {
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     /// The place of each aggregate in the nodes that have it.
     pub(super) fold_slots: Vec<usize>,
+    /// The place of what each aggregate takes of an event, where that is kept beside the event; none: it is what its name says, how many
+    /// events there are.
+    pub(super) summand_slots: Vec<Option<u16>>,
     /// For each variable the shortcut to its last event.
     pub(super) last_links: Vec<Option<u16>>,
     /// For each variable the shortcut to its first event.
@@ -170,6 +173,7 @@ impl Program {
             retained: pattern.retained.clone(),
             aggregates: pattern.aggregates.clone(),
             fold_slots,
+            summand_slots: summand_slots(&pattern.aggregates),
             last_links: picks.last,
             first_links: picks.first,
             first_any: picks.first_any,
@@ -220,6 +224,17 @@ fn fold_slots(aggregates: &[(u16, Aggregate)]) -> Vec<usize> {
         if *var == Var::ANY { before } else { of_all + before }
     };
     aggregates.iter().enumerate().map(slot).collect()
+}
+
+/// The places of what aggregates take of an event; of those that just count events nothing need be kept.
+fn summand_slots(aggregates: &[(u16, Aggregate)]) -> Vec<Option<u16>> {
+    let counts = |expr: &Option<Expr>| expr.as_ref().and_then(Expr::as_const).is_some_and(|value| !value.is_null());
+    let is_count = |aggregate: &Aggregate| {
+        let all = aggregate.args.iter().all(counts) && aggregate.filter.iter().all(Option::is_none);
+        aggregate.kind == AggregateKind::Count && all
+    };
+    let mut slots = 0..;
+    aggregates.iter().map(|(_, aggregate)| if is_count(aggregate) { None } else { slots.next() }).collect()
 }
 
 /// Which shortcuts nodes have.

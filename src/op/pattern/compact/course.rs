@@ -79,10 +79,10 @@ impl Course {
         self.takes.get(..self.begins).unwrap_or_default()
     }
 
-    /// Whether the set of a state stays as it is.
+    /// Whether the sets of these states, given by bits, stay as they are.
     #[inline]
-    pub(super) fn stays(&self, state: u16) -> bool {
-        self.stays >> state & 1 != 0
+    pub(super) fn all_stay(&self, states: u64) -> bool {
+        states & !self.stays == 0
     }
 
     /// Whether of some state's set something comes to the end of the pattern.

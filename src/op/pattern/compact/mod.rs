@@ -21,10 +21,14 @@ mod moves;
 mod node;
 mod put_out;
 mod save;
+mod sets;
+mod starts;
 mod state;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub(super) use course::Courses;
+pub(super) use save::Edition;
+pub(super) use sets::Sets;
 pub(super) use state::{Compact, Work};

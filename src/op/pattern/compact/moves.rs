@@ -67,12 +67,17 @@ impl<'a> Moves<'a> {
         let held = &mut *self.held;
         let id = env.event.id(program.id_slots.get(input).copied().flatten());
         held.events.push(Held { time_ms: env.event.time_ms(), id });
-        let retained = program.retained.get(input).map(Vec::as_slice).unwrap_or_default();
-        held.values.extend(retained.iter().take(program.layout.values).map(|expr| expr.value(env)));
-        held.values.resize((held.events.len() - 1) * held.width + program.layout.values, Value::Null);
-        for (ix, (var, _)) in program.aggregates.iter().enumerate() {
-            let taken = self.work.takes.iter().any(|taking| program.counts_for(*var, taking.var));
-            held.values.push(if taken { program.summand(ix, input, env) } else { Value::Null });
+        if held.width > 0 {
+            let retained = program.retained.get(input).map(Vec::as_slice).unwrap_or_default();
+            held.values.extend(retained.iter().take(program.layout.values).map(|expr| expr.value(env)));
+            // Of another stream's events more may be kept.
+            let all = (held.events.len() - 1) * held.width + program.layout.values;
+            (held.values.len()..all).for_each(|_| held.values.push(Value::Null));
+            let aggregates = program.aggregates.iter().zip(&program.summand_slots).enumerate();
+            for (ix, ((var, _), _)) in aggregates.filter(|(_, (_, slot))| slot.is_some()) {
+                let taken = self.work.takes.iter().any(|taking| program.counts_for(*var, taking.var));
+                held.values.push(if taken { program.summand(ix, input, env) } else { Value::Null });
+            }
         }
         (held.events.len() - 1) as u32
     }

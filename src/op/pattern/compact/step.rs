@@ -4,6 +4,7 @@ use super::{
     course::{Act, Course},
     moves::Moves,
     node::Part,
+    sets::Sets,
     state::{Compact, Set, Taking},
 };
 use crate::{
@@ -22,7 +23,7 @@ impl Program {
     /// When time alone makes partial matches fewer, of those that otherwise go when all of a key are over.
     pub fn eases_ms(&self, state: &KeyState) -> Option<TimeMs> {
         match &state.form {
-            Form::Sets(sets) => sets.eases_ms(self.within_ms),
+            Form::Sets(sets) => sets.held().eases_ms(self.within_ms),
             Form::Line(line) => line.eases_ms(self.within_ms),
             Form::Blank | Form::Single(_) => None,
         }
@@ -37,27 +38,23 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
-        let now = env.event.time_ms();
-        if let Form::Sets(held) = &mut state.form
-            && held.is_due_at(now)
-        {
-            held.pass(self.within_ms, now);
+        if let Form::Sets(sets) = &mut state.form {
+            sets.pass(self.within_ms, env.event.time_ms());
         }
         let course = self.kinds.as_ref().zip(self.courses.as_ref());
         let course = course.and_then(|(kinds, courses)| courses.of(kinds.of(input, env)));
-        let event = match course {
+        match course {
             Some(course) => {
-                let stays = match &state.form {
-                    Form::Sets(held) => held.sets.iter().all(|set| course.stays(set.state)),
-                    _ => true,
-                };
-                if stays && course.begun().is_empty() {
+                let states = if let Form::Sets(sets) = &state.form { sets.states() } else { 0 };
+                if course.begun().is_empty() && course.all_stay(states) {
                     return;
                 }
-                let held = self.held(state);
-                let mut moves = Moves::new(self, (input, env), held, &mut scratch.work);
-                moves.follow(course, self.turns.as_ref());
-                moves.take()
+                self.sets(state).change(|held| {
+                    let mut moves = Moves::new(self, (input, env), held, &mut scratch.work);
+                    moves.follow(course, self.turns.as_ref());
+                    let event = moves.take();
+                    self.end(held, event, scratch, env, out);
+                });
             }
             None => {
                 let step = Step::new(self, env, input, scratch);
@@ -68,46 +65,58 @@ impl Program {
                         way.is_some_and(|way| self.decisions.way(way).stays)
                     };
                     match &state.form {
-                        Form::Sets(held) if !held.sets.iter().all(&mut stays) => {}
+                        Form::Sets(sets) if !sets.held().sets.iter().all(&mut stays) => {}
                         _ => return,
                     }
                 }
-                let held = self.held(state);
-                let mut work = std::mem::take(&mut scratch.work);
-                let moves = Moves::new(self, (input, env), held, &mut work);
-                let mut asking = Asking { step: &step, scratch, moves };
-                asking.begin();
-                asking.go_on();
-                let event = asking.moves.take();
-                scratch.work = work;
-                event
+                self.sets(state).change(|held| {
+                    let mut work = std::mem::take(&mut scratch.work);
+                    let moves = Moves::new(self, (input, env), held, &mut work);
+                    let mut asking = Asking { step: &step, scratch, moves };
+                    asking.begin();
+                    asking.go_on();
+                    let event = asking.moves.take();
+                    scratch.work = work;
+                    self.end(held, event, scratch, env, out);
+                });
             }
-        };
-        let Form::Sets(held) = &mut state.form else { return };
-        std::mem::swap(&mut held.sets, &mut scratch.work.next);
+        }
+    }
+
+    /// The sets of a partition, which may not have had any.
+    fn sets<'s>(&self, state: &'s mut KeyState) -> &'s mut Sets {
+        if !matches!(state.form, Form::Sets(_)) {
+            let dropped = state.single().map_or(0, |single| single.dropped);
+            state.form = Form::Sets(Sets::new(Compact { dropped, ..Compact::new(self) }));
+        }
+        match &mut state.form {
+            Form::Sets(sets) => sets,
+            // INVARIANT: it has just been made so.
+            _ => unreachable!("the form was set above"),
+        }
+    }
+
+    /// After all was moved, and the event was kept under this number if it was taken: matches are put out.
+    fn end(
+        &self,
+        held: &mut Compact,
+        event: Option<u32>,
+        scratch: &mut Scratch,
+        env: &Env<'_>,
+        out: &mut Vec<Emission>,
+    ) {
+        held.sets.clear();
+        held.sets.extend_from_slice(&scratch.work.next);
         if !scratch.work.done.is_empty() {
             self.put_out(held, scratch, env, out);
         }
         if let Some(event) = event
             && held.sets.iter().any(|set| set.part.newest == event)
         {
-            held.starts.push_back(event);
+            held.starts.push(event);
         }
         held.settle(self.within_ms);
         self.tidy(held, scratch);
-    }
-
-    /// The sets of a partition, which may not have had any.
-    fn held<'s>(&self, state: &'s mut KeyState) -> &'s mut Compact {
-        if !matches!(state.form, Form::Sets(_)) {
-            let dropped = state.single().map_or(0, |single| single.dropped);
-            state.form = Form::Sets(Box::new(Compact { dropped, ..Compact::new(self) }));
-        }
-        match &mut state.form {
-            Form::Sets(held) => held,
-            // INVARIANT: it has just been made so.
-            _ => unreachable!("the form was set above"),
-        }
     }
 
     /// Frees memory where half of it may be garbage, and sees to the bounds on what a partition holds. What is dropped
@@ -118,16 +127,16 @@ impl Program {
             scratch.counts.shed += gone;
             held.dropped += gone;
         };
-        if held.starts.len() > self.limit {
+        if held.starts.as_slice().len() > self.limit {
             held.count_starts();
-            if held.starts.len() > self.limit {
+            if held.starts.as_slice().len() > self.limit {
                 shed(held, self.limit - self.limit / 8);
             }
         }
         if held.is_due() {
             held.collect();
             if held.nodes.len() > self.limit.saturating_mul(EVENTS_PER_MATCH) {
-                shed(held, held.starts.len() / 2);
+                shed(held, held.starts.as_slice().len() / 2);
                 held.collect();
             }
         }
