@@ -4,7 +4,10 @@ use super::kernel::Kernel;
 use crate::{
     expr::{Env, Expr, Node},
     geo::FenceIx,
-    model::{Clock, DecodeError, Emission, EmissionKind, FenceRef, Reader, Row, Taken, TimeMs, Type, Value, Writer},
+    model::{
+        Clock, DecodeError, Emission, EmissionKind, FenceRef, Measures, Reader, Row, Taken, TakenEvents, TimeMs, Type,
+        Value, Writer,
+    },
     plan::{self, Unnest},
 };
 use smallvec::SmallVec;
@@ -58,10 +61,7 @@ impl Filter {
             let env = Env { extra: &extra, ..*env };
             if keep.is_none_or(|keep| keep.is_true(&env)) {
                 let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-                out.push(Emission {
-                    row: Some(Row { number, of: Arc::clone(&of) }),
-                    ..reads.emission(&env, taken.clone())
-                });
+                reads.put_out(&env, taken.clone(), Some(Row { number, of: Arc::clone(&of) }), out);
             }
         }
     }
@@ -85,19 +85,25 @@ impl Reads {
         Taken { var: 0, id: env.event.id(self.id_slot), position }
     }
 
-    fn emission(&self, env: &Env<'_>, taken: Taken) -> Emission {
+    /// Adds an output and fills it where it lies.
+    fn put_out(&self, env: &Env<'_>, taken: Taken, row: Option<Row>, out: &mut Vec<Emission>) {
         let time_ms = env.event.time_ms();
-        Emission {
+        out.push(Emission {
             kind: EmissionKind::Event,
             time_ms,
             start_ms: time_ms,
             end_ms: time_ms,
             clock: None,
-            values: self.outputs.iter().map(|expr| expr.value(env)).collect(),
-            taken: vec![taken],
-            row: None,
+            values: Measures::new(),
+            taken: TakenEvents::new(),
+            row,
             revision: 0,
             dropped: 0,
+        });
+        if let Some(emission) = out.last_mut() {
+            emission.values.reserve(self.outputs.len());
+            self.outputs.iter().for_each(|expr| emission.values.push(expr.value(env)));
+            emission.taken.push(taken);
         }
     }
 }
@@ -119,7 +125,7 @@ impl Kernel for Filter {
         }
         match &self.unnest {
             Some(unnest) => self.unnest(unnest, input, reads, env, out),
-            None => out.push(reads.emission(env, reads.taken(env))),
+            None => reads.put_out(env, reads.taken(env), None, out),
         }
     }
 

@@ -107,6 +107,8 @@ pub struct Engine {
     /// For each level the outputs whose instant isn't complete yet.
     pub(super) held: Vec<Vec<Output>>,
     pub(super) ready: Vec<Output>,
+    /// Whether those are in their order.
+    pub(super) is_in_order: bool,
     /// Rules of which every output is kept, and what was kept of them.
     pub(super) watched: Vec<u32>,
     pub(super) seen: Vec<Output>,
@@ -233,6 +235,7 @@ impl Engine {
             inboxes: (0..levels).map(|_| Inbox::default()).collect(),
             held: vec![Vec::new(); levels],
             ready: Vec::new(),
+            is_in_order: true,
             watched: Vec::new(),
             seen: Vec::new(),
             ordered: Vec::new(),
@@ -283,7 +286,11 @@ impl Engine {
         if self.fault().is_some() {
             self.ready.clear();
         }
-        out.append(&mut self.ready);
+        if out.is_empty() {
+            std::mem::swap(out, &mut self.ready);
+        } else {
+            out.append(&mut self.ready);
+        }
     }
 
     /// From now on keeps every output of a rule for [`Engine::take_seen`], also where it is a stream.
@@ -296,6 +303,11 @@ impl Engine {
     /// Moves what was kept of the watched rules to `out`: of each rule in the order of its outputs, instants complete.
     pub fn take_seen(&mut self, out: &mut Vec<Output>) {
         out.append(&mut self.seen);
+    }
+
+    /// How many shards it has.
+    pub fn shards(&self) -> u32 {
+        self.options.shards
     }
 
     /// The plan that runs.
@@ -321,6 +333,7 @@ impl Engine {
                 skipped = circle.levels.end;
                 continue;
             }
+            self.carry(level);
             if level == levels.start {
                 self.step_level(level, to.clock, released.len(), |at| {
                     Some((released.event(at)?, released.late_ms(at)))

@@ -19,6 +19,7 @@ impl Engine {
             let plan = &self.plan;
             self.ready.extend(held.filter(|output| is_alert(plan, output)));
             self.ready.append(&mut self.ordered);
+            self.is_in_order = false;
         }
         self.settle();
     }
@@ -31,8 +32,12 @@ impl Engine {
             sort(&mut self.ordered);
             let complete = self.ordered.partition_point(|output| output.emission.time_ms < least_ms);
             self.ready.extend(self.ordered.drain(..complete));
+            self.is_in_order = false;
         }
-        sort(&mut self.ready);
+        if !self.is_in_order {
+            sort(&mut self.ready);
+            self.is_in_order = true;
+        }
     }
 
     /// Orders a level's outputs and passes on those whose instant is complete.
@@ -50,6 +55,8 @@ impl Engine {
             |output: &Output| is_watched(output.rule) || is_read(output.rule) || !is_alert(&self.plan, output);
         if !self.options.eager && !whole.iter().any(goes_on) {
             let mut rest = held.split_off(complete);
+            // What is alone is in order already.
+            self.is_in_order = self.ready.is_empty();
             let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
             if ready.is_empty() {
                 std::mem::swap(ready, &mut held);
@@ -65,6 +72,16 @@ impl Engine {
         }
     }
 
+    /// Where there is one shard, gives it what waits for its instant: what it puts out comes to lie behind that, and isn't moved once more.
+    pub(super) fn carry(&mut self, level: usize) {
+        if let ([shard], Some(held)) = (self.shards.as_mut_slice(), self.held.get_mut(level))
+            && shard.outbox.is_empty()
+        {
+            std::mem::swap(held, &mut shard.outbox);
+            shard.carried = shard.outbox.len();
+        }
+    }
+
     /// Takes what the shards put out for a level, with times so much later, to where it waits for its instant.
     pub(super) fn gather(&mut self, level: usize, later_ms: TimeMs) {
         let Self { shards, stats, .. } = self;
@@ -77,8 +94,9 @@ impl Engine {
             });
         }
         let Some(held) = self.held.get_mut(level) else { return };
-        let fresh = held.len();
+        let mut fresh = held.len();
         for shard in &mut self.shards {
+            fresh += std::mem::take(&mut shard.carried);
             if held.is_empty() {
                 std::mem::swap(held, &mut shard.outbox);
             } else {
@@ -94,6 +112,7 @@ impl Engine {
         if self.options.eager {
             let fresh = held.get(fresh..).unwrap_or_default().iter();
             self.ready.extend(fresh.filter(|output| is_alert(&self.plan, output)).cloned());
+            self.is_in_order = false;
         }
     }
 
@@ -101,6 +120,7 @@ impl Engine {
     pub(super) fn pass_on(&mut self, held: &mut Vec<Output>, complete: usize) {
         let mut sequence = 0;
         let mut before: Option<Output> = None;
+        self.is_in_order = self.ready.is_empty();
         let ready = if self.timelines.len() == 1 { &mut self.ready } else { &mut self.ordered };
         for output in held.drain(..complete) {
             let wanted = !self.options.eager && is_alert(&self.plan, &output);
@@ -157,5 +177,5 @@ pub(super) fn derived_event(name: &str, stream: StreamId, output: &Output, seque
     bytes.extend_from_slice(&output.emission.time_ms.to_le_bytes());
     let offset = xxh3_64_with_seed(&bytes, sequence);
     let header = Header { time_ms: output.emission.time_ms, partition: u32::MAX, offset };
-    OwnedEvent { stream, header, values: output.emission.values.clone() }
+    OwnedEvent { stream, header, values: output.emission.values.to_vec() }
 }

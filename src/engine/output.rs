@@ -43,12 +43,36 @@ impl Output {
 
 /// Puts outputs in their order. Where they are by time already, as those of one step mostly are, instants are ordered one by one.
 pub(super) fn sort(outputs: &mut [Output]) {
-    if !outputs.is_sorted_by_key(|output| output.emission.time_ms) {
-        return outputs.sort_by(Output::order);
-    }
+    let mut last_ms = TimeMs::MIN;
     let instants = outputs.chunk_by_mut(|a, b| a.emission.time_ms == b.emission.time_ms);
-    for instant in instants.filter(|instant| instant.len() > 1) {
-        instant.sort_by(Output::order);
+    let by_time = instants.into_iter().all(|instant| {
+        let time_ms = instant.first().map_or(last_ms, |output| output.emission.time_ms);
+        if instant.len() > 1 {
+            instant.sort_by(Output::order);
+        }
+        std::mem::replace(&mut last_ms, time_ms) <= time_ms
+    });
+    // What was ordered of it already stays so, as the sort is stable.
+    if !by_time {
+        outputs.sort_by(Output::order);
+    }
+}
+
+/// Hands on what a kernel put out for a key, in its order: one output almost always.
+#[inline]
+pub(super) fn hand_on(
+    emissions: &mut Vec<Emission>,
+    (rule, rank): (u32, u32),
+    key: impl Fn(&Emission) -> Key,
+    out: &mut Vec<Output>,
+) {
+    let output = |emission| Output { rule, rank, key: key(&emission), emission };
+    let last = emissions.pop();
+    if !emissions.is_empty() {
+        out.extend(emissions.drain(..).map(output));
+    }
+    if let Some(emission) = last {
+        out.push(Output { rule, rank, key: key(&emission), emission });
     }
 }
 
@@ -63,7 +87,7 @@ pub(super) fn keep_back(outputs: impl Iterator<Item = Output>, waiting: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EmissionKind, Value};
+    use crate::model::{EmissionKind, Measures, TakenEvents, Value};
     use proptest::prelude::*;
 
     proptest! {
@@ -85,8 +109,8 @@ mod tests {
                     start_ms: time_ms,
                     end_ms: time_ms,
                     clock: None,
-                    values: vec![Value::Int(number)],
-                    taken: vec![],
+                    values: Measures::from_iter([Value::Int(number)]),
+                    taken: TakenEvents::new(),
                     row: None,
                     revision: 0,
                     dropped: 0,

@@ -263,6 +263,7 @@ impl Engine {
             }
         }
         self.ready = load_outputs(reader)?.into_iter().filter_map(mine).collect();
+        self.is_in_order = false;
         self.ordered = load_outputs(reader)?.into_iter().filter_map(mine).collect();
         if !reader.is_done() {
             let missed = (0..counts.len()).map(|_| reader.u64()).collect::<Result<Vec<_>, DecodeError>>()?;

@@ -34,8 +34,9 @@ pub struct Shard {
     pub(super) inbox: Vec<Routed>,
     /// What goes between it and the others.
     pub(super) exchange: Exchange,
-    /// What the current step put out.
+    /// What the current step put out, behind so many that wait for their instant since earlier ones.
     pub(super) outbox: Vec<Output>,
+    pub(super) carried: usize,
     /// Readers have been told that no output with a time below this will come.
     pub(super) floor_ms: TimeMs,
     /// Where there is a store for keys.
@@ -71,6 +72,7 @@ impl Shard {
             inbox: Vec::new(),
             exchange: Exchange::default(),
             outbox: Vec::new(),
+            carried: 0,
             floor_ms: TimeMs::MIN,
             relief: None,
         }

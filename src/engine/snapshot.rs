@@ -115,7 +115,7 @@ impl Engine {
             }
             *held = load_outputs(reader)?;
         }
-        self.ready = load_outputs(reader)?;
+        (self.ready, self.is_in_order) = (load_outputs(reader)?, false);
         self.ordered = load_outputs(reader)?;
         self.wall_ms = wall_ms;
         self.resume_arrivals();
@@ -292,7 +292,7 @@ fn load_emission(reader: &mut Reader<'_>) -> Result<Emission, DecodeError> {
         2 => Some(Clock::Wall),
         found => return Err(DecodeError::Unexpected { found: found.into(), expected: "a clock" }),
     };
-    let values = load_values(reader)?;
+    let values = load_values(reader)?.into();
     let (revision, dropped) = (reader.u32()?, reader.u64()?);
     let taken = (0..reader.len()?).map(|_| load_taken(reader)).collect::<Result<_, _>>()?;
     Ok(Emission { kind, time_ms, start_ms, end_ms, clock, values, taken, row: None, revision, dropped })

@@ -15,6 +15,10 @@ impl Expr {
         match self.node(self.root) {
             // What most values are.
             Some(Node::Field(slot)) => env.event.values.get(usize::from(*slot)).cloned().unwrap_or_default(),
+            Some(Node::Extra(slot)) => env.extra.get(usize::from(*slot)).cloned().unwrap_or_default(),
+            Some(Node::FenceId(fence)) if let Some(Value::Fence(fence)) = self.look(*fence, env) => {
+                env.world.fence_text(*fence).clone()
+            }
             _ => self.eval(self.root, env),
         }
     }

@@ -35,6 +35,14 @@ impl Expr {
         Some(builder.finish(root, if id == self.root { self.ty } else { Type::Any }))
     }
 
+    /// The conditions of which all must hold for it to, each with all that it looks at; itself if they are not several.
+    pub fn conditions(&self) -> Vec<Expr> {
+        match self.at(self.root) {
+            Some(Node::And(all)) => all.iter().map(|&id| Self::new(self.nodes.clone(), id, Type::Bool)).collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
     /// One that is true where all are; each looks at the event alone.
     pub fn all(exprs: &[Expr]) -> Option<Expr> {
         if let [only] = exprs {

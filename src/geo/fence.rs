@@ -162,6 +162,12 @@ impl FenceSet {
         self.retain_at(time_ms, found);
     }
 
+    /// Whether some fence isn't there at all times.
+    #[inline]
+    pub fn comes_and_goes(&self) -> bool {
+        self.comes_and_goes
+    }
+
     /// Takes out of `found` the fences that aren't there at an instant.
     #[inline]
     pub fn retain_at(&self, time_ms: i64, found: &mut Vec<FenceIx>) {

@@ -2,6 +2,7 @@
 
 use super::{EventId, TimeMs, Value};
 use crate::geo::Position;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Which clock fired a timer.
@@ -58,6 +59,12 @@ pub struct Row {
     pub of: Arc<[Taken]>,
 }
 
+/// The measures of an output. So many as most rules have are kept in place: an output is made, moved and dropped without an allocation.
+pub type Measures = SmallVec<[Value; 4]>;
+
+/// The events of an output; that of a rule without a pattern is one.
+pub type TakenEvents = SmallVec<[Taken; 1]>;
+
 /// One output of a kernel, for the key that it was stepping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emission {
@@ -73,9 +80,9 @@ pub struct Emission {
     /// Which clock fired the timer that decided it; none: an event did.
     pub clock: Option<Clock>,
     /// The measures, in the rule's order.
-    pub values: Vec<Value>,
+    pub values: Measures,
     /// The events taken, in order of time; empty for windows. Of a row its own event.
-    pub taken: Vec<Taken>,
+    pub taken: TakenEvents,
     /// Which row of a match it is; none: the match is one output.
     pub row: Option<Row>,
     /// How many results of the same window were put out before: more than 0 where a late event changed it.
@@ -84,3 +91,6 @@ pub struct Emission {
     /// same event), at least; 0 almost always.
     pub dropped: u64,
 }
+
+// Outputs wait by the thousand and are moved when they are handed on: growth is a decision.
+const _: () = assert!(size_of::<Emission>() == 232);

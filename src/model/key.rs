@@ -81,13 +81,7 @@ impl Key {
     /// The key of a text that fits with its tag and its end in 16 bytes: written and copied as one word.
     #[inline]
     fn of_short_text(text: &Text) -> Option<Self> {
-        const ONES: u128 = u128::MAX / 255;
-        let (word, len) = text.word().filter(|(_, len)| *len <= 13)?;
-        // A zero among the bytes needs an escape. What is behind them is no byte of the text.
-        let filled = word | u128::MAX << (8 * len);
-        if filled.wrapping_sub(ONES) & !filled & ONES << 7 != 0 {
-            return None;
-        }
+        let (word, len) = text.word().filter(|(word, len)| *len <= 13 && !has_zero(*word, *len))?;
         let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
         let mut bytes = [0; IN_PLACE];
         bytes[..16].copy_from_slice(&word);
@@ -97,12 +91,44 @@ impl Key {
     }
 
     /// The key of this one's values and of these after them.
+    #[inline]
     pub fn with(&self, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut values = values.into_iter();
+        let (first, second) = (values.next(), values.next());
+        // The id of a fence after that of an entity.
+        if let (Some(Value::Text(text)), None) = (&first, &second)
+            && let Some(key) = self.with_short_text(text)
+        {
+            return key;
+        }
+        self.with_values(first.into_iter().chain(second).chain(values))
+    }
+
+    fn with_values(&self, values: impl Iterator<Item = Value>) -> Self {
         let mut bytes = Written::from_slice(self.as_bytes());
         for value in values {
             write_value(&mut bytes, &value);
         }
         Self::from_bytes(&bytes)
+    }
+
+    /// The same with a text of at most 16 bytes, if all of it is short: what is copied is of one size, whatever is in it.
+    #[inline]
+    fn with_short_text(&self, text: &Text) -> Option<Self> {
+        const WORD: usize = 16;
+        let Bytes::Short { len: own, bytes: before } = &self.bytes else { return None };
+        let (word, len) = text.word().filter(|(word, len)| *len <= WORD && !has_zero(*word, *len))?;
+        let own = usize::from(*own);
+        let whole = own + len + 3;
+        // Tag and text may end past the key's place before it is seen that they do.
+        let mut room = [0; IN_PLACE + 1 + WORD];
+        room.first_chunk_mut::<IN_PLACE>()?.copy_from_slice(before);
+        let (tag, place) = room.get_mut(own..)?.split_first_mut()?;
+        *tag = tag::TEXT;
+        place.first_chunk_mut::<WORD>()?.copy_from_slice(&word.to_le_bytes());
+        let bytes = *room.first_chunk::<IN_PLACE>()?;
+        let hash = xxh3_64(bytes.get(..whole)?);
+        Some(Self { bytes: Bytes::Short { len: whole as u8, bytes }, hash })
     }
 
     fn from_bytes(written: &[u8]) -> Self {
@@ -167,6 +193,14 @@ impl Key {
         }
         values
     }
+}
+
+/// Whether there is a zero, which needs an escape, among the first bytes of a word; at most 16. What is behind them is no byte of the text.
+#[inline]
+fn has_zero(word: u128, len: usize) -> bool {
+    const ONES: u128 = u128::MAX / 255;
+    let filled = if len < 16 { word | u128::MAX << (8 * len) } else { word };
+    filled.wrapping_sub(ONES) & !filled & ONES << 7 != 0
 }
 
 fn write_value(bytes: &mut Written, value: &Value) {
@@ -369,6 +403,15 @@ mod tests {
             let key = Key::new(&values);
             prop_assert_eq!(key.values(), values);
             prop_assert_eq!(Key::from_canonical(key.as_bytes()), key);
+        }
+
+        #[test]
+        fn a_key_with_any_values_more_is_the_key_of_all(values in prop::collection::vec(value(), 0..4), at in 0usize..4) {
+            let (first, more) = values.split_at(at.min(values.len()));
+            let key = Key::new(first).with(more.iter().cloned());
+            let whole = Key::new(&values);
+            prop_assert_eq!((key.hash64(), key.as_bytes()), (whole.hash64(), whole.as_bytes()));
+            prop_assert_eq!(key, whole);
         }
 
         #[test]

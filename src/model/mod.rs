@@ -17,7 +17,7 @@ mod value;
 mod zone;
 
 pub use codec::{DecodeError, Reader, Writer};
-pub use emission::{Clock, Emission, EmissionKind, Row, Taken};
+pub use emission::{Clock, Emission, EmissionKind, Measures, Row, Taken, TakenEvents};
 pub use event::{Batch, EventId, EventRef, Header, StreamId};
 pub use fence_map::{FenceMap, SetNumbers};
 pub use key::{KEY_HASH_VERSION, Key, KeyGroup};

@@ -57,10 +57,14 @@ impl Foreseen {
                 self.next = at + 1;
                 let end = |at: usize| self.ends.get(at).map_or(0, |end| *end as usize);
                 let start = at.checked_sub(1).map_or(0, end);
-                self.found.clear();
-                self.found.extend_from_slice(self.fences.get(start..end(at)).unwrap_or_default());
-                if let Some(set) = world.set(set) {
-                    set.retain_at(time_ms, &mut self.found);
+                let fences = self.fences.get(start..end(at)).unwrap_or_default();
+                match world.set(set) {
+                    Some(set) if set.comes_and_goes() => {
+                        self.found.clear();
+                        self.found.extend_from_slice(fences);
+                        set.retain_at(time_ms, &mut self.found);
+                    }
+                    _ => return fences,
                 }
             }
             None => world.locate_into(set, position, time_ms, &mut self.found),

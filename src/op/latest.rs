@@ -5,7 +5,7 @@
 
 use crate::{
     expr::{Env, Expr},
-    model::{Clock, DecodeError, Emission, EmissionKind, Reader, Taken, TimeMs, Value, Writer},
+    model::{Clock, DecodeError, Emission, EmissionKind, Reader, Taken, TakenEvents, TimeMs, Value, Writer},
     plan,
 };
 
@@ -104,8 +104,8 @@ impl Program {
                     start_ms: kept.time_ms,
                     end_ms: kept.next_ms,
                     clock: Some(clock),
-                    values: kept.values.clone(),
-                    taken: vec![kept.taken.clone()],
+                    values: kept.values.iter().cloned().collect(),
+                    taken: TakenEvents::from_iter([kept.taken.clone()]),
                     row: None,
                     revision: 0,
                     dropped: 0,

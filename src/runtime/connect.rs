@@ -88,7 +88,7 @@ pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Re
     let record_bytes_max = config.record_bytes_max;
     match &config.input {
         Input::Stdin { format } => {
-            let options = FileOptions { format: *format, partition: 0, record_bytes_max };
+            let options = FileOptions { format: *format, partition: 0, record_bytes_max, ..FileOptions::default() };
             Ok(vec![(0, Box::new(FileSource::stdin(options)))])
         }
         Input::File(file) => {
@@ -110,7 +110,7 @@ pub fn open_source(name: &str, config: &SourceConfig, resume: &Resumption) -> Re
                         None => Box::new(TailSource::new(path, options)),
                     }
                 } else {
-                    let options = FileOptions { format, partition, record_bytes_max };
+                    let options = FileOptions { format, partition, record_bytes_max, ..FileOptions::default() };
                     match from {
                         Some(from) => Box::new(FileSource::resume(path, options, from)?),
                         None => Box::new(FileSource::open(path, options)?),

@@ -21,6 +21,12 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
+/// With one shard, so much is pushed at once: with its events it leaves most of a core's own cache to the states of keys, and steps are few
+/// enough not to count.
+const STRIDE_BYTES: usize = 128 << 10;
+/// With several, so much: a step has to be worth waking the others for it.
+const SHARED_STRIDE_BYTES: usize = 512 << 10;
+
 /// One partition of a source on its way into the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LaneIx(pub usize);
@@ -136,6 +142,11 @@ impl Session {
     /// The core, to tell it of idleness and time.
     pub fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// How much of a file is pushed at once, bytes, where there is no hurry: there is a step of the core for each.
+    pub fn stride_bytes(&self) -> usize {
+        if self.engine.shards() == 1 { STRIDE_BYTES } else { SHARED_STRIDE_BYTES }
     }
 
     /// Adds a partition of a source; none if no rule reads the source. Partitions are added before the first record.

@@ -5,10 +5,10 @@ use crate::{
     engine::{
         kernel::Kernel,
         keyed::{AHEAD, Keyed, Seen},
-        output::Output,
+        output::{Output, hand_on},
         spill::Spill,
     },
-    expr::{Env, Expr, Node, Nothing, World},
+    expr::{Env, Expr, Node, NodeId, Nothing, World},
     geo::Position,
     model::{EventId, EventRef, FenceRef, Header, Key, KeyGroup, StreamId, TimeMs, Value},
     op::{foreseen::Foreseen, through},
@@ -81,12 +81,8 @@ impl Asks {
 
     fn of(through: &plan::Through, input: &plan::Input) -> Self {
         let Some(after) = &input.after else { return Self::every() };
-        let all: Vec<Option<Expr>> = match after.at(after.root()) {
-            Some(Node::And(all)) => all.iter().map(|&id| after.part(id, &input.computed)).collect(),
-            _ => vec![after.part(after.root(), &input.computed)],
-        };
-        let of_kind = |expr: &Expr| expr.nodes().iter().all(is_of_kind);
-        let of_kinds: Vec<&Expr> = all.iter().flatten().filter(|expr| of_kind(expr)).collect();
+        let all = after.conditions();
+        let of_kinds: Vec<&Expr> = all.iter().filter(|expr| is_of_kind(expr, expr.root())).collect();
         let (program, world, none) = (through::Program::new(through), World::default(), Key::default());
         let wanted = through::Wanted::new(|kind| {
             let extra = program.values(through::Passage { kind, fence: 0, entry_ms: 0 }, 0);
@@ -105,19 +101,25 @@ impl Asks {
             };
             of_kinds.iter().all(|expr| expr.is_true(&env))
         });
-        let settled = of_kinds.len() == all.len();
+        // On the way between positions all passages are found.
+        let settled = of_kinds.len() == all.len() && through.interpolate.is_none();
         let mut nodes = input.computed.iter().chain([after]).flat_map(|expr| expr.nodes());
         let needs_key = nodes.any(|node| matches!(node, Node::KeyPart(_)));
         Self { wanted, settled, first: (!settled && !needs_key).then(|| after.clone()) }
     }
 }
 
-/// Whether a node looks at nothing but the kind of a passage.
-fn is_of_kind(node: &Node) -> bool {
-    match node {
-        Node::Extra(slot) => *slot == 0,
-        Node::Const(_) | Node::Not(_) | Node::And(_) | Node::Or(_) | Node::CompareValue(..) => true,
-        Node::IsNull(_) | Node::In(..) | Node::Like(..) => true,
+/// Whether a part of a condition looks at nothing but the kind of a passage.
+fn is_of_kind(expr: &Expr, id: NodeId) -> bool {
+    match expr.at(id) {
+        Some(Node::Extra(slot)) => *slot == 0,
+        Some(Node::Const(_)) => true,
+        Some(Node::Not(inner) | Node::IsNull(inner) | Node::In(inner, _) | Node::Like(inner, _)) => {
+            is_of_kind(expr, *inner)
+        }
+        Some(Node::And(all)) => all.iter().all(|&id| is_of_kind(expr, id)),
+        Some(Node::Or(any)) => any.iter().all(|&id| is_of_kind(expr, id)),
+        Some(Node::CompareValue(_, a, b)) => is_of_kind(expr, *a) && is_of_kind(expr, *b),
         _ => false,
     }
 }
@@ -132,12 +134,15 @@ impl<K: Kernel> KeyedOperator<K> {
         if let Some(passing) = passing {
             let slot = |input: usize| rule.inputs.get(input)?.position_slot;
             let mut keys: SmallVec<[(KeyGroup, &Key); AHEAD]> = SmallVec::new();
+            let fetches = !passing.entities.is_small();
             let positions = ahead.filter_map(|(input, event, key)| {
-                keys.push((key.group(*groups), key));
+                if fetches {
+                    keys.push((key.group(*groups), key));
+                }
                 position(event.get()?, slot(input)?)
             });
             passing.foreseen.look_up(world, passing.program.set(), positions);
-            if !passing.entities.is_small() {
+            if fetches {
                 // Who leaves a fence will ask for its id.
                 let set = passing.program.set();
                 let ids = |state: &through::KeyState| {
@@ -268,12 +273,7 @@ impl<K: Kernel> KeyedOperator<K> {
         }
         let (mut state, rule, rank) = (self.kernel.blank(), self.ix, self.rank);
         self.kernel.step(&mut state, &mut self.scratch, input, &env, &mut self.emissions);
-        let mut key = Some(key);
-        let last = self.emissions.len().saturating_sub(1);
-        for (at, emission) in self.emissions.drain(..).enumerate() {
-            let key = if at == last { key.take() } else { key.clone() };
-            out.push(Output { rule, rank, key: key.unwrap_or_default(), emission });
-        }
+        hand_on(&mut self.emissions, (rule, rank), |_| key.clone(), out);
     }
 }
 
@@ -297,4 +297,52 @@ fn again(event: EventRef<'_>, id_slot: Option<u16>, before: u32) -> Header {
     }
     let offset = xxh3_64_with_seed(&bytes, before.into());
     Header { partition: u32::MAX, offset, ..event.header }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        expr::{Builder, Compare},
+        model::Type,
+    };
+
+    /// WHERE `passage <> 'inside'`, and with it, if so said, a condition on the event.
+    fn asks(interpolate: Option<plan::Interpolate>, more: bool) -> Asks {
+        let mut builder = Builder::new();
+        let (passage, inside) = (builder.push(Node::Extra(0)), builder.push(Node::Const(Value::text("inside"))));
+        let mut root = builder.push(Node::CompareValue(Compare::Ne, passage, inside));
+        if more {
+            let (field, slow) = (builder.push(Node::Field(0)), builder.push(Node::Const(Value::Int(10))));
+            let fast = builder.push(Node::CompareValue(Compare::Gt, field, slow));
+            root = builder.push(Node::And(SmallVec::from_slice(&[root, fast])));
+        }
+        let input = plan::Input {
+            stream: StreamId(0),
+            name: String::new(),
+            id_slot: None,
+            position_slot: None,
+            before: None,
+            key: Vec::new(),
+            prev: Vec::new(),
+            computed: Vec::new(),
+            after: Some(builder.finish(root, Type::Bool)),
+        };
+        let first = plan::FirstPosition::Enters;
+        Asks::of(&plan::Through { set: 0, first, buffer_m: 0.0, at_least: 1, interpolate }, &input)
+    }
+
+    #[test]
+    fn kinds_of_passages_that_where_rejects_are_not_asked_for() {
+        let but_inside = through::Wanted::new(|kind| kind != through::Kind::Inside);
+        let (only, more) = (asks(None, false), asks(None, true));
+        assert_eq!((only.wanted, only.settled, only.first.is_some()), (but_inside, true, false));
+        assert_eq!((more.wanted, more.settled, more.first.is_some()), (but_inside, false, true));
+    }
+
+    #[test]
+    fn where_is_asked_of_all_passages_between_positions() {
+        let between = asks(Some(plan::Interpolate { max_gap_ms: None }), false);
+        assert!(!between.settled && between.first.is_some());
+    }
 }

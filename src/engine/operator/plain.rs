@@ -5,7 +5,7 @@ use crate::{
     engine::{
         kernel::Kernel,
         keyed::Place,
-        output::Output,
+        output::{Output, hand_on},
         partition::{Before, Partition},
     },
     expr::{Env, Nothing, Past, Previous, World},
@@ -126,9 +126,7 @@ impl<K: Kernel> KeyedOperator<K> {
             }
         }
         if !self.emissions.is_empty() {
-            let (rule, rank, kernel) = (self.ix, self.rank, &self.kernel);
-            let outputs = self.emissions.drain(..);
-            out.extend(outputs.map(|emission| Output { rule, rank, key: kernel.key(key, &emission), emission }));
+            hand_on(&mut self.emissions, (self.ix, self.rank), |emission| self.kernel.key(key, emission), out);
         }
     }
 

@@ -5,11 +5,11 @@ use crate::{
     engine::{
         kernel::Kernel,
         operator::PartitionCodec,
-        output::{Output, keep_back},
+        output::{Output, hand_on, keep_back},
         partition::{Before, Partition},
     },
     expr::{Env, Nothing, Past, Previous},
-    model::{EventRef, Key, KeyGroup, TimeMs, Value},
+    model::{Emission, EventRef, Key, KeyGroup, TimeMs, Value},
     plan::ClockPolicy,
 };
 
@@ -111,11 +111,14 @@ impl<K: Kernel> KeyedOperator<K> {
         }
         let (rule, rank) = (self.ix, self.rank);
         if !self.emissions.is_empty() {
-            let outputs = self.emissions.drain(..);
-            let outputs = outputs.map(|emission| Output { rule, rank, key: self.kernel.key(key, &emission), emission });
+            let key = |emission: &Emission| self.kernel.key(key, emission);
             match self.rule.clock {
-                ClockPolicy::Wall if self.wall_ms.is_none() => keep_back(outputs, &mut self.waiting, out),
-                _ => out.extend(outputs),
+                ClockPolicy::Wall if self.wall_ms.is_none() => {
+                    let outputs = self.emissions.drain(..);
+                    let outputs = outputs.map(|emission| Output { rule, rank, key: key(&emission), emission });
+                    keep_back(outputs, &mut self.waiting, out);
+                }
+                _ => hand_on(&mut self.emissions, (rule, rank), key, out),
             }
         }
 

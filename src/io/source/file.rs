@@ -19,9 +19,9 @@ use std::{
     time::Duration,
 };
 
-/// How much is read at once.
-const BLOCK_BYTES: usize = 256 << 10;
-/// A chunk with this much goes out.
+/// How much is read at once: it is copied into the chunk from there, so it should still be in a core's own cache.
+const BLOCK_BYTES: usize = 64 << 10;
+/// How much goes out at once unless the reader wants it otherwise.
 const CHUNK_BYTES: usize = 256 << 10;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
@@ -34,11 +34,13 @@ pub struct FileOptions {
     pub partition: u32,
     /// The longest record that is accepted, bytes; at least 1.
     pub record_bytes_max: usize,
+    /// How much goes out in a chunk, bytes, in steps of 64 KiB; at least one.
+    pub chunk_bytes: usize,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { format: None, partition: 0, record_bytes_max: RECORD_BYTES_MAX }
+        Self { format: None, partition: 0, record_bytes_max: RECORD_BYTES_MAX, chunk_bytes: CHUNK_BYTES }
     }
 }
 
@@ -302,7 +304,9 @@ impl Source for FileSource {
     fn pull(&mut self, chunk: &mut Chunk, _patience: Duration) -> Result<Pulled, SourceError> {
         self.start()?;
         if let Stage::Document { records, next, format } = &mut self.stage {
-            while let Some(record) = records.record(*next).filter(|_| chunk.byte_len() < CHUNK_BYTES) {
+            while let Some(record) =
+                records.record(*next).filter(|_| chunk.byte_len() < self.options.chunk_bytes.max(1))
+            {
                 chunk.push_record(&record);
                 *next += 1;
             }
@@ -342,7 +346,9 @@ impl Source for FileSource {
                     return Err(self.failed(error, dropped));
                 }
             }
-            if !chunk.is_empty() && (!self.greedy || chunk.byte_len() >= CHUNK_BYTES) {
+            // It goes out where another block would make it too large.
+            let is_full = chunk.byte_len() + BLOCK_BYTES > self.options.chunk_bytes;
+            if !chunk.is_empty() && (!self.greedy || is_full) {
                 return Ok(Pulled::Records);
             }
         }

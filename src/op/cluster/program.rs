@@ -3,7 +3,9 @@
 use super::{Emit, Load, Reading, Record, Timing, Tracker, row::RegionBound};
 use crate::{
     expr::{Env, Expr, Node},
-    model::{Clock, DecodeError, Emission, EmissionKind, Key, Reader, TimeMs, Value, Writer, format_duration},
+    model::{
+        Clock, DecodeError, Emission, EmissionKind, Key, Reader, TakenEvents, TimeMs, Value, Writer, format_duration,
+    },
     plan::{
         self, AggregateKind, ClusterInput, RegionField,
         regions::{ClusterError, Config, Overlap},
@@ -156,7 +158,7 @@ impl Program {
             end_ms: record.tick,
             clock: Some(clock),
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
-            taken: Vec::new(),
+            taken: TakenEvents::new(),
             row: None,
             revision: 0,
             dropped: 0,

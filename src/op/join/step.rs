@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Clock, Emission, EmissionKind, Taken, TimeMs, Value},
+    model::{Clock, Emission, EmissionKind, Measures, Taken, TakenEvents, TimeMs, Value},
 };
 
 impl Program {
@@ -142,7 +142,7 @@ impl Program {
         for other in found.iter().skip(shed).filter_map(|&at| others.get(at)) {
             let (left, right) = if is_left { (&*row, other) } else { (other, &*row) };
             let pair = Pair { left, right: Some(right) };
-            let mut taken = vec![self.taken(0, left), self.taken(1, right)];
+            let mut taken = TakenEvents::from_iter([self.taken(0, left), self.taken(1, right)]);
             if right.time_ms < left.time_ms {
                 taken.reverse();
             }
@@ -184,14 +184,14 @@ impl Program {
             end_ms: time_ms,
             clock,
             values: self.values(&pair, env),
-            taken: vec![self.taken(0, left)],
+            taken: TakenEvents::from_iter([self.taken(0, left)]),
             row: None,
             revision: 0,
             dropped: std::mem::take(dropped),
         });
     }
 
-    fn values(&self, pair: &Pair<'_>, env: &Env<'_>) -> Vec<Value> {
+    fn values(&self, pair: &Pair<'_>, env: &Env<'_>) -> Measures {
         let env = env.with_bound(pair);
         self.outputs.iter().map(|expr| expr.value(&env)).collect()
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Clock, Emission, EmissionKind, Row, Taken, TimeMs, Value},
+    model::{Clock, Emission, EmissionKind, Row, Taken, TakenEvents, TimeMs, Value},
 };
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Program {
         });
         let buffer = &state.buffer;
         let view = View::new(self, buffer, run).numbered(number);
-        let output = |view: &View<'_>, taken: Vec<Taken>, row: Option<Row>| {
+        let output = |view: &View<'_>, taken: TakenEvents, row: Option<Row>| {
             let env = env.with_bound(view);
             let passes = self.having.as_ref().is_none_or(|having| having.is_true(&env));
             passes.then(|| Emission {
@@ -61,7 +61,11 @@ impl Program {
         if self.all_rows {
             let all: Arc<[Taken]> = taken.collect();
             for ((number, &node), own) in (1..).zip(scratch.path.iter().rev()).zip(all.iter()) {
-                out.extend(output(&view.row(node), vec![own.clone()], Some(Row { number, of: Arc::clone(&all) })));
+                out.extend(output(
+                    &view.row(node),
+                    TakenEvents::from_iter([own.clone()]),
+                    Some(Row { number, of: Arc::clone(&all) }),
+                ));
             }
         } else {
             out.extend(output(&view, taken.collect(), None));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Clock, DecodeError, Emission, Reader, TimeMs, Writer},
+    model::{Clock, DecodeError, Emission, Reader, TakenEvents, TimeMs, Writer},
     op::aggregate::{Accumulator, Running},
 };
 use std::collections::VecDeque;
@@ -367,7 +367,7 @@ impl Program {
             end_ms: span.end_ms,
             clock: decision.clock,
             values: self.outputs.iter().map(|output| output.value(&env)).collect(),
-            taken: Vec::new(),
+            taken: TakenEvents::new(),
             row: None,
             revision: decision.revision,
             dropped: 0,

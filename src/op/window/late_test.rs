@@ -95,7 +95,7 @@ fn run(program: &Program, arrivals: &[Arrival], cut: usize, timers: bool) -> (Re
     assert!(out.is_sorted_by_key(|emission| emission.time_ms), "a result is decided before one that was put out");
     let mut results = Results::new();
     for it in out {
-        results.entry((it.start_ms, it.end_ms)).or_default().push((it.revision, it.time_ms, it.values));
+        results.entry((it.start_ms, it.end_ms)).or_default().push((it.revision, it.time_ms, it.values.into_vec()));
     }
     (results, taken)
 }

@@ -97,7 +97,7 @@ fn run(program: &Program, key: &Key, events: &[(TimeMs, i64)], handling: Handlin
         with_env(key, time_ms, &values, |env| program.step(&mut state, &mut scratch, 0, env, &mut out));
     }
     advance(&mut state, TimeMs::MAX, &mut out);
-    out.into_iter().map(|it| (it.start_ms, it.end_ms, it.time_ms, it.values)).collect()
+    out.into_iter().map(|it| (it.start_ms, it.end_ms, it.time_ms, it.values.into_vec())).collect()
 }
 
 /// Where an event of this value is.

@@ -69,7 +69,12 @@ impl BenchInput {
         for bound in inputs {
             let number = numbers.entry(bound.source.clone()).or_insert(0);
             let partition = std::mem::replace(number, *number + 1);
-            let options = FileOptions { format: bound.format, partition, record_bytes_max: bound.record_bytes_max };
+            let options = FileOptions {
+                format: bound.format,
+                partition,
+                record_bytes_max: bound.record_bytes_max,
+                ..FileOptions::default()
+            };
             let mut file = FileSource::open(&bound.path, options).map_err(|error| error.to_string())?;
             let format = file.format().map_err(|error| error.to_string())?;
             let Some(lane) = session.add_partition(&bound.source, &bound.schema, format, partition, 0) else {

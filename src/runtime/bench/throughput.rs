@@ -195,6 +195,7 @@ impl Pass {
                 format: input.format,
                 partition: number as u32,
                 record_bytes_max: input.record_bytes_max,
+                chunk_bytes: self.session.stride_bytes(),
             };
             let mut file = FileSource::open(&input.path, options).map_err(|error| error.to_string())?;
             let format = file.format().map_err(|error| error.to_string())?;

@@ -60,7 +60,12 @@ impl Diff {
             let number = numbers.entry(input.source.clone()).or_insert(0);
             let partition = *number;
             *number += 1;
-            let options = FileOptions { format: input.format, partition, record_bytes_max: input.record_bytes_max };
+            let options = FileOptions {
+                format: input.format,
+                partition,
+                record_bytes_max: input.record_bytes_max,
+                chunk_bytes: sessions[0].stride_bytes(),
+            };
             let mut file = match input.path == Path::new("-") {
                 true => FileSource::stdin(options),
                 false => FileSource::open(&input.path, options).map_err(|error| error.to_string())?,

@@ -154,7 +154,7 @@ fn bind_one(
 pub fn guess_schema(path: &Path, format: Option<Format>, record_bytes_max: usize) -> Result<StreamSchema, String> {
     let files = partitions(path).map_err(|error| error.to_string())?;
     let path = files.first().map_or(path, |path| path.as_path());
-    let options = FileOptions { format, partition: 0, record_bytes_max };
+    let options = FileOptions { format, partition: 0, record_bytes_max, ..FileOptions::default() };
     let mut file = FileSource::open(path, options).map_err(|error| error.to_string())?;
     let format = file.format().map_err(|error| error.to_string())?;
     let mut chunk = Chunk::new();

@@ -18,6 +18,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
+    slice,
     sync::Arc,
     thread,
     time::Duration,
@@ -89,8 +90,12 @@ impl Replay {
             let number = numbers.entry(input.source.clone()).or_insert(0);
             let partition = *number;
             *number += 1;
-            let file_options =
-                FileOptions { format: input.format, partition, record_bytes_max: input.record_bytes_max };
+            let file_options = FileOptions {
+                format: input.format,
+                partition,
+                record_bytes_max: input.record_bytes_max,
+                chunk_bytes: session.stride_bytes(),
+            };
             let mut file = match input.path == Path::new("-") {
                 true => FileSource::stdin(file_options),
                 false => FileSource::open(&input.path, file_options).map_err(|error| error.to_string())?,
@@ -112,7 +117,7 @@ impl Replay {
         let mut summary = Summary::start();
         let bar = progress_bar(self.options.progress);
         let (mut chunk, mut lines, mut letters) = (Chunk::new(), Lines::default(), Letters::default());
-        let mut failures = Vec::new();
+        let (mut failures, mut parts) = (Vec::new(), Vec::new());
         let mut pace = Pace::new(self.options.speed);
         while let Some(at) = self.next_reader() {
             let Some(reader) = self.readers.get_mut(at) else { break };
@@ -133,9 +138,9 @@ impl Replay {
                     continue;
                 }
             }
-            for piece in pieces(&mut chunk, self.options.speed) {
+            for piece in pieces(&chunk, self.options.speed, &mut parts) {
                 let began = summary.now();
-                self.session.push(lane, &piece, &mut letters);
+                self.session.push(lane, piece, &mut letters);
                 self.session.advance(&mut lines);
                 if let Some(gallery) = &mut self.gallery {
                     gallery.take(self.session.engine_mut());
@@ -171,12 +176,13 @@ impl Replay {
 }
 
 /// The chunk whole, or where time is looked at between events in small pieces.
-fn pieces(chunk: &mut Chunk, speed: Speed) -> Vec<Chunk> {
+fn pieces<'a>(chunk: &'a Chunk, speed: Speed, parts: &'a mut Vec<Chunk>) -> &'a [Chunk] {
     if speed == Speed::Max {
-        return vec![std::mem::take(chunk)];
+        return slice::from_ref(chunk);
     }
     let count = chunk.len().div_ceil(PACED_RECORDS);
-    (0..count).map(|at| chunk.part(at * PACED_RECORDS, PACED_RECORDS)).collect()
+    *parts = (0..count).map(|at| chunk.part(at * PACED_RECORDS, PACED_RECORDS)).collect();
+    parts
 }
 
 /// Keeps a replay to a multiple of real time, by the watermark.

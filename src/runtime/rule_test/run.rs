@@ -240,7 +240,12 @@ impl<'a> Run<'a> {
         for input in files {
             let number = numbers.entry(&input.source).or_insert(0);
             let partition = std::mem::replace(number, *number + 1);
-            let options = FileOptions { format: input.format, partition, record_bytes_max: input.record_bytes_max };
+            let options = FileOptions {
+                format: input.format,
+                partition,
+                record_bytes_max: input.record_bytes_max,
+                ..FileOptions::default()
+            };
             let mut file = FileSource::open(&input.path, options).map_err(|error| error.to_string())?;
             let format = file.format().map_err(|error| error.to_string())?;
             let at = session.add_partition(&input.source, &input.schema, format, partition, input.disorder_ms);

@@ -59,7 +59,7 @@ fn measures_look_at_the_match() {
         Value::Null,
     ];
     assert_eq!(partition.out.len(), 1);
-    assert_eq!(partition.out[0].values, expected);
+    assert_eq!(partition.out[0].values[..], expected);
 }
 
 #[test]
