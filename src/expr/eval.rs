@@ -3,7 +3,7 @@
 use super::{Arith, ArithKind, Compare, Env, Expr, Node, NodeId, Turn, Var, like::like};
 use crate::{
     geo::Way,
-    model::{Fences, Key, TimeMs, Value},
+    model::{Fences, Key, Text, TimeMs, Value},
 };
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -26,6 +26,11 @@ impl Expr {
     /// Whether it is a condition on the event, the event before or the match that a few comparisons answer.
     pub fn is_quick(&self) -> bool {
         self.quick.is_some()
+    }
+
+    /// Where all that it asks is whether a field of the event is one of some texts: the field and the texts.
+    pub fn texts(&self) -> Option<(u16, &[Text])> {
+        self.quick.as_ref()?.texts()
     }
 
     /// Where it compares a field of the event as a number with what is kept of an event of the match: the field, how they compare, the

@@ -160,6 +160,15 @@ impl Quick {
         }
     }
 
+    /// Where all that it asks is whether a field is one of some texts: the field and the texts.
+    pub(super) fn texts(&self) -> Option<(u16, &[Text])> {
+        match self {
+            Self::Is(slot, text) => Some((*slot, std::slice::from_ref(text))),
+            Self::OneOf(slot, texts) => Some((*slot, texts)),
+            _ => None,
+        }
+    }
+
     /// Whether it is true of the event.
     #[inline]
     pub(super) fn is_true(&self, env: &Env<'_>) -> bool {

@@ -190,6 +190,14 @@ impl Decisions {
     }
 }
 
+/// Whether a guard holds; none where what is known doesn't say.
+pub(super) fn is_met(guard: &Guard, preds: &[Pred], known: &[(PredIx, bool)]) -> Option<bool> {
+    match all(guard, preds, known) {
+        Answer::Known(met) => Some(met),
+        Answer::Depends(_) => None,
+    }
+}
+
 /// What is known of a guard.
 enum Answer {
     Known(bool),

@@ -121,7 +121,7 @@ impl KeyState {
         }
         match &mut self.form {
             Form::Sets(sets) => {
-                sets.keep_states(program.within_ms, &goes);
+                sets.change(|held| held.keep_states(program.within_ms, &goes));
                 if sets.is_idle() {
                     self.form = Form::Blank;
                 }

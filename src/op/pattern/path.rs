@@ -17,7 +17,7 @@ pub(super) struct Step<'a> {
     pub(super) id: &'a EventId,
     /// What is kept of it.
     pub(super) values: &'a [Value],
-    /// What each aggregate takes of it; where there is none nothing.
+    /// What each aggregate takes of it, by [`Program::summand_slots`].
     pub(super) summands: &'a [Value],
 }
 
@@ -52,7 +52,10 @@ impl Bound for View<'_> {
     fn aggregate(&self, ix: u16) -> Value {
         let Some((of, aggregate)) = self.program.aggregates.get(usize::from(ix)) else { return Value::Null };
         let own = self.path.iter().filter(|step| looks_at(*of, step.var));
-        let summands = own.filter_map(|step| step.summands.get(usize::from(ix))).filter(|value| !value.is_null());
+        let Some(slot) = self.program.summand_slots.get(usize::from(ix)).copied().flatten() else {
+            return Value::Int(own.count() as i64);
+        };
+        let summands = own.filter_map(|step| step.summands.get(usize::from(slot))).filter(|value| !value.is_null());
         let mut fold = Fold::default();
         // Of each value that is new the fold that met it.
         let mut known: Vec<Fold> = Vec::new();

@@ -4,6 +4,7 @@ use super::{
     BuildError,
     buffer::{Buffer, Layout},
     builder,
+    compact::Courses,
     decide::Decisions,
     flatten::{FlatState, flatten},
     graph::Pred,
@@ -39,6 +40,8 @@ pub struct Program {
     pub(super) decisions: Decisions,
     /// The same by the kind of an event, where that can be: no condition looks at a partial match.
     pub(super) kinds: Option<Kinds>,
+    /// What the events of each kind do to partial matches that are kept in compact form.
+    pub(super) courses: Option<Courses>,
     /// Whether a predicate looks at the partial match.
     pub(super) dynamic: Vec<bool>,
     pub(super) names: Vec<String>,
@@ -50,6 +53,9 @@ pub struct Program {
     pub(super) aggregates: Vec<(u16, Aggregate)>,
     /// The place of each aggregate in the nodes that have it.
     pub(super) fold_slots: Vec<usize>,
+    /// The place of what each aggregate takes of an event, where that is kept beside the event; none: it is what its name says, how many
+    /// events there are.
+    pub(super) summand_slots: Vec<Option<u16>>,
     /// For each variable the shortcut to its last event.
     pub(super) last_links: Vec<Option<u16>>,
     /// For each variable the shortcut to its first event.
@@ -148,9 +154,13 @@ impl Program {
         let compact = compact && (matches!(pattern.skip, Skip::Eager | Skip::NoSkip) || turns.is_some());
         let in_line = !compact && !pattern.on_timeout && !numbers && pattern.aggregates.is_empty();
         let line = if in_line { line::Plan::new(&states, &graph.preds, &conditions, pattern.skip) } else { None };
+        let kinds = kinds.flatten();
+        let courses = kinds.as_ref().filter(|_| compact);
+        let courses = courses.and_then(|kinds| Courses::new(kinds, &decisions, &states, &graph.preds));
         Ok(Self {
             decisions,
-            kinds: kinds.flatten(),
+            kinds,
+            courses,
             turns,
             line,
             nothing: Buffer::default(),
@@ -163,6 +173,7 @@ impl Program {
             retained: pattern.retained.clone(),
             aggregates: pattern.aggregates.clone(),
             fold_slots,
+            summand_slots: summand_slots(&pattern.aggregates),
             last_links: picks.last,
             first_links: picks.first,
             first_any: picks.first_any,
@@ -195,7 +206,7 @@ impl Program {
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.decisions.close();
-        Self { kinds: None, ..self }
+        Self { kinds: None, courses: None, ..self }
     }
 
     /// The same with partial matches kept one by one, whatever the conditions.
@@ -213,6 +224,17 @@ fn fold_slots(aggregates: &[(u16, Aggregate)]) -> Vec<usize> {
         if *var == Var::ANY { before } else { of_all + before }
     };
     aggregates.iter().enumerate().map(slot).collect()
+}
+
+/// The places of what aggregates take of an event; of those that just count events nothing need be kept.
+fn summand_slots(aggregates: &[(u16, Aggregate)]) -> Vec<Option<u16>> {
+    let counts = |expr: &Option<Expr>| expr.as_ref().and_then(Expr::as_const).is_some_and(|value| !value.is_null());
+    let is_count = |aggregate: &Aggregate| {
+        let all = aggregate.args.iter().all(counts) && aggregate.filter.iter().all(Option::is_none);
+        aggregate.kind == AggregateKind::Count && all
+    };
+    let mut slots = 0..;
+    aggregates.iter().map(|(_, aggregate)| if is_count(aggregate) { None } else { slots.next() }).collect()
 }
 
 /// Which shortcuts nodes have.

@@ -3,7 +3,7 @@
 
 use super::{
     buffer::{Buffer, Layout},
-    compact::Compact,
+    compact::{Compact, Edition, Sets},
     fold::Fold,
     line::Line,
     program::Program,
@@ -17,10 +17,11 @@ impl KeyState {
     pub fn save(&self, writer: &mut Writer) {
         match &self.form {
             Form::Sets(sets) => {
-                writer.u64(sets.dropped);
+                let held = sets.held();
+                writer.u64(held.dropped);
                 if !sets.is_idle() {
-                    writer.u8(2);
-                    return sets.save(writer);
+                    writer.u8(4);
+                    return held.save(writer);
                 }
                 Single::default().save(writer);
             }
@@ -52,10 +53,15 @@ impl KeyState {
                 let blank = single.is_idle() && single.dropped == 0 && (program.compact || program.line.is_some());
                 if blank { Form::Blank } else { Form::Single(Box::new(single)) }
             }
-            (form @ (1 | 2), _) if program.compact => {
-                let mut sets = Compact::load(program, reader, form == 1)?;
+            (form @ (1 | 2 | 4), _) if program.compact => {
+                let edition = match form {
+                    1 => Edition::Early,
+                    2 => Edition::Valued,
+                    _ => Edition::Counting,
+                };
+                let mut sets = Compact::load(program, reader, edition)?;
                 sets.dropped = dropped;
-                Form::Sets(Box::new(sets))
+                Form::Sets(Sets::new(sets))
             }
             (3, Some(plan)) => Form::Line(Line::load((plan, program.layout.values), program.within_ms, reader)?),
             (found, _) => {

@@ -2,7 +2,7 @@
 
 use super::{
     buffer::Buffer,
-    compact::{Compact, Work},
+    compact::{Sets, Work},
     flatten::FlatState,
     graph::Kind,
     heap,
@@ -49,7 +49,7 @@ pub(super) enum Form {
     /// One by one.
     Single(Box<Single>),
     /// As sets.
-    Sets(Box<Compact>),
+    Sets(Sets),
     /// By when they began, where all that a match holds comes one after the other.
     Line(Line),
 }
@@ -113,7 +113,7 @@ impl KeyState {
         match &mut self.form {
             Form::Blank => {}
             Form::Single(single) => single.clear(),
-            Form::Sets(sets) if sets.is_idle() => sets.dropped = 0,
+            Form::Sets(sets) if sets.is_idle() => sets.change(|held| held.dropped = 0),
             Form::Line(line) if line.is_idle() => {}
             Form::Sets(_) | Form::Line(_) => self.form = Form::Blank,
         }
@@ -173,7 +173,7 @@ impl KeyState {
                 let runs = single.runs.capacity() + single.finished.capacity();
                 size_of::<Single>() + runs * size_of::<Run>() + single.buffer.heap_bytes()
             }
-            Form::Sets(sets) => size_of::<Compact>() + sets.heap_bytes(),
+            Form::Sets(sets) => sets.heap_bytes(),
             Form::Line(line) => line.heap_bytes(),
         }
     }

@@ -392,7 +392,8 @@ impl<'a, 'e> Step<'a, 'e> {
             let values = retained.iter().map(|expr| expr.value(self.env));
             self.event = state.buffer.add_event(state.next_seq, self.now, id, values);
         }
-        let node = program.append(&mut state.buffer, run.node, self.event, var, |ix| self.summand(ix));
+        let node = program
+            .append(&mut state.buffer, run.node, self.event, var, |ix| program.summand(ix, self.input, self.env));
         for &(slot, mark) in &edge.marks {
             let begun = state.buffer.marks(node).get(usize::from(slot)).is_some_and(|mark| *mark != UNMARKED);
             match mark {
@@ -403,13 +404,15 @@ impl<'a, 'e> Step<'a, 'e> {
         }
         node
     }
+}
 
-    /// What an aggregate takes of the event; null: nothing.
-    pub(super) fn summand(&self, ix: usize) -> Value {
-        let Some((_, aggregate)) = self.program.aggregates.get(ix) else { return Value::Null };
-        let filter = aggregate.filter.get(self.input).and_then(Option::as_ref);
-        match aggregate.args.get(self.input) {
-            Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(self.env)) => arg.value(self.env),
+impl Program {
+    /// What an aggregate takes of an event; null: nothing.
+    pub(super) fn summand(&self, ix: usize, input: usize, env: &Env<'_>) -> Value {
+        let Some((_, aggregate)) = self.aggregates.get(ix) else { return Value::Null };
+        let filter = aggregate.filter.get(input).and_then(Option::as_ref);
+        match aggregate.args.get(input) {
+            Some(Some(arg)) if filter.is_none_or(|filter| filter.is_true(env)) => arg.value(env),
             _ => Value::Null,
         }
     }

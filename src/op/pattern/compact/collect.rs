@@ -68,13 +68,13 @@ impl Compact {
                 begins[event as usize] = true;
             }
         }
-        self.starts.retain(|start| begins[*start as usize]);
+        self.starts.retain(|start| begins[start as usize]);
     }
 
     /// Ends the partial matches that began first, but for those that began with so many events; with how many the others did.
     pub(super) fn shed(&mut self, keep: usize, within_ms: Option<TimeMs>) -> u64 {
-        let gone = self.starts.len().saturating_sub(keep);
-        self.floor = match self.starts.get(gone) {
+        let gone = self.starts.as_slice().len().saturating_sub(keep);
+        self.floor = match self.starts.as_slice().get(gone) {
             Some(&start) => start,
             None => self.events.len() as u32,
         };
@@ -104,7 +104,8 @@ impl Compact {
                 marks[event as usize].begins |= before == NOTHING;
             }
         }
-        self.starts.drain(..).for_each(|start| marks[start as usize].counted = true);
+        self.starts.as_slice().iter().for_each(|start| marks[*start as usize].counted = true);
+        self.starts.clear();
         let (mut kept, mut floor) = (0, None);
         for (at, mark) in marks.iter_mut().enumerate() {
             let starts = is_start(mark.begins, mark.counted);
@@ -117,7 +118,7 @@ impl Compact {
                 self.values.swap(kept * self.width + value, at * self.width + value);
             }
             if starts {
-                self.starts.push_back(mark.place);
+                self.starts.push(mark.place);
             }
             if at >= self.floor as usize {
                 floor = floor.or(Some(mark.place));

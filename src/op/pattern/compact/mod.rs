@@ -4,7 +4,8 @@
 //! ends, and only those that count.
 //!
 //! A set is the root of a graph (`node`) whose ways down are its partial matches, newest event first; an event adds a few
-//! nodes on top and copies nothing. `step` moves the sets, `list` gives the matches of a set, the latest start first, in time
+//! nodes on top and copies nothing. `step` moves the sets (`moves`), by what was worked out beforehand where that can be
+//! (`course`), and `put_out` puts out what came to its end: `list` gives the matches of a set, the latest start first, in time
 //! linear in what it gives, `choose` finds the one that AFTER MATCH SKIP EAGER wants without listing any, `collect` frees
 //! what the window has left behind.
 //!
@@ -14,12 +15,20 @@
 
 mod choose;
 mod collect;
+mod course;
 mod list;
+mod moves;
 mod node;
+mod put_out;
 mod save;
+mod sets;
+mod starts;
 mod state;
 mod step;
 #[cfg(test)]
 mod tests;
 
+pub(super) use course::Courses;
+pub(super) use save::Edition;
+pub(super) use sets::Sets;
 pub(super) use state::{Compact, Work};

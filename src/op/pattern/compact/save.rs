@@ -9,6 +9,17 @@ use crate::{
     op::pattern::{program::Program, save::index},
 };
 
+/// How sets were written over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::op::pattern) enum Edition {
+    /// It doesn't say which events count as begun.
+    Early,
+    /// There is a value for each aggregate of each event, those included that just count events.
+    Valued,
+    /// As it is written now.
+    Counting,
+}
+
 impl Compact {
     /// Writes the state.
     pub(in crate::op::pattern) fn save(&self, writer: &mut Writer) {
@@ -43,15 +54,15 @@ impl Compact {
             writer.u64(u64::from(*state));
             writer.u64(u64::from(part.node));
         }
-        writer.len(left.starts.len());
-        left.starts.iter().for_each(|&start| writer.u64(u64::from(start)));
+        writer.len(left.starts.as_slice().len());
+        left.starts.as_slice().iter().for_each(|&start| writer.u64(u64::from(start)));
     }
 
-    /// Reads a state that was written under the same program; an early form didn't say which events count as begun.
+    /// Reads a state that was written under the same program.
     pub(in crate::op::pattern) fn load(
         program: &Program,
         reader: &mut Reader<'_>,
-        early: bool,
+        edition: Edition,
     ) -> Result<Self, DecodeError> {
         let mut held = Self::new(program);
         let (kept, spared) = (reader.u64()?, reader.u64()?);
@@ -59,8 +70,15 @@ impl Compact {
         for _ in 0..events {
             let (time_ms, id) = (reader.i64()?, reader.event_id()?);
             held.events.push(Held { time_ms, id });
-            for _ in 0..held.width {
+            for _ in 0..program.layout.values {
                 held.values.push(reader.value()?);
+            }
+            for slot in &program.summand_slots {
+                match slot {
+                    Some(_) => held.values.push(reader.value()?),
+                    None if edition < Edition::Counting => drop(reader.value()?),
+                    None => {}
+                }
             }
         }
         // The newest start of each node.
@@ -101,7 +119,7 @@ impl Compact {
             }
             held.sets.push(Set { state: state as u16, part: Part { node: node as u32, newest: newest[node] } });
         }
-        if !early {
+        if edition > Edition::Early {
             let mut after = 0;
             for _ in 0..reader.len()? {
                 let start = index(reader, events, "an event that began a match")?;

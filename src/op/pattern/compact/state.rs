@@ -1,11 +1,14 @@
 //! What a partition holds of partial matches in compact form, and the memory that is lent to each step.
 
-use super::node::{Node, Part};
+use super::{
+    node::{Node, Part},
+    starts::Starts,
+};
 use crate::{
     model::{EventId, TimeMs, Value},
     op::pattern::{buffer::id_bytes, program::Program, state::NEVER},
 };
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 /// An event that was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,15 +29,15 @@ pub(in crate::op::pattern) struct Set {
 pub(in crate::op::pattern) struct Compact {
     /// In the order in which they came.
     pub(super) events: Vec<Held>,
-    /// Of each event its kept values, then what each aggregate takes of it.
+    /// Of each event its kept values, then what aggregates take of it, where that is kept.
     pub(super) values: Vec<Value>,
     /// How many values an event has.
     pub(super) width: usize,
     pub(super) nodes: Vec<Node>,
     /// By state of the automaton, each once; none is over.
-    pub(super) sets: Vec<Set>,
+    pub(super) sets: SmallVec<[Set; 3]>,
     /// Events that began a match which may still be open, in their order.
-    pub(super) starts: VecDeque<u32>,
+    pub(super) starts: Starts,
     /// What began with an earlier event doesn't count any more.
     pub(super) floor: u32,
     /// How many nodes were left after the last collection.
@@ -51,7 +54,7 @@ pub(in crate::op::pattern) struct Compact {
 impl Compact {
     /// Nothing yet.
     pub(super) fn new(program: &Program) -> Self {
-        let width = program.layout.values + program.aggregates.len();
+        let width = program.layout.values + program.summand_slots.iter().flatten().count();
         Self { width, deadline: NEVER, first_ms: NEVER, ..Self::default() }
     }
 
@@ -60,20 +63,10 @@ impl Compact {
         self.sets.is_empty()
     }
 
-    /// When all of it is over.
-    pub(in crate::op::pattern) fn deadline(&self) -> TimeMs {
-        self.deadline
-    }
-
     /// When the earliest start that counts is out of time.
     pub(in crate::op::pattern) fn eases_ms(&self, within_ms: Option<TimeMs>) -> Option<TimeMs> {
-        let first = self.events.get(*self.starts.front()? as usize)?;
+        let first = self.events.get(*self.starts.as_slice().first()? as usize)?;
         Some(ends(first.time_ms, within_ms?))
-    }
-
-    /// How many events have begun a match that may still be open; some that can't are counted until the next collection.
-    pub(in crate::op::pattern) fn starts(&self) -> usize {
-        self.starts.len()
     }
 
     /// Bytes on the heap.
@@ -83,23 +76,15 @@ impl Compact {
         self.events.capacity() * size_of::<Held>()
             + self.values.capacity() * size_of::<Value>()
             + self.nodes.capacity() * size_of::<Node>()
-            + self.sets.capacity() * size_of::<Set>()
-            + self.starts.capacity() * size_of::<u32>()
+            + if self.sets.spilled() { self.sets.capacity() * size_of::<Set>() } else { 0 }
+            + self.starts.heap_bytes()
             + ids.sum::<usize>()
             + values.sum::<usize>()
     }
 
     /// Looks at the memory that the next event needs.
-    pub(in crate::op::pattern) fn touch(&self, further: bool) -> u64 {
-        if !further {
-            return self.deadline as u64 ^ self.nodes.len() as u64 ^ self.sets.len() as u64 ^ self.starts.len() as u64;
-        }
-        let event = self.events.last().map_or(0, |event| event.time_ms as u64);
-        let node = matches!(self.nodes.last(), Some(Node::Take { .. }));
-        let set = self.sets.first().map_or(0, |set| set.state);
-        let value = self.values.last().is_some_and(Value::is_null);
-        let start = self.starts.front().copied().unwrap_or(0);
-        event ^ u64::from(node) ^ u64::from(set) ^ u64::from(value) ^ u64::from(start)
+    pub(super) fn touch(&self) -> u64 {
+        self.deadline as u64 ^ self.nodes.len() as u64 ^ self.sets.len() as u64 ^ self.floor as u64
     }
 
     /// The values of an event.
@@ -117,13 +102,8 @@ impl Compact {
         }
     }
 
-    /// Whether something of it is out of time at an instant.
-    pub(super) fn is_due_at(&self, now: TimeMs) -> bool {
-        self.first_ms <= now
-    }
-
     /// Lets go of what is out of time at an instant.
-    pub(in crate::op::pattern) fn pass(&mut self, within_ms: Option<TimeMs>, now: TimeMs) {
+    pub(super) fn pass(&mut self, within_ms: Option<TimeMs>, now: TimeMs) {
         let Some(within) = within_ms else { return };
         let over = |event: &Held| ends(event.time_ms, within) <= now;
         let from = self.floor as usize;
@@ -134,14 +114,14 @@ impl Compact {
     /// Drops what is over after the floor rose or the sets changed.
     pub(super) fn settle(&mut self, within_ms: Option<TimeMs>) {
         let floor = self.floor;
-        self.sets.retain(|set| set.part.newest >= floor);
+        if self.sets.iter().any(|set| set.part.newest < floor) {
+            self.sets.retain(|set| set.part.newest >= floor);
+        }
         if self.sets.is_empty() {
             self.reset();
             return;
         }
-        while self.starts.front().is_some_and(|&start| start < floor) {
-            self.starts.pop_front();
-        }
+        self.starts.drop_before(floor);
         let newest = self.sets.iter().map(|set| set.part.newest).max();
         let newest = newest.and_then(|newest| self.events.get(newest as usize));
         self.deadline = match (within_ms, newest) {
@@ -182,7 +162,17 @@ pub(super) struct Taking {
     pub(super) var: u16,
     pub(super) done: bool,
     pub(super) goes_on: bool,
+    /// Whether the state is the end of the pattern.
+    pub(super) ends: bool,
     pub(super) before: Part,
+}
+
+impl Taking {
+    /// Whether the event is taken alike, whatever it comes after.
+    #[inline]
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.target, self.var, self.goes_on) == (other.target, other.var, other.goes_on)
+    }
 }
 
 /// Part of a list that is still to be made: the ways down from a node, each followed by what was walked already.
@@ -201,8 +191,8 @@ pub(in crate::op::pattern) struct Work {
     pub(super) takes: Vec<Taking>,
     pub(super) next: Vec<Set>,
     pub(super) done: Vec<Part>,
-    /// For each state of the automaton the step in which it last got a set, and the set's place.
-    pub(super) places: Vec<(u64, u32)>,
+    /// For each state of the automaton the place of its set in `next`, if it has one there.
+    pub(super) places: Vec<u32>,
     pub(super) to_do: std::collections::BinaryHeap<ToDo>,
     /// Events taken, and which of these comes next in the match.
     pub(super) ways: Vec<(u32, u32)>,

@@ -38,6 +38,12 @@ fn condition(kind: u8) -> Expr {
     builder.finish(root, Type::Bool)
 }
 
+/// How many events there are; with a filter that lets all pass it is kept as if it were any other aggregate.
+fn count(filter: Option<Expr>) -> Aggregate {
+    let one = node(Node::Const(Value::Bool(true)), Type::Bool);
+    Aggregate { kind: AggregateKind::Count, args: vec![Some(one)], filter: vec![filter], ty: Type::Int }
+}
+
 fn patterns() -> impl Strategy<Value = Pattern> {
     let kinds = prop::collection::vec(0..9u8, 26);
     let skip = prop_oneof![Just(Skip::Eager), Just(Skip::NoSkip), Just(Skip::ToNextRow)];
@@ -54,7 +60,7 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             let value = node(Node::Field(1), Type::Int);
             let sum =
                 Aggregate { kind: AggregateKind::Distinct, args: vec![Some(value)], filter: vec![None], ty: Type::Int };
-            pattern = pattern.aggregate('a', sum);
+            pattern = pattern.aggregate('a', sum).aggregate('b', count(None));
             for (variable, kind) in pattern.variables.iter_mut().zip(kinds) {
                 variable.conditions = vec![Some(condition(kind))];
             }
@@ -64,7 +70,7 @@ fn patterns() -> impl Strategy<Value = Pattern> {
 }
 
 fn program(pattern: &Pattern, compact: bool) -> Option<Program> {
-    let measures = [output(node(Node::Aggregate(0), Type::Int))];
+    let measures = [0, 1].map(|aggregate| output(node(Node::Aggregate(aggregate), Type::Int)));
     let program = Program::new(pattern, &[input()], &measures, None).ok()?.with_limits(3_000, 100_000);
     Some(if compact { program } else { program.one_by_one() })
 }
@@ -116,6 +122,24 @@ proptest! {
     }
 
     #[test]
+    fn what_is_worked_out_beforehand_is_what_is_found_edge_by_edge(
+        pattern in patterns(),
+        events in events(30),
+        limit in 2..9usize,
+    ) {
+        let limited = || Some(program(&pattern, true)?.with_limits(limit, 6));
+        let Some(ready) = limited().filter(|program| program.courses.is_some()) else { return Ok(()) };
+        let asking = Program { kinds: None, courses: None, ..limited().unwrap() };
+        let (mut ready, mut asking) = (Partition::of(ready), Partition::of(asking));
+        for (now, &(name, _, value)) in events.iter().enumerate() {
+            ready.event(name, now as i64, Value::Int(value));
+            asking.event(name, now as i64, Value::Int(value));
+            prop_assert_eq!(&ready.out, &asking.out);
+            prop_assert_eq!(bytes(&ready), bytes(&asking));
+        }
+    }
+
+    #[test]
     fn what_a_limit_drops_does_not_depend_on_when_the_state_was_saved(
         pattern in patterns(),
         events in events(40),
@@ -162,23 +186,51 @@ fn the_patterns_tried_are_worth_it() {
         test_runner::TestRunner,
     };
     let mut runner = TestRunner::deterministic();
-    let mut tried = [0; 3];
+    let mut tried = [0; 4];
     for _ in 0..400 {
         let pattern = patterns().new_tree(&mut runner).unwrap().current();
         let events = events(24).new_tree(&mut runner).unwrap().current();
         let Some(program) = program(&pattern, true).filter(|program| program.compact) else { continue };
+        tried[3] += usize::from(program.courses.is_some());
         let found = run(program, &events, &[]).0.len();
         tried[0] += 1;
         tried[1] += usize::from(found > 0);
         tried[2] += usize::from(found > 5);
     }
     assert!(tried[0] > 100 && tried[1] > 60 && tried[2] > 15, "compact, found something, found much: {tried:?}");
+    assert!(tried[3] > 50, "worked out beforehand: {tried:?}");
 }
 
 fn bytes(partition: &Partition) -> Vec<u8> {
     let mut writer = crate::model::Writer::new();
     partition.state.save(&mut writer);
     writer.into_bytes()
+}
+
+#[test]
+fn sets_written_with_a_value_for_each_count_are_read() {
+    let counting = |filter| {
+        let pattern = any_loop().within(1_000).aggregate('b', count(filter));
+        Program::new(&pattern, &[input()], &[output(node(Node::Aggregate(0), Type::Int))], None).unwrap()
+    };
+    let plain = || counting(None);
+    let (mut before, mut expected) = (Partition::of(counting(Some(condition(8)))), Partition::of(plain()));
+    assert!(before.program.summand_slots != expected.program.summand_slots);
+    before.feed("a1 b2 a3 b4");
+    expected.feed("a1 b2 a3 b4");
+    let mut bytes = bytes(&before);
+    // Behind what was dropped, which is nothing.
+    assert_eq!(std::mem::replace(&mut bytes[1], 2), 4);
+    let mut reader = Reader::new(&bytes);
+    let mut after = Partition::of(plain());
+    after.state = KeyState::load(&after.program, &mut reader).unwrap();
+    assert!(reader.is_done());
+    after.event('b', 5, Value::Null);
+    after.event('c', 6, Value::Null);
+    expected.feed("b5 c6");
+    let values = |partition: &Partition| partition.out.iter().map(|output| output.values.clone()).collect::<Vec<_>>();
+    assert_eq!(values(&after), values(&expected));
+    assert_eq!(values(&after).len(), 7 + 3);
 }
 
 fn any_loop() -> Pattern {
@@ -206,10 +258,11 @@ fn many_events_in_a_loop_cost_a_few_nodes_each_and_what_left_the_window_is_freed
     for at in 0..10_000 {
         partition.event(if at % 100 == 0 { 'a' } else { 'b' }, at, Value::Null);
     }
-    let Form::Sets(held) = &partition.state.form else { panic!("sets") };
+    let Form::Sets(sets) = &partition.state.form else { panic!("sets") };
+    let held = sets.held();
     assert!(held.nodes.len() < 500 * 20, "{} nodes", held.nodes.len());
     assert_eq!(partition.state.deadline(), Some(9_900 + 500));
-    assert!(held.starts.len() <= 12, "{} starts", held.starts.len());
+    assert!(sets.starts() <= 12, "{} starts", sets.starts());
     partition.advance(10_400);
     assert!(partition.state.is_idle());
     assert_eq!(partition.state.partial_matches(), 0);
