@@ -314,12 +314,12 @@ mod tests {
         assert_eq!(keyed.find(group(&key(5)), &key(5)), None);
         assert_eq!(keyed.find(group(&key(6)), &key(6)), Some(places[6]));
         let mut due = Vec::new();
-        while let Some(place) = keyed.due(109) {
+        while let Some(place) = keyed.due(109, |_| 0) {
             keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }
         assert_eq!(due, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
-        assert_eq!(keyed.due(99), None);
+        assert_eq!(keyed.due(99, |_| 0), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     exchange::Exchange,
     keyed::AHEAD,
     limits::{Bounds, Shed},
-    operator::{Coming, Operator, Room},
+    operator::{Operator, Room},
     output::{Moment, Output},
     partition::Frozen,
     relief::Relief,
@@ -156,11 +156,16 @@ impl Shard {
     /// Takes what was routed here.
     pub(super) fn step_routed<'a>(&mut self, event: impl Fn(u32) -> Option<Arrived<'a>>) {
         let mut inbox = std::mem::take(&mut self.inbox);
+        let mut events: SmallVec<[Option<Arrived<'a>>; AHEAD]> = SmallVec::new();
         for routed in inbox.chunks(AHEAD) {
-            self.look_ahead(routed, &event);
-            for routed in routed {
-                if let Some(event) = event(routed.event) {
-                    self.step(routed.to, event, &routed.key);
+            // What an event consists of is put together for all of them first. A processor that copies what it has only just written waits until
+            // all that it wrote before has come to the memory that it is for.
+            events.clear();
+            events.extend(routed.iter().map(|routed| event(routed.event)));
+            self.look_ahead(routed, &events);
+            for (routed, event) in routed.iter().zip(&events) {
+                if let Some(event) = event {
+                    self.step(routed.to, *event, &routed.key);
                 }
             }
         }
@@ -169,7 +174,7 @@ impl Shard {
     }
 
     /// Lets rules fetch what these events need.
-    fn look_ahead<'a>(&mut self, routed: &[Routed], event: impl Fn(u32) -> Option<Arrived<'a>>) {
+    fn look_ahead(&mut self, routed: &[Routed], events: &[Option<Arrived<'_>>]) {
         let mut rules: SmallVec<[u32; RULES_AHEAD]> = SmallVec::new();
         for routed in routed {
             if !rules.contains(&routed.to.rule) {
@@ -181,13 +186,12 @@ impl Shard {
         }
         for rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
-                let own = routed.iter().filter(|routed| routed.to.rule == rule);
-                let on_time = |at| event(at).filter(|(_, late_ms)| late_ms.is_none()).map(|(event, _)| event);
-                operator.look_ahead(
-                    &mut own.map(|routed| {
-                        (routed.to.input as usize, Coming { at: routed.event, of: &on_time }, &routed.key)
-                    }),
-                );
+                let own = routed.iter().zip(events).filter(|(routed, _)| routed.to.rule == rule);
+                let mut coming = own.map(|(routed, event)| {
+                    let on_time = event.as_ref().filter(|(_, late_ms)| late_ms.is_none()).map(|(event, _)| event);
+                    (routed.to.input as usize, on_time, &routed.key)
+                });
+                operator.look_ahead(&mut coming);
             }
         }
     }

@@ -79,8 +79,8 @@ impl<S: Clone> Keyed<S> {
         black_box(sum);
     }
 
-    /// Fetches what it takes to end those that are due next.
-    pub(super) fn look_at_ready(&self) {
+    /// Fetches what it takes to end those that are due next; `touch` looks at a state.
+    pub(super) fn look_at_ready(&self, touch: impl Fn(&S) -> u64) {
         if self.is_small() {
             return;
         }
@@ -95,7 +95,7 @@ impl<S: Clone> Keyed<S> {
         let mut hashes: SmallVec<[(Place, u64); AHEAD]> = SmallVec::new();
         for place in places() {
             let Some(entry) = self.peek(place) else { continue };
-            sum ^= entry.timer_ms as u64;
+            sum ^= entry.timer_ms as u64 ^ touch(&entry.state);
             hashes.push((place, table_hash(&entry.key)));
         }
         for (place, hash) in hashes {

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!((taken, keyed.len(), keyed.entries(0).len(), frozen.entries(0).len()), (9_990, 10, 10, 10_000));
         assert!(keyed.groups[0].get().unwrap().places().count() <= PAGE && keyed.timers.len() <= 20);
         let mut due = Vec::new();
-        while let Some(place) = keyed.due(i64::MAX - 1) {
+        while let Some(place) = keyed.due(i64::MAX - 1, |_| 0) {
             keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }

@@ -12,22 +12,8 @@ use crate::{
 };
 use std::{any::Any, sync::Arc};
 
-/// What comes next for a rule: of each event the input, the event itself, and the key.
-pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Coming<'i, 'e>, &'e Key)> + 'i;
-
-/// An event that comes next, for who wants to look at it.
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct Coming<'i, 'e> {
-    pub(in crate::engine) at: u32,
-    pub(in crate::engine) of: &'i dyn Fn(u32) -> Option<EventRef<'e>>,
-}
-
-impl<'e> Coming<'_, 'e> {
-    /// The event, unless it is late.
-    pub(super) fn get(self) -> Option<EventRef<'e>> {
-        (self.of)(self.at)
-    }
-}
+/// What comes next for a rule: of each event the input, the event itself unless it is late, and the key.
+pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Option<&'e EventRef<'e>>, &'e Key)> + 'i;
 
 /// One rule on one shard.
 pub(in crate::engine) trait Operator: Spills + Send {

@@ -134,7 +134,7 @@ impl<K: Kernel> KeyedOperator<K> {
             let mut keys: SmallVec<[(KeyGroup, &Key); AHEAD]> = SmallVec::new();
             let positions = ahead.filter_map(|(input, event, key)| {
                 keys.push((key.group(*groups), key));
-                position(event.get()?, slot(input)?)
+                position(*event?, slot(input)?)
             });
             passing.foreseen.look_up(world, passing.program.set(), positions);
             if !passing.entities.is_small() {
