@@ -11,6 +11,7 @@
 //! an access costs two branches.
 
 mod ahead;
+mod crowd;
 mod due;
 mod group;
 mod hand;

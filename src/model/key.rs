@@ -78,21 +78,23 @@ impl Key {
         Self::from_bytes(&bytes)
     }
 
-    /// The key of a text that fits with its tag and its end in 16 bytes: written and copied as one word.
+    /// The key of a text of at most 16 bytes: written and copied as one word, and one byte more where it doesn't fit with its tag and its end.
     #[inline]
     fn of_short_text(text: &Text) -> Option<Self> {
         const ONES: u128 = u128::MAX / 255;
-        let (word, len) = text.word().filter(|(_, len)| *len <= 13)?;
+        let (word, len) = text.word().filter(|(_, len)| *len <= 16)?;
         // A zero among the bytes needs an escape. What is behind them is no byte of the text.
-        let filled = word | u128::MAX << (8 * len);
+        let filled = word | u128::MAX.checked_shl(8 * len as u32).unwrap_or(0);
         if filled.wrapping_sub(ONES) & !filled & ONES << 7 != 0 {
             return None;
         }
-        let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
         let mut bytes = [0; IN_PLACE];
+        bytes[16] = (word >> 120) as u8;
+        let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
         bytes[..16].copy_from_slice(&word);
         let len = len + 3;
-        let hash = xxh3_64(word.get(..len)?);
+        // Of one word where that will do: it needn't be read back from where it was just put.
+        let hash = xxh3_64(word.get(..len).or_else(|| bytes.get(..len))?);
         Some(Self { bytes: Bytes::Short { len: len as u8, bytes }, hash })
     }
 
