@@ -332,6 +332,9 @@ kernel!(
     ) {
         window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
     },
+    fn touch(&self, state: &window::KeyState, _further: bool) -> u64 {
+        state.touch()
+    },
     fn own(&self, scratch: &mut window::Scratch, owned: Owned) {
         scratch.own(owned);
     },

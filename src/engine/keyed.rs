@@ -6,12 +6,14 @@
 //! # Copy on first write
 //!
 //! [`freeze`](Keyed::freeze) lends every group's table to whoever writes a checkpoint, without copying. What asks for a group's state to
-//! change it gets the table back first: as it is where the checkpoint has let go of it, else with pages that are still shared, of which the one
-//! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between barriers
-//! an access costs a branch, and an atomic look whether the page is shared.
+//! change it gets the table back first: as it is where the checkpoint has let go of it, else as one that lies on it ([`group`]), of which the page
+//! that is written to is copied. So a barrier costs a few words per group, and a page's copy is paid by its first write alone. Between checkpoints
+//! an access costs two branches.
 
 mod ahead;
+mod crowd;
 mod due;
+mod group;
 mod hand;
 mod room;
 mod spilled;
@@ -19,7 +21,7 @@ mod timers;
 
 pub(super) use self::ahead::{AHEAD, Seen};
 use crate::model::{DecodeError, Key, KeyGroup, Reader, TimeMs, Writer};
-use hashbrown::HashTable;
+use group::Group;
 use std::sync::Arc;
 use timers::Timers;
 
@@ -45,18 +47,6 @@ const NO_TIMER: TimeMs = TimeMs::MAX;
 fn table_hash(key: &Key) -> u64 {
     key.hash64().rotate_left(32)
 }
-
-#[derive(Clone, Debug)]
-struct Group<S> {
-    slots: HashTable<u32>,
-    pages: Vec<Arc<Page<S>>>,
-    /// Slots that were given out so far, free ones included.
-    given: u32,
-    free: Vec<u32>,
-}
-
-/// Some entries that lie together: what is copied on a first write.
-type Page<S> = [Option<Entry<S>>];
 
 /// Entries of a full page. A group's last page may be smaller, as many groups have a key or two.
 const PAGE: usize = 16;
@@ -89,7 +79,10 @@ impl<S: Clone> Slot<S> {
             self.take_back();
         }
         match self {
-            Self::Own(group) => Some(group),
+            Self::Own(group) => {
+                group.settle();
+                Some(group)
+            }
             _ => None,
         }
     }
@@ -98,14 +91,14 @@ impl<S: Clone> Slot<S> {
         match self {
             Self::Empty => None,
             Self::Own(group) => Some(*group),
-            Self::Lent(group, _) => Some(Arc::unwrap_or_clone(group)),
+            Self::Lent(group, _) => Some(Arc::try_unwrap(group).unwrap_or_else(Group::over)),
         }
     }
 
     #[cold]
     fn take_back(&mut self) {
-        if let Self::Lent(group, _) = std::mem::take(self) {
-            *self = Self::Own(Box::new(Arc::unwrap_or_clone(group)));
+        if let Some(group) = std::mem::take(self).into_group() {
+            *self = Self::Own(Box::new(group));
         }
     }
 }
@@ -156,59 +149,6 @@ impl<S> Frozen<S> {
     }
 }
 
-impl<S> Group<S> {
-    fn new() -> Self {
-        Self { slots: HashTable::new(), pages: Vec::new(), given: 0, free: Vec::new() }
-    }
-
-    #[inline]
-    fn get(&self, slot: u32) -> Option<&Entry<S>> {
-        self.pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
-    }
-
-    fn sorted(&self) -> Vec<&Entry<S>> {
-        let mut entries: Vec<&Entry<S>> = self.pages.iter().flat_map(|page| page.iter().flatten()).collect();
-        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        entries
-    }
-
-    fn save(&self, writer: &mut Writer, mut state: impl FnMut(&S, &mut Writer)) {
-        for entry in self.sorted() {
-            writer.key(&entry.key);
-            state(&entry.state, writer);
-        }
-    }
-}
-
-impl<S: Clone> Group<S> {
-    /// The place of an entry, for a change: a page that a checkpoint holds is copied.
-    #[inline]
-    fn get_mut(&mut self, slot: u32) -> Option<&mut Option<Entry<S>>> {
-        Arc::make_mut(self.pages.get_mut(slot as usize / PAGE)?).get_mut(slot as usize % PAGE)
-    }
-
-    /// A slot that is free.
-    fn give(&mut self) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            return slot;
-        }
-        let slot = self.given;
-        self.given += 1;
-        let (page, at) = (slot as usize / PAGE, slot as usize % PAGE);
-        match self.pages.get_mut(page) {
-            None => self.pages.push(std::iter::once(None).collect()),
-            Some(last) if at >= last.len() => {
-                let old = Arc::make_mut(last);
-                let grown = (old.len() * 2).min(PAGE);
-                let entries = old.iter_mut().map(Option::take);
-                *last = entries.chain(std::iter::repeat_with(|| None)).take(grown).collect();
-            }
-            Some(_) => {}
-        }
-        slot
-    }
-}
-
 /// The states of one operator's keys.
 #[derive(Debug)]
 pub(super) struct Keyed<S> {
@@ -236,8 +176,7 @@ impl<S: Clone> Keyed<S> {
     #[inline]
     pub(super) fn find(&self, group: KeyGroup, key: &Key) -> Option<Place> {
         let table = self.groups.get(group.0 as usize)?.get()?;
-        let slot = table.slots.find(table_hash(key), |&slot| table.get(slot).is_some_and(|entry| entry.key == *key))?;
-        Some(Place { group: group.0, slot: *slot })
+        Some(Place { group: group.0, slot: table.find(key)? })
     }
 
     /// The entry at a place.
@@ -254,8 +193,9 @@ impl<S: Clone> Keyed<S> {
         let mut groups = Vec::new();
         for (at, slot) in (0..).zip(&mut self.groups) {
             if let Slot::Own(_) = slot
-                && let Slot::Own(group) = std::mem::take(slot)
+                && let Slot::Own(mut group) = std::mem::take(slot)
             {
+                group.settle();
                 *slot = Slot::Lent(Arc::from(group), barrier);
             }
             // One that has become empty is told, too: it isn't what it was.
@@ -287,14 +227,9 @@ impl<S: Clone> Keyed<S> {
             *own = Slot::Own(Box::new(Group::new()));
         }
         let table = own.get_mut()?;
-        let hash = table_hash(&key);
         let deadline_ms = deadline_ms.filter(|deadline_ms| *deadline_ms < NO_TIMER);
-        let slot = table.give();
+        let slot = table.insert(Entry { key, state, timer_ms: deadline_ms.unwrap_or(NO_TIMER) })?;
         let place = Place { group: group.0, slot };
-        *table.get_mut(slot)? = Some(Entry { key, state, timer_ms: deadline_ms.unwrap_or(NO_TIMER) });
-        let Group { slots, pages, .. } = table;
-        let key_of = |slot: u32| pages.get(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref();
-        slots.insert_unique(hash, slot, |&slot| key_of(slot).map_or(0, |entry| table_hash(&entry.key)));
         self.len += 1;
         if let Some(deadline_ms) = deadline_ms {
             self.timers.push(deadline_ms, place);
@@ -304,27 +239,20 @@ impl<S: Clone> Keyed<S> {
 
     /// Forgets a key, and what was kept of it where it lies.
     pub(super) fn discard(&mut self, place: Place) {
-        let Some(table) = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut) else { return };
-        let Some(entry) = table.get_mut(place.slot) else { return };
-        let Some(hash) = entry.as_ref().map(|entry| table_hash(&entry.key)) else { return };
-        *entry = None;
-        if let Ok(found) = table.slots.find_entry(hash, |&slot| slot == place.slot) {
-            found.remove();
-        }
-        table.free.push(place.slot);
-        self.len -= 1;
+        self.take_out(place, |entry| *entry = None);
     }
 
     /// Forgets a key: gives what was kept of it.
     pub(super) fn remove(&mut self, place: Place) -> Option<Entry<S>> {
+        self.take_out(place, Option::take).flatten()
+    }
+
+    #[inline]
+    fn take_out<R>(&mut self, place: Place, take: impl FnOnce(&mut Option<Entry<S>>) -> R) -> Option<R> {
         let table = self.groups.get_mut(place.group as usize).and_then(Slot::get_mut)?;
-        let entry = table.get_mut(place.slot).and_then(Option::take)?;
-        if let Ok(found) = table.slots.find_entry(table_hash(&entry.key), |&slot| slot == place.slot) {
-            found.remove();
-        }
-        table.free.push(place.slot);
+        let taken = table.remove(place.slot, take)?;
         self.len -= 1;
-        Some(entry)
+        Some(taken)
     }
 
     /// Writes all keys, by group and within a group by key, so that equal states make equal bytes.
@@ -358,14 +286,9 @@ impl<S: Clone> Keyed<S> {
 
     /// Every key with its group and state; timers are gone.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (KeyGroup, Key, S)> {
-        let pages = self.groups.into_iter().zip(0..).flat_map(|(slot, group)| {
-            let pages = slot.into_group().map(|table| table.pages).unwrap_or_default();
-            pages.into_iter().map(move |page| (page, KeyGroup(group)))
-        });
-        pages.flat_map(|(mut page, group)| {
-            // What a checkpoint holds is copied, page by page.
-            let entries: Vec<Entry<S>> = Arc::make_mut(&mut page).iter_mut().filter_map(Option::take).collect();
-            entries.into_iter().map(move |entry| (group, entry.key, entry.state))
+        self.groups.into_iter().zip(0..).flat_map(|(slot, group)| {
+            let entries = slot.into_group().into_iter().flat_map(Group::into_entries);
+            entries.map(move |entry| (KeyGroup(group), entry.key, entry.state))
         })
     }
 }
@@ -392,12 +315,12 @@ mod tests {
         assert_eq!(keyed.find(group(&key(5)), &key(5)), None);
         assert_eq!(keyed.find(group(&key(6)), &key(6)), Some(places[6]));
         let mut due = Vec::new();
-        while let Some(place) = keyed.due(109) {
+        while let Some(place) = keyed.due(109, |_| 0) {
             keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }
         assert_eq!(due, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
-        assert_eq!(keyed.due(99), None);
+        assert_eq!(keyed.due(99, |_| 0), None);
     }
 
     #[test]
@@ -437,7 +360,7 @@ mod tests {
         let mut keyed = Keyed::new(1);
         let key = Key::new(&[Value::Int(1)]);
         let place = keyed.insert(KeyGroup(0), key, 1).unwrap();
-        let at = |keyed: &Keyed<i64>| keyed.groups[0].get().map(|group| Arc::as_ptr(&group.pages[0]));
+        let at = |keyed: &Keyed<i64>| keyed.groups[0].get().map(|group| group.page(0).map(|page| page.as_ptr()));
         let (before, mut frozen) = (at(&keyed), keyed.freeze(1));
         frozen.let_go(0);
         keyed.entry(place).unwrap().state = 2;

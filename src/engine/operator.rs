@@ -24,7 +24,7 @@ use super::{
     kernel::Kernel,
     keyed::{Keyed, Seen},
     output::{Moment, Output},
-    partition::{Before, Frozen, FrozenOperator, Partition},
+    partition::{Frozen, FrozenOperator, Partition},
     shard::Routed,
     snapshot::{load_outputs, save_outputs},
     spill::Spill,
@@ -174,9 +174,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         if self.passing.is_some() {
             self.foresee(ahead);
         } else if !self.partitions.is_small() {
-            let touch = |partition: &Partition<K::State>, further| {
-                u64::from(partition.previous.get().is_some()) ^ self.kernel.touch(&partition.kernel, further)
-            };
+            let touch = |partition: &Partition<K::State>, further| partition.touch(&*self.kernel, further);
             let keys = ahead.map(|(_, _, key)| (key.group(self.groups), key));
             self.partitions.look_ahead(keys, touch, &mut self.seen);
         }

@@ -97,6 +97,13 @@ impl<S: State> Partition<S> {
         self.previous.get().is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
     }
 
+    /// Looks at what it takes to go on, so that it is fetched from memory; then, `further`, at what that leads to.
+    #[inline]
+    pub(super) fn touch<K: Kernel<State = S>>(&self, kernel: &K, further: bool) -> u64 {
+        let aside = self.previous.get().is_some() ^ self.older.is_some() ^ self.histories.is_empty();
+        u64::from(aside) ^ kernel.touch(&self.kernel, further)
+    }
+
     pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule, writer: &mut Writer) {
         let older = self.older.iter().flat_map(|older| &older.0);
         let past: Vec<&Past> = self.previous.get().into_iter().chain(older).collect();

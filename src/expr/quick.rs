@@ -162,9 +162,9 @@ impl Quick {
 
     /// Where all that it asks is whether a field is one of some texts: the field and the texts.
     pub(super) fn texts(&self) -> Option<(u16, &[Text])> {
-        match self {
-            Self::Is(slot, text) => Some((*slot, std::slice::from_ref(text))),
-            Self::OneOf(slot, texts) => Some((*slot, texts)),
+        match &*self.steps {
+            [Step { test: Test::Is(slot, text), .. }] => Some((*slot, std::slice::from_ref(text))),
+            [Step { test: Test::OneOf(slot, texts), .. }] => Some((*slot, texts)),
             _ => None,
         }
     }

@@ -78,15 +78,17 @@ impl Key {
         Self::from_bytes(&bytes)
     }
 
-    /// The key of a text that fits with its tag and its end in 16 bytes: written and copied as one word.
+    /// The key of a text of at most 16 bytes: written and copied as one word, and one byte more where it doesn't fit with its tag and its end.
     #[inline]
     fn of_short_text(text: &Text) -> Option<Self> {
-        let (word, len) = text.word().filter(|(word, len)| *len <= 13 && !has_zero(*word, *len))?;
-        let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
+        let (word, len) = text.word().filter(|(word, len)| *len <= 16 && !has_zero(*word, *len))?;
         let mut bytes = [0; IN_PLACE];
+        bytes[16] = (word >> 120) as u8;
+        let word = (word << 8 | u128::from(tag::TEXT)).to_le_bytes();
         bytes[..16].copy_from_slice(&word);
         let len = len + 3;
-        let hash = xxh3_64(word.get(..len)?);
+        // Of one word where that will do: it needn't be read back from where it was just put.
+        let hash = xxh3_64(word.get(..len).or_else(|| bytes.get(..len))?);
         Some(Self { bytes: Bytes::Short { len: len as u8, bytes }, hash })
     }
 

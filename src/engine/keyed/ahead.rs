@@ -7,7 +7,7 @@
 use super::{Group, Keyed, PAGE, Place, Slot, table_hash};
 use crate::model::{Key, KeyGroup};
 use smallvec::SmallVec;
-use std::{hint::black_box, sync::Arc};
+use std::hint::black_box;
 
 /// Of so many events the states are fetched at once.
 pub(in crate::engine) const AHEAD: usize = 32;
@@ -66,9 +66,7 @@ impl<S: Clone> Keyed<S> {
             places.push(table(group).map(|table| Place { group, slot: slot(table) }));
         }
         for &Place { group, slot } in places.iter().flatten() {
-            // Who changes an entry looks whether a checkpoint has its page.
-            let page = table(group).and_then(|table| table.pages.get(slot as usize / PAGE));
-            sum ^= page.map_or(0, |page| Arc::strong_count(page) as u64);
+            sum ^= table(group).and_then(|table| table.page(slot as usize / PAGE)).map_or(0, |page| page.len() as u64);
         }
         for place in places.iter().flatten().copied() {
             sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
@@ -81,8 +79,8 @@ impl<S: Clone> Keyed<S> {
         black_box(sum);
     }
 
-    /// Fetches what it takes to end those that are due next.
-    pub(super) fn look_at_ready(&self) {
+    /// Fetches what it takes to end those that are due next; `touch` looks at a state.
+    pub(super) fn look_at_ready(&self, touch: impl Fn(&S) -> u64) {
         if self.is_small() {
             return;
         }
@@ -90,13 +88,14 @@ impl<S: Clone> Keyed<S> {
         let table = |place: Place| self.groups.get(place.group as usize).and_then(Slot::get);
         let places = || self.ready.iter().map(|(_, place)| *place);
         for place in places() {
-            let page = table(place).and_then(|table| table.pages.get(place.slot as usize / PAGE));
-            sum ^= page.map_or(0, |page| Arc::strong_count(page) as u64);
+            sum ^= table(place)
+                .and_then(|table| table.page(place.slot as usize / PAGE))
+                .map_or(0, |page| page.len() as u64);
         }
         let mut hashes: SmallVec<[(Place, u64); AHEAD]> = SmallVec::new();
         for place in places() {
             let Some(entry) = self.peek(place) else { continue };
-            sum ^= entry.timer_ms as u64;
+            sum ^= entry.timer_ms as u64 ^ touch(&entry.state);
             hashes.push((place, table_hash(&entry.key)));
         }
         for (place, hash) in hashes {
@@ -104,12 +103,5 @@ impl<S: Clone> Keyed<S> {
             sum ^= slot.map_or(0, |slot| u64::from(*slot));
         }
         black_box(sum);
-    }
-}
-
-impl<S> Group<S> {
-    /// The slot that a new key is given.
-    fn next_given(&self) -> u32 {
-        self.free.last().copied().unwrap_or(self.given)
     }
 }

@@ -31,11 +31,11 @@ impl<S: Clone> Keyed<S> {
     }
 
     /// A key that may be due at or before `to_ms`. The caller lets its time pass, where it says that its timer has [rung](Entry::has_rung),
-    /// then schedules it again.
-    pub(in crate::engine) fn due(&mut self, to_ms: TimeMs) -> Option<Place> {
+    /// then schedules it again; `touch` looks at a state.
+    pub(in crate::engine) fn due(&mut self, to_ms: TimeMs, touch: impl Fn(&S) -> u64) -> Option<Place> {
         loop {
             if self.ready.last().is_none_or(|(at_ms, _)| *at_ms > to_ms) {
-                self.make_ready(to_ms);
+                self.make_ready(to_ms, &touch);
             }
             let (at_ms, place) = self.ready.pop()?;
             // Only a look: a stale entry is no reason to copy a page.
@@ -47,7 +47,7 @@ impl<S: Clone> Keyed<S> {
 
     /// Takes some from the queue. What they do may put others into it that are due before the last of these: keys are independent, and
     /// of one key the order stays.
-    fn make_ready(&mut self, to_ms: TimeMs) {
+    fn make_ready(&mut self, to_ms: TimeMs, touch: impl Fn(&S) -> u64) {
         for (at_ms, place) in self.ready.drain(..) {
             self.timers.push(at_ms, place);
         }
@@ -56,7 +56,7 @@ impl<S: Clone> Keyed<S> {
         {
             self.ready.push(due);
         }
-        self.look_at_ready();
+        self.look_at_ready(touch);
         self.ready.reverse();
     }
 }

@@ -11,9 +11,9 @@ impl<S: Clone> Keyed<S> {
     /// All entries of a group and their places.
     pub(in crate::engine) fn entries_of(&self, group: u32) -> impl Iterator<Item = (Place, &Entry<S>)> {
         let table = self.groups.get(group as usize).and_then(Slot::get);
-        let entries = table.into_iter().flat_map(|table| table.pages.iter().flat_map(|page| page.iter()));
+        let entries = table.into_iter().flat_map(|table| table.places());
         // Pages are full, but for the last: an entry's place among all is its slot.
-        entries.zip(0..).filter_map(move |(entry, slot)| Some((Place { group, slot }, entry.as_ref()?)))
+        entries.zip(0..).filter_map(move |(entry, slot)| Some((Place { group, slot }, entry?)))
     }
 
     /// Lets go of timers of keys that are gone, once they are most of them: keys that are made to go leave theirs behind.

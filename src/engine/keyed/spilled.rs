@@ -2,7 +2,6 @@
 
 use super::{Entry, Frozen, Keyed, PAGE, Place, Slot};
 use crate::model::KeyGroup;
-use std::sync::Arc;
 
 impl<S: Clone> Keyed<S> {
     /// The first key at this group and slot or behind them; none: the end.
@@ -45,10 +44,8 @@ impl<S: Clone> Keyed<S> {
         }
         let Some(old) = std::mem::take(slot).into_group() else { return };
         self.len -= here;
-        for mut page in old.pages {
-            for entry in Arc::make_mut(&mut page).iter_mut().filter_map(Option::take) {
-                self.insert_due(KeyGroup(group), entry.key, entry.state, Some(entry.timer_ms));
-            }
+        for entry in old.into_entries() {
+            self.insert_due(KeyGroup(group), entry.key, entry.state, Some(entry.timer_ms));
         }
     }
 
@@ -102,9 +99,9 @@ mod tests {
         keyed.tidy(0);
         keyed.forget_stale_timers();
         assert_eq!((taken, keyed.len(), keyed.entries(0).len(), frozen.entries(0).len()), (9_990, 10, 10, 10_000));
-        assert!(keyed.groups[0].get().unwrap().pages.len() == 1 && keyed.timers.len() <= 20);
+        assert!(keyed.groups[0].get().unwrap().places().count() <= PAGE && keyed.timers.len() <= 20);
         let mut due = Vec::new();
-        while let Some(place) = keyed.due(i64::MAX - 1) {
+        while let Some(place) = keyed.due(i64::MAX - 1, |_| 0) {
             keyed.entry(place).unwrap().has_rung();
             due.push(keyed.entry(place).unwrap().state);
         }

@@ -3,12 +3,16 @@
 //! Time is cut into spans of about a second. What is due in a later span lies there in runs as it came; a run that is full is sorted at once, the
 //! last one when its span is reached. From then on the runs are merged. So a timer costs no walk through a heap of a million, a million that are due
 //! in the same second never have to be sorted in one go, and windows of many keys that end together close in the order in which keys lie in memory.
+//! Where a whole run is due at one instant, it and what is due then after it is a [`Crowd`], which is never sorted as a whole.
 //!
 //! ```text
-//!  now: runs, a heap by their first │ soon: a heap, of what came since │ pile, later: runs, by span
+//!  now: runs, a heap by their first │ leaving: a crowd │ soon: a heap, of what came since │ pile, later: runs and a crowd, by span
 //! ```
 
-use super::Place;
+use super::{
+    Place,
+    crowd::{Crowd, Leaving},
+};
 use crate::model::TimeMs;
 use std::{
     cmp::{Ordering, Reverse},
@@ -27,6 +31,7 @@ pub(super) struct Timers {
     /// The span that `now` is of; what is due in it or before goes to `soon`.
     span: i64,
     now: BinaryHeap<Run>,
+    leaving: Option<Leaving>,
     soon: BinaryHeap<Reverse<Timer>>,
     /// One later span, the one that was the last to get its first timer: most often the next one's, too.
     pile: Pile,
@@ -36,7 +41,7 @@ pub(super) struct Timers {
 
 /// A time and a place, in one number that orders as they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Timer(u128);
+pub(super) struct Timer(u128);
 
 /// Some timers. The greatest run is the one whose first is due first.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ struct Pile {
     /// The earliest of its times.
     least_ms: TimeMs,
     full: Vec<Run>,
+    /// Those of the instant at which the most seem to be due.
+    crowd: Option<Crowd>,
     /// As they came.
     timers: Vec<Timer>,
 }
@@ -61,17 +68,17 @@ const SIGN: u64 = 1 << 63;
 
 impl Timer {
     #[inline]
-    fn new(at_ms: TimeMs, place: Place) -> Self {
+    pub(super) fn new(at_ms: TimeMs, place: Place) -> Self {
         Self(u128::from(at_ms as u64 ^ SIGN) << 64 | u128::from(place.group) << 32 | u128::from(place.slot))
     }
 
     #[inline]
-    fn at_ms(self) -> TimeMs {
+    pub(super) fn at_ms(self) -> TimeMs {
         ((self.0 >> 64) as u64 ^ SIGN) as TimeMs
     }
 
     #[inline]
-    fn place(self) -> Place {
+    pub(super) fn place(self) -> Place {
         Place { group: (self.0 >> 32) as u32, slot: self.0 as u32 }
     }
 }
@@ -107,25 +114,40 @@ impl Ord for Run {
 
 impl Pile {
     fn of(span: i64) -> Self {
-        Self { span, least_ms: TimeMs::MAX, full: Vec::new(), timers: Vec::new() }
+        Self { span, least_ms: TimeMs::MAX, full: Vec::new(), crowd: None, timers: Vec::new() }
     }
 
     #[inline]
     fn push(&mut self, timer: Timer) {
-        self.least_ms = self.least_ms.min(timer.at_ms());
-        if self.timers.len() == RUN {
-            self.full.extend(Run::of(std::mem::take(&mut self.timers)));
+        let at_ms = timer.at_ms();
+        if let Some(crowd) = self.crowd.as_mut().filter(|crowd| crowd.at_ms == at_ms) {
+            return crowd.push(timer.place());
         }
+        if self.timers.len() == RUN {
+            self.fill();
+            // Most likely it is of the crowd that there is now.
+            return self.push(timer);
+        }
+        self.least_ms = self.least_ms.min(at_ms);
         self.timers.push(timer);
     }
 
-    fn is_empty(&self) -> bool {
-        self.timers.is_empty()
+    /// A run is full.
+    fn fill(&mut self) {
+        let timers = std::mem::take(&mut self.timers);
+        match self.crowd.is_none().then(|| Crowd::of(&timers)).flatten() {
+            Some(crowd) => self.crowd = Some(crowd),
+            None => self.full.extend(Run::of(timers)),
+        }
     }
 
-    fn into_runs(mut self) -> Vec<Run> {
+    fn is_empty(&self) -> bool {
+        self.timers.is_empty() && self.full.is_empty() && self.crowd.is_none()
+    }
+
+    fn into_parts(mut self) -> (Vec<Run>, Option<Leaving>) {
         self.full.extend(Run::of(self.timers));
-        self.full
+        (self.full, self.crowd.map(Crowd::leave))
     }
 }
 
@@ -134,6 +156,7 @@ impl Default for Timers {
         Self {
             span: i64::MIN,
             now: BinaryHeap::new(),
+            leaving: None,
             soon: BinaryHeap::new(),
             pile: Pile::of(i64::MIN),
             later: BTreeMap::new(),
@@ -185,12 +208,19 @@ impl Timers {
     /// The earliest time, and its place if that is known yet.
     #[inline]
     pub(super) fn first_ms(&self) -> Option<TimeMs> {
-        let now = self.now.peek().map(|run| run.first);
-        let soon = self.soon.peek().map(|Reverse(timer)| *timer);
-        match now.into_iter().chain(soon).min() {
+        match self.first() {
             Some(timer) => Some(timer.at_ms()),
             None => self.first_pile().map(|pile| pile.least_ms),
         }
+    }
+
+    /// The first of the spans that have come.
+    #[inline]
+    fn first(&self) -> Option<Timer> {
+        let now = self.now.peek().map(|run| run.first);
+        let soon = self.soon.peek().map(|Reverse(timer)| *timer);
+        let leaving = self.leaving.as_ref().and_then(Leaving::first);
+        now.into_iter().chain(soon).chain(leaving).min()
     }
 
     fn first_pile(&self) -> Option<&Pile> {
@@ -202,13 +232,19 @@ impl Timers {
     /// Takes the first, if it is due by then.
     #[inline]
     pub(super) fn pop(&mut self, to_ms: TimeMs) -> Option<(TimeMs, Place)> {
-        if self.now.is_empty() && self.soon.is_empty() && !self.go_on(to_ms) {
+        let first = match self.first() {
+            Some(first) => first,
+            None if self.go_on(to_ms) => self.first()?,
+            None => return None,
+        };
+        if first.at_ms() > to_ms {
             return None;
         }
-        let now = self.now.peek().map(|run| run.first);
-        let soon = self.soon.peek().map(|Reverse(timer)| *timer);
-        let first = now.into_iter().chain(soon).min().filter(|timer| timer.at_ms() <= to_ms)?;
-        if now == Some(first) {
+        if self.leaving.as_ref().and_then(Leaving::first) == Some(first) {
+            if self.leaving.as_mut().is_some_and(|leaving| !leaving.pop()) {
+                self.leaving = None;
+            }
+        } else if self.now.peek().is_some_and(|run| run.first == first) {
             self.pop_now();
         } else {
             self.soon.pop();
@@ -244,7 +280,8 @@ impl Timers {
         } else {
             self.later.remove(&span).unwrap_or_default()
         };
-        (self.span, self.now) = (span, next.into_runs().into());
+        let (runs, leaving) = next.into_parts();
+        (self.span, self.now, self.leaving) = (span, runs.into(), leaving);
         true
     }
 
@@ -253,10 +290,18 @@ impl Timers {
         let now = std::mem::take(&mut self.now).into_iter();
         let soon = std::mem::take(&mut self.soon).into_iter().map(|Reverse(timer)| timer);
         let piles = std::mem::take(&mut self.later).into_values().chain([std::mem::take(&mut self.pile)]);
-        let runs = now.chain(piles.flat_map(Pile::into_runs));
+        let mut leaving: Vec<Leaving> = self.leaving.take().into_iter().collect();
+        let piles = piles.flat_map(|pile| {
+            let (runs, crowd) = pile.into_parts();
+            leaving.extend(crowd);
+            runs
+        });
+        let runs: Vec<Run> = now.chain(piles).collect();
         let mut kept = Self::default();
-        runs.flat_map(|run| run.rest.into_iter().chain([run.first]))
+        runs.into_iter()
+            .flat_map(|run| run.rest.into_iter().chain([run.first]))
             .chain(soon)
+            .chain(leaving.into_iter().flatten())
             .filter(|timer| keep(timer.at_ms(), timer.place()))
             .for_each(|timer| kept.push(timer.at_ms(), timer.place()));
         *self = kept;
@@ -281,6 +326,8 @@ mod tests {
         fn it_is_a_set_in_order_of_time_and_place(
             acts in prop::collection::vec(prop_oneof![
                 6 => (-3_000i64..9_000).prop_map(Act::Push),
+                // Many at one instant.
+                20 => prop::sample::select(vec![2_000, 2_001, 5_000]).prop_map(Act::Push),
                 1 => prop::sample::select(vec![i64::MIN, i64::MAX]).prop_map(Act::Push),
                 6 => (-3_000i64..9_000).prop_map(Act::Pop),
                 1 => Just(Act::Pop(i64::MAX)),

@@ -95,7 +95,7 @@ impl<K: Kernel> KeyedOperator<K> {
             (None, When::Late(found_ms)) => (found_ms, Clock::Event),
             (None, When::OnTime | When::Numbered(_)) => (time_ms, Clock::Event),
         };
-        while let Some(place) = self.partitions.due(now_ms) {
+        while let Some(place) = self.partitions.due(now_ms, |_| 0) {
             self.advance_place(place, now_ms, clock, out);
         }
     }

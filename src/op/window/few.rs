@@ -26,6 +26,13 @@ impl<T> Few<T> {
         *self = Self::None;
     }
 
+    /// Makes it a list of one.
+    #[inline]
+    pub(super) fn set(&mut self, item: T) -> &mut [T] {
+        *self = Self::One(item);
+        self
+    }
+
     #[inline]
     pub(super) fn push(&mut self, item: T) {
         self.insert(self.len(), item);
@@ -117,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_list(acts in prop::collection::vec((0u8..6, 0usize..4), 0..40)) {
+        fn it_is_a_list(acts in prop::collection::vec((0u8..7, 0usize..4), 0..40)) {
             let (mut few, mut list) = (Few::default(), Vec::new());
             for (number, (act, at)) in acts.into_iter().enumerate() {
                 match act {
@@ -136,6 +143,10 @@ mod tests {
                     4 => {
                         few.retain(|item| item % 3 != at);
                         list.retain(|item| item % 3 != at);
+                    }
+                    5 => {
+                        prop_assert_eq!(few.set(number).len(), 1);
+                        list = vec![number];
                     }
                     _ => {
                         few = list.iter().copied().collect();

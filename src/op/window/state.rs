@@ -89,6 +89,16 @@ impl KeyState {
         (self.offset_ms != UNKNOWN).then_some(self.offset_ms)
     }
 
+    /// A look at its ends and its middle: what is in place is fetched from memory.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        let open = self.open.first().map_or(0, |open| {
+            let count = open.accumulators.first().and_then(Accumulator::count).unwrap_or(0);
+            open.span.end_ms as u64 ^ u64::from(open.early) ^ count
+        });
+        open ^ self.offset_ms as u64 ^ u64::from(self.shared.is_some())
+    }
+
     /// Bytes on the heap that it holds on to, beside its own (at most 80).
     pub fn heap_bytes(&self) -> usize {
         let windows = self.open.iter().map(|open| heap_bytes(&open.accumulators));

@@ -283,10 +283,12 @@ impl Program {
             };
             let Some(span) = span else { return };
             scratch.last = Some((offset_ms, span));
-            let mut open = OpenWindow { span, empty: true, early: 0, accumulators: self.blank() };
-            self.add(&mut open.accumulators, coming);
-            self.no_longer_empty(&mut open, time_ms);
-            state.open.push(open);
+            // It is filled where it lies: there is one for every one or two events.
+            let open = state.open.set(OpenWindow { span, empty: true, early: 0, accumulators: self.blank() });
+            if let [open] = open {
+                self.add(&mut open.accumulators, coming);
+                self.no_longer_empty(open, time_ms);
+            }
             return;
         }
         scratch.spans.clear();
