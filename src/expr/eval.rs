@@ -33,8 +33,7 @@ impl Expr {
         self.quick.as_ref()?.texts()
     }
 
-    /// Where it compares a field of the event as a number with what is kept of an event of the match: the field, how they compare, the
-    /// event, and what of it.
+    /// Where it compares a field as a number with what is kept of an event of the match: the field, how they compare, the event, and what of it.
     pub fn beside(&self) -> Option<(u16, Compare, Var, u16)> {
         self.quick.as_ref()?.beside()
     }

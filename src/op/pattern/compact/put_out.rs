@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Emission, EmissionKind},
+    model::{Emission, EmissionKind, Value},
     op::pattern::{
         path::{self, Path},
         program::Program,
@@ -104,7 +104,11 @@ impl Program {
             let values = held.values_of(event);
             let (own, taken) = values.split_at(kept.min(values.len()));
             let event = lent.buffer.add_event(u64::from(event), *time_ms, id.clone(), own.iter().cloned());
-            let value = |ix: usize| taken.get(ix).cloned().unwrap_or_default();
+            // Of what only counts events nothing is kept.
+            let value = |ix: usize| match self.summand_slots.get(ix).copied().flatten() {
+                Some(slot) => taken.get(usize::from(slot)).cloned().unwrap_or_default(),
+                None => Value::Int(1),
+            };
             node = self.append(&mut lent.buffer, node, event, var, value);
             span = Some((span.map_or(*time_ms, |(start, _)| start), *time_ms));
         }
