@@ -255,15 +255,19 @@ proptest! {
 
     /// Of a pair the one that came first says under which version it is, and who met nobody is said to have by that under which it came.
     #[test]
-    #[ignore = "about one case in a hundred fails: see the known gaps in docs/architecture.md"]
     fn a_left_join_says_once_of_each_event_whom_it_met(
         seed in any::<u64>(),
         first in 1..100usize,
         gap in prop::option::of(1..12usize),
         (lower, upper) in (0..20u32, 0..20u32),
         thresholds in [0..60u32, 0..60u32, 0..60u32],
+        // Where ON stays as it is, only what is put out is edited.
+        stays in [any::<bool>(), any::<bool>()],
         how in how(),
     ) {
+        let [first_least, second, third] = thresholds;
+        let second = if stays[0] { first_least } else { second };
+        let thresholds = [first_least, second, if stays[1] { second } else { third }];
         let text = |version: usize| {
             let (bounds, least) = (format!("-{lower} s .. {upper} s"), thresholds[version]);
             let on = format!("a.id = b.id AND b.speed > a.speed + {least} km/h WITHIN {bounds}");

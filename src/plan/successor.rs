@@ -93,8 +93,10 @@ impl Plan {
             let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
             // What a rule that waits for the wall clock has decided is of its old form.
             let waits = [old.clock, rule.clock].contains(&ClockPolicy::Wall);
+            // What a join keeps is ended by its old version, whose pairs the new one only has to know of.
+            let parts = !matches!(rule.body, Body::Join(_));
             let reads = others(rule).all(|stream| self.reads_same(running, stream, kept));
-            (runs && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
+            (runs && parts && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
         });
         adapted.collect()
     }
