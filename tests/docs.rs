@@ -477,3 +477,28 @@ fn tables_of_matches_are_what_the_matcher_gives() {
         hold_table_of(file, text, table, &made);
     }
 }
+
+#[test]
+fn the_instructions_in_the_page_on_performance_are_those_that_are_held() {
+    let stored: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(root("benches/instructions.json")).unwrap()).unwrap();
+    let stored = stored["instructions"].as_object().unwrap();
+    let page = fs::read_to_string(root("docs/performance.md")).unwrap();
+    let (mut made, mut told) = (String::new(), 0);
+    for line in between(&page, "instructions").lines() {
+        let case = line.trim_start_matches("| ").split_once(": ").map(|(name, _)| name);
+        let count = case.and_then(|name| stored.get(name)).and_then(serde_json::Value::as_u64);
+        // The heading has no case.
+        match (count, line.rsplitn(3, '|').nth(2)) {
+            (Some(count), Some(before)) => {
+                let count =
+                    if count < 1_000 { count.to_string() } else { format!("{},{:03}", count / 1_000, count % 1_000) };
+                made.push_str(&format!("{before}| {count} |\n"));
+                told += 1;
+            }
+            _ => made.push_str(&format!("{line}\n")),
+        }
+    }
+    assert_eq!(told, stored.len(), "each case of benches/instructions.json is in the table");
+    hold_table_of("docs/performance.md", &page, "instructions", &made);
+}
