@@ -86,6 +86,7 @@ impl Plan {
 
     /// For each rule that isn't kept the one of `running` whose states may go on in part: it has its name, reads the same
     /// streams in the same way and splits them by the same key, and its windows or what a match keeps of its events are the same.
+    /// Those of a join never do.
     pub fn adapted(&self, running: &Plan, kept: &[Option<u32>]) -> Vec<Option<u32>> {
         let adapted = self.rules.iter().zip(0..).zip(kept).map(|((rule, own), is_kept)| {
             let at = running.find(&rule.name).filter(|_| self.drain(own).is_none())?;
@@ -93,10 +94,8 @@ impl Plan {
             let runs = old.mode != Mode::Off && rule.mode != Mode::Off;
             // What a rule that waits for the wall clock has decided is of its old form.
             let waits = [old.clock, rule.clock].contains(&ClockPolicy::Wall);
-            // What a join keeps is ended by its old version, whose pairs the new one only has to know of.
-            let parts = !matches!(rule.body, Body::Join(_));
             let reads = others(rule).all(|stream| self.reads_same(running, stream, kept));
-            (runs && parts && !waits && reads && frame(old) == frame(rule)).then_some(at as u32)
+            (runs && !waits && reads && frame(old)? == frame(rule)?).then_some(at as u32)
         });
         adapted.collect()
     }
@@ -165,8 +164,8 @@ fn layout(rule: &Rule) -> String {
 }
 
 /// What an edit must leave alone so that states go on in part, as text: which partitions there are, and what is kept in each
-/// beside partial matches, which are compared one by one.
-fn frame(rule: &Rule) -> String {
+/// beside partial matches, which are compared one by one. None where states go on as a whole or not at all.
+fn frame(rule: &Rule) -> Option<String> {
     let mut inputs = rule.inputs.clone();
     // What is asked of events is asked of those to come; who is known already stays so.
     let mut forget_where = || {
@@ -174,6 +173,8 @@ fn frame(rule: &Rule) -> String {
     };
     let body = match &rule.body {
         Body::Pattern(_) => Body::Filter,
+        // What a join keeps is ended by its old version, whose pairs the new one only has to know of.
+        Body::Join(_) => return None,
         Body::Latest(latest) => {
             forget_where();
             Body::Latest(Box::new(Latest { every_ms: 0, max_age_ms: None, having: vec![None; latest.having.len()] }))
@@ -204,7 +205,7 @@ fn frame(rule: &Rule) -> String {
         body,
         ..rule.clone()
     };
-    format!("{form} {}", layout(&bare))
+    Some(format!("{form} {}", layout(&bare)))
 }
 
 /// Of a cluster clause what its cells and their measures are, and which of them are neighbours.

@@ -4,7 +4,7 @@
 //! the processor's caches. Each pass here takes one step on all the ways, and its loop is so short that a processor has many of them under way
 //! at the same time. Nothing depends on what is read.
 
-use super::{Group, Keyed, PAGE, Place, Slot, table_hash};
+use super::{Group, Keyed, Place, Slot, table_hash};
 use crate::model::{Key, KeyGroup};
 use smallvec::SmallVec;
 use std::hint::black_box;
@@ -66,7 +66,7 @@ impl<S: Clone> Keyed<S> {
             places.push(table(group).map(|table| Place { group, slot: slot(table) }));
         }
         for &Place { group, slot } in places.iter().flatten() {
-            sum ^= table(group).and_then(|table| table.page(slot as usize / PAGE)).map_or(0, |page| page.len() as u64);
+            sum ^= table(group).map_or(0, |table| table.touch_page(slot));
         }
         for place in places.iter().flatten().copied() {
             sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
@@ -88,9 +88,7 @@ impl<S: Clone> Keyed<S> {
         let table = |place: Place| self.groups.get(place.group as usize).and_then(Slot::get);
         let places = || self.ready.iter().map(|(_, place)| *place);
         for place in places() {
-            sum ^= table(place)
-                .and_then(|table| table.page(place.slot as usize / PAGE))
-                .map_or(0, |page| page.len() as u64);
+            sum ^= table(place).map_or(0, |table| table.touch_page(place.slot));
         }
         let mut hashes: SmallVec<[(Place, u64); AHEAD]> = SmallVec::new();
         for place in places() {

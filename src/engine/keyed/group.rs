@@ -81,6 +81,12 @@ impl<S> Group<S> {
         self.page(slot as usize / PAGE)?.get(slot as usize % PAGE)?.as_ref()
     }
 
+    /// Looks at where a slot's page lies. What it gives says nothing.
+    #[inline]
+    pub(super) fn touch_page(&self, slot: u32) -> u64 {
+        self.page(slot as usize / PAGE).map_or(0, |page| page.len() as u64)
+    }
+
     /// All its entries, in order of their slots, and the free places between them.
     pub(super) fn places(&self) -> impl Iterator<Item = Option<&Entry<S>>> {
         (0..self.pages.len()).filter_map(|at| self.page(at)).flatten().map(Option::as_ref)
