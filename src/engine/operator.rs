@@ -12,12 +12,12 @@ mod room;
 mod spilled;
 mod step;
 
-use self::{duties::Ahead, instant::Unordered, passing::Passing, step::When};
 pub(super) use self::{
-    duties::{Coming, Operator},
+    duties::{Ahead, Operator},
     room::Room,
     spilled::{EntityCodec, PartitionCodec, Spills},
 };
+use self::{instant::Unordered, passing::Passing, step::When};
 use super::{
     arrivals::Arrivals,
     ended::Ending,
@@ -169,13 +169,13 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         }
     }
 
-    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>) {
+    fn look_ahead(&mut self, ahead: Ahead<'_>) {
         // With THROUGH keys are those of entities.
         if self.passing.is_some() {
             self.foresee(ahead);
         } else if !self.partitions.is_small() {
             let touch = |partition: &Partition<K::State>, further| partition.touch(&*self.kernel, further);
-            let keys = ahead.map(|(_, _, key)| (key.group(self.groups), key));
+            let keys = ahead.own().map(|Routed { key, .. }| (key.group(self.groups), key));
             self.partitions.look_ahead(keys, touch, &mut self.seen);
         }
     }

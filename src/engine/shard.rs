@@ -5,7 +5,7 @@ use super::{
     exchange::Exchange,
     keyed::AHEAD,
     limits::{Bounds, Shed},
-    operator::{Coming, Operator, Room},
+    operator::{Ahead, Operator, Room},
     output::{Moment, Output},
     partition::Frozen,
     relief::Relief,
@@ -176,11 +176,7 @@ impl Shard {
         }
         for rule in rules {
             if let Some(operator) = self.operators.get_mut(rule as usize) {
-                let own = routed.iter().filter(|routed| routed.to.rule == rule);
-                operator
-                    .look_ahead(&mut own.map(|routed| {
-                        (routed.to.input as usize, Coming { at: routed.event, of: events }, &routed.key)
-                    }));
+                operator.look_ahead(Ahead { rule, routed, events });
             }
         }
     }

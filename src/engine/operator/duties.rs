@@ -9,26 +9,31 @@ use crate::{
         shard::Routed,
     },
     expr::World,
-    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
+    model::{DecodeError, EventRef, FenceMap, KeyGroup, Reader, TimeMs, Writer},
     op::window::Owned,
 };
 use std::{any::Any, sync::Arc};
 
-/// What comes next for a rule: of each event the input, the event itself, and the key.
-pub(in crate::engine) type Ahead<'i, 'e> = dyn Iterator<Item = (usize, Coming<'e>, &'e Key)> + 'i;
-
-/// An event that comes next, for who wants to look at it.
+/// What comes next for a rule, among what comes for others.
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Coming<'e> {
-    pub(in crate::engine) at: u32,
-    pub(in crate::engine) of: Arrivals<'e>,
+pub(in crate::engine) struct Ahead<'a> {
+    pub(in crate::engine) rule: u32,
+    pub(in crate::engine) routed: &'a [Routed],
+    pub(in crate::engine) events: Arrivals<'a>,
 }
 
-impl<'e> Coming<'e> {
-    /// The event, unless it is late.
-    pub(super) fn get(self) -> Option<EventRef<'e>> {
-        let at = self.at as usize;
-        self.of.event(at).filter(|_| self.of.late_ms(at).is_none())
+impl<'a> Ahead<'a> {
+    /// What is for the rule.
+    #[inline]
+    pub(super) fn own(self) -> impl Iterator<Item = &'a Routed> {
+        self.routed.iter().filter(move |routed| routed.to.rule == self.rule)
+    }
+
+    /// Its event, unless it is late.
+    #[inline]
+    pub(super) fn event(self, routed: &Routed) -> Option<EventRef<'a>> {
+        let at = routed.event as usize;
+        self.events.event(at).filter(|_| self.events.late_ms(at).is_none())
     }
 }
 
@@ -37,7 +42,7 @@ pub(in crate::engine) trait Operator: Spills + Send {
     /// Takes events that were routed here, in their order; late ones as of the times at which they were found to be late.
     fn step_each(&mut self, routed: &[Routed], events: Arrivals<'_>, out: &mut Vec<Output>);
     /// These events are taken next: what that needs may be fetched for all of them together.
-    fn look_ahead(&mut self, ahead: &mut Ahead<'_, '_>);
+    fn look_ahead(&mut self, ahead: Ahead<'_>);
     /// Lets time pass for all keys.
     fn advance(&mut self, to: &Moment, out: &mut Vec<Output>);
     /// The wall clock has come so far: windows over the time of arrival close by it, with outputs of the time `decided_ms`, and

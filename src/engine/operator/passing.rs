@@ -1,11 +1,12 @@
 //! THROUGH: positions of an entity become passages, each an event of the partition of the entity and a fence.
 
-use super::{KeyedOperator, When, duties::Ahead, spilled};
+use super::{Ahead, KeyedOperator, When, spilled};
 use crate::{
     engine::{
         kernel::Kernel,
-        keyed::{AHEAD, Keyed, Seen},
+        keyed::{Keyed, Seen},
         output::{Output, hand_on},
+        shard::Routed,
         spill::Spill,
     },
     expr::{Env, Expr, Node, NodeId, Nothing, World},
@@ -129,20 +130,15 @@ type Entity<'a> = (usize, &'a Key, KeyGroup);
 
 impl<K: Kernel> KeyedOperator<K> {
     /// Finds the fences of the positions that come next, and fetches what is known of their entities.
-    pub(super) fn foresee(&mut self, ahead: &mut Ahead<'_, '_>) {
+    pub(super) fn foresee(&mut self, ahead: Ahead<'_>) {
         let Self { rule, passing, world, groups, .. } = self;
         if let Some(passing) = passing {
             let slot = |input: usize| rule.inputs.get(input)?.position_slot;
-            let mut keys: SmallVec<[(KeyGroup, &Key); AHEAD]> = SmallVec::new();
-            let fetches = !passing.entities.is_small();
-            let positions = ahead.filter_map(|(input, event, key)| {
-                if fetches {
-                    keys.push((key.group(*groups), key));
-                }
-                position(event.get()?, slot(input)?)
-            });
+            let positions = ahead.own();
+            let positions =
+                positions.filter_map(|routed| position(ahead.event(routed)?, slot(routed.to.input as usize)?));
             passing.foreseen.look_up(world, passing.program.set(), positions);
-            if fetches {
+            if !passing.entities.is_small() {
                 // Who leaves a fence will ask for its id.
                 let set = passing.program.set();
                 let ids = |state: &through::KeyState| {
@@ -151,7 +147,8 @@ impl<K: Kernel> KeyedOperator<K> {
                 };
                 let touch = |state: &through::KeyState, further: bool| further && ids(state);
                 let touch = |state: &through::KeyState, further| u64::from(touch(state, further));
-                passing.entities.look_ahead(keys.into_iter(), touch, &mut Seen::default());
+                let keys = ahead.own().map(|Routed { key, .. }| (key.group(*groups), key));
+                passing.entities.look_ahead(keys, touch, &mut Seen::default());
             }
         }
     }
