@@ -74,7 +74,7 @@ fn measure(program: &Program, (slot, width): (usize, usize), events: i64) -> Opt
     let (mut state, mut scratch, mut out) = (KeyState::default(), Scratch::default(), Vec::new());
     let mut step = |state: &mut KeyState, out: &mut Vec<_>, at: i64, values: &[Value]| {
         let header = Header { time_ms: at * STEP_MS, partition: 0, offset: at as u64 };
-        let event = EventRef { stream: StreamId(0), header, values };
+        let event = EventRef { stream: StreamId(0), header: &header, values };
         let env =
             Env { event, extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world };
         program.step(state, &mut scratch, 0, black_box(&env), out);

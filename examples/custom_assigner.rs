@@ -109,12 +109,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (offset, (at, draught)) in arrivals.into_iter().enumerate() {
         let values = [Value::Float(draught)];
         let header = Header { time_ms: parse_time(at)?, partition: 0, offset: offset as u64 };
-        let env = env(EventRef { stream: StreamId(0), header, values: &values }, &key, &world);
+        let env = env(EventRef { stream: StreamId(0), header: &header, values: &values }, &key, &world);
         program.step(&mut state, &mut scratch, 0, &env, &mut results);
     }
     // The end of the input: what is open closes, and the window after it gives the key's last, empty result.
     let end = Header { time_ms: TimeMs::MAX, partition: 0, offset: 0 };
-    let env = env(EventRef { stream: StreamId(0), header: end, values: &[] }, &key, &world);
+    let env = env(EventRef { stream: StreamId(0), header: &end, values: &[] }, &key, &world);
     program.advance(&mut state, &mut scratch, TimeMs::MAX, Clock::Event, &env, &mut results);
 
     for Emission { start_ms, end_ms, values, .. } in &results {

@@ -67,7 +67,7 @@ pub(crate) fn step(
 ) {
     let header = Header { time_ms, partition: 0, offset: 0 };
     let env = Env {
-        event: EventRef { stream: StreamId(0), header, values },
+        event: EventRef { stream: StreamId(0), header: &header, values },
         extra: &[],
         previous: None,
         computed: (&[], &[]),

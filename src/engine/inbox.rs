@@ -13,7 +13,7 @@ pub(super) struct OwnedEvent {
 
 impl OwnedEvent {
     pub(super) fn as_ref(&self) -> EventRef<'_> {
-        EventRef { stream: self.stream, header: self.header, values: &self.values }
+        EventRef { stream: self.stream, header: &self.header, values: &self.values }
     }
 }
 

@@ -362,7 +362,7 @@ impl Engine {
             if readers.get(stream).is_some_and(|readers| !readers.is_empty()) {
                 let rank = self.stream_ranks.get(stream).copied().unwrap_or(0);
                 let values = event.values.to_vec();
-                inbox.push(rank, OwnedEvent { stream: event.stream, header: event.header, values });
+                inbox.push(rank, OwnedEvent { stream: event.stream, header: *event.header, values });
             }
         }
     }

@@ -329,7 +329,7 @@ mod tests {
         let (key, world) = (Key::default(), World::default());
         let header = Header { time_ms: 0, partition: 0, offset: 0 };
         let env = Env {
-            event: EventRef { stream: StreamId(0), header, values: row },
+            event: EventRef { stream: StreamId(0), header: &header, values: row },
             extra: &[],
             previous: None,
             computed: (&[], &[]),

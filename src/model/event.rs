@@ -113,7 +113,7 @@ impl Batch {
     pub fn event(&self, stream: StreamId, index: usize) -> Option<EventRef<'_>> {
         let header = self.headers.get(index)?;
         let values = self.values.get(index * self.width..(index + 1) * self.width)?;
-        Some(EventRef { stream, header: *header, values })
+        Some(EventRef { stream, header, values })
     }
 
     /// Removes all events and keeps the memory.
@@ -129,7 +129,7 @@ pub struct EventRef<'a> {
     /// The stream that it is of.
     pub stream: StreamId,
     /// Its header.
-    pub header: Header,
+    pub header: &'a Header,
     /// Its row, by slot.
     pub values: &'a [Value],
 }

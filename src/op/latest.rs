@@ -239,7 +239,7 @@ mod tests {
     fn with_env(time_ms: TimeMs, value: i64, run: impl FnOnce(&Env<'_>)) {
         let (values, key, world) = ([Value::Int(value)], Key::default(), World::default());
         let event =
-            EventRef { stream: StreamId(0), header: Header { time_ms, partition: 0, offset: 0 }, values: &values };
+            EventRef { stream: StreamId(0), header: &Header { time_ms, partition: 0, offset: 0 }, values: &values };
         let (extra, computed) = (&[][..], (&[][..], &[][..]));
         run(&Env { event, extra, previous: None, computed, key: &key, bound: &Nothing, world: &world });
     }

@@ -42,7 +42,7 @@ pub struct Late {
 impl Late {
     /// The event.
     pub fn event(&self) -> EventRef<'_> {
-        EventRef { stream: self.stream, header: self.header, values: &self.values }
+        EventRef { stream: self.stream, header: &self.header, values: &self.values }
     }
 }
 

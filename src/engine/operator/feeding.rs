@@ -39,9 +39,9 @@ impl<K: Kernel> KeyedOperator<K> {
                 }
                 fed += 1;
                 let time_ms = output.emission.time_ms;
-                let offset = offset(&rule.name, &output, event.header, (hop, fed));
+                let offset = offset(&rule.name, &output, *event.header, (hop, fed));
                 let header = Header { time_ms, partition: u32::MAX, offset };
-                let event = EventRef { stream: plan.stream, header, values: &output.emission.values };
+                let event = EventRef { stream: plan.stream, header: &header, values: &output.emission.values };
                 self.computed.iter_mut().for_each(|cell| drop(cell.take()));
                 let env = Env {
                     event,

@@ -48,7 +48,7 @@ impl<K: Kernel> KeyedOperator<K> {
         };
         let parts: SmallVec<[Value; 2]> =
             self.rule.order.get(input).into_iter().flatten().map(|expr| expr.value(&env)).collect();
-        let event = OwnedEvent { stream: event.stream, header: event.header, values: event.values.to_vec() };
+        let event = OwnedEvent { stream: event.stream, header: *event.header, values: event.values.to_vec() };
         self.instant.push(Unordered { order: Key::new(&parts), input, event, key: key.clone() });
     }
 

@@ -46,7 +46,7 @@ impl<K: Kernel> KeyedOperator<K> {
         entry.has_rung();
         let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
         let env = Env {
-            event: EventRef { stream: StreamId(u32::MAX), header, values: &[] },
+            event: EventRef { stream: StreamId(u32::MAX), header: &header, values: &[] },
             extra: &[],
             previous: None,
             computed: (&[], &[]),

@@ -90,7 +90,7 @@ impl Asks {
             let env = Env {
                 event: EventRef {
                     stream: StreamId(0),
-                    header: Header { time_ms: 0, partition: 0, offset: 0 },
+                    header: &Header { time_ms: 0, partition: 0, offset: 0 },
                     values: &[],
                 },
                 extra: &extra,
@@ -217,11 +217,9 @@ impl<K: Kernel> KeyedOperator<K> {
         let id_slot = self.rule.inputs.get(entity.0).and_then(|plan| plan.id_slot);
         for (at, row) in rows.iter().enumerate() {
             let same = |other: &&SmallVec<[Value; 3]>| other.get(1) == row.get(1);
-            let event = match rows.iter().take(at).filter(same).count() {
-                0 => event,
-                before => EventRef { header: again(event, id_slot, before as u32), ..event },
-            };
-            self.take_passage(entity, event, row, out);
+            let before = rows.iter().take(at).filter(same).count();
+            let header = if before == 0 { *event.header } else { again(event, id_slot, before as u32) };
+            self.take_passage(entity, EventRef { header: &header, ..event }, row, out);
         }
         rows.clear();
         if let Some(passing) = self.passing.as_mut() {
@@ -293,7 +291,7 @@ fn again(event: EventRef<'_>, id_slot: Option<u16>, before: u32) -> Header {
         }
     }
     let offset = xxh3_64_with_seed(&bytes, before.into());
-    Header { partition: u32::MAX, offset, ..event.header }
+    Header { partition: u32::MAX, offset, ..*event.header }
 }
 
 #[cfg(test)]

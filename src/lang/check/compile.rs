@@ -260,7 +260,7 @@ pub(super) fn two(ids: &[NodeId]) -> (NodeId, NodeId) {
 pub(super) fn constant_value(expr: &Expr) -> Value {
     let header = Header { time_ms: 0 as TimeMs, partition: 0, offset: 0 };
     let env = Env {
-        event: EventRef { stream: StreamId(0), header, values: &[] },
+        event: EventRef { stream: StreamId(0), header: &header, values: &[] },
         extra: &[],
         previous: None,
         computed: (&[], &[]),

@@ -84,9 +84,9 @@ impl Run {
         Self { program, state, scratch, out: Vec::new(), key: Key::default(), world: World::default() }
     }
 
-    fn env<'a>(&'a self, stream: u32, time_ms: TimeMs, values: &'a [Value]) -> Env<'a> {
+    fn env<'a>(&'a self, stream: u32, header: &'a Header, values: &'a [Value]) -> Env<'a> {
         Env {
-            event: EventRef { stream: StreamId(stream), header: Header { time_ms, partition: 0, offset: 0 }, values },
+            event: EventRef { stream: StreamId(stream), header, values },
             extra: &[],
             previous: None,
             computed: (&[], &[]),
@@ -100,7 +100,8 @@ impl Run {
         let (mut state, mut scratch, mut out) =
             (std::mem::take(&mut self.state), std::mem::take(&mut self.scratch), std::mem::take(&mut self.out));
         let row = [Value::Int(n)];
-        let env = self.env(input as u32, time_ms, &row);
+        let header = Header { time_ms, partition: 0, offset: 0 };
+        let env = self.env(input as u32, &header, &row);
         self.program.step(&mut state, &mut scratch, input, &env, &mut out);
         (self.state, self.scratch, self.out) = (state, scratch, out);
     }
@@ -108,7 +109,8 @@ impl Run {
     pub(super) fn time(&mut self, to_ms: TimeMs) {
         let (mut state, mut scratch, mut out) =
             (std::mem::take(&mut self.state), std::mem::take(&mut self.scratch), std::mem::take(&mut self.out));
-        let env = self.env(u32::MAX, to_ms, &[]);
+        let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
+        let env = self.env(u32::MAX, &header, &[]);
         self.program.advance(&mut state, &mut scratch, to_ms, Clock::Event, &env, &mut out);
         (self.state, self.scratch, self.out) = (state, scratch, out);
     }

@@ -94,7 +94,7 @@ fn drops_empty(condition: &Expr, kinds: &[AggregateKind]) -> bool {
     let bound = WindowBound { span, accumulators: &blank, running: &[], revision: 0 };
     let header = Header { time_ms: 0, partition: 0, offset: 0 };
     let env = Env {
-        event: EventRef { stream: StreamId(u32::MAX), header, values: &[] },
+        event: EventRef { stream: StreamId(u32::MAX), header: &header, values: &[] },
         extra: &[],
         previous: None,
         computed: (&[], &[]),

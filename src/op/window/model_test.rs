@@ -59,7 +59,7 @@ pub(super) fn program_of(
 }
 
 pub(super) fn with_env<R>(key: &Key, time_ms: TimeMs, values: &[Value], run: impl FnOnce(&Env<'_>) -> R) -> R {
-    let event = EventRef { stream: StreamId(0), header: Header { time_ms, partition: 0, offset: 0 }, values };
+    let event = EventRef { stream: StreamId(0), header: &Header { time_ms, partition: 0, offset: 0 }, values };
     let world = World::default();
     run(&Env { event, extra: &[], previous: None, computed: (&[], &[]), key, bound: &Nothing, world: &world })
 }

@@ -75,20 +75,21 @@ impl<'p> Run<'p> {
         Self { program, key, state: KeyState::default(), world: World::default(), out: vec![] }
     }
 
-    fn env<'a>(key: &'a Key, world: &'a World, time_ms: TimeMs, values: &'a [Value]) -> Env<'a> {
-        let header = Header { time_ms, partition: 0, offset: 0 };
+    fn env<'a>(key: &'a Key, world: &'a World, header: &'a Header, values: &'a [Value]) -> Env<'a> {
         let event = EventRef { stream: StreamId(0), header, values };
         Env { event, extra: &[], previous: None, computed: (&[], &[]), key, bound: &Nothing, world }
     }
 
     fn event(&mut self, time_ms: TimeMs, value: i64) {
         let values = [Value::Int(value)];
-        let env = Self::env(&self.key, &self.world, time_ms, &values);
+        let header = Header { time_ms, partition: 0, offset: 0 };
+        let env = Self::env(&self.key, &self.world, &header, &values);
         self.program.step(&mut self.state, &mut Scratch::default(), 0, &env, &mut self.out);
     }
 
     fn advance(&mut self, to_ms: TimeMs) {
-        let env = Self::env(&self.key, &self.world, to_ms, &[]);
+        let header = Header { time_ms: to_ms, partition: 0, offset: 0 };
+        let env = Self::env(&self.key, &self.world, &header, &[]);
         self.program.advance(&mut self.state, &mut Scratch::default(), to_ms, Clock::Event, &env, &mut self.out);
     }
 

@@ -106,7 +106,7 @@ impl Run {
         let header = Header { time_ms, partition: 0, offset: time_ms.unsigned_abs() };
         let world = World::default();
         let env = Env {
-            event: EventRef { stream: StreamId(0), header, values },
+            event: EventRef { stream: StreamId(0), header: &header, values },
             extra: &[],
             previous: None,
             computed: (&[], &[]),

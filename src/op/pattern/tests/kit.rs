@@ -254,6 +254,6 @@ pub(in crate::op::pattern) fn found(pattern: &Pattern, events: &str) -> Vec<Stri
 pub(in crate::op::pattern) fn with_env(values: &[Value], time_ms: TimeMs, offset: u64, work: impl FnOnce(&Env<'_>)) {
     let (key, world) = (Key::new([]), World::default());
     let header = Header { time_ms, partition: 0, offset };
-    let event = EventRef { stream: StreamId(0), header, values };
+    let event = EventRef { stream: StreamId(0), header: &header, values };
     work(&Env { event, extra: &[], previous: None, computed: (&[], &[]), key: &key, bound: &Nothing, world: &world });
 }
