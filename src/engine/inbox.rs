@@ -17,6 +17,12 @@ impl OwnedEvent {
     }
 }
 
+impl From<EventRef<'_>> for OwnedEvent {
+    fn from(event: EventRef<'_>) -> Self {
+        Self { stream: event.stream, header: *event.header, values: event.values.to_vec() }
+    }
+}
+
 /// Events waiting for one level's rules.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {

@@ -8,7 +8,7 @@ use super::{
     exchange::SHARED_MIN,
     executor::{Executor, Inline},
     figures::RuleStats,
-    inbox::{Inbox, OwnedEvent},
+    inbox::Inbox,
     keyed::AHEAD,
     late::LateReaders,
     limits::Limits,
@@ -361,8 +361,7 @@ impl Engine {
             let stream = event.stream.0 as usize;
             if readers.get(stream).is_some_and(|readers| !readers.is_empty()) {
                 let rank = self.stream_ranks.get(stream).copied().unwrap_or(0);
-                let values = event.values.to_vec();
-                inbox.push(rank, OwnedEvent { stream: event.stream, header: *event.header, values });
+                inbox.push(rank, event.into());
             }
         }
     }

@@ -175,8 +175,7 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
             self.foresee(ahead);
         } else if !self.partitions.is_small() {
             let touch = |partition: &Partition<K::State>, further| partition.touch(&*self.kernel, further);
-            let keys = ahead.own().map(|Routed { key, .. }| (key.group(self.groups), key));
-            self.partitions.look_ahead(keys, touch, &mut self.seen);
+            self.partitions.look_ahead(ahead.keys(self.groups), touch, &mut self.seen);
         }
     }
 

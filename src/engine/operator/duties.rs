@@ -9,7 +9,7 @@ use crate::{
         shard::Routed,
     },
     expr::World,
-    model::{DecodeError, EventRef, FenceMap, KeyGroup, Reader, TimeMs, Writer},
+    model::{DecodeError, EventRef, FenceMap, Key, KeyGroup, Reader, TimeMs, Writer},
     op::window::Owned,
 };
 use std::{any::Any, sync::Arc};
@@ -27,6 +27,12 @@ impl<'a> Ahead<'a> {
     #[inline]
     pub(super) fn own(self) -> impl Iterator<Item = &'a Routed> {
         self.routed.iter().filter(move |routed| routed.to.rule == self.rule)
+    }
+
+    /// The keys of that, with their groups.
+    #[inline]
+    pub(super) fn keys(self, groups: u32) -> impl Iterator<Item = (KeyGroup, &'a Key)> {
+        self.own().map(move |routed| (routed.key.group(groups), &routed.key))
     }
 
     /// Its event, unless it is late.

@@ -48,8 +48,7 @@ impl<K: Kernel> KeyedOperator<K> {
         };
         let parts: SmallVec<[Value; 2]> =
             self.rule.order.get(input).into_iter().flatten().map(|expr| expr.value(&env)).collect();
-        let event = OwnedEvent { stream: event.stream, header: *event.header, values: event.values.to_vec() };
-        self.instant.push(Unordered { order: Key::new(&parts), input, event, key: key.clone() });
+        self.instant.push(Unordered { order: Key::new(&parts), input, event: event.into(), key: key.clone() });
     }
 
     /// Takes the events of an instant in their order; what that leaves open is as they came.

@@ -6,7 +6,6 @@ use crate::{
         kernel::Kernel,
         keyed::{Keyed, Seen},
         output::{Output, hand_on},
-        shard::Routed,
         spill::Spill,
     },
     expr::{Env, Expr, Node, NodeId, Nothing, World},
@@ -133,10 +132,8 @@ impl<K: Kernel> KeyedOperator<K> {
     pub(super) fn foresee(&mut self, ahead: Ahead<'_>) {
         let Self { rule, passing, world, groups, .. } = self;
         if let Some(passing) = passing {
-            let slot = |input: usize| rule.inputs.get(input)?.position_slot;
-            let positions = ahead.own();
-            let positions =
-                positions.filter_map(|routed| position(ahead.event(routed)?, slot(routed.to.input as usize)?));
+            let slot = |input: u32| rule.inputs.get(input as usize)?.position_slot;
+            let positions = ahead.own().filter_map(|routed| position(ahead.event(routed)?, slot(routed.to.input)?));
             passing.foreseen.look_up(world, passing.program.set(), positions);
             if !passing.entities.is_small() {
                 // Who leaves a fence will ask for its id.
@@ -147,8 +144,7 @@ impl<K: Kernel> KeyedOperator<K> {
                 };
                 let touch = |state: &through::KeyState, further: bool| further && ids(state);
                 let touch = |state: &through::KeyState, further| u64::from(touch(state, further));
-                let keys = ahead.own().map(|Routed { key, .. }| (key.group(*groups), key));
-                passing.entities.look_ahead(keys, touch, &mut Seen::default());
+                passing.entities.look_ahead(ahead.keys(*groups), touch, &mut Seen::default());
             }
         }
     }
