@@ -336,7 +336,7 @@ impl Engine {
             }
             self.carry(level);
             if level == levels.start {
-                self.step_level(level, to.clock, Arrivals::Released(released));
+                self.step_level(level, to.clock, released.into());
             } else {
                 self.keep_for(level, released);
                 let events =

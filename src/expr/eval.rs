@@ -29,7 +29,7 @@ impl Expr {
     }
 
     /// Where all that it asks is whether a field of the event is one of some texts: the field and the texts.
-    pub fn texts(&self) -> Option<(u16, &[Text])> {
+    pub fn texts(&self) -> Option<(u16, Vec<&Text>)> {
         self.quick.as_ref()?.texts()
     }
 

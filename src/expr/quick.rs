@@ -1,7 +1,7 @@
 //! Conditions that compare fields of the event with constants, or with a field of an event before, as most do: answered without a walk through the nodes.
 
 use super::{Compare, Env, Expr, Node, NodeId, Var};
-use crate::model::{Text, Value};
+use crate::model::{Text, TextMap, Value};
 
 /// Such a condition as a list of tests: each says where to go on. It is true or not; what is unknown is not.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ enum Test {
     /// The field is this text.
     Is(u16, Text),
     /// It is one of these.
-    OneOf(u16, Box<[Text]>),
+    OneOf(u16, TextMap<()>),
     /// It is another text.
     IsNot(u16, Text),
     /// Its number compares with this one.
@@ -117,16 +117,16 @@ impl Part {
         let mut of_slot = None;
         let mut texts: Vec<Text> = Vec::new();
         for part in &parts {
-            let part: &[Text] = match part {
-                Self::One(Test::Is(slot, text)) if *of_slot.get_or_insert(*slot) == *slot => std::slice::from_ref(text),
-                Self::One(Test::OneOf(slot, texts)) if *of_slot.get_or_insert(*slot) == *slot => texts,
+            match part {
+                Self::One(Test::Is(slot, text)) if *of_slot.get_or_insert(*slot) == *slot => texts.push(text.clone()),
+                Self::One(Test::OneOf(slot, part)) if *of_slot.get_or_insert(*slot) == *slot => {
+                    texts.extend(part.texts().cloned())
+                }
                 _ => return Self::Any(parts),
-            };
-            let new: Vec<Text> = part.iter().filter(|text| !texts.contains(text)).cloned().collect();
-            texts.extend(new);
+            }
         }
         match of_slot {
-            Some(slot) => Self::One(Test::OneOf(slot, texts.into())),
+            Some(slot) => Self::One(Test::OneOf(slot, texts.into_iter().collect())),
             None => Self::Any(parts),
         }
     }
@@ -161,10 +161,10 @@ impl Quick {
     }
 
     /// Where all that it asks is whether a field is one of some texts: the field and the texts.
-    pub(super) fn texts(&self) -> Option<(u16, &[Text])> {
+    pub(super) fn texts(&self) -> Option<(u16, Vec<&Text>)> {
         match &*self.steps {
-            [Step { test: Test::Is(slot, text), .. }] => Some((*slot, std::slice::from_ref(text))),
-            [Step { test: Test::OneOf(slot, texts), .. }] => Some((*slot, texts)),
+            [Step { test: Test::Is(slot, text), .. }] => Some((*slot, vec![text])),
+            [Step { test: Test::OneOf(slot, texts), .. }] => Some((*slot, texts.texts().collect())),
             _ => None,
         }
     }
@@ -176,7 +176,7 @@ impl Quick {
             // What most conditions are.
             [Step { test: Test::Is(slot, text), .. }] => text_at(env, *slot).is_some_and(|value| value == text),
             [Step { test: Test::OneOf(slot, texts), .. }] => {
-                text_at(env, *slot).is_some_and(|value| texts.contains(value))
+                text_at(env, *slot).is_some_and(|value| texts.get(value).is_some())
             }
             _ => self.run(env),
         }
@@ -197,7 +197,7 @@ impl Test {
         let field = |slot: u16| env.event.values.get(usize::from(slot));
         match self {
             Self::Is(slot, text) => text_at(env, *slot).is_some_and(|value| value == text),
-            Self::OneOf(slot, texts) => text_at(env, *slot).is_some_and(|value| texts.contains(value)),
+            Self::OneOf(slot, texts) => text_at(env, *slot).is_some_and(|value| texts.get(value).is_some()),
             Self::IsNot(slot, text) => text_at(env, *slot).is_some_and(|value| value != text),
             Self::Number(slot, op, with) => {
                 field(*slot).and_then(Value::number).is_some_and(|value| op.holds_of(value, *with))

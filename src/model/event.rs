@@ -38,6 +38,7 @@ pub struct Header {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     headers: Vec<Header>,
+    /// Rows in use, then rows of events that were removed: written over as new ones come.
     values: Vec<Value>,
     width: usize,
 }
@@ -54,7 +55,7 @@ impl Batch {
         header: Header,
         fill: impl FnOnce(&mut Vec<Value>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let start = self.values.len();
+        let start = self.cut();
         match fill(&mut self.values) {
             Ok(()) => {
                 self.values.resize(start + self.width, Value::Null);
@@ -71,22 +72,33 @@ impl Batch {
     /// Adds an event; `fill` is given its row, all null, and gives the header. If it gives none, nothing is added.
     #[inline]
     pub fn push_row(&mut self, fill: impl FnOnce(&mut [Value]) -> Option<Header>) -> Option<()> {
-        let start = self.values.len();
-        self.values.extend(std::iter::repeat_with(|| Value::Null).take(self.width));
-        let Some(header) = self.values.get_mut(start..).and_then(fill) else {
-            self.values.truncate(start);
-            return None;
-        };
+        let start = self.headers.len() * self.width;
+        let end = start + self.width;
+        if self.values.len() < end {
+            self.cut();
+            self.values.extend(std::iter::repeat_with(|| Value::Null).take(self.width));
+        } else {
+            let row = self.values.get_mut(start..end)?;
+            row.iter_mut().for_each(|value| std::mem::replace(value, Value::Null).discard());
+        }
+        let header = self.values.get_mut(start..end).and_then(fill)?;
         self.headers.push(header);
         Some(())
     }
 
     /// Adds an event with this row.
     pub fn push(&mut self, header: Header, row: impl IntoIterator<Item = Value>) {
-        let start = self.values.len();
+        let start = self.cut();
         self.values.extend(row);
         self.values.resize(start + self.width, Value::Null);
         self.headers.push(header);
+    }
+
+    /// Drops what is left of removed events; where the next row begins.
+    fn cut(&mut self) -> usize {
+        let start = self.headers.len() * self.width;
+        self.values.truncate(start);
+        start
     }
 
     /// How many events it holds.
@@ -116,10 +128,47 @@ impl Batch {
         Some(EventRef { stream, header, values })
     }
 
-    /// Removes all events and keeps the memory.
+    /// The row at `first` and those after it, `count` in all, as events of a stream.
+    #[inline]
+    pub fn rows(&self, stream: StreamId, first: usize, count: usize) -> Option<Rows<'_>> {
+        let headers = self.headers.get(first..first + count)?;
+        let values = self.values.get(first * self.width..(first + count) * self.width)?;
+        Some(Rows { stream, headers, values, width: self.width })
+    }
+
+    /// Removes all events and keeps the memory, what their values hold included until another event takes their place.
     pub fn clear(&mut self) {
         self.headers.clear();
-        self.values.drain(..).for_each(Value::discard);
+    }
+}
+
+/// Events of a batch that lie one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    stream: StreamId,
+    headers: &'a [Header],
+    values: &'a [Value],
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// How many there are.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.headers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.headers.is_empty()
+    }
+
+    /// The event at `index`, which is less than `len`.
+    #[inline]
+    pub fn event(self, index: usize) -> Option<EventRef<'a>> {
+        let header = self.headers.get(index)?;
+        let values = self.values.get(index * self.width..(index + 1) * self.width)?;
+        Some(EventRef { stream: self.stream, header, values })
     }
 }
 

@@ -41,6 +41,14 @@ impl Text {
         }
     }
 
+    /// The text as a number that is no other text's, if it has at most 15 bytes and is kept in place.
+    #[inline]
+    pub(super) fn number(&self) -> Option<u128> {
+        let (word, len) = self.word().filter(|(_, len)| *len < size_of::<u128>())?;
+        // Bytes behind its end are zero, so the last one is free for the length.
+        Some(word | (len as u128) << 120)
+    }
+
     /// The text of the first `len` bytes of two little-endian words, if they are ASCII: at most 16, without a look at each.
     #[inline]
     pub fn of_ascii([low, high]: [u64; 2], len: usize) -> Option<Self> {

