@@ -6,7 +6,7 @@
 use super::{kernel::Kernel, partition::State};
 use crate::{
     expr::Env,
-    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    model::{Clock, DecodeError, Emission, EventRef, Key, Reader, TimeMs, Writer},
     op::window::Owned,
     plan::Once,
 };
@@ -200,8 +200,16 @@ impl<K: Kernel> Kernel for Gate<K> {
         self.inner.take_shed(scratch)
     }
 
-    fn touch(&self, state: &Self::State, further: bool) -> u64 {
-        self.inner.touch(&state.inner, further)
+    fn kind(&self, input: usize, event: EventRef<'_>) -> Option<u32> {
+        self.inner.kind(input, event)
+    }
+
+    fn tell(&self, scratch: &mut Self::Scratch, kind: Option<u32>) {
+        self.inner.tell(scratch, kind);
+    }
+
+    fn touch(&self, state: &Self::State, kind: Option<u32>, further: bool) -> u64 {
+        self.inner.touch(&state.inner, kind, further)
     }
 
     fn take_skip_misses(&self, scratch: &mut Self::Scratch) -> u64 {

@@ -1,9 +1,12 @@
 //! What the machine asks of a kernel, whatever it computes.
 
-use super::partition::{Aside, State};
+use super::{
+    keyed::Entry,
+    partition::{Aside, Partition, State},
+};
 use crate::{
     expr::{Env, Past},
-    model::{Clock, DecodeError, Emission, Key, Reader, TimeMs, Writer},
+    model::{Clock, DecodeError, Emission, EventRef, Key, Reader, TimeMs, Writer},
     op::{
         cluster, join, latest, near, pattern,
         window::{self, Owned},
@@ -119,9 +122,15 @@ pub(super) trait Kernel: Send + Sync {
     fn inherit(&self, _: &mut Self::State, _: &mut Self::Scratch, _: &[&Self::State]) {}
     /// Other keys have taken over what the state held open before this instant.
     fn retire(&self, _: &mut Self::State, _now_ms: TimeMs) {}
-    /// Looks at the memory of a state that the next event will need, so that it is at hand by then; `further`: at what the state leads to.
-    /// What it gives says nothing.
-    fn touch(&self, _: &Self::State, _further: bool) -> u64 {
+    /// The kind of an event of an input, where that follows from the event alone: for `tell` and `touch`.
+    fn kind(&self, _input: usize, _event: EventRef<'_>) -> Option<u32> {
+        None
+    }
+    /// Tells the next `step` the kind of its event, if it is known, so that it needn't be found again.
+    fn tell(&self, _: &mut Self::Scratch, _kind: Option<u32>) {}
+    /// Looks at the memory of a state that the next event, of this kind if that is known, will need, so that it is at hand by then;
+    /// `further`: at what the state leads to. What it gives says nothing.
+    fn touch(&self, _: &Self::State, _kind: Option<u32>, _further: bool) -> u64 {
         0
     }
     /// How many partial matches, open windows or the like the state holds.
@@ -144,16 +153,19 @@ macro_rules! state {
     };
 }
 
-// Patterns and filters are what looks back.
+// Filters keep nothing else; of patterns few look back.
 state!(
     (): Option<Past>,
-    pattern::KeyState: Option<Past>,
+    pattern::KeyState: Aside,
     window::KeyState: Aside,
     join::KeyState: Aside,
     latest::KeyState: Aside,
     near::KeyState: Aside,
     cluster::KeyState: Aside
 );
+
+// Two lines of memory for each key of a pattern, whatever it holds beside them.
+const _: () = assert!(size_of::<Option<Entry<Partition<pattern::KeyState>>>>() <= 128);
 
 macro_rules! kernel {
     ($room:ident, $open:ident, $deadline:expr, $shed:expr, $migration:expr, $migrate:expr $(, $more:item)*) => {
@@ -292,8 +304,14 @@ kernel!(
         state.clear();
         true
     },
-    fn touch(&self, state: &pattern::KeyState, further: bool) -> u64 {
-        state.touch(further)
+    fn kind(&self, input: usize, event: EventRef<'_>) -> Option<u32> {
+        pattern::Program::kind(self, input, event)
+    },
+    fn tell(&self, scratch: &mut pattern::Scratch, kind: Option<u32>) {
+        scratch.kind = kind;
+    },
+    fn touch(&self, state: &pattern::KeyState, kind: Option<u32>, further: bool) -> u64 {
+        pattern::Program::touch(self, state, kind, further)
     },
     fn eases_ms(&self, state: &pattern::KeyState) -> Option<TimeMs> {
         pattern::Program::eases_ms(self, state)
@@ -332,7 +350,7 @@ kernel!(
     ) {
         window::Program::step_arrived(self, state, scratch, input, env, time_ms, out);
     },
-    fn touch(&self, state: &window::KeyState, _further: bool) -> u64 {
+    fn touch(&self, state: &window::KeyState, _kind: Option<u32>, _further: bool) -> u64 {
         state.touch()
     },
     fn own(&self, scratch: &mut window::Scratch, owned: Owned) {

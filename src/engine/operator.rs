@@ -158,10 +158,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
     fn step_each(&mut self, routed: &[Routed], events: Arrivals<'_>, out: &mut Vec<Output>) {
         let plain = self.is_plain();
         for Routed { to, event, key } in routed {
-            let input = to.input as usize;
+            let (input, seen) = (to.input as usize, self.seen.next());
             match events.get(*event as usize) {
                 // What makes a rule plain doesn't change with an event.
-                Some((event, None)) if plain => self.step_plain(input, event, key, out),
+                Some((event, None)) if plain => self.step_plain(input, event, (key, seen), out),
                 Some((event, None)) => self.step_fully(input, event, key, out),
                 Some((event, Some(found_ms))) => self.step_late(input, event, key, found_ms, out),
                 None => {}
@@ -174,8 +174,10 @@ impl<K: Kernel + 'static> Operator for KeyedOperator<K> {
         if self.passing.is_some() {
             self.foresee(ahead);
         } else if !self.partitions.is_small() {
-            let touch = |partition: &Partition<K::State>, further| partition.touch(&*self.kernel, further);
-            self.partitions.look_ahead(ahead.keys(self.groups), touch, &mut self.seen);
+            let kernel = &*self.kernel;
+            let touch = |partition: &Partition<K::State>, kind, further| partition.touch(kernel, kind, further);
+            let keys = ahead.keys(self.groups, |input, event| kernel.kind(input, event));
+            self.partitions.look_ahead(keys, touch, &mut self.seen);
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) trait Before: Clone + Default + Send + Sync + From<Option<Past>> {
     fn get(&self) -> Option<&Past>;
     /// Takes what is there.
     fn take(&mut self) -> Option<Past>;
+    /// A place for the event after what is there, which goes: its memory is used again.
+    fn followed_by(self, past: Past) -> Self;
 }
 
 impl Before for Option<Past> {
@@ -40,9 +42,13 @@ impl Before for Option<Past> {
     fn take(&mut self) -> Option<Past> {
         self.take()
     }
+
+    fn followed_by(self, past: Past) -> Self {
+        Some(past)
+    }
 }
 
-/// Elsewhere: for kernels with many keys whose rules seldom ask for it.
+/// Elsewhere: for kernels with many keys, where few rules ask for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Aside(Option<Box<Past>>);
 
@@ -53,6 +59,14 @@ impl Before for Aside {
 
     fn take(&mut self) -> Option<Past> {
         self.0.take().map(|past| *past)
+    }
+
+    fn followed_by(mut self, past: Past) -> Self {
+        match &mut self.0 {
+            Some(place) => **place = past,
+            None => self.0 = Some(Box::new(past)),
+        }
+        self
     }
 }
 
@@ -97,11 +111,13 @@ impl<S: State> Partition<S> {
         self.previous.get().is_none() && self.histories.is_empty() && kernel.is_idle(&self.kernel)
     }
 
-    /// Looks at what it takes to go on, so that it is fetched from memory; then, `further`, at what that leads to.
+    /// Looks at what it takes to go on with an event of this kind, so that it is fetched from memory; then, `further`, at what that
+    /// leads to.
     #[inline]
-    pub(super) fn touch<K: Kernel<State = S>>(&self, kernel: &K, further: bool) -> u64 {
-        let aside = self.previous.get().is_some() ^ self.older.is_some() ^ self.histories.is_empty();
-        u64::from(aside) ^ kernel.touch(&self.kernel, further)
+    pub(super) fn touch<K: Kernel<State = S>>(&self, kernel: &K, kind: Option<u32>, further: bool) -> u64 {
+        let previous = self.previous.get().map_or(0, |past| past.time_ms as u64);
+        let aside = self.older.is_some() ^ self.histories.is_empty();
+        previous ^ u64::from(aside) ^ kernel.touch(&self.kernel, kind, further)
     }
 
     pub(super) fn save<K: Kernel<State = S>>(&self, kernel: &K, rule: &plan::Rule, writer: &mut Writer) {

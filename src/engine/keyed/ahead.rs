@@ -15,10 +15,11 @@ pub(in crate::engine) const AHEAD: usize = 32;
 /// The states of so many keys are in caches anyway.
 const FEW: usize = 1_024;
 
-/// Where keys that come next seemed to have their states, in the order in which they come. It may not be so: a key has to be asked.
+/// What was seen of the events that come next, in the order in which they come.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Seen {
     places: Vec<Option<Place>>,
+    kinds: Vec<Option<u32>>,
     next: usize,
 }
 
@@ -26,15 +27,18 @@ impl Seen {
     /// Nothing is known of what comes next.
     pub(in crate::engine) fn forget(&mut self) {
         self.places.clear();
+        self.kinds.clear();
         self.next = 0;
     }
 
-    /// What was seen of the next key.
+    /// Of the next event: where its key's state seemed to be, which may not be so, as a key has to be asked; and its kind, where its
+    /// kernel tells. It is asked of each.
     #[inline]
-    pub(in crate::engine) fn next(&mut self) -> Option<Place> {
+    pub(in crate::engine) fn next(&mut self) -> (Option<Place>, Option<u32>) {
         let place = self.places.get(self.next).copied().flatten();
+        let kind = self.kinds.get(self.next).copied().flatten();
         self.next += 1;
-        place
+        (place, kind)
     }
 }
 
@@ -44,17 +48,22 @@ impl<S: Clone> Keyed<S> {
         self.len < FEW
     }
 
-    /// Fetches what these keys have, and says where that seems to be; `touch` looks at a state, and then at what it leads to.
+    /// Fetches what these keys have, and says where that seems to be; `touch` looks at a state, of which the next event is of this kind,
+    /// and then at what it leads to.
     pub(in crate::engine) fn look_ahead<'k>(
         &self,
-        keys: impl Iterator<Item = (KeyGroup, &'k Key)>,
-        touch: impl Fn(&S, bool) -> u64,
+        keys: impl Iterator<Item = (KeyGroup, &'k Key, Option<u32>)>,
+        touch: impl Fn(&S, Option<u32>, bool) -> u64,
         seen: &mut Seen,
     ) {
         let mut sum = 0;
         seen.forget();
-        let places = &mut seen.places;
-        let hashes: SmallVec<[(u32, u64); AHEAD]> = keys.map(|(group, key)| (group.0, table_hash(key))).collect();
+        let Seen { places, kinds, .. } = seen;
+        let mut hashes: SmallVec<[(u32, u64); AHEAD]> = SmallVec::new();
+        for (group, key, kind) in keys {
+            hashes.push((group.0, table_hash(key)));
+            kinds.push(kind);
+        }
         let table = |group: u32| self.groups.get(group as usize).and_then(Slot::get);
         for &(group, _) in &hashes {
             sum ^= table(group).map_or(0, |table| u64::from(table.given));
@@ -72,8 +81,9 @@ impl<S: Clone> Keyed<S> {
             sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
         }
         for further in [false, true] {
-            for place in places.iter().flatten().copied() {
-                sum ^= self.peek(place).map_or(0, |entry| entry.key.hash64() ^ touch(&entry.state, further));
+            for (place, &kind) in places.iter().zip(&*kinds) {
+                let entry = place.and_then(|place| self.peek(place));
+                sum ^= entry.map_or(0, |entry| entry.key.hash64() ^ touch(&entry.state, kind, further));
             }
         }
         black_box(sum);

@@ -29,10 +29,17 @@ impl<'a> Ahead<'a> {
         self.routed.iter().filter(move |routed| routed.to.rule == self.rule)
     }
 
-    /// The keys of that, with their groups.
+    /// The keys of that, with their groups, and the kinds of their events, as far as `kind` tells those of an input's event.
     #[inline]
-    pub(super) fn keys(self, groups: u32) -> impl Iterator<Item = (KeyGroup, &'a Key)> {
-        self.own().map(move |routed| (routed.key.group(groups), &routed.key))
+    pub(super) fn keys(
+        self,
+        groups: u32,
+        kind: impl Fn(usize, EventRef<'a>) -> Option<u32>,
+    ) -> impl Iterator<Item = (KeyGroup, &'a Key, Option<u32>)> {
+        self.own().map(move |routed| {
+            let kind = self.event(routed).and_then(|event| kind(routed.to.input as usize, event));
+            (routed.key.group(groups), &routed.key, kind)
+        })
     }
 
     /// Its event, unless it is late.

@@ -143,8 +143,8 @@ impl<K: Kernel> KeyedOperator<K> {
                     ids.fold(false, |any, is_null| any | is_null)
                 };
                 let touch = |state: &through::KeyState, further: bool| further && ids(state);
-                let touch = |state: &through::KeyState, further| u64::from(touch(state, further));
-                passing.entities.look_ahead(ahead.keys(*groups), touch, &mut Seen::default());
+                let touch = |state: &through::KeyState, _, further| u64::from(touch(state, further));
+                passing.entities.look_ahead(ahead.keys(*groups, |_, _| None), touch, &mut Seen::default());
             }
         }
     }

@@ -40,8 +40,13 @@ impl<K: Kernel> KeyedOperator<K> {
 
     /// Takes an event on the short way.
     #[inline]
-    pub(super) fn step_plain(&mut self, input: usize, event: EventRef<'_>, key: &Key, out: &mut Vec<Output>) {
-        let near = self.seen.next();
+    pub(super) fn step_plain(
+        &mut self,
+        input: usize,
+        event: EventRef<'_>,
+        (key, (near, kind)): (&Key, (Option<Place>, Option<u32>)),
+        out: &mut Vec<Output>,
+    ) {
         self.computed.iter_mut().for_each(|cell| drop(cell.take()));
         let Some(plan) = self.rule.inputs.get(input) else { return };
         let kernel = &*self.kernel;
@@ -60,11 +65,11 @@ impl<K: Kernel> KeyedOperator<K> {
             }
         };
         let was_open = kernel.open(&partition.kernel);
-        let previous = partition.previous.take();
+        let previous = std::mem::take(&mut partition.previous);
         let env = Env {
             event,
             extra: &[],
-            previous: previous.as_ref().map(|Past { time_ms, values }| Previous {
+            previous: previous.get().map(|Past { time_ms, values }| Previous {
                 time_ms: *time_ms,
                 values,
                 older: None,
@@ -75,12 +80,13 @@ impl<K: Kernel> KeyedOperator<K> {
             world: &self.world,
         };
         if plan.after.as_ref().is_none_or(|after| after.is_true(&env)) {
+            kernel.tell(&mut self.scratch, kind);
             kernel.step(&mut partition.kernel, &mut self.scratch, input, &env, &mut self.emissions);
         }
         if self.depth > 0 {
             let mut values = SmallVec::new();
             plan.prev.iter().for_each(|expr| values.push(expr.value(&env)));
-            partition.previous = Some(Past { time_ms: event.time_ms(), values }).into();
+            partition.previous = previous.followed_by(Past { time_ms: event.time_ms(), values });
         }
         let idle = partition.is_idle(kernel);
         match (found, hand) {

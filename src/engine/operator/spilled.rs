@@ -147,7 +147,7 @@ impl<K: Kernel> KeyedOperator<K> {
     /// The next key that is due at or before `to_ms`, brought back if it must be.
     pub(super) fn next_due(&mut self, to_ms: TimeMs) -> Option<Place> {
         let kernel = &*self.kernel;
-        let touch = |partition: &Partition<K::State>| partition.touch(kernel, false);
+        let touch = |partition: &Partition<K::State>| partition.touch(kernel, None, false);
         let place = self.partitions.due(to_ms, touch);
         let Some(spill) = self.spill.as_deref_mut() else { return place };
         if let Some(place) = place {

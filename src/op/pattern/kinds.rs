@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     expr::{Env, Expr},
-    model::{Text, TextMap, Value},
+    model::{EventRef, Text, TextMap, Value},
 };
 use std::collections::BTreeSet;
 
@@ -92,18 +92,18 @@ impl Kinds {
         self.asked.iter().enumerate().map(|(bit, &pred)| (pred, kind & 1 << bit != 0)).collect()
     }
 
+    /// The kind of an event of an input, where all that is asked of it is which text a field is.
+    #[inline]
+    pub(super) fn of_texts(&self, input: usize, event: EventRef<'_>) -> Option<u32> {
+        let questions = self.questions.get(input).filter(|questions| questions.others.is_empty())?;
+        Some(questions.of_texts(event))
+    }
+
     /// The kind of an event of an input.
     #[inline]
     pub(super) fn of(&self, input: usize, env: &Env<'_>) -> u32 {
         let Some(questions) = self.questions.get(input) else { return 0 };
-        let mut kind = questions.always;
-        for Texts { slot, met } in &questions.texts {
-            if let Some(Value::Text(text)) = env.event.values.get(usize::from(*slot))
-                && let Some(bits) = met.get(text)
-            {
-                kind |= bits;
-            }
-        }
+        let mut kind = questions.of_texts(env.event);
         for (condition, bit) in &questions.others {
             kind |= if condition.is_true(env) { *bit } else { 0 };
         }
@@ -138,6 +138,20 @@ impl Questions {
             }
         }
         Some(questions)
+    }
+
+    /// What an event meets by its texts.
+    #[inline]
+    fn of_texts(&self, event: EventRef<'_>) -> u32 {
+        let mut kind = self.always;
+        for Texts { slot, met } in &self.texts {
+            if let Some(Value::Text(text)) = event.values.get(usize::from(*slot))
+                && let Some(bits) = met.get(text)
+            {
+                kind |= bits;
+            }
+        }
+        kind
     }
 
     /// Who has this text in a field meets a condition.

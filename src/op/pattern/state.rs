@@ -119,10 +119,9 @@ impl KeyState {
         }
     }
 
-    /// Looks at the memory that the next event will need, so that it is at hand by then: first what is next to the state, then what
-    /// that leads to. What it gives says nothing.
+    /// Looks at the memory that the next event will need: first what is next to the state, then what that leads to.
     #[inline]
-    pub fn touch(&self, further: bool) -> u64 {
+    pub(super) fn touch(&self, further: bool) -> u64 {
         match &self.form {
             Form::Blank => 0,
             Form::Single(single) => match further {
@@ -246,6 +245,8 @@ pub struct Counts {
 pub struct Scratch {
     /// What happened since the counts were last taken.
     pub counts: Counts,
+    /// The kind of the event that comes next, where it was found before (see [`Program::kind`](super::Program::kind)).
+    pub kind: Option<u32>,
     pub(super) next: Vec<Run>,
     pub(super) done: Vec<Run>,
     pub(super) late: Vec<Run>,

@@ -25,11 +25,12 @@ impl Program {
         env: &Env<'_>,
         out: &mut Vec<Emission>,
     ) {
+        let kind = scratch.kind.take();
         // What was read of an earlier form goes on in it until nothing of it is left.
         let single = matches!(&state.form, Form::Single(single) if !single.is_idle());
         match &self.line {
             _ if single => self.step_runs(state.single_mut(), scratch, input, env, out),
-            _ if self.compact => self.step_compact(state, scratch, input, env, out),
+            _ if self.compact => self.step_compact((state, kind), scratch, input, env, out),
             Some(plan) => self.step_line(plan, state, scratch, input, env, out),
             None if matches!(state.form, Form::Blank) && !self.may_begin(scratch, input, env) => {}
             None => self.step_runs(state.single_mut(), scratch, input, env, out),

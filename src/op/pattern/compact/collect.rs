@@ -56,7 +56,8 @@ impl Compact {
 
     /// Whether there may be as much to free as to keep.
     pub(super) fn is_due(&self) -> bool {
-        self.nodes.len().saturating_add(self.spared) >= self.kept.saturating_mul(2).saturating_add(8)
+        self.nodes.len().saturating_add(self.spared as usize)
+            >= (self.kept as usize).saturating_mul(2).saturating_add(8)
     }
 
     /// Keeps of the events that began something those whose partial matches are still open.
@@ -106,7 +107,7 @@ impl Compact {
         }
         self.starts.as_slice().iter().for_each(|start| marks[*start as usize].counted = true);
         self.starts.clear();
-        let (mut kept, mut floor) = (0, None);
+        let (mut kept, mut floor, width) = (0, None, self.width as usize);
         for (at, mark) in marks.iter_mut().enumerate() {
             let starts = is_start(mark.begins, mark.counted);
             if !mark.used && !starts {
@@ -114,8 +115,8 @@ impl Compact {
             }
             mark.place = kept as u32;
             self.events.swap(kept, at);
-            for value in 0..self.width {
-                self.values.swap(kept * self.width + value, at * self.width + value);
+            for value in 0..width {
+                self.values.swap(kept * width + value, at * width + value);
             }
             if starts {
                 self.starts.push(mark.place);
@@ -126,7 +127,7 @@ impl Compact {
             kept += 1;
         }
         self.events.truncate(kept);
-        self.values.truncate(kept * self.width);
+        self.values.truncate(kept * width);
         self.floor = floor.unwrap_or(kept as u32);
         let mut places: SmallVec<[u32; FEW]> = smallvec![NOTHING; reached.len()];
         let place = |places: &[u32], at: u32| places.get(at as usize).copied().unwrap_or(NOTHING);
@@ -159,7 +160,7 @@ impl Compact {
             let Part { node, newest } = set.part;
             set.part = Part { node: place(&places, node), newest: marks[newest as usize].place };
         }
-        (self.kept, self.spared) = (self.nodes.len(), 0);
+        (self.kept, self.spared) = (self.nodes.len() as u32, 0);
         // What was much once need not stay so.
         if self.nodes.capacity() > FEW.max(4 * kept) {
             self.nodes.shrink_to(2 * kept);

@@ -71,7 +71,7 @@ impl<'a> Moves<'a> {
             let retained = program.retained.get(input).map(Vec::as_slice).unwrap_or_default();
             held.values.extend(retained.iter().take(program.layout.values).map(|expr| expr.value(env)));
             // Of another stream's events more may be kept.
-            let all = (held.events.len() - 1) * held.width + program.layout.values;
+            let all = (held.events.len() - 1) * held.width as usize + program.layout.values;
             (held.values.len()..all).for_each(|_| held.values.push(Value::Null));
             let aggregates = program.aggregates.iter().zip(&program.summand_slots).enumerate();
             for (ix, ((var, _), _)) in aggregates.filter(|(_, (_, slot))| slot.is_some()) {

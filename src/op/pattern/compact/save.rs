@@ -25,8 +25,8 @@ impl Compact {
     pub(in crate::op::pattern) fn save(&self, writer: &mut Writer) {
         let mut left = self.clone();
         left.collect_for_save();
-        writer.len(self.kept);
-        writer.len(self.nodes.len().saturating_add(self.spared) - left.nodes.len());
+        writer.len(self.kept as usize);
+        writer.len(self.nodes.len().saturating_add(self.spared as usize) - left.nodes.len());
         writer.len(left.events.len());
         for (at, Held { time_ms, id }) in left.events.iter().enumerate() {
             writer.i64(*time_ms);
@@ -133,7 +133,8 @@ impl Compact {
         held.starts = (0..events as u32).filter(|&event| starts[event as usize]).collect();
         held.settle(program.within_ms);
         if !held.is_idle() {
-            (held.kept, held.spared) = (kept as usize, spared as usize);
+            let counted = |nodes: u64| u32::try_from(nodes).unwrap_or(u32::MAX);
+            (held.kept, held.spared) = (counted(kept), counted(spared));
         }
         Ok(held)
     }

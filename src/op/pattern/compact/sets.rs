@@ -94,7 +94,7 @@ impl Sets {
         match further {
             false if self.is_idle() => 0,
             false => self.held.touch(),
-            true => 0,
+            true => self.held.touch_ends(),
         }
     }
 }

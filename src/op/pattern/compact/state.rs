@@ -24,7 +24,7 @@ pub(in crate::op::pattern) struct Set {
     pub(super) part: Part,
 }
 
-/// All partial matches of a partition.
+/// All partial matches of a partition. Three lines of memory: keys are many, and what each event needs of them is waited for.
 #[derive(Clone, Debug, Default)]
 pub(in crate::op::pattern) struct Compact {
     /// In the order in which they came.
@@ -32,7 +32,7 @@ pub(in crate::op::pattern) struct Compact {
     /// Of each event its kept values, then what aggregates take of it, where that is kept.
     pub(super) values: Vec<Value>,
     /// How many values an event has.
-    pub(super) width: usize,
+    pub(super) width: u32,
     pub(super) nodes: Vec<Node>,
     /// By state of the automaton, each once; none is over.
     pub(super) sets: SmallVec<[Set; 3]>,
@@ -41,9 +41,9 @@ pub(in crate::op::pattern) struct Compact {
     /// What began with an earlier event doesn't count any more.
     pub(super) floor: u32,
     /// How many nodes were left after the last collection.
-    pub(super) kept: usize,
+    pub(super) kept: u32,
     /// Nodes that were left out when the state was saved and would be here if it had not been.
-    pub(super) spared: usize,
+    pub(super) spared: u32,
     pub(super) deadline: TimeMs,
     /// When the first of it is over, or sooner.
     pub(super) first_ms: TimeMs,
@@ -51,11 +51,13 @@ pub(in crate::op::pattern) struct Compact {
     pub(in crate::op::pattern) dropped: u64,
 }
 
+const _: () = assert!(size_of::<Compact>() <= 192);
+
 impl Compact {
     /// Nothing yet.
     pub(super) fn new(program: &Program) -> Self {
         let width = program.layout.values + program.summand_slots.iter().flatten().count();
-        Self { width, deadline: NEVER, first_ms: NEVER, ..Self::default() }
+        Self { width: width as u32, deadline: NEVER, first_ms: NEVER, ..Self::default() }
     }
 
     /// Whether it holds no partial match.
@@ -87,10 +89,18 @@ impl Compact {
         self.deadline as u64 ^ self.nodes.len() as u64 ^ self.sets.len() as u64 ^ self.floor as u64
     }
 
+    /// Looks at where the next event comes to lie.
+    pub(super) fn touch_ends(&self) -> u64 {
+        let event = self.events.last().map_or(0, |event| event.time_ms as u64);
+        let node = self.nodes.last().map_or(0, |node| u64::from(matches!(node, Node::Take { .. })));
+        event ^ node
+    }
+
     /// The values of an event.
     pub(super) fn values_of(&self, event: u32) -> &[Value] {
-        let start = event as usize * self.width;
-        self.values.get(start..start + self.width).unwrap_or_default()
+        let width = self.width as usize;
+        let start = event as usize * width;
+        self.values.get(start..start + width).unwrap_or_default()
     }
 
     /// Keeps the partial matches in some states of the automaton only.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     expr::Env,
-    model::{Emission, TimeMs},
+    model::{Emission, EventRef, TimeMs},
     op::pattern::{
         flatten::What,
         program::{EVENTS_PER_MATCH, Program},
@@ -29,10 +29,27 @@ impl Program {
         }
     }
 
+    /// The kind of an event of an input, where it follows from which texts its fields are, and partial matches are kept as sets.
+    #[inline]
+    pub fn kind(&self, input: usize, event: EventRef<'_>) -> Option<u32> {
+        self.courses.as_ref()?;
+        self.kinds.as_ref()?.of_texts(input, event)
+    }
+
+    /// Looks at the memory that an event, of this kind if that is known, will need, so that it is at hand by then: first what is next to
+    /// the state, then, `further`, what that leads to. What it gives says nothing.
+    #[inline]
+    pub fn touch(&self, state: &KeyState, kind: Option<u32>, further: bool) -> u64 {
+        match (&state.form, kind.and_then(|kind| self.courses.as_ref()?.of(kind))) {
+            (Form::Sets(sets), Some(course)) if course.begun().is_empty() && course.all_stay(sets.states()) => 0,
+            _ => state.touch(further),
+        }
+    }
+
     /// Runs an event against a partition whose partial matches are kept as sets.
     pub(in crate::op::pattern) fn step_compact(
         &self,
-        state: &mut KeyState,
+        (state, kind): (&mut KeyState, Option<u32>),
         scratch: &mut Scratch,
         input: usize,
         env: &Env<'_>,
@@ -42,7 +59,10 @@ impl Program {
             sets.pass(self.within_ms, env.event.time_ms());
         }
         let course = self.kinds.as_ref().zip(self.courses.as_ref());
-        let course = course.and_then(|(kinds, courses)| courses.of(kinds.of(input, env)));
+        let course = course.and_then(|(kinds, courses)| {
+            debug_assert!(kind.is_none_or(|kind| kind == kinds.of(input, env)), "it is this event's kind");
+            courses.of(kind.unwrap_or_else(|| kinds.of(input, env)))
+        });
         match course {
             Some(course) => {
                 let states = if let Form::Sets(sets) = &state.form { sets.states() } else { 0 };

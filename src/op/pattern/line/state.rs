@@ -23,6 +23,14 @@ pub(in crate::op::pattern) struct Line {
     width: u16,
     /// How many matches are open, as of when that was last settled.
     count: u8,
+    _form: Tag,
+}
+
+/// Says nothing, but for what it may not be: so a key's state tells its forms apart within the room of this one, the largest.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Tag {
+    Line,
 }
 
 /// When a match that began at an instant is out of time.
@@ -42,6 +50,7 @@ impl Line {
             next: 0,
             width: values as u16,
             count: 0,
+            _form: Tag::Line,
         }
     }
 
