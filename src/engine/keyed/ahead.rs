@@ -4,7 +4,7 @@
 //! the processor's caches. Each pass here takes one step on all the ways, and its loop is so short that a processor has many of them under way
 //! at the same time. Nothing depends on what is read.
 
-use super::{Group, Keyed, Place, Slot, table_hash};
+use super::{Entry, Group, Keyed, Place, Slot, table_hash};
 use crate::model::{Key, KeyGroup};
 use smallvec::SmallVec;
 use std::hint::black_box;
@@ -77,13 +77,16 @@ impl<S: Clone> Keyed<S> {
         for &Place { group, slot } in places.iter().flatten() {
             sum ^= table(group).map_or(0, |table| table.touch_page(slot));
         }
-        for place in places.iter().flatten().copied() {
-            sum ^= self.peek(place).map_or(0, |entry| entry.timer_ms as u64);
+        let mut entries: SmallVec<[(&Entry<S>, Option<u32>); AHEAD]> = SmallVec::new();
+        for (place, &kind) in places.iter().zip(&*kinds) {
+            if let Some(entry) = place.and_then(|place| self.peek(place)) {
+                sum ^= entry.timer_ms as u64;
+                entries.push((entry, kind));
+            }
         }
         for further in [false, true] {
-            for (place, &kind) in places.iter().zip(&*kinds) {
-                let entry = place.and_then(|place| self.peek(place));
-                sum ^= entry.map_or(0, |entry| entry.key.hash64() ^ touch(&entry.state, kind, further));
+            for &(entry, kind) in &entries {
+                sum ^= entry.key.hash64() ^ touch(&entry.state, kind, further);
             }
         }
         black_box(sum);
