@@ -75,7 +75,7 @@ impl Batch {
         let start = self.headers.len() * self.width;
         let end = start + self.width;
         if self.values.len() < end {
-            self.cut();
+            // Values are whole rows, so that none is left of a removed event.
             self.values.extend(std::iter::repeat_with(|| Value::Null).take(self.width));
         } else {
             let row = self.values.get_mut(start..end)?;
